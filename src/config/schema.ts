@@ -1,0 +1,166 @@
+import { z } from "zod";
+
+/** A valid NATS subject token, as names of stations and sources must be. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+const name = z
+  .string()
+  .regex(NAME, "must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects)");
+const positive = z.number().int().positive();
+
+const region = z
+  .strictObject({
+    x: z.number().int().min(0),
+    y: z.number().int().min(0),
+    width: positive,
+    height: positive,
+  })
+  .describe("Rectangle in frame pixels that alone is classified and explained; the overlay stays on the whole frame");
+
+export const sourceSchema = z.strictObject({
+  name: name.describe("Name of the source; part of every subject"),
+  url: z
+    .string()
+    .min(1)
+    .describe(
+      "rtsp://, rtmp://, http(s):// (HLS, MJPEG, film), udp://, tcp://, srt://, /dev/videoN, testsrc, a film, an image folder or a glob; paths are relative to the configuration file",
+    ),
+  policy: z
+    .enum(["latest", "every-frame"])
+    .optional()
+    .describe(
+      "latest: the newest frame wins; every-frame: nothing is lost, the source is paused instead. Default: every-frame for films and images, latest for the rest",
+    ),
+  fps: z.number().positive().max(1000).optional().describe("Frames a second at most; default: as the source gives"),
+  width: positive.max(7680).optional().describe("Scale frames to this width; default: the source's own"),
+  height: positive
+    .max(4320)
+    .optional()
+    .describe("Scale frames to this height; default: the source's own, or in proportion to width"),
+  loop: z.boolean().default(false).describe("Films and images only: begin again at the end"),
+  pace: z
+    .enum(["realtime", "fast"])
+    .optional()
+    .describe(
+      "Films and images only: play at their own speed, or as fast as they are explained. Default: realtime when looping, else fast",
+    ),
+  region: region.optional(),
+  transport: z.enum(["tcp", "udp"]).default("tcp").describe("RTSP only"),
+  stallSeconds: z.number().positive().default(10).describe("No frame for so long: stalled, and restarted"),
+  inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),
+});
+
+export const natsSinkSchema = z.strictObject({
+  kind: z.literal("nats"),
+  servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]),
+  prefix: name.default("explain").describe("First subject token"),
+  jetstream: z.boolean().default(false).describe("Acknowledged publishes into a stream over {prefix}.{station}.>"),
+  stream: z
+    .strictObject({
+      name: name.optional().describe("Default: {prefix}-{station}"),
+      maxAgeSeconds: positive.default(3600),
+      maxBytes: positive.default(1024 * 1024 * 1024),
+      storage: z.enum(["file", "memory"]).default("file"),
+      duplicateWindowSeconds: positive.default(120),
+    })
+    .prefault({}),
+  user: z.string().optional(),
+  password: z.string().optional(),
+  token: z.string().optional(),
+  bufferBytes: positive
+    .default(256 * 1024 * 1024)
+    .describe(
+      "Messages kept while the server is away; beyond it frames wait (every-frame) or the oldest is dropped and counted (latest)",
+    ),
+  publish: z
+    .array(z.enum(["summary", "overlay", "heatmap", "status"]))
+    .default(["summary", "overlay", "heatmap", "status"]),
+});
+
+export const viewerSinkSchema = z.strictObject({
+  kind: z.literal("viewer"),
+  host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 opens it to the network"),
+  port: z.number().int().min(0).max(65535).default(8080),
+});
+
+export const filesSinkSchema = z.strictObject({
+  kind: z.literal("files"),
+  path: z.string().min(1).describe("Folder; one folder a source in it"),
+  publish: z.array(z.enum(["summary", "overlay", "heatmap", "status"])).default(["summary", "overlay"]),
+});
+
+export const stdoutSinkSchema = z.strictObject({
+  kind: z.literal("stdout"),
+  publish: z.array(z.enum(["summary", "status"])).default(["summary"]),
+});
+
+/** One line registers a sink kind in the configuration. */
+export const sinkSchema = z.discriminatedUnion("kind", [
+  natsSinkSchema,
+  viewerSinkSchema,
+  filesSinkSchema,
+  stdoutSinkSchema,
+]);
+
+export const configSchema = z.strictObject({
+  station: name.default("station").describe("Name of this worker; part of every subject"),
+  model: z.strictObject({
+    path: z
+      .string()
+      .min(1)
+      .describe("ONNX file, or folder with model.onnx and its card model.yaml; relative to the configuration file"),
+  }),
+  engine: z
+    .strictObject({
+      kind: z.enum(["auto", "onnxruntime"]).default("auto"),
+      device: z.enum(["auto", "cpu", "cuda"]).default("auto"),
+      maxBatch: positive.max(256).default(8),
+      maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
+      threads: z.number().int().min(0).max(256).default(0).describe("0: one per core"),
+    })
+    .prefault({}),
+  explain: z
+    .strictObject({
+      method: z.enum(["r-lrp", "r-lrp-constant", "r-lrp-absolute"]).default("r-lrp"),
+      inputRule: z.enum(["bounded", "contribution", "flat"]).default("bounded"),
+      start: z.enum(["one-hot", "contrast"]).default("one-hot"),
+      target: z
+        .union([z.literal("top"), z.number().int().min(0)])
+        .default("top")
+        .describe("The class to explain: the top one, or always this index"),
+      every: positive.default(1).describe("Explain each Nth frame of a source; all are classified"),
+      top: positive.max(100).default(5).describe("Classes in a summary"),
+      grid: z.strictObject({ rows: positive.max(64).default(8), columns: positive.max(64).default(8) }).prefault({}),
+      blur: z
+        .number()
+        .min(0)
+        .max(20)
+        .default(2)
+        .describe("Standard deviation, in model-input pixels, of the blur of heatmap, regions and centroid"),
+    })
+    .prefault({}),
+  sources: z.array(sourceSchema).min(1).max(1000),
+  overlay: z
+    .strictObject({
+      show: z.enum(["magnitude", "signed", "positive"]).default("magnitude"),
+      colormap: z.enum(["inferno", "viridis", "turbo", "grey"]).default("inferno"),
+      opacity: z.number().min(0).max(1).default(0.6),
+      quality: z.number().int().min(1).max(100).default(80),
+    })
+    .prefault({}),
+  sinks: z.array(sinkSchema).min(1),
+  metrics: z
+    .strictObject({
+      host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 in a container"),
+      port: z.number().int().min(0).max(65535).default(9090),
+    })
+    .prefault({}),
+  log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type SourceConfig = z.infer<typeof sourceSchema>;
+export type SinkConfig = z.infer<typeof sinkSchema>;
+export type NatsSinkConfig = z.infer<typeof natsSinkSchema>;
+export type ViewerSinkConfig = z.infer<typeof viewerSinkSchema>;
+export type FilesSinkConfig = z.infer<typeof filesSinkSchema>;
+export type StdoutSinkConfig = z.infer<typeof stdoutSinkSchema>;

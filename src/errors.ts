@@ -1,0 +1,45 @@
+/**
+ * Errors are split by what the reader can do about them. Messages are one sentence:
+ * what is wrong, where, what to do.
+ */
+export class VideoExplainerError extends Error {
+  override readonly name: string = "VideoExplainerError";
+  /** Process exit code a command ends with when this error reaches it. */
+  readonly exitCode: 1 | 2 = 1;
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
+export class InputError extends VideoExplainerError {
+  override readonly name: string = "InputError";
+  override readonly exitCode = 2 as const;
+}
+
+/** A model file cannot be read, or holds something that cannot be explained. */
+export class ModelError extends InputError {
+  override readonly name = "ModelError";
+}
+
+/** One or more faults in a configuration; `faults` holds each, `message` all of them, one a line. */
+export class ConfigError extends InputError {
+  override readonly name = "ConfigError";
+  constructor(readonly faults: readonly ConfigFault[]) {
+    super("config", faults.map((f) => f.message).join("\n"));
+  }
+}
+
+export interface ConfigFault {
+  /** Dotted path, e.g. `sources[0].name`. */
+  path: string;
+  /** 1-based position in the YAML text, where there is one. */
+  line?: number;
+  column?: number;
+  /** One sentence that already names file, line and column. */
+  message: string;
+}

@@ -1,0 +1,83 @@
+import type { FrameLayout } from "../pipeline/frame.js";
+
+/** One entry of a classification. */
+export interface ClassScore {
+  index: number;
+  label: string;
+  probability: number;
+}
+
+/** Where relevance lies, in pixels of the model's input. */
+export interface RelevanceRegion {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** Share of the smoothed |R|, 0..1. */
+  share: number;
+}
+
+/** The relevance of one frame: shares are signed fractions of the decision, Σ|R| = 1. */
+export interface Relevance {
+  method: string;
+  /** Sum of the positive shares, 0..1. */
+  positive: number;
+  /** Sum of the negative shares, −1..0. */
+  negative: number;
+  /** Share of |R| held by the most relevant 10 % of pixels. */
+  concentration: number;
+  /** Centre of the smoothed |R|, in model-input pixels. */
+  centroid: [x: number, y: number];
+  /** Row-major signed shares. */
+  grid: { rows: number; columns: number; values: number[] };
+  /** At most 5, largest share first. */
+  regions: RelevanceRegion[];
+  /** Share per pixel that the ends of the 8-bit heatmap stand for. */
+  scale: number;
+  /** This frame's own robust percentile, from which the source's next `scale` is smoothed. */
+  peak: number;
+  /** 8 bit, `inputHeight * inputWidth`, row-major: 128 is zero, 255 is +scale, 1 is −scale. */
+  heatmap: Uint8Array;
+  /** False when no relevance flows: every share is zero. */
+  flows: boolean;
+}
+
+export interface Explanation {
+  /** Most probable classes first. */
+  top: ClassScore[];
+  /** The class that is explained. */
+  target: ClassScore & { logit: number };
+  /** Null when the frame was only classified. */
+  relevance: Relevance | null;
+}
+
+/** One frame handed to an explainer: the model-input rows of its slab are read, nothing is written. */
+export interface ExplainInput {
+  memory: SharedArrayBuffer;
+  layout: FrameLayout;
+  /** Only classify: `relevance` is null. */
+  classifyOnly: boolean;
+  /** Heatmap scale to use; 0 takes the frame's own `peak`. */
+  scale: number;
+}
+
+export interface ModelInfo {
+  name: string;
+  sha256: string;
+  labels: readonly string[];
+  inputWidth: number;
+  inputHeight: number;
+  /** 3 for colour, 1 for greyscale. */
+  channels: number;
+  fit: "stretch" | "crop" | "letterbox";
+}
+
+/** A loaded, warm model. Batches are explained in the order they are given; its work runs off the event loop. */
+export interface Explainer {
+  readonly model: ModelInfo;
+  /** Which engine runs it, e.g. `onnxruntime-cpu`. */
+  readonly engine: string;
+  /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
+  explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
+  close(): Promise<void>;
+}

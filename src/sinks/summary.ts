@@ -1,0 +1,65 @@
+import { z } from "zod";
+
+const score = z.strictObject({ index: z.int().min(0), label: z.string(), probability: z.number().min(0).max(1) });
+const rect = { x: z.number(), y: z.number(), width: z.number(), height: z.number() };
+
+/** Schema `explanation-summary/1`: what is published for every frame. Regions and centroid are in frame pixels. */
+export const summarySchema = z.strictObject({
+  schema: z.literal("explanation-summary/1"),
+  id: z.string(),
+  station: z.string(),
+  source: z.string(),
+  sequence: z.int().min(0),
+  capturedAt: z.iso.datetime(),
+  publishedAt: z.iso.datetime(),
+  pts: z.number().describe("Seconds, of the stream's own clock"),
+  frame: z.strictObject({ width: z.int().positive(), height: z.int().positive() }),
+  model: z.strictObject({ name: z.string(), sha256: z.string(), engine: z.string() }),
+  classification: z.strictObject({
+    top: z.array(score).min(1),
+    target: z.strictObject({ ...score.shape, logit: z.number() }),
+  }),
+  relevance: z
+    .strictObject({
+      method: z.string(),
+      positive: z.number().describe("Sum of positive shares, 0..1"),
+      negative: z.number().describe("Sum of negative shares, -1..0"),
+      concentration: z.number().describe("Share of |R| held by the most relevant 10 % of pixels"),
+      centroid: z.tuple([z.number(), z.number()]),
+      scale: z.number().describe("Share per pixel at the ends of the colour scale"),
+      grid: z.strictObject({ rows: z.int().positive(), columns: z.int().positive(), values: z.array(z.number()) }),
+      regions: z.array(z.strictObject({ ...rect, share: z.number() })).max(5),
+    })
+    .nullable(),
+  timing: z.strictObject({
+    queueMs: z.number(),
+    explainMs: z.number(),
+    overlayMs: z.number(),
+    totalMs: z.number(),
+    batchSize: z.int().positive(),
+  }),
+});
+
+/** Schema `source-status/1`: published when a source's state changes, and every 10 s. */
+export const statusSchema = z.strictObject({
+  schema: z.literal("source-status/1"),
+  station: z.string(),
+  source: z.string(),
+  time: z.iso.datetime(),
+  state: z.enum(["connecting", "live", "stalled", "frozen", "ended", "failed"]),
+  reason: z.string().nullable(),
+  since: z.iso.datetime(),
+  restarts: z.int().min(0),
+  lastFrameAt: z.iso.datetime().nullable(),
+  ledger: z.strictObject({
+    captured: z.int().min(0),
+    explained: z.int().min(0),
+    classified: z.int().min(0),
+    dropped: z.record(z.string(), z.int().min(0)),
+    inFlight: z.int().min(0),
+  }),
+  ffmpeg: z.array(z.string()).describe("ffmpeg's last words, credentials masked"),
+});
+
+export type Summary = z.infer<typeof summarySchema>;
+export type SourceStatus = z.infer<typeof statusSchema>;
