@@ -1,0 +1,70 @@
+import type { ConvLayer, Weights } from "../network/network.js";
+import type { Value } from "../program/emitter.js";
+import { type Scope, shapeOf, valueOf } from "./scope.js";
+
+export const convForward = (scope: Scope, layer: ConvLayer): Value => {
+  const { e } = scope;
+  const bias = layer.bias && e.tensor(layer.bias, [layer.bias.length]);
+  return e.conv(valueOf(scope, layer.inputs[0]!), e.weights(layer.weight), bias, layer, layer.groups);
+};
+
+/** `Σ_i a_i w_ij` with other weights and no bias. */
+export const convWith = (scope: Scope, layer: ConvLayer, a: Value, weight: Weights): Value => scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups);
+
+/** `Σ_j w_ij g_j` for several weights of the layer's shape at once; one value each, dims of the layer's input. */
+export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights: readonly Weights[]): Value[] {
+  if (weights.length === 1 || layer.groups > 1) return weights.map((w) => transposed(scope, layer, g, w));
+  const [out, perGroup, kh, kw] = layer.weight.dims as [number, number, number, number];
+  const joined = new Float32Array(weights.length * layer.weight.data.length);
+  const block = perGroup * kh * kw;
+  for (let o = 0; o < out; o++)
+    weights.forEach((w, m) => {
+      joined.set(w.data.subarray(o * block, (o + 1) * block), (o * weights.length + m) * block);
+    });
+  const all = transposed(scope, layer, g, { dims: [out, perGroup * weights.length, kh, kw], data: joined });
+  return scope.e.many("Split", [all, scope.e.ints(weights.map(() => perGroup))], weights.length, { axis: { int: 1 } });
+}
+
+/**
+ * The transpose of a convolution. At stride 1 it is a plain convolution with the kernel flipped and its channel axes
+ * swapped, which engines run faster than a transposed one.
+ */
+function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Value {
+  const { e } = scope;
+  const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [kh, kw] = layer.kernel;
+  const [sh, sw] = layer.strides;
+  const [dh, dw] = layer.dilations;
+  const [top, left] = layer.pads;
+  // Padding that makes the flipped convolution give exactly the input's size.
+  const before = [dh * (kh - 1) - top, dw * (kw - 1) - left] as const;
+  const after = [height - 1 + top - (outHeight - 1) * sh, width - 1 + left - (outWidth - 1) * sw] as const;
+  if (sh === 1 && sw === 1 && before.every((p) => p >= 0) && after.every((p) => p >= 0)) {
+    const pads = [before[0], before[1], after[0], after[1]] as [number, number, number, number];
+    return e.conv(g, e.weights(flip(weight, layer.groups)), undefined, { kernel: layer.kernel, strides: [1, 1], pads, dilations: layer.dilations }, layer.groups);
+  }
+  // Without padding the transpose covers (out − 1)·s + d·(k − 1) + 1; what the forward padding added is cut off and what
+  // the stride left unread is filled with zeros.
+  const covered = [(outHeight - 1) * sh + dh * (kh - 1) + 1, (outWidth - 1) * sw + dw * (kw - 1) + 1] as const;
+  const bottom = covered[0] - top - height;
+  const right = covered[1] - left - width;
+  const pads = [top, left, Math.max(0, bottom), Math.max(0, right)] as [number, number, number, number];
+  const map = e.convTranspose(g, e.weights(weight), { kernel: layer.kernel, strides: layer.strides, pads, dilations: layer.dilations }, layer.groups, [0, 0]);
+  return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
+}
+
+/** `[out, in / g, kh, kw]` to `[in, out / g, kh, kw]` with the kernel turned by 180°. */
+function flip(weight: Weights, groups: number): Weights {
+  const [out, perGroup, kh, kw] = weight.dims as [number, number, number, number];
+  const outPerGroup = out / groups;
+  const data = new Float32Array(weight.data.length);
+  for (let group = 0; group < groups; group++)
+    for (let o = 0; o < outPerGroup; o++)
+      for (let i = 0; i < perGroup; i++)
+        for (let y = 0; y < kh; y++)
+          for (let x = 0; x < kw; x++)
+            data[(((group * perGroup + i) * outPerGroup + o) * kh + (kh - 1 - y)) * kw + (kw - 1 - x)] =
+              weight.data[(((group * outPerGroup + o) * perGroup + i) * kh + y) * kw + x]!;
+  return { dims: [groups * perGroup, outPerGroup, kh, kw], data };
+}

@@ -1,0 +1,23 @@
+import type { DenseLayer, Weights } from "../network/network.js";
+import type { Value } from "../program/emitter.js";
+import { type Scope, valueOf } from "./scope.js";
+
+export const denseForward = (scope: Scope, layer: DenseLayer): Value => {
+  const { e } = scope;
+  const z = e.matmul(valueOf(scope, layer.inputs[0]!), e.weights(layer.weight));
+  return layer.bias ? e.add(z, e.tensor(layer.bias, [layer.bias.length])) : z;
+};
+
+/** `Σ_i a_i w_ij` with other weights and no bias. */
+export const denseWith = (scope: Scope, _layer: DenseLayer, a: Value, weight: Weights): Value => scope.e.matmul(a, scope.e.weights(weight));
+
+/** `Σ_j w_ij g_j` for several weights; one value each. */
+export const denseTransposed = (scope: Scope, _layer: DenseLayer, g: Value, weights: readonly Weights[]): Value[] =>
+  weights.map((w) => scope.e.matmul(g, scope.e.weights(swap(w))));
+
+function swap(weight: Weights): Weights {
+  const [rows, columns] = weight.dims as [number, number];
+  const data = new Float32Array(weight.data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) data[c * rows + r] = weight.data[r * columns + c]!;
+  return { dims: [columns, rows], data };
+}

@@ -1,0 +1,43 @@
+import type { Layer } from "../network/network.js";
+import type { Value } from "../program/emitter.js";
+import { activationForward } from "./activation.js";
+import { averagePoolForward, meanForward } from "./average-pool.js";
+import { convForward } from "./conv.js";
+import { denseForward } from "./dense.js";
+import { maxPoolForward } from "./max-pool.js";
+import * as moves from "./moves.js";
+import type { Scope } from "./scope.js";
+
+/** How each layer kind is emitted. One line registers one. */
+const FORWARD: { [K in Layer["kind"]]: (scope: Scope, layer: Extract<Layer, { kind: K }>) => Value | Value[] } = {
+  activation: activationForward,
+  add: moves.addForward,
+  averagePool: averagePoolForward,
+  concat: moves.concatForward,
+  conv: convForward,
+  dense: denseForward,
+  gate: moves.multiplyForward,
+  maxPool: maxPoolForward,
+  mean: meanForward,
+  multiply: () => {
+    throw new Error("a product that was not told apart into signal and gate reached the compiler");
+  },
+  pad: moves.padForward,
+  reshape: moves.reshapeForward,
+  scale: moves.scaleForward,
+  slice: moves.sliceForward,
+  softmax: moves.softmaxForward,
+  split: moves.splitForward,
+  transpose: moves.transposeForward,
+};
+
+/** Emits every layer and records its values in the scope. */
+export function emitForward(scope: Scope): void {
+  for (const layer of scope.network.layers) {
+    const emit = FORWARD[layer.kind] as (scope: Scope, layer: Layer) => Value | Value[];
+    const made = emit(scope, layer);
+    layer.outputs.forEach((id, k) => {
+      scope.values.set(id, Array.isArray(made) ? made[k]! : made);
+    });
+  }
+}

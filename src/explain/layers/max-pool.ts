@@ -1,0 +1,84 @@
+import type { MaxPoolLayer } from "../network/network.js";
+import type { Value } from "../program/emitter.js";
+import { type Scope, shapeOf, valueOf } from "./scope.js";
+
+export const maxPoolForward = (scope: Scope, layer: MaxPoolLayer): Value =>
+  scope.e.op("MaxPool", [valueOf(scope, layer.inputs[0]!)], {
+    kernel_shape: { ints: layer.kernel },
+    strides: { ints: layer.strides },
+    pads: { ints: layer.pads },
+    dilations: { ints: layer.dilations },
+  });
+
+/** Windows that tile the input: none overlaps another, none is padded. */
+export function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
+  const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [kh, kw] = layer.kernel;
+  return (
+    layer.pads.every((p) => p === 0) &&
+    layer.dilations.every((d) => d === 1) &&
+    outHeight * kh <= height &&
+    outWidth * kw <= width &&
+    (outHeight === 1 || kh === layer.strides[0]) &&
+    (outWidth === 1 || kw === layer.strides[1])
+  );
+}
+
+/** Moves `r` (dims of the output) to the winner of each window; tied winners share equally, overlapping windows add. */
+export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value): Value => (tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r));
+
+function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
+  const { e } = scope;
+  const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [kh, kw] = layer.kernel;
+  const [h, w] = [outHeight * kh, outWidth * kw];
+  const x = valueOf(scope, layer.inputs[0]!);
+  const cut = h === height && w === width ? x : e.slice(x, [2, 3], [0, 0], [h, w]);
+  const blocks = e.reshape(cut, [-1, channels, outHeight, kh, outWidth, kw]);
+  const spread = [-1, channels, outHeight, 1, outWidth, 1];
+  const wins = e.cast(e.equal(blocks, e.reshape(valueOf(scope, layer.outputs[0]!), spread)), "float32");
+  const share = e.div(e.reshape(r, spread), e.reduce("ReduceSum", wins, [3, 5]));
+  return e.pad(e.reshape(e.mul(wins, share), [-1, channels, h, w]), [0, 0, 0, 0], [0, 0, height - h, width - w]);
+}
+
+/** Any geometry: each offset of the window is compared apart, then the shares are put back where they came from. */
+function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
+  const { e } = scope;
+  const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [kh, kw] = layer.kernel;
+  const [sh, sw] = layer.strides;
+  const [dh, dw] = layer.dilations;
+  const [top, left] = layer.pads;
+  const reach = [(outHeight - 1) * sh + (kh - 1) * dh + 1, (outWidth - 1) * sw + (kw - 1) * dw + 1] as const;
+  const [bottom, right] = [Math.max(0, reach[0] - top - height), Math.max(0, reach[1] - left - width)];
+  const x = e.pad(valueOf(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], -3.4e38);
+  const y = valueOf(scope, layer.outputs[0]!);
+  const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
+  const wins = offsets.map(([oy, ox]) =>
+    e.cast(e.equal(e.slice(x, [2, 3], [oy, ox], [oy + (outHeight - 1) * sh + 1, ox + (outWidth - 1) * sw + 1], [sh, sw]), y), "float32"),
+  );
+  const share = e.div(r, wins.reduce(e.add));
+  // Phase (py, px) of the padded input collects the offsets that fall on it, each shifted by whole strides.
+  const [rows, columns] = [outHeight + Math.floor(((kh - 1) * dh) / sh), outWidth + Math.floor(((kw - 1) * dw) / sw)];
+  const phases: Value[] = [];
+  for (let py = 0; py < sh; py++)
+    for (let px = 0; px < sw; px++) {
+      const parts = offsets.flatMap(([oy, ox], k) => {
+        if (oy % sh !== py || ox % sw !== px) return [];
+        const [ty, tx] = [Math.floor(oy / sh), Math.floor(ox / sw)];
+        return [e.pad(e.mul(wins[k]!, share), [0, 0, ty, tx], [0, 0, rows - outHeight - ty, columns - outWidth - tx])];
+      });
+      phases.push(
+        parts.length > 0 ? parts.reduce(e.add) : e.mul(e.pad(share, [0, 0, 0, 0], [0, 0, rows - outHeight, columns - outWidth]), e.number(0)),
+      );
+    }
+  const whole =
+    phases.length === 1
+      ? phases[0]!
+      : e.reshape(e.transpose(e.reshape(e.concat(phases, 1), [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]), [-1, channels, rows * sh, columns * sw]);
+  const missing = [Math.max(0, top + height - rows * sh), Math.max(0, left + width - columns * sw)] as const;
+  return e.slice(e.pad(whole, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
+}

@@ -1,0 +1,177 @@
+/** Identifies a tensor of a network. */
+export type TensorId = number;
+
+/** A constant tensor, row-major. */
+export interface Weights {
+  dims: readonly number[];
+  data: Float32Array;
+}
+
+interface Base {
+  /** Name of the node of the model file that it comes from. */
+  name: string;
+  /** Operator of the model file, for messages and tables. */
+  operator: string;
+  inputs: TensorId[];
+  outputs: TensorId[];
+}
+
+/** Window geometry of convolutions and pools: `pads` are top, left, bottom, right. */
+export interface Window {
+  kernel: [number, number];
+  strides: [number, number];
+  pads: [number, number, number, number];
+  dilations: [number, number];
+}
+
+/** `z = conv(a, w) + b`; weight `[out, in / groups, kh, kw]`. */
+export interface ConvLayer extends Base, Window {
+  kind: "conv";
+  weight: Weights;
+  bias?: Float32Array;
+  groups: number;
+}
+/** `z = a · w + b` over the last axis; weight `[in, out]`. */
+export interface DenseLayer extends Base {
+  kind: "dense";
+  weight: Weights;
+  bias?: Float32Array;
+}
+export interface AveragePoolLayer extends Base, Window {
+  kind: "averagePool";
+  /** Rows and columns that `ceil_mode` adds at the bottom and right; they never count in the divisor. */
+  extra: [number, number];
+  /** Whether padding counts in the divisor. */
+  countPadding: boolean;
+}
+/** Mean over `axes` (batch axis 0 not among them). */
+export interface MeanLayer extends Base {
+  kind: "mean";
+  axes: number[];
+  keepDims: boolean;
+}
+export interface MaxPoolLayer extends Base, Window {
+  kind: "maxPool";
+}
+/** A one-to-one function: a single operator, or several that spell one out (`x · sigmoid(x)`). */
+export interface ActivationLayer extends Base {
+  kind: "activation";
+  steps: ElementStep[];
+}
+/** A step of an activation; operands index the activation's input (0) or an earlier step (k + 1), or are constants. */
+export interface ElementStep {
+  op: string;
+  operands: (number | Weights)[];
+  attributes: Record<string, number>;
+}
+/** `y = x · factor + shift`, constants that broadcast against x (batch axis left out of their dims). */
+export interface ScaleLayer extends Base {
+  kind: "scale";
+  factor?: Weights;
+  shift?: Weights;
+}
+/** `z = Σ u_m`. */
+export interface AddLayer extends Base {
+  kind: "add";
+}
+/** `y = signal · gate`; inputs are [signal, gate]. */
+export interface GateLayer extends Base {
+  kind: "gate";
+}
+/** A product of two tensors, before it is known which one is a gate. */
+export interface MultiplyLayer extends Base {
+  kind: "multiply";
+}
+export interface ConcatLayer extends Base {
+  kind: "concat";
+  axis: number;
+}
+/** One output a part. */
+export interface SplitLayer extends Base {
+  kind: "split";
+  axis: number;
+  sizes: number[];
+}
+export interface SliceLayer extends Base {
+  kind: "slice";
+  axes: number[];
+  starts: number[];
+  ends: number[];
+}
+/** Constant padding; `before`/`after` an axis, batch axis included (0). */
+export interface PadLayer extends Base {
+  kind: "pad";
+  before: number[];
+  after: number[];
+  value: number;
+}
+/** Any change of shape that keeps the order of elements; the target is in `Network.shapes`. */
+export interface ReshapeLayer extends Base {
+  kind: "reshape";
+}
+export interface TransposeLayer extends Base {
+  kind: "transpose";
+  /** Batch axis stays first: `permutation[0] === 0`. */
+  permutation: number[];
+}
+/** Softmax over the last axis, met inside gates; a final one is stripped. */
+export interface SoftmaxLayer extends Base {
+  kind: "softmax";
+  axis: number;
+}
+
+export type Layer =
+  | ConvLayer
+  | DenseLayer
+  | AveragePoolLayer
+  | MeanLayer
+  | MaxPoolLayer
+  | ActivationLayer
+  | ScaleLayer
+  | AddLayer
+  | GateLayer
+  | MultiplyLayer
+  | ConcatLayer
+  | SplitLayer
+  | SliceLayer
+  | PadLayer
+  | ReshapeLayer
+  | TransposeLayer
+  | SoftmaxLayer;
+
+export type LayerKind = Layer["kind"];
+export type LayerOf<K extends LayerKind> = Extract<Layer, { kind: K }>;
+
+/** A classifier as a graph of a few layer kinds, in topological order. Never modified in place: transforms return a new one. */
+export interface Network {
+  input: TensorId;
+  /** Logits, `[N, classes]`. */
+  output: TensorId;
+  layers: readonly Layer[];
+  /** Dims of each tensor; the batch axis, always first, is −1. */
+  shapes: ReadonlyMap<TensorId, readonly number[]>;
+  /** What the file applies to its logits. */
+  final: "softmax" | "sigmoid" | "none";
+  /** Name of the input in the model file. */
+  inputName: string;
+  nextId: TensorId;
+}
+
+export const elements = (dims: readonly number[]): number => dims.reduce((a, b) => a * (b < 0 ? 1 : b), 1);
+
+/** How many layers read each tensor; the network's output counts as one more reader. */
+export function readers(network: Pick<Network, "layers" | "output">): Map<TensorId, Layer[]> {
+  const map = new Map<TensorId, Layer[]>();
+  for (const layer of network.layers)
+    for (const id of layer.inputs) {
+      const list = map.get(id);
+      if (list) list.push(layer);
+      else map.set(id, [layer]);
+    }
+  return map;
+}
+
+/** The layer that makes each tensor. */
+export function makers(network: Pick<Network, "layers">): Map<TensorId, Layer> {
+  return new Map(network.layers.flatMap((layer) => layer.outputs.map((id) => [id, layer] as const)));
+}

@@ -1,0 +1,136 @@
+import { ModelError } from "../../errors.js";
+import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
+import { type AttributeProto, type NodeProto, toNumber } from "./proto.js";
+import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
+
+/**
+ * Stands for the batch size in the shape arithmetic of a model file: a prime that no real dimension has, so that a
+ * computed dim that equals it is the batch, and a multiple of it has swallowed the batch.
+ */
+export const BATCH = 1_000_003;
+
+/** A node of the model file with typed access to its attributes. */
+export class Node {
+  readonly op: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  #attributes: Map<string, AttributeProto>;
+  #external: ExternalReader;
+
+  constructor(proto: NodeProto, index: number, external: ExternalReader) {
+    this.op = proto.opType;
+    this.inputs = proto.input ?? [];
+    this.outputs = proto.output ?? [];
+    this.name = proto.name || this.outputs[0] || `node ${index}`;
+    this.#attributes = new Map((proto.attribute ?? []).map((a) => [a.name, a]));
+    this.#external = external;
+  }
+  has(name: string): boolean {
+    return this.#attributes.has(name);
+  }
+  int(name: string, fallback: number): number {
+    const a = this.#attributes.get(name);
+    return a ? toNumber(a.i) : fallback;
+  }
+  float(name: string, fallback: number): number {
+    return this.#attributes.get(name)?.f ?? (this.#attributes.has(name) ? 0 : fallback);
+  }
+  ints(name: string): number[] | undefined {
+    return this.#attributes.get(name)?.ints?.map((v) => toNumber(v));
+  }
+  floats(name: string): number[] | undefined {
+    return this.#attributes.get(name)?.floats;
+  }
+  text(name: string, fallback: string): string {
+    const s = this.#attributes.get(name)?.s;
+    return s?.length ? new TextDecoder().decode(s) : fallback;
+  }
+  tensor(name: string): Constant | undefined {
+    const t = this.#attributes.get(name)?.t;
+    return t ? readTensor(t, this.#external) : undefined;
+  }
+}
+
+/** What an import has gathered so far; operators read their operands from it and push layers into it. */
+export class Importer {
+  readonly layers: Layer[] = [];
+  readonly shapes = new Map<TensorId, readonly number[]>();
+  readonly constants = new Map<string, Constant>();
+  readonly tensors = new Map<string, TensorId>();
+  nextId: TensorId = 0;
+
+  constructor(readonly opset: number) {}
+
+  refuse(node: Node, reason: string): never {
+    throw new ModelError("model-unsupported", `node "${node.name}" (operator ${node.op}) cannot be explained: ${reason}.`);
+  }
+
+  newTensor(shape: readonly number[]): TensorId {
+    const id = this.nextId++;
+    this.shapes.set(id, shape);
+    return id;
+  }
+
+  /** The constant that an operand is, if it is one and is given at all. */
+  constant(node: Node, index: number): Constant | undefined {
+    const name = node.inputs[index];
+    return name ? this.constants.get(name) : undefined;
+  }
+
+  /** A constant operand that the operator cannot do without. */
+  weight(node: Node, index: number, what: string): Constant {
+    const constant = this.constant(node, index);
+    if (!constant) this.refuse(node, `its ${what} is computed while the model runs, and only constants can be explained`);
+    return constant;
+  }
+
+  tensor(node: Node, index: number): TensorId {
+    const name = node.inputs[index];
+    const id = name ? this.tensors.get(name) : undefined;
+    if (id === undefined)
+      this.refuse(node, name && this.constants.has(name) ? `its input "${name}" is a constant` : `its input "${name ?? index}" is not made by any earlier node`);
+    return id;
+  }
+
+  isTensor(node: Node, index: number): boolean {
+    const name = node.inputs[index];
+    return name !== undefined && this.tensors.has(name);
+  }
+
+  shape(id: TensorId): readonly number[] {
+    return this.shapes.get(id)!;
+  }
+
+  /** Adds a layer whose outputs are the node's, with the given shapes. */
+  push<K extends LayerKind>(node: Node, kind: K, inputs: TensorId[], shapes: (readonly number[])[], fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">): TensorId[] {
+    for (const dims of shapes)
+      if (dims.some((d, k) => !Number.isInteger(d) || (k === 0 ? d !== -1 : d <= 0)))
+        this.refuse(node, `its output would have dims [${dims.join(", ")}], which does not keep the batch first or leaves nothing`);
+    const outputs = shapes.map((s) => this.newTensor(s));
+    this.layers.push({ kind, name: node.name, operator: node.op, inputs, outputs, ...fields } as unknown as Layer);
+    outputs.forEach((id, k) => {
+      const name = node.outputs[k];
+      if (name) this.tensors.set(name, id);
+    });
+    return outputs;
+  }
+
+  /** The node's output is its input under another name. */
+  alias(node: Node, id: TensorId): void {
+    const name = node.outputs[0];
+    if (name) this.tensors.set(name, id);
+  }
+
+  setConstant(node: Node, constant: Constant, index = 0): void {
+    const name = node.outputs[index];
+    if (name) this.constants.set(name, constant);
+  }
+}
+
+export type OperatorImport = (importer: Importer, node: Node) => void;
+
+export const float32 = (c: Constant): Float32Array => (c.data instanceof Float32Array ? c.data : Float32Array.from(c.data));
+
+/** Axis counted from the front. */
+export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

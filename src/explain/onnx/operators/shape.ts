@@ -1,0 +1,188 @@
+import { elements } from "../../network/network.js";
+import { axisOf, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
+
+const toDims = (values: ArrayLike<number>): number[] => Array.from(values, (v) => (v === BATCH ? -1 : v));
+
+/** Pushes a change of shape that keeps the batch first; `target` may hold one −2 for "the rest". */
+function reshapeTo(importer: Importer, node: Node, target: number[]): void {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  const total = elements(shape);
+  const rest = target.slice(1);
+  const hole = rest.indexOf(-2);
+  if (hole >= 0) rest[hole] = total / rest.reduce((a, b, k) => (k === hole ? a : a * b), 1);
+  if (elements(rest) !== total || rest.some((d) => !Number.isInteger(d) || d <= 0))
+    importer.refuse(node, `it reshapes [N, ${shape.slice(1).join(", ")}] to [${target.join(", ")}], which mixes the batch with other axes`);
+  const dims = [-1, ...rest];
+  if (dims.length === shape.length && dims.every((d, k) => d === shape[k])) importer.alias(node, x);
+  else importer.push(node, "reshape", [x], [dims], {});
+}
+
+export const Reshape: OperatorImport = (importer: Importer, node: Node) => {
+  const raw = importer.constant(node, 1)?.data ?? node.ints("shape");
+  if (!raw) importer.refuse(node, "its target shape is computed while the model runs");
+  const shape = importer.shape(importer.tensor(node, 0));
+  const target = Array.from(raw, (d, k) => (d === 0 && node.int("allowzero", 0) === 0 ? (k === 0 ? BATCH : shape[k]!) : d === -1 ? -2 : d));
+  // The first axis is the batch when the file says so, leaves it open, or was exported for one frame.
+  const first = target[0];
+  if (first === BATCH || first === 1) target[0] = -1;
+  else if (first === -2) {
+    const rest = target.slice(1);
+    if (rest.includes(-2) || elements(rest) !== elements(shape)) importer.refuse(node, `it folds the batch into other axes (target [${Array.from(raw).join(", ")}])`);
+    target[0] = -1;
+  } else if (target.includes(-2) || first === undefined) importer.refuse(node, `it moves the batch from the first axis (target [${Array.from(raw).join(", ")}])`);
+  else importer.refuse(node, `its target shape [${Array.from(raw).join(", ")}] fixes the batch to ${first} frames`);
+  reshapeTo(importer, node, target);
+};
+
+export const Flatten: OperatorImport = (importer: Importer, node: Node) => {
+  const shape = importer.shape(importer.tensor(node, 0));
+  const axis = axisOf(node.int("axis", 1), shape.length);
+  if (axis !== 1) importer.refuse(node, `it flattens from axis ${axis}, which mixes the batch with other axes`);
+  reshapeTo(importer, node, [-1, elements(shape)]);
+};
+
+export const Squeeze: OperatorImport = (importer: Importer, node: Node) => {
+  const shape = importer.shape(importer.tensor(node, 0));
+  const given = importer.constant(node, 1)?.data ?? node.ints("axes");
+  const axes = given ? Array.from(given, (a) => axisOf(a, shape.length)) : shape.flatMap((d, k) => (d === 1 && k > 0 ? [k] : []));
+  reshapeTo(
+    importer,
+    node,
+    shape.filter((_, k) => !axes.includes(k)),
+  );
+};
+
+export const Unsqueeze: OperatorImport = (importer: Importer, node: Node) => {
+  const shape = [...importer.shape(importer.tensor(node, 0))];
+  const given = Array.from(importer.constant(node, 1)?.data ?? node.ints("axes") ?? []);
+  const rank = shape.length + given.length;
+  const at = new Set(given.map((a) => axisOf(a, rank)));
+  reshapeTo(
+    importer,
+    node,
+    Array.from({ length: rank }, (_, k) => (at.has(k) ? 1 : shape.shift()!)),
+  );
+};
+
+export const Transpose: OperatorImport = (importer: Importer, node: Node) => {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  const permutation = node.ints("perm") ?? shape.map((_, k) => shape.length - 1 - k);
+  if (permutation[0] !== 0) importer.refuse(node, "it moves the batch from the first axis");
+  importer.push(node, "transpose", [x], [permutation.map((p) => shape[p]!)], { permutation });
+};
+
+export const Concat: OperatorImport = (importer: Importer, node: Node) => {
+  const ids = node.inputs.map((_, k) => importer.tensor(node, k));
+  const first = importer.shape(ids[0]!);
+  const axis = axisOf(node.int("axis", 1), first.length);
+  if (axis === 0) importer.refuse(node, "it joins frames along the batch");
+  const dims = [...first];
+  dims[axis] = ids.reduce((sum, id) => sum + importer.shape(id)[axis]!, 0);
+  importer.push(node, "concat", ids, [dims], { axis });
+};
+
+export const Split: OperatorImport = (importer: Importer, node: Node) => {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  const axis = axisOf(node.int("axis", 0), shape.length);
+  if (axis === 0) importer.refuse(node, "it splits the batch");
+  const count = node.outputs.length;
+  const even = Math.ceil(shape[axis]! / count);
+  const given = importer.constant(node, 1)?.data ?? node.ints("split");
+  const sizes = given ? Array.from(given) : Array.from({ length: count }, (_, k) => Math.min(even, shape[axis]! - k * even));
+  importer.push(
+    node,
+    "split",
+    [x],
+    sizes.map((s) => shape.map((d, k) => (k === axis ? s : d))),
+    { axis, sizes },
+  );
+};
+
+export const Slice: OperatorImport = (importer: Importer, node: Node) => {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  const list = (index: number, name: string) => {
+    const values = importer.constant(node, index)?.data ?? node.ints(name);
+    return values && Array.from(values);
+  };
+  const starts = list(1, "starts");
+  const ends = list(2, "ends");
+  if (!starts || !ends) importer.refuse(node, "its bounds are computed while the model runs");
+  const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisOf(a, shape.length));
+  if ((list(4, "steps") ?? []).some((s) => s !== 1)) importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
+  const kept = axes.map((a, k) => k).filter((k) => !(axes[k] === 0 && starts[k] === 0 && (ends[k]! >= BATCH || ends[k] === -1)));
+  if (kept.some((k) => axes[k] === 0)) importer.refuse(node, "it slices the batch");
+  const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);
+  const from = kept.map((k) => clamp(starts[k]!, shape[axes[k]!]!));
+  const to = kept.map((k) => clamp(ends[k]!, shape[axes[k]!]!));
+  const at = kept.map((k) => axes[k]!);
+  const dims = shape.map((d, k) => (at.includes(k) ? to[at.indexOf(k)]! - from[at.indexOf(k)]! : d));
+  importer.push(node, "slice", [x], [dims], { axes: at, starts: from, ends: to });
+};
+
+export const Pad: OperatorImport = (importer: Importer, node: Node) => {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  const mode = node.text("mode", "constant");
+  if (mode !== "constant") importer.refuse(node, `its mode is ${mode}; only constant padding can be explained`);
+  const pads = importer.constant(node, 1)?.data ?? node.ints("pads") ?? node.ints("paddings");
+  if (!pads) importer.refuse(node, "its padding is computed while the model runs");
+  const value = node.inputs[2] ? importer.weight(node, 2, "value").data[0]! : node.float("value", 0);
+  const axesGiven = importer.constant(node, 3)?.data;
+  const axes = axesGiven ? Array.from(axesGiven, (a) => axisOf(a, shape.length)) : shape.map((_, k) => k);
+  const before = shape.map(() => 0);
+  const after = shape.map(() => 0);
+  axes.forEach((axis, k) => {
+    before[axis] = pads[k]!;
+    after[axis] = pads[k + axes.length]!;
+  });
+  if (before[0] || after[0]) importer.refuse(node, "it pads the batch");
+  if (before.some((p) => p < 0) || after.some((p) => p < 0)) importer.refuse(node, "it crops by negative padding; use a slice");
+  importer.push(node, "pad", [x], [shape.map((d, k) => (k === 0 ? d : d + before[k]! + after[k]!))], { before, after, value });
+};
+
+export const passThrough: OperatorImport = (importer: Importer, node: Node) => importer.alias(node, importer.tensor(node, 0));
+
+export const Softmax: OperatorImport = (importer: Importer, node: Node) => {
+  const x = importer.tensor(node, 0);
+  const shape = importer.shape(x);
+  importer.push(node, "softmax", [x], [shape], { axis: axisOf(node.int("axis", importer.opset < 13 ? 1 : -1), shape.length) });
+};
+
+/** Shapes of tensors become constants; the batch is held by a marker that no real dimension equals. */
+export const Shape: OperatorImport = (importer: Importer, node: Node) => {
+  const shape = importer.shape(importer.tensor(node, 0));
+  const dims = shape.map((d) => (d < 0 ? BATCH : d));
+  const start = axisOf(node.int("start", 0), dims.length);
+  const end = axisOf(node.int("end", dims.length), dims.length);
+  const part = dims.slice(start, end);
+  importer.setConstant(node, { dims: [part.length], data: Float64Array.from(part), integer: true });
+};
+
+export const ConstantNode: OperatorImport = (importer: Importer, node: Node) => {
+  const floats = node.floats("value_floats");
+  const ints = node.ints("value_ints");
+  const constant = node.tensor("value") ??
+    (floats?.length ? { dims: [floats.length], data: Float32Array.from(floats), integer: false } : undefined) ??
+    (ints?.length ? { dims: [ints.length], data: Float64Array.from(ints), integer: true } : undefined) ??
+    (node.has("value_float") ? { dims: [], data: Float32Array.of(node.float("value_float", 0)), integer: false } : undefined) ??
+    (node.has("value_int") ? { dims: [], data: Float64Array.of(node.int("value_int", 0)), integer: true } : undefined);
+  if (!constant) importer.refuse(node, "its value is neither numbers nor a tensor");
+  importer.setConstant(node, constant);
+};
+
+export const ConstantOfShape: OperatorImport = (importer: Importer, node: Node) => {
+  const dims = toDims(importer.weight(node, 0, "shape").data);
+  if (dims.includes(-1)) importer.refuse(node, "its size follows the batch");
+  const value = node.tensor("value");
+  const fill = value?.data[0] ?? 0;
+  const count = elements(dims);
+  importer.setConstant(node, {
+    dims,
+    data: value?.integer ? new Float64Array(count).fill(fill) : new Float32Array(count).fill(fill),
+    integer: value?.integer ?? false,
+  });
+};

@@ -1,0 +1,41 @@
+import type { Window } from "../../network/network.js";
+import type { Importer, Node } from "../importer.js";
+
+const same = (input: number, kernel: number, stride: number, dilation: number): number =>
+  Math.max(0, (Math.ceil(input / stride) - 1) * stride + (kernel - 1) * dilation + 1 - input);
+
+/** Resolves `auto_pad`, defaults and `ceil_mode` of a 2-D window to explicit geometry and output size. */
+export function windowOf(importer: Importer, node: Node, input: readonly number[], kernel: readonly number[]): Window & { output: [number, number]; extra: [number, number] } {
+  if (input.length !== 4 || kernel.length !== 2)
+    importer.refuse(node, `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`);
+  const strides = node.ints("strides") ?? [1, 1];
+  const dilations = node.ints("dilations") ?? [1, 1];
+  const auto = node.text("auto_pad", "NOTSET");
+  let pads = node.ints("pads") ?? [0, 0, 0, 0];
+  if (auto === "SAME_UPPER" || auto === "SAME_LOWER") {
+    const total = [0, 1].map((k) => same(input[k + 2]!, kernel[k]!, strides[k]!, dilations[k]!));
+    const small = total.map((t) => Math.floor(t / 2));
+    const large = total.map((t, k) => t - small[k]!);
+    pads = auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
+  } else if (auto === "VALID") pads = [0, 0, 0, 0];
+  const ceil = node.int("ceil_mode", 0) === 1;
+  const extra: [number, number] = [0, 0];
+  const output = [0, 1].map((k) => {
+    const padded = input[k + 2]! + pads[k]! + pads[k + 2]!;
+    const span = padded - (dilations[k]! * (kernel[k]! - 1) + 1);
+    let size = Math.floor(span / strides[k]!) + 1;
+    if (ceil && span % strides[k]! !== 0 && size * strides[k]! < input[k + 2]! + pads[k]!) {
+      extra[k] = size * strides[k]! - span;
+      size += 1;
+    }
+    return size;
+  }) as [number, number];
+  return {
+    kernel: kernel as [number, number],
+    strides: strides as [number, number],
+    pads: pads as [number, number, number, number],
+    dilations: dilations as [number, number],
+    output,
+    extra,
+  };
+}

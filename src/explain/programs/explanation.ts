@@ -1,0 +1,64 @@
+import { InputError } from "../../errors.js";
+import { emitForward } from "../layers/forward.js";
+import type { Scope } from "../layers/scope.js";
+import { elements, type Network } from "../network/network.js";
+import type { MethodOptions } from "../options.js";
+import type { Emitter, Value } from "../program/emitter.js";
+import { emitRelevance } from "../relevance.js";
+import { inputRuleNamed, methodNamed } from "../rules/registry.js";
+import { type InputBounds, TINY } from "../rules/rule.js";
+
+export interface Scores {
+  /** `[N, classes]`. */
+  logits: Value;
+  probabilities: Value;
+  /** Index of the explained class, int64 `[N]`. */
+  target: Value;
+  /** 1 at the explained class, float `[N, classes]`. */
+  oneHot: Value;
+}
+
+export const classesOf = (network: Network): number => elements(network.shapes.get(network.output)!);
+
+/** Emits the forward pass on `input` and the scores. */
+export function emitScores(e: Emitter, network: Network, input: Value, target: MethodOptions["target"]): { scope: Scope; scores: Scores } {
+  const classes = classesOf(network);
+  if (target !== "top" && (!Number.isInteger(target) || target < 0 || target >= classes))
+    throw new InputError("target", `target class ${target} does not exist: the model has classes 0 to ${classes - 1}.`);
+  const scope: Scope = { e, network, values: new Map([[network.input, input]]) };
+  emitForward(scope);
+  const logits = scope.values.get(network.output)!;
+  // One score alone, or a file that ends in a sigmoid, gives independent probabilities.
+  const independent = network.final === "sigmoid" || classes === 1;
+  const probabilities = independent ? e.op("Sigmoid", [logits]) : e.op("Softmax", [logits], { axis: { int: -1 } });
+  const top = e.op("ArgMax", [logits], { axis: { int: 1 }, keepdims: { int: 0 } });
+  const index = target === "top" ? top : e.add(e.mul(top, e.int(0)), e.int(target));
+  const oneHot = e.op("OneHot", [index, e.ints([classes]), e.tensor(Float32Array.of(0, 1), [2])], { axis: { int: -1 } });
+  return { scope, scores: { logits, probabilities, target: index, oneHot } };
+}
+
+/** `R / s(z)` at the logits: 1 at the explained class, or ½ there and −½ shared by the others as the softmax shares it. */
+function emitStart(e: Emitter, scores: Scores, start: MethodOptions["start"], classes: number): Value {
+  if (start === "one-hot" || classes === 1) return scores.oneHot;
+  const others = e.where(e.cast(scores.oneHot, "bool"), e.number(-3e38), scores.logits);
+  return e.mul(e.sub(scores.oneHot, e.op("Softmax", [others], { axis: { int: -1 } })), e.number(0.5));
+}
+
+/** Emits the relevance of the network's input, unscaled, dims of that input. */
+export function emitInputRelevance(scope: Scope, scores: Scores, options: MethodOptions, bounds: InputBounds): Value {
+  return emitRelevance(scope, {
+    method: methodNamed(options.method),
+    inputRule: inputRuleNamed(options.inputRule),
+    start: emitStart(scope.e, scores, options.start, classesOf(scope.network)),
+    bounds,
+  });
+}
+
+/** Scales a map to Σ|R| = 1 over each frame; an all-zero map stays zero. Also gives `Σ|R|` before, `[N, 1, …]`. */
+export function emitShares(e: Emitter, map: Value, rank: number): { shares: Value; total: Value } {
+  const axes = Array.from({ length: rank - 1 }, (_, k) => k + 1);
+  const peak = e.max(e.reduce("ReduceMax", e.abs(map), axes), e.number(TINY));
+  const level = e.div(map, peak);
+  const total = e.reduce("ReduceL1", level, axes);
+  return { shares: e.div(level, e.max(total, e.number(TINY))), total };
+}

@@ -1,0 +1,37 @@
+import type { Network } from "../network/network.js";
+import type { MethodOptions } from "../options.js";
+import { Emitter } from "../program/emitter.js";
+import type { Program } from "../program/program.js";
+import { classesOf, emitInputRelevance, emitScores, emitShares } from "./explanation.js";
+
+/** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
+export interface InputRange {
+  low: readonly number[];
+  high: readonly number[];
+  /** Axis of the input that holds the channels. */
+  channelAxis: number;
+}
+
+/** Dims that make one value a channel broadcast against the input. */
+export function rangeDims(values: readonly number[], rank: number, channelAxis: number): number[] {
+  return values.length === 1 ? [] : Array.from({ length: rank }, (_, k) => (k === channelAxis ? values.length : 1));
+}
+
+/**
+ * The model's own input in, explanation out. Input: float32 with the model's dims. Outputs: `logits` and
+ * `probabilities` `[N, classes]`, `target` int64 `[N]`, `relevance` with the input's dims, Σ|R| = 1 a frame.
+ */
+export function tensorProgram(network: Network, options: MethodOptions, range: InputRange): Program {
+  const e = new Emitter();
+  const dims = network.shapes.get(network.input)!;
+  const input = e.input("input", "float32", dims);
+  const { scope, scores } = emitScores(e, network, input, options.target);
+  const value = (v: readonly number[]) => e.tensor(Float32Array.from(v), rangeDims(v, dims.length, range.channelAxis));
+  const map = emitInputRelevance(scope, scores, options, { low: value(range.low), high: value(range.high) });
+  const classes = classesOf(network);
+  e.output(scores.logits, "logits", "float32", [-1, classes]);
+  e.output(scores.probabilities, "probabilities", "float32", [-1, classes]);
+  e.output(scores.target, "target", "int64", [-1]);
+  e.output(emitShares(e, map, dims.length).shares, "relevance", "float32", dims);
+  return e.finish();
+}

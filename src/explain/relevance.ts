@@ -1,0 +1,293 @@
+import { ModelError } from "../errors.js";
+import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
+import { maxPoolBack, tiles } from "./layers/max-pool.js";
+import * as moves from "./layers/moves.js";
+import { type Scope, shapeOf, valueOf } from "./layers/scope.js";
+import type { Layer, TensorId } from "./network/network.js";
+import type { Value } from "./program/emitter.js";
+import { type InputBounds, type InputRule, type LinearRule, TINY } from "./rules/rule.js";
+
+/**
+ * Relevance of one tensor `t` on its way down, in the form that is cheapest at that place:
+ * `per-unit` V with `R = t · V`, `unsigned` P with `R = s(t) · P`, or `signed` R itself (before the first linear layer).
+ */
+interface Message {
+  form: "per-unit" | "unsigned" | "signed";
+  value: Value;
+  /**
+   * ‖R‖₁ that the value should have, `[N, 1, …]`, while its own scale is arbitrary. Undefined: the value's scale counts.
+   * Linear layers keep ‖R‖₁, so one rescaling at the end of a chain of them stands for one at each.
+   */
+  norm?: Value;
+}
+
+export interface RelevanceOptions {
+  method: LinearRule;
+  inputRule: InputRule;
+  /** `R / s(z)` at the logits, `[N, classes]`. */
+  start: Value;
+  /** Values of the network's input for pixel 0 and 255, broadcastable against it. */
+  bounds: InputBounds;
+}
+
+/** After so many linear layers without one, the trunk is rescaled, so that float32 neither overflows nor underflows. */
+const RESCALE_EVERY = 5;
+
+/**
+ * Emits the relevance of the network's input, dims of that input, up to one positive factor per frame.
+ * The single driver of every method: layers and rules only say what crosses them.
+ */
+export function emitRelevance(scope: Scope, options: RelevanceOptions): Value {
+  return new Descent(scope, options).run();
+}
+
+class Descent {
+  #pending = new Map<TensorId, Message[]>();
+  #before: Set<TensorId>;
+  #bounds = new Map<TensorId, InputBounds>();
+  #nonNegative: Set<TensorId>;
+  #crossed = 0;
+
+  constructor(
+    readonly scope: Scope,
+    readonly options: RelevanceOptions,
+  ) {
+    this.#before = beforeFirstLinear(scope);
+    this.#nonNegative = nonNegative(scope);
+    this.#bounds.set(scope.network.input, options.bounds);
+  }
+
+  run(): Value {
+    const { network } = this.scope;
+    this.#send(network.output, { form: "unsigned", value: this.options.start });
+    for (const layer of network.layers.toReversed()) this.#cross(layer);
+    const [last] = this.#receive([network.input]);
+    if (!last) throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture.");
+    return this.#signed(network.input, last).value;
+  }
+
+  #send(to: TensorId, message: Message): void {
+    const list = this.#pending.get(to);
+    if (list) list.push(message);
+    else this.#pending.set(to, [message]);
+  }
+
+  /**
+   * Takes what arrived at a layer's outputs, added up at each. When nothing else is under way the scale is free, and
+   * what norm a single message should have no longer matters.
+   */
+  #receive(outputs: readonly TensorId[]): (Message | undefined)[] {
+    const lists = outputs.map((at) => this.#pending.get(at));
+    for (const at of outputs) this.#pending.delete(at);
+    const free = this.#pending.size === 0 && lists.filter((l) => l).length === 1;
+    return lists.map((list, k) => list && this.#sum(outputs[k]!, list, free));
+  }
+
+  #sum(at: TensorId, list: readonly Message[], free: boolean): Message {
+    const [first] = list as [Message];
+    if (list.length === 1) return free ? { ...first, norm: undefined } : first;
+    const settled = list.map((m) => this.#settle(at, m));
+    const same = settled.every((m) => m.form === "per-unit") ? settled : settled.map((m) => this.#oneToOne(at, m));
+    return { form: same[0]!.form, value: same.map((m) => m.value).reduce(this.scope.e.add) };
+  }
+
+  #cross(layer: Layer): void {
+    const parts = this.#receive(layer.outputs);
+    const message = parts[0];
+    if (layer.kind === "split") {
+      if (parts.some((m) => m)) this.#crossSplit(layer, parts);
+      return;
+    }
+    if (!message) return;
+    const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
+    const { scope } = this;
+    if (isLinear(layer)) return this.#crossLinear(layer, this.#unsigned(output, message));
+    switch (layer.kind) {
+      case "activation":
+        return this.#send(input, this.#oneToOne(output, message));
+      case "scale": {
+        const passed = this.#oneToOne(output, message);
+        const slope = passed.form === "unsigned" ? moves.scaleSlope(scope, layer) : undefined;
+        return this.#send(input, slope ? { ...passed, value: scope.e.mul(passed.value, slope) } : passed);
+      }
+      case "gate": {
+        // The signal may be broadcast by its gate, never the other way round.
+        if (shapeOf(scope, input).join() !== shapeOf(scope, output).join())
+          throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) cannot be explained: its gate is larger than its signal.`);
+        return this.#send(input, this.#oneToOne(output, message));
+      }
+      case "add":
+        return this.#crossAdd(layer.inputs, output, message);
+      case "maxPool": {
+        const kept = tiles(scope, layer) ? message : this.#settle(output, message);
+        return this.#send(input, { ...kept, value: maxPoolBack(scope, layer, kept.value) });
+      }
+      case "reshape":
+        return this.#send(input, { ...message, value: moves.reshapeBack(scope, layer, message.value), norm: message.norm });
+      case "transpose":
+        return this.#send(input, { ...message, value: moves.transposeBack(scope, layer, message.value) });
+      case "pad": {
+        const settled = this.#settle(output, message);
+        return this.#send(input, { ...settled, value: moves.padBack(scope, layer, settled.value) });
+      }
+      case "slice": {
+        const settled = this.#settle(output, message);
+        return this.#send(input, { ...settled, value: moves.sliceBack(scope, layer, settled.value) });
+      }
+      case "concat": {
+        const settled = this.#settle(output, message);
+        const back = moves.concatBack(scope, layer, settled.value);
+        layer.inputs.forEach((id, k) => {
+          this.#send(id, { ...settled, value: back[k]! });
+        });
+        return;
+      }
+      default:
+        throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) cannot be explained: no rule says how relevance crosses it.`);
+    }
+  }
+
+  #crossLinear(layer: LinearLayer, message: Message): void {
+    const { scope, options } = this;
+    const { e } = scope;
+    const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
+    const norm = this.#pending.size === 0 ? undefined : (message.norm ?? this.#norm(output, message));
+    if (this.#before.has(input) && isWeighted(layer)) {
+      const value = options.inputRule.emit(scope, layer, message.value, this.#boundsAt(input));
+      return this.#send(input, { form: "signed", value, norm });
+    }
+    const denominator = options.method.denominator(scope, layer);
+    let g = denominator === undefined ? message.value : e.div(message.value, denominator);
+    this.#crossed += 1;
+    if (this.#crossed % RESCALE_EVERY === 0) g = this.#unit(output, g);
+    const value = linearTransposed(scope, layer, g);
+    const below: Message = { form: "per-unit", value, norm };
+    // The transpose of a mean is broadcast: multiplying by its input gives it full dims.
+    this.#send(input, layer.kind === "mean" ? this.#unsigned(input, below) : below);
+  }
+
+  /** `R_k = R · s(z) · u_k / Σ|u|`: the same `P / Σ|u|` per unit of each branch. */
+  #crossAdd(branches: readonly TensorId[], output: TensorId, message: Message): void {
+    const { scope } = this;
+    const { e } = scope;
+    const p = this.#unsigned(output, this.#settle(output, message));
+    const total = branches.map((id) => this.#magnitude(id)).reduce(e.add);
+    const value = e.div(p.value, e.max(total, e.number(TINY)));
+    for (const id of branches) this.#send(id, { form: "per-unit", value });
+  }
+
+  #crossSplit(layer: Extract<Layer, { kind: "split" }>, parts: (Message | undefined)[]): void {
+    const same = parts.map((m, k) => m && this.#oneToOne(layer.outputs[k]!, this.#settle(layer.outputs[k]!, m)));
+    const value = moves.splitBack(
+      this.scope,
+      layer,
+      same.map((m) => m?.value),
+    );
+    this.#send(layer.inputs[0]!, { form: same.find((m) => m)!.form, value });
+  }
+
+  /** One-to-one layers pass the amount: unsigned above the first linear layer, signed before it. */
+  #oneToOne(at: TensorId, message: Message): Message {
+    return this.#before.has(at) ? this.#signed(at, message) : this.#unsigned(at, message);
+  }
+
+  #unsigned(at: TensorId, message: Message): Message {
+    if (message.form === "unsigned") return message;
+    const { e } = this.scope;
+    const value = message.form === "per-unit" ? e.mul(message.value, this.#magnitude(at)) : e.mul(message.value, e.sign(valueOf(this.scope, at)));
+    return { ...message, form: "unsigned", value };
+  }
+
+  #signed(at: TensorId, message: Message): Message {
+    if (message.form === "signed") return message;
+    const { e } = this.scope;
+    const t = valueOf(this.scope, at);
+    const value = e.mul(message.value, message.form === "per-unit" ? t : e.sign(t));
+    return { ...message, form: "signed", value };
+  }
+
+  #magnitude(at: TensorId): Value {
+    const t = valueOf(this.scope, at);
+    return this.#nonNegative.has(at) ? t : this.scope.e.abs(t);
+  }
+
+  #axes(at: TensorId): number[] {
+    return shapeOf(this.scope, at)
+      .map((_, k) => k)
+      .slice(1);
+  }
+
+  #norm(at: TensorId, message: Message): Value {
+    const p = message.form === "per-unit" ? this.#unsigned(at, message) : message;
+    return this.scope.e.reduce("ReduceL1", p.value, this.#axes(at));
+  }
+
+  /** Brings the value to the norm that it should have. */
+  #settle(at: TensorId, message: Message): Message {
+    if (message.norm === undefined) return message;
+    const { e } = this.scope;
+    const p = message.form === "per-unit" ? this.#unsigned(at, message) : message;
+    const factor = e.div(this.#scalar(message.norm, at), e.max(this.#norm(at, p), e.number(TINY)));
+    return { form: p.form, value: e.mul(p.value, factor) };
+  }
+
+  /** A per-frame scalar with as many axes as a tensor. */
+  #scalar(value: Value, at: TensorId): Value {
+    return this.scope.e.reshape(value, [-1, ...this.#axes(at).map(() => 1)]);
+  }
+
+  #unit(at: TensorId, value: Value): Value {
+    const { e } = this.scope;
+    return e.div(value, e.max(e.reduce("ReduceL1", value, this.#axes(at)), e.number(TINY)));
+  }
+
+  /** Pixel 0 and pixel 255 as they arrive at a tensor before the first linear layer. */
+  #boundsAt(id: TensorId): InputBounds {
+    const known = this.#bounds.get(id);
+    if (known) return known;
+    const { scope } = this;
+    const layer = scope.network.layers.find((l) => l.outputs.includes(id))!;
+    const source = this.#boundsAt(layer.inputs[0]!);
+    const dims = [1, ...shapeOf(scope, layer.inputs[0]!).slice(1)];
+    const full = (value: Value): Value => scope.e.op("Expand", [value, scope.e.ints(dims)]);
+    const through = (value: Value): Value => {
+      switch (layer.kind) {
+        case "scale":
+          return moves.scaleForward(scope, layer, value);
+        case "reshape":
+          return scope.e.reshape(full(value), [1, ...shapeOf(scope, id).slice(1)]);
+        case "transpose":
+          return moves.transposeForward(scope, layer, full(value));
+        case "pad":
+          return moves.padForward(scope, layer, full(value));
+        default:
+          throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) before the first layer is not supported with the bounded input rule.`);
+      }
+    };
+    const bounds = { low: through(source.low), high: through(source.high) };
+    this.#bounds.set(id, bounds);
+    return bounds;
+  }
+}
+
+const PASSES_INPUT = new Set<Layer["kind"]>(["activation", "scale", "reshape", "transpose", "pad"]);
+
+/** Tensors with only one-to-one, reshaping or padding layers between them and the picture. */
+function beforeFirstLinear({ network }: Scope): Set<TensorId> {
+  const before = new Set<TensorId>([network.input]);
+  for (const layer of network.layers) if (PASSES_INPUT.has(layer.kind) && before.has(layer.inputs[0]!)) before.add(layer.outputs[0]!);
+  return before;
+}
+
+const KEEPS_SIGN = new Set<Layer["kind"]>(["maxPool", "averagePool", "mean", "reshape", "transpose", "slice", "split", "concat", "add"]);
+
+/** Tensors that cannot be negative, so that |t| is t. */
+function nonNegative({ network }: Scope): Set<TensorId> {
+  const known = new Set<TensorId>();
+  for (const layer of network.layers) {
+    const last = layer.kind === "activation" ? layer.steps.at(-1)! : undefined;
+    const clipped = last && (last.op === "Relu" || last.op === "Sigmoid" || last.op === "HardSigmoid" || (last.op === "Clip" && (last.attributes.min ?? -1) >= 0));
+    if (clipped || (KEEPS_SIGN.has(layer.kind) && layer.inputs.every((id) => known.has(id)))) for (const id of layer.outputs) known.add(id);
+  }
+  return known;
+}

@@ -1,0 +1,16 @@
+import { shapeOf, valueOf } from "../layers/scope.js";
+import { type LinearRule, TINY } from "./rule.js";
+
+/** `|d_j| = |z_j| + mean_k |z_k|`, the mean over one frame. */
+export const rLrp: LinearRule = {
+  name: "r-lrp",
+  denominator(scope, layer) {
+    const { e } = scope;
+    const id = layer.outputs[0]!;
+    const magnitude = e.abs(valueOf(scope, id));
+    const axes = shapeOf(scope, id)
+      .map((_, k) => k)
+      .slice(1);
+    return e.add(magnitude, e.max(e.reduce("ReduceMean", magnitude, axes), e.number(TINY)));
+  },
+};
