@@ -43,3 +43,23 @@ export interface ConfigFault {
   /** One sentence that already names file, line and column. */
   message: string;
 }
+
+/** An error as it crosses a thread: classes do not survive `postMessage`. */
+export interface PlainError {
+  name: string;
+  code?: string;
+  message: string;
+  exitCode?: number;
+}
+
+export function plainError(error: unknown): PlainError {
+  if (error instanceof VideoExplainerError) return { name: error.name, code: error.code, message: error.message, exitCode: error.exitCode };
+  return { name: "Error", message: error instanceof Error ? error.message : String(error) };
+}
+
+export function rebuildError(plain: PlainError): VideoExplainerError {
+  const code = plain.code ?? "internal";
+  if (plain.name === "ModelError") return new ModelError(code, plain.message);
+  if (plain.exitCode === 2) return new InputError(code, plain.message);
+  return new VideoExplainerError(code, plain.message);
+}

@@ -113,7 +113,10 @@ class Descent {
       case "gate": {
         // The signal may be broadcast by its gate, never the other way round.
         if (shapeOf(scope, input).join() !== shapeOf(scope, output).join())
-          throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) cannot be explained: its gate is larger than its signal.`);
+          throw new ModelError(
+            "model-unsupported",
+            `node "${layer.name}" (operator ${layer.operator}) cannot be explained: its gate is larger than its signal.`,
+          );
         return this.#send(input, this.#oneToOne(output, message));
       }
       case "add":
@@ -123,7 +126,11 @@ class Descent {
         return this.#send(input, { ...kept, value: maxPoolBack(scope, layer, kept.value) });
       }
       case "reshape":
-        return this.#send(input, { ...message, value: moves.reshapeBack(scope, layer, message.value), norm: message.norm });
+        return this.#send(input, {
+          ...message,
+          value: moves.reshapeBack(scope, layer, message.value),
+          norm: message.norm,
+        });
       case "transpose":
         return this.#send(input, { ...message, value: moves.transposeBack(scope, layer, message.value) });
       case "pad": {
@@ -143,7 +150,10 @@ class Descent {
         return;
       }
       default:
-        throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) cannot be explained: no rule says how relevance crosses it.`);
+        throw new ModelError(
+          "model-unsupported",
+          `node "${layer.name}" (operator ${layer.operator}) cannot be explained: no rule says how relevance crosses it.`,
+        );
     }
   }
 
@@ -194,7 +204,10 @@ class Descent {
   #unsigned(at: TensorId, message: Message): Message {
     if (message.form === "unsigned") return message;
     const { e } = this.scope;
-    const value = message.form === "per-unit" ? e.mul(message.value, this.#magnitude(at)) : e.mul(message.value, e.sign(valueOf(this.scope, at)));
+    const value =
+      message.form === "per-unit"
+        ? e.mul(message.value, this.#magnitude(at))
+        : e.mul(message.value, e.sign(valueOf(this.scope, at)));
     return { ...message, form: "unsigned", value };
   }
 
@@ -261,7 +274,10 @@ class Descent {
         case "pad":
           return moves.padForward(scope, layer, full(value));
         default:
-          throw new ModelError("model-unsupported", `node "${layer.name}" (operator ${layer.operator}) before the first layer is not supported with the bounded input rule.`);
+          throw new ModelError(
+            "model-unsupported",
+            `node "${layer.name}" (operator ${layer.operator}) before the first layer is not supported with the bounded input rule.`,
+          );
       }
     };
     const bounds = { low: through(source.low), high: through(source.high) };
@@ -275,19 +291,36 @@ const PASSES_INPUT = new Set<Layer["kind"]>(["activation", "scale", "reshape", "
 /** Tensors with only one-to-one, reshaping or padding layers between them and the picture. */
 function beforeFirstLinear({ network }: Scope): Set<TensorId> {
   const before = new Set<TensorId>([network.input]);
-  for (const layer of network.layers) if (PASSES_INPUT.has(layer.kind) && before.has(layer.inputs[0]!)) before.add(layer.outputs[0]!);
+  for (const layer of network.layers)
+    if (PASSES_INPUT.has(layer.kind) && before.has(layer.inputs[0]!)) before.add(layer.outputs[0]!);
   return before;
 }
 
-const KEEPS_SIGN = new Set<Layer["kind"]>(["maxPool", "averagePool", "mean", "reshape", "transpose", "slice", "split", "concat", "add"]);
+const KEEPS_SIGN = new Set<Layer["kind"]>([
+  "maxPool",
+  "averagePool",
+  "mean",
+  "reshape",
+  "transpose",
+  "slice",
+  "split",
+  "concat",
+  "add",
+]);
 
 /** Tensors that cannot be negative, so that |t| is t. */
 function nonNegative({ network }: Scope): Set<TensorId> {
   const known = new Set<TensorId>();
   for (const layer of network.layers) {
     const last = layer.kind === "activation" ? layer.steps.at(-1)! : undefined;
-    const clipped = last && (last.op === "Relu" || last.op === "Sigmoid" || last.op === "HardSigmoid" || (last.op === "Clip" && (last.attributes.min ?? -1) >= 0));
-    if (clipped || (KEEPS_SIGN.has(layer.kind) && layer.inputs.every((id) => known.has(id)))) for (const id of layer.outputs) known.add(id);
+    const clipped =
+      last &&
+      (last.op === "Relu" ||
+        last.op === "Sigmoid" ||
+        last.op === "HardSigmoid" ||
+        (last.op === "Clip" && (last.attributes.min ?? -1) >= 0));
+    if (clipped || (KEEPS_SIGN.has(layer.kind) && layer.inputs.every((id) => known.has(id))))
+      for (const id of layer.outputs) known.add(id);
   }
   return known;
 }

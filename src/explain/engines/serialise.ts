@@ -1,6 +1,6 @@
-import type { Attribute, ProgramConstant, Program, ProgramPort } from "../program/program.js";
-import { ELEMENT_CODE } from "../program/emitter.js";
 import { AttributeType, ModelProto } from "../onnx/proto.js";
+import { ELEMENT_CODE } from "../program/emitter.js";
+import type { Attribute, Program, ProgramConstant, ProgramPort } from "../program/program.js";
 
 const OPSET = 18;
 const IR_VERSION = 9;
@@ -35,14 +35,22 @@ function attribute(name: string, value: Attribute): Record<string, unknown> {
   return { name, type: AttributeType.string, s: new TextEncoder().encode(value.text) };
 }
 
-const bytesOf = (data: Float32Array | Float64Array | Uint8Array | BigInt64Array): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+const bytesOf = (data: Float32Array | Float64Array | Uint8Array | BigInt64Array): Uint8Array =>
+  new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 function initializer(constant: ProgramConstant): Record<string, unknown> {
-  const data = ArrayBuffer.isView(constant.data) ? constant.data : BigInt64Array.from(constant.data as readonly number[], (v) => BigInt(v));
+  const data = ArrayBuffer.isView(constant.data)
+    ? constant.data
+    : BigInt64Array.from(constant.data as readonly number[], (v) => BigInt(v));
   return { name: constant.name, dims: constant.dims, dataType: ELEMENT_CODE[constant.kind], rawData: bytesOf(data) };
 }
 
 const valueInfo = (port: ProgramPort): Record<string, unknown> => ({
   name: port.name,
-  type: { tensorType: { elemType: ELEMENT_CODE[port.kind], shape: { dim: port.dims.map((d) => (d < 0 ? { dimParam: "N" } : { dimValue: d })) } } },
+  type: {
+    tensorType: {
+      elemType: ELEMENT_CODE[port.kind],
+      shape: { dim: port.dims.map((d) => (d < 0 ? { dimParam: "N" } : { dimValue: d })) },
+    },
+  },
 });

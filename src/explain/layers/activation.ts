@@ -22,8 +22,14 @@ function emitStep({ e }: Scope, step: ElementStep, operands: Value[]): Value {
   if (step.op === "Clip") {
     const { min, max } = step.attributes;
     if (min === 0 && max === undefined) return e.relu(operands[0]!);
-    return e.op("Clip", [operands[0]!, min === undefined ? "" : e.number(min), ...(max === undefined ? [] : [e.number(max)])]);
+    return e.op("Clip", [
+      operands[0]!,
+      min === undefined ? "" : e.number(min),
+      ...(max === undefined ? [] : [e.number(max)]),
+    ]);
   }
-  const attributes: Record<string, Attribute> = Object.fromEntries(Object.entries(step.attributes).map(([k, v]) => [k, { float: v }]));
+  const attributes: Record<string, Attribute> = Object.fromEntries(
+    Object.entries(step.attributes).map(([k, v]) => [k, { float: v }]),
+  );
   return e.op(step.op, operands, attributes);
 }

@@ -22,30 +22,50 @@ function counts(scope: Scope, layer: AveragePoolLayer): { data: Float32Array; di
   };
   const rows = along(height, outHeight, 0);
   const columns = along(width, outWidth, 1);
-  return { data: Float32Array.from(rows.flatMap((r) => columns.map((c) => 1 / Math.max(1, r * c)))), dims: [1, 1, outHeight, outWidth] };
+  return {
+    data: Float32Array.from(rows.flatMap((r) => columns.map((c) => 1 / Math.max(1, r * c)))),
+    dims: [1, 1, outHeight, outWidth],
+  };
 }
 
 const channelsOf = (scope: Scope, layer: AveragePoolLayer): number => shapeOf(scope, layer.inputs[0]!)[1]!;
-const ones = (channels: number, window: Window) => ({ dims: [channels, 1, ...window.kernel], data: new Float32Array(channels * window.kernel[0] * window.kernel[1]).fill(1) });
+const ones = (channels: number, window: Window) => ({
+  dims: [channels, 1, ...window.kernel],
+  data: new Float32Array(channels * window.kernel[0] * window.kernel[1]).fill(1),
+});
 const uniform = (data: Float32Array): boolean => data.every((v) => v === data[0]);
 
 /** Sums over each window, as a depthwise convolution with ones would. */
 const sums = (scope: Scope, layer: AveragePoolLayer, a: Value): Value => {
   const { e } = scope;
-  const window = { ...layer, pads: [layer.pads[0], layer.pads[1], layer.pads[2] + layer.extra[0], layer.pads[3] + layer.extra[1]] as [number, number, number, number] };
+  const window = {
+    ...layer,
+    pads: [layer.pads[0], layer.pads[1], layer.pads[2] + layer.extra[0], layer.pads[3] + layer.extra[1]] as [
+      number,
+      number,
+      number,
+      number,
+    ],
+  };
   return e.conv(a, e.weights(ones(channelsOf(scope, layer), layer)), undefined, window, channelsOf(scope, layer));
 };
 
 export function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
   const { e } = scope;
   const share = counts(scope, layer);
-  const plain = layer.pads.every((p) => p === 0) && layer.extra.every((p) => p === 0) && layer.dilations.every((d) => d === 1);
+  const plain =
+    layer.pads.every((p) => p === 0) && layer.extra.every((p) => p === 0) && layer.dilations.every((d) => d === 1);
   if (plain)
-    return e.op("AveragePool", [a], { kernel_shape: { ints: layer.kernel }, strides: { ints: layer.strides }, pads: { ints: layer.pads } });
+    return e.op("AveragePool", [a], {
+      kernel_shape: { ints: layer.kernel },
+      strides: { ints: layer.strides },
+      pads: { ints: layer.pads },
+    });
   return e.mul(sums(scope, layer, a), e.tensor(share.data, share.dims));
 }
 
-export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value => averagePool(scope, layer, valueOf(scope, layer.inputs[0]!));
+export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value =>
+  averagePool(scope, layer, valueOf(scope, layer.inputs[0]!));
 
 /** `Σ_j g_j / n_j` over the windows that hold each element. */
 export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
@@ -54,7 +74,9 @@ export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: 
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const share = counts(scope, layer);
   const spread = e.mul(g, uniform(share.data) ? e.number(share.data[0]!) : e.tensor(share.data, share.dims));
-  const covered = [0, 1].map((k) => ([outHeight, outWidth][k]! - 1) * layer.strides[k]! + layer.dilations[k]! * (layer.kernel[k]! - 1) + 1) as [number, number];
+  const covered = [0, 1].map(
+    (k) => ([outHeight, outWidth][k]! - 1) * layer.strides[k]! + layer.dilations[k]! * (layer.kernel[k]! - 1) + 1,
+  ) as [number, number];
   const bottom = covered[0] - layer.pads[0] - height;
   const right = covered[1] - layer.pads[1] - width;
   const map = e.convTranspose(
@@ -72,7 +94,8 @@ export const meanOf = (scope: Scope, layer: MeanLayer, a: Value): Value => {
   const spatial = layer.keepDims && layer.axes.join() === "2,3" && shapeOf(scope, layer.inputs[0]!).length === 4;
   return spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
 };
-export const meanForward = (scope: Scope, layer: MeanLayer): Value => meanOf(scope, layer, valueOf(scope, layer.inputs[0]!));
+export const meanForward = (scope: Scope, layer: MeanLayer): Value =>
+  meanOf(scope, layer, valueOf(scope, layer.inputs[0]!));
 
 /** `g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
 export function meanTransposed(scope: Scope, layer: MeanLayer, g: Value): Value {

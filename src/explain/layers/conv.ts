@@ -9,7 +9,8 @@ export const convForward = (scope: Scope, layer: ConvLayer): Value => {
 };
 
 /** `Σ_i a_i w_ij` with other weights and no bias. */
-export const convWith = (scope: Scope, layer: ConvLayer, a: Value, weight: Weights): Value => scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups);
+export const convWith = (scope: Scope, layer: ConvLayer, a: Value, weight: Weights): Value =>
+  scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups);
 
 /** `Σ_j w_ij g_j` for several weights of the layer's shape at once; one value each, dims of the layer's input. */
 export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights: readonly Weights[]): Value[] {
@@ -42,7 +43,13 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
   const after = [height - 1 + top - (outHeight - 1) * sh, width - 1 + left - (outWidth - 1) * sw] as const;
   if (sh === 1 && sw === 1 && before.every((p) => p >= 0) && after.every((p) => p >= 0)) {
     const pads = [before[0], before[1], after[0], after[1]] as [number, number, number, number];
-    return e.conv(g, e.weights(flip(weight, layer.groups)), undefined, { kernel: layer.kernel, strides: [1, 1], pads, dilations: layer.dilations }, layer.groups);
+    return e.conv(
+      g,
+      e.weights(flip(weight, layer.groups)),
+      undefined,
+      { kernel: layer.kernel, strides: [1, 1], pads, dilations: layer.dilations },
+      layer.groups,
+    );
   }
   // Without padding the transpose covers (out − 1)·s + d·(k − 1) + 1; what the forward padding added is cut off and what
   // the stride left unread is filled with zeros.
@@ -50,7 +57,13 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
   const bottom = covered[0] - top - height;
   const right = covered[1] - left - width;
   const pads = [top, left, Math.max(0, bottom), Math.max(0, right)] as [number, number, number, number];
-  const map = e.convTranspose(g, e.weights(weight), { kernel: layer.kernel, strides: layer.strides, pads, dilations: layer.dilations }, layer.groups, [0, 0]);
+  const map = e.convTranspose(
+    g,
+    e.weights(weight),
+    { kernel: layer.kernel, strides: layer.strides, pads, dilations: layer.dilations },
+    layer.groups,
+    [0, 0],
+  );
   return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
 }
 

@@ -9,7 +9,8 @@ export const denseForward = (scope: Scope, layer: DenseLayer): Value => {
 };
 
 /** `Σ_i a_i w_ij` with other weights and no bias. */
-export const denseWith = (scope: Scope, _layer: DenseLayer, a: Value, weight: Weights): Value => scope.e.matmul(a, scope.e.weights(weight));
+export const denseWith = (scope: Scope, _layer: DenseLayer, a: Value, weight: Weights): Value =>
+  scope.e.matmul(a, scope.e.weights(weight));
 
 /** `Σ_j w_ij g_j` for several weights; one value each. */
 export const denseTransposed = (scope: Scope, _layer: DenseLayer, g: Value, weights: readonly Weights[]): Value[] =>

@@ -11,7 +11,8 @@ export type LinearLayer = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer;
 export type WeightedLayer = ConvLayer | DenseLayer;
 
 export const isWeighted = (layer: Layer): layer is WeightedLayer => layer.kind === "conv" || layer.kind === "dense";
-export const isLinear = (layer: Layer): layer is LinearLayer => isWeighted(layer) || layer.kind === "averagePool" || layer.kind === "mean";
+export const isLinear = (layer: Layer): layer is LinearLayer =>
+  isWeighted(layer) || layer.kind === "averagePool" || layer.kind === "mean";
 
 const mapWeights = (w: Weights, map: (v: number) => number): Weights => ({ dims: w.dims, data: w.data.map(map) });
 
@@ -42,7 +43,12 @@ export function linearTransposed(scope: Scope, layer: LinearLayer, g: Value): Va
 }
 
 /** `Σ_j m(w_ij) g_j`, one value for each map `m` of the weights. */
-export function weightedTransposed(scope: Scope, layer: WeightedLayer, g: Value, maps: readonly ((w: number) => number)[]): Value[] {
+export function weightedTransposed(
+  scope: Scope,
+  layer: WeightedLayer,
+  g: Value,
+  maps: readonly ((w: number) => number)[],
+): Value[] {
   const weights = maps.map((map) => mapWeights(layer.weight, map));
   return layer.kind === "conv" ? convTransposed(scope, layer, g, weights) : denseTransposed(scope, layer, g, weights);
 }

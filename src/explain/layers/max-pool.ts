@@ -26,7 +26,8 @@ export function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
 }
 
 /** Moves `r` (dims of the output) to the winner of each window; tied winners share equally, overlapping windows add. */
-export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value): Value => (tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r));
+export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value): Value =>
+  tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r);
 
 function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const { e } = scope;
@@ -58,7 +59,10 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const y = valueOf(scope, layer.outputs[0]!);
   const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
   const wins = offsets.map(([oy, ox]) =>
-    e.cast(e.equal(e.slice(x, [2, 3], [oy, ox], [oy + (outHeight - 1) * sh + 1, ox + (outWidth - 1) * sw + 1], [sh, sw]), y), "float32"),
+    e.cast(
+      e.equal(e.slice(x, [2, 3], [oy, ox], [oy + (outHeight - 1) * sh + 1, ox + (outWidth - 1) * sw + 1], [sh, sw]), y),
+      "float32",
+    ),
   );
   const share = e.div(r, wins.reduce(e.add));
   // Phase (py, px) of the padded input collects the offsets that fall on it, each shifted by whole strides.
@@ -72,13 +76,18 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
         return [e.pad(e.mul(wins[k]!, share), [0, 0, ty, tx], [0, 0, rows - outHeight - ty, columns - outWidth - tx])];
       });
       phases.push(
-        parts.length > 0 ? parts.reduce(e.add) : e.mul(e.pad(share, [0, 0, 0, 0], [0, 0, rows - outHeight, columns - outWidth]), e.number(0)),
+        parts.length > 0
+          ? parts.reduce(e.add)
+          : e.mul(e.pad(share, [0, 0, 0, 0], [0, 0, rows - outHeight, columns - outWidth]), e.number(0)),
       );
     }
   const whole =
     phases.length === 1
       ? phases[0]!
-      : e.reshape(e.transpose(e.reshape(e.concat(phases, 1), [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]), [-1, channels, rows * sh, columns * sw]);
+      : e.reshape(
+          e.transpose(e.reshape(e.concat(phases, 1), [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]),
+          [-1, channels, rows * sh, columns * sw],
+        );
   const missing = [Math.max(0, top + height - rows * sh), Math.max(0, left + width - columns * sw)] as const;
   return e.slice(e.pad(whole, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
 }

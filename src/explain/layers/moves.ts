@@ -21,17 +21,22 @@ export function scaleSlope(scope: Scope, layer: LayerOf<"scale">): Value | undef
 
 export const reshapeForward = (scope: Scope, layer: LayerOf<"reshape">, x = valueOf(scope, layer.inputs[0]!)): Value =>
   scope.e.reshape(x, shapeOf(scope, layer.outputs[0]!));
-export const reshapeBack = (scope: Scope, layer: LayerOf<"reshape">, r: Value): Value => scope.e.reshape(r, shapeOf(scope, layer.inputs[0]!));
+export const reshapeBack = (scope: Scope, layer: LayerOf<"reshape">, r: Value): Value =>
+  scope.e.reshape(r, shapeOf(scope, layer.inputs[0]!));
 
-export const transposeForward = (scope: Scope, layer: LayerOf<"transpose">, x = valueOf(scope, layer.inputs[0]!)): Value =>
-  scope.e.transpose(x, layer.permutation);
+export const transposeForward = (
+  scope: Scope,
+  layer: LayerOf<"transpose">,
+  x = valueOf(scope, layer.inputs[0]!),
+): Value => scope.e.transpose(x, layer.permutation);
 export const transposeBack = (scope: Scope, layer: LayerOf<"transpose">, r: Value): Value =>
   scope.e.transpose(
     r,
     layer.permutation.map((_, k) => layer.permutation.indexOf(k)),
   );
 
-export const padForward = (scope: Scope, layer: LayerOf<"pad">, x = valueOf(scope, layer.inputs[0]!)): Value => scope.e.pad(x, layer.before, layer.after, layer.value);
+export const padForward = (scope: Scope, layer: LayerOf<"pad">, x = valueOf(scope, layer.inputs[0]!)): Value =>
+  scope.e.pad(x, layer.before, layer.after, layer.value);
 export const padBack = (scope: Scope, layer: LayerOf<"pad">, r: Value): Value => {
   const shape = shapeOf(scope, layer.inputs[0]!);
   const axes = shape.map((_, k) => k).filter((k) => layer.before[k]! + layer.after[k]! > 0);
@@ -69,7 +74,9 @@ export function concatBack(scope: Scope, layer: LayerOf<"concat">, r: Value): Va
 }
 
 export const splitForward = (scope: Scope, layer: LayerOf<"split">): Value[] =>
-  scope.e.many("Split", [valueOf(scope, layer.inputs[0]!), scope.e.ints(layer.sizes)], layer.sizes.length, { axis: { int: layer.axis } });
+  scope.e.many("Split", [valueOf(scope, layer.inputs[0]!), scope.e.ints(layer.sizes)], layer.sizes.length, {
+    axis: { int: layer.axis },
+  });
 /** Parts without relevance count as zero. */
 export function splitBack(scope: Scope, layer: LayerOf<"split">, parts: (Value | undefined)[]): Value {
   const { e } = scope;
@@ -77,8 +84,10 @@ export function splitBack(scope: Scope, layer: LayerOf<"split">, parts: (Value |
   return e.concat(filled, layer.axis);
 }
 
-export const addForward = (scope: Scope, layer: LayerOf<"add">): Value => layer.inputs.map((id) => valueOf(scope, id)).reduce(scope.e.add);
-export const multiplyForward = (scope: Scope, layer: LayerOf<"gate">): Value => scope.e.mul(valueOf(scope, layer.inputs[0]!), valueOf(scope, layer.inputs[1]!));
+export const addForward = (scope: Scope, layer: LayerOf<"add">): Value =>
+  layer.inputs.map((id) => valueOf(scope, id)).reduce(scope.e.add);
+export const multiplyForward = (scope: Scope, layer: LayerOf<"gate">): Value =>
+  scope.e.mul(valueOf(scope, layer.inputs[0]!), valueOf(scope, layer.inputs[1]!));
 export const softmaxForward = (scope: Scope, layer: LayerOf<"softmax">): Value =>
   scope.e.op("Softmax", [valueOf(scope, layer.inputs[0]!)], { axis: { int: layer.axis } });
 

@@ -5,7 +5,12 @@ import { recogniseGates } from "./recognise-gates.js";
 import { stripFinal } from "./strip-final.js";
 
 /** The transforms that bring any imported network to the form that rules are written for, in order. Each is pure. */
-const TRANSFORMS: readonly ((network: Network) => Network)[] = [stripFinal, recogniseActivations, recogniseGates, foldScales];
+const TRANSFORMS: readonly ((network: Network) => Network)[] = [
+  stripFinal,
+  recogniseActivations,
+  recogniseGates,
+  foldScales,
+];
 
 /**
  * Canonical form: no final softmax or sigmoid, spelled-out activations as one layer, gates told from signals, constant

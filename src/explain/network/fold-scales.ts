@@ -1,4 +1,13 @@
-import { type ConvLayer, type DenseLayer, type Layer, makers, type Network, readers, type ScaleLayer, type Weights } from "./network.js";
+import {
+  type ConvLayer,
+  type DenseLayer,
+  type Layer,
+  makers,
+  type Network,
+  readers,
+  type ScaleLayer,
+  type Weights,
+} from "./network.js";
 
 /**
  * Folds constant per-channel scales and shifts (batch norm among them) into the convolution or dense layer whose only
@@ -22,7 +31,12 @@ export function foldScales(network: Network): Network {
 }
 
 /** A constant as one value a channel, or undefined when it varies inside a channel's plane. */
-function perChannel(w: Weights | undefined, channels: number, fallback: number, channelsLast: boolean): Float32Array | undefined {
+function perChannel(
+  w: Weights | undefined,
+  channels: number,
+  fallback: number,
+  channelsLast: boolean,
+): Float32Array | undefined {
   if (!w) return new Float32Array(channels).fill(fallback);
   if (w.data.length === 1) return new Float32Array(channels).fill(w.data[0]!);
   if (w.data.length !== channels) return undefined;
@@ -38,7 +52,8 @@ function fold(linear: ConvLayer | DenseLayer, scale: ScaleLayer): ConvLayer | De
   if (!factor || !shift) return undefined;
   const data = new Float32Array(linear.weight.data.length);
   const perOut = data.length / channels;
-  for (let i = 0; i < data.length; i++) data[i] = linear.weight.data[i]! * factor[linear.kind === "conv" ? Math.floor(i / perOut) : i % channels]!;
+  for (let i = 0; i < data.length; i++)
+    data[i] = linear.weight.data[i]! * factor[linear.kind === "conv" ? Math.floor(i / perOut) : i % channels]!;
   const bias = Float32Array.from({ length: channels }, (_, c) => (linear.bias?.[c] ?? 0) * factor[c]! + shift[c]!);
   return { ...linear, outputs: scale.outputs, weight: { dims: linear.weight.dims, data }, bias };
 }

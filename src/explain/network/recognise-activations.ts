@@ -1,8 +1,19 @@
-import { type ActivationLayer, type ElementStep, type Layer, makers, type MultiplyLayer, type Network, readers, type TensorId, type Weights } from "./network.js";
+import {
+  type ActivationLayer,
+  type ElementStep,
+  type Layer,
+  type MultiplyLayer,
+  makers,
+  type Network,
+  readers,
+  type TensorId,
+  type Weights,
+} from "./network.js";
 
 /** Layers that act on each element alone and can be steps of a spelled-out activation. */
 const isElementwise = (layer: Layer | undefined): layer is Layer =>
-  layer !== undefined && (layer.kind === "activation" || layer.kind === "scale" || layer.kind === "add" || layer.kind === "multiply");
+  layer !== undefined &&
+  (layer.kind === "activation" || layer.kind === "scale" || layer.kind === "add" || layer.kind === "multiply");
 
 /**
  * Finds products such as `x · sigmoid(x)` or `x · ½(1 + erf(x/√2))`, in which everything is a function of one tensor
@@ -26,7 +37,11 @@ function merge(network: Network, product: MultiplyLayer): Network {
   const read = readers(network);
   const inside = new Set<Layer>(region);
   for (const layer of region)
-    if (layer !== product && layer.outputs.some((o) => o === network.output || read.get(o)!.some((r) => !inside.has(r)))) return network;
+    if (
+      layer !== product &&
+      layer.outputs.some((o) => o === network.output || read.get(o)!.some((r) => !inside.has(r)))
+    )
+      return network;
   const { steps } = spellOut(source, region);
   const shape = network.shapes.get(source)!;
   if (region.some((l) => network.shapes.get(l.outputs[0]!)!.join() !== shape.join())) return network;
@@ -38,7 +53,10 @@ function merge(network: Network, product: MultiplyLayer): Network {
     outputs: product.outputs,
     steps,
   };
-  return { ...network, layers: network.layers.flatMap((l) => (l === product ? [activation] : inside.has(l) ? [] : [l])) };
+  return {
+    ...network,
+    layers: network.layers.flatMap((l) => (l === product ? [activation] : inside.has(l) ? [] : [l])),
+  };
 }
 
 function chain(start: TensorId, made: Map<TensorId, Layer>): TensorId[] {

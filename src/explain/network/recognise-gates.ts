@@ -24,12 +24,18 @@ function endsInGate(id: TensorId, made: Map<TensorId, Layer>): boolean {
   const layer = made.get(id);
   if (!layer) return false;
   if (layer.kind === "softmax") return true;
-  if (layer.kind === "reshape" || layer.kind === "transpose" || layer.kind === "split" || layer.kind === "slice") return endsInGate(layer.inputs[0]!, made);
+  if (layer.kind === "reshape" || layer.kind === "transpose" || layer.kind === "split" || layer.kind === "slice")
+    return endsInGate(layer.inputs[0]!, made);
   if (layer.kind === "activation") {
     const last = layer.steps.at(-1)!;
     if (GATE_OPERATORS.has(last.op)) return true;
     // Hard-sigmoid spelled out: clip(x + 3, 0, 6) / 6 arrives as a clip between equal ends and a scale.
-    return last.op === "Clip" && last.attributes.min === 0 && last.attributes.max !== undefined && hasShift(layer.inputs[0]!, made);
+    return (
+      last.op === "Clip" &&
+      last.attributes.min === 0 &&
+      last.attributes.max !== undefined &&
+      hasShift(layer.inputs[0]!, made)
+    );
   }
   return layer.kind === "scale" && !layer.shift && endsInGate(layer.inputs[0]!, made);
 }

@@ -19,7 +19,12 @@ const like = (source: Constant, dims: number[], data: ArrayLike<number>): Consta
   integer: source.integer,
 });
 
-function broadcast(a: Constant, b: Constant, fn: (x: number, y: number) => number, integer = a.integer && b.integer): Constant {
+function broadcast(
+  a: Constant,
+  b: Constant,
+  fn: (x: number, y: number) => number,
+  integer = a.integer && b.integer,
+): Constant {
   const rank = Math.max(a.dims.length, b.dims.length);
   const da = [...new Array(rank - a.dims.length).fill(1), ...a.dims];
   const db = [...new Array(rank - b.dims.length).fill(1), ...b.dims];
@@ -114,7 +119,11 @@ export const FOLDS: Record<string, Fold> = {
     const to = a.int("to", 1);
     const integer = to !== 1 && to !== 10 && to !== 11;
     const c = i[0]!;
-    return { dims: [...c.dims], integer, data: integer ? Float64Array.from(c.data, Math.trunc) : Float32Array.from(c.data) };
+    return {
+      dims: [...c.dims],
+      integer,
+      data: integer ? Float64Array.from(c.data, Math.trunc) : Float32Array.from(c.data),
+    };
   },
   Add: binary((x, y) => x + y),
   Sub: binary((x, y) => x - y),
@@ -176,8 +185,18 @@ export const FOLDS: Record<string, Fold> = {
   Range: (i) => {
     const [start, limit, step] = i.map((c) => c.data[0]!) as [number, number, number];
     const count = Math.max(0, Math.ceil((limit - start) / step));
-    return like(i[0]!, [count], Array.from({ length: count }, (_, k) => start + k * step));
+    return like(
+      i[0]!,
+      [count],
+      Array.from({ length: count }, (_, k) => start + k * step),
+    );
   },
   ReduceProd: (i) => like(i[0]!, [1], [size(Array.from(i[0]!.data))]),
-  Expand: (i) => broadcast(i[0]!, { dims: Array.from(i[1]!.data), data: new Float32Array(size(Array.from(i[1]!.data))).fill(1), integer: true }, (x) => x, i[0]!.integer),
+  Expand: (i) =>
+    broadcast(
+      i[0]!,
+      { dims: Array.from(i[1]!.data), data: new Float32Array(size(Array.from(i[1]!.data))).fill(1), integer: true },
+      (x) => x,
+      i[0]!.integer,
+    ),
 };

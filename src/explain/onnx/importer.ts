@@ -63,7 +63,10 @@ export class Importer {
   constructor(readonly opset: number) {}
 
   refuse(node: Node, reason: string): never {
-    throw new ModelError("model-unsupported", `node "${node.name}" (operator ${node.op}) cannot be explained: ${reason}.`);
+    throw new ModelError(
+      "model-unsupported",
+      `node "${node.name}" (operator ${node.op}) cannot be explained: ${reason}.`,
+    );
   }
 
   newTensor(shape: readonly number[]): TensorId {
@@ -81,7 +84,8 @@ export class Importer {
   /** A constant operand that the operator cannot do without. */
   weight(node: Node, index: number, what: string): Constant {
     const constant = this.constant(node, index);
-    if (!constant) this.refuse(node, `its ${what} is computed while the model runs, and only constants can be explained`);
+    if (!constant)
+      this.refuse(node, `its ${what} is computed while the model runs, and only constants can be explained`);
     return constant;
   }
 
@@ -89,7 +93,12 @@ export class Importer {
     const name = node.inputs[index];
     const id = name ? this.tensors.get(name) : undefined;
     if (id === undefined)
-      this.refuse(node, name && this.constants.has(name) ? `its input "${name}" is a constant` : `its input "${name ?? index}" is not made by any earlier node`);
+      this.refuse(
+        node,
+        name && this.constants.has(name)
+          ? `its input "${name}" is a constant`
+          : `its input "${name ?? index}" is not made by any earlier node`,
+      );
     return id;
   }
 
@@ -103,10 +112,19 @@ export class Importer {
   }
 
   /** Adds a layer whose outputs are the node's, with the given shapes. */
-  push<K extends LayerKind>(node: Node, kind: K, inputs: TensorId[], shapes: (readonly number[])[], fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">): TensorId[] {
+  push<K extends LayerKind>(
+    node: Node,
+    kind: K,
+    inputs: TensorId[],
+    shapes: (readonly number[])[],
+    fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">,
+  ): TensorId[] {
     for (const dims of shapes)
       if (dims.some((d, k) => !Number.isInteger(d) || (k === 0 ? d !== -1 : d <= 0)))
-        this.refuse(node, `its output would have dims [${dims.join(", ")}], which does not keep the batch first or leaves nothing`);
+        this.refuse(
+          node,
+          `its output would have dims [${dims.join(", ")}], which does not keep the batch first or leaves nothing`,
+        );
     const outputs = shapes.map((s) => this.newTensor(s));
     this.layers.push({ kind, name: node.name, operator: node.op, inputs, outputs, ...fields } as unknown as Layer);
     outputs.forEach((id, k) => {
@@ -130,7 +148,8 @@ export class Importer {
 
 export type OperatorImport = (importer: Importer, node: Node) => void;
 
-export const float32 = (c: Constant): Float32Array => (c.data instanceof Float32Array ? c.data : Float32Array.from(c.data));
+export const float32 = (c: Constant): Float32Array =>
+  c.data instanceof Float32Array ? c.data : Float32Array.from(c.data);
 
 /** Axis counted from the front. */
 export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

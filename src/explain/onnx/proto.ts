@@ -130,5 +130,14 @@ export const toNumber = (value: Int | undefined, fallback = 0): number =>
   value === undefined || value === null ? fallback : typeof value === "number" ? value : value.toNumber();
 
 /** Element types of the ONNX format. */
-export const ElementType = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, double: 11 } as const;
+export const ElementType = {
+  float: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  double: 11,
+} as const;
 export const AttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;

@@ -29,7 +29,11 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
   if (tensor.dataLocation === 1) {
     const entry = new Map((tensor.externalData ?? []).map((e) => [e.key, e.value]));
     const length = entry.get("length");
-    raw = external(entry.get("location") ?? "", Number(entry.get("offset") ?? 0), length === undefined ? undefined : Number(length));
+    raw = external(
+      entry.get("location") ?? "",
+      Number(entry.get("offset") ?? 0),
+      length === undefined ? undefined : Number(length),
+    );
   }
   const typed = raw ? fromRaw(raw, type, label) : fromFields(tensor, type, label);
   if (typed.length !== count)
@@ -42,7 +46,11 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
 
 function fromRaw(raw: Uint8Array, type: number, label: string): Float32Array | Float64Array {
   const bytes = raw.byteOffset % 8 === 0 ? raw : new Uint8Array(raw);
-  const at = (size: number): [ArrayBufferLike, number, number] => [bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / size)];
+  const at = (size: number): [ArrayBufferLike, number, number] => [
+    bytes.buffer,
+    bytes.byteOffset,
+    Math.floor(bytes.byteLength / size),
+  ];
   switch (type) {
     case ElementType.float:
       return new Float32Array(...at(4));
@@ -60,7 +68,10 @@ function fromRaw(raw: Uint8Array, type: number, label: string): Float32Array | F
     case ElementType.float16:
       return Float32Array.from(new Uint16Array(...at(2)), halfToFloat);
     default:
-      throw new ModelError("model-type", `${label} has element type ${type}, which is not supported; export the model in float32.`);
+      throw new ModelError(
+        "model-type",
+        `${label} has element type ${type}, which is not supported; export the model in float32.`,
+      );
   }
 }
 
@@ -80,7 +91,10 @@ function fromFields(tensor: TensorProto, type: number, label: string): Float32Ar
     case ElementType.float16:
       return Float32Array.from(tensor.int32Data ?? [], halfToFloat);
     default:
-      throw new ModelError("model-type", `${label} has element type ${type}, which is not supported; export the model in float32.`);
+      throw new ModelError(
+        "model-type",
+        `${label} has element type ${type}, which is not supported; export the model in float32.`,
+      );
   }
 }
 

@@ -104,23 +104,45 @@ export class Emitter {
   /** −1 where v < 0, else 1. */
   sign = (v: Value): Value => this.where(this.less(v, this.number(0)), this.number(-1), this.number(1));
   reshape = (a: Value, dims: readonly number[]): Value => this.op("Reshape", [a, this.ints(dims)]);
-  transpose = (a: Value, permutation: readonly number[]): Value => this.op("Transpose", [a], { perm: { ints: permutation } });
-  concat = (parts: readonly Value[], axis: number): Value => (parts.length === 1 ? parts[0]! : this.op("Concat", parts, { axis: { int: axis } }));
+  transpose = (a: Value, permutation: readonly number[]): Value =>
+    this.op("Transpose", [a], { perm: { ints: permutation } });
+  concat = (parts: readonly Value[], axis: number): Value =>
+    parts.length === 1 ? parts[0]! : this.op("Concat", parts, { axis: { int: axis } });
   matmul = (a: Value, b: Value): Value => this.op("MatMul", [a, b]);
-  slice = (a: Value, axes: readonly number[], starts: readonly number[], ends: readonly number[], steps?: readonly number[]): Value =>
+  slice = (
+    a: Value,
+    axes: readonly number[],
+    starts: readonly number[],
+    ends: readonly number[],
+    steps?: readonly number[],
+  ): Value =>
     this.op("Slice", [a, this.ints(starts), this.ints(ends), this.ints(axes), ...(steps ? [this.ints(steps)] : [])]);
   /** Constant padding, `before` and `after` for every axis. */
   pad(a: Value, before: readonly number[], after: readonly number[], value = 0): Value {
     if ([...before, ...after].every((p) => p === 0)) return a;
     return this.op("Pad", [a, this.ints([...before, ...after]), this.number(value)], { mode: { text: "constant" } });
   }
-  reduce(op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceL1", a: Value, axes: readonly number[], keepDims = true): Value {
+  reduce(
+    op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceL1",
+    a: Value,
+    axes: readonly number[],
+    keepDims = true,
+  ): Value {
     return this.op(op, [a, this.ints(axes)], { keepdims: { int: keepDims ? 1 : 0 } });
   }
   conv(a: Value, weight: Value, bias: Value | undefined, window: WindowAttributes, groups = 1): Value {
-    return this.op("Conv", bias === undefined ? [a, weight] : [a, weight, bias], { ...windowAttributes(window), group: { int: groups } });
+    return this.op("Conv", bias === undefined ? [a, weight] : [a, weight, bias], {
+      ...windowAttributes(window),
+      group: { int: groups },
+    });
   }
-  convTranspose(a: Value, weight: Value, window: WindowAttributes, groups: number, outputPadding: readonly [number, number]): Value {
+  convTranspose(
+    a: Value,
+    weight: Value,
+    window: WindowAttributes,
+    groups: number,
+    outputPadding: readonly [number, number],
+  ): Value {
     return this.op("ConvTranspose", [a, weight], {
       ...windowAttributes(window),
       group: { int: groups },

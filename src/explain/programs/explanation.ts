@@ -21,7 +21,12 @@ export interface Scores {
 export const classesOf = (network: Network): number => elements(network.shapes.get(network.output)!);
 
 /** Emits the forward pass on `input` and the scores. */
-export function emitScores(e: Emitter, network: Network, input: Value, target: MethodOptions["target"]): { scope: Scope; scores: Scores } {
+export function emitScores(
+  e: Emitter,
+  network: Network,
+  input: Value,
+  target: MethodOptions["target"],
+): { scope: Scope; scores: Scores } {
   const classes = classesOf(network);
   if (target !== "top" && (!Number.isInteger(target) || target < 0 || target >= classes))
     throw new InputError("target", `target class ${target} does not exist: the model has classes 0 to ${classes - 1}.`);
@@ -33,7 +38,9 @@ export function emitScores(e: Emitter, network: Network, input: Value, target: M
   const probabilities = independent ? e.op("Sigmoid", [logits]) : e.op("Softmax", [logits], { axis: { int: -1 } });
   const top = e.op("ArgMax", [logits], { axis: { int: 1 }, keepdims: { int: 0 } });
   const index = target === "top" ? top : e.add(e.mul(top, e.int(0)), e.int(target));
-  const oneHot = e.op("OneHot", [index, e.ints([classes]), e.tensor(Float32Array.of(0, 1), [2])], { axis: { int: -1 } });
+  const oneHot = e.op("OneHot", [index, e.ints([classes]), e.tensor(Float32Array.of(0, 1), [2])], {
+    axis: { int: -1 },
+  });
   return { scope, scores: { logits, probabilities, target: index, oneHot } };
 }
 

@@ -7,7 +7,11 @@ export const bounded: InputRule = {
   name: "bounded",
   emit(scope, layer, q, { low, high }) {
     const { e } = scope;
-    const [all, raising, lowering] = weightedTransposed(scope, layer, q, [(w) => w, (w) => Math.max(w, 0), (w) => Math.min(w, 0)]);
+    const [all, raising, lowering] = weightedTransposed(scope, layer, q, [
+      (w) => w,
+      (w) => Math.max(w, 0),
+      (w) => Math.min(w, 0),
+    ]);
     return e.sub(e.sub(e.mul(valueOf(scope, layer.inputs[0]!), all!), e.mul(low, raising!)), e.mul(high, lowering!));
   },
 };

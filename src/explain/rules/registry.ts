@@ -14,7 +14,11 @@ export const INPUT_RULES: readonly InputRule[] = [bounded, contribution, flat];
 
 function find<R extends { name: string }>(rules: readonly R[], what: string, name: string): R {
   const rule = rules.find((r) => r.name === name);
-  if (!rule) throw new InputError("unknown-rule", `${what} "${name}" is not known; known are ${rules.map((r) => r.name).join(", ")}.`);
+  if (!rule)
+    throw new InputError(
+      "unknown-rule",
+      `${what} "${name}" is not known; known are ${rules.map((r) => r.name).join(", ")}.`,
+    );
   return rule;
 }
 

@@ -1,6 +1,6 @@
 import type { TensorId, Weights } from "../../network/network.js";
-import type { Constant } from "../tensor.js";
 import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
+import type { Constant } from "../tensor.js";
 
 /** One-to-one operators with their attributes and defaults; constants of a PRelu come as an operand. */
 const ONE_TO_ONE: Record<string, Record<string, number>> = {
@@ -59,7 +59,11 @@ export const Gelu: OperatorImport = (importer: Importer, node: Node) => {
 export const Clip: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const bound = (index: number, name: string): number | undefined =>
-    node.inputs[index] ? importer.weight(node, index, "bound").data[0] : node.has(name) ? node.float(name, 0) : undefined;
+    node.inputs[index]
+      ? importer.weight(node, index, "bound").data[0]
+      : node.has(name)
+        ? node.float(name, 0)
+        : undefined;
   const attributes: Record<string, number> = {};
   const low = bound(1, "min");
   const high = bound(2, "max");
@@ -100,7 +104,10 @@ function pushScale(importer: Importer, node: Node, x: TensorId, fields: { factor
   const by = fields.factor ?? fields.shift;
   const dims = broadcastDims(shape.slice(1), by!.dims);
   if (!dims || dims.length !== shape.length - 1 || dims.some((d, k) => d !== shape[k + 1]))
-    importer.refuse(node, `its constant [${by!.dims.join(", ")}] would change the shape of its input [N, ${shape.slice(1).join(", ")}]`);
+    importer.refuse(
+      node,
+      `its constant [${by!.dims.join(", ")}] would change the shape of its input [N, ${shape.slice(1).join(", ")}]`,
+    );
   importer.push(node, "scale", [x], [shape], fields);
 }
 
@@ -119,7 +126,11 @@ function bothTensors(importer: Importer, node: Node, kind: "add" | "multiply"): 
   const ids = node.inputs.map((_, k) => importer.tensor(node, k));
   const shapes = ids.map((id) => importer.shape(id));
   const dims = shapes.reduce<number[] | undefined>((d, s) => d && broadcastDims(d, s), [...shapes[0]!]);
-  if (!dims) importer.refuse(node, `its inputs have dims that do not fit each other (${shapes.map((s) => `[${s.join(", ")}]`).join(" and ")})`);
+  if (!dims)
+    importer.refuse(
+      node,
+      `its inputs have dims that do not fit each other (${shapes.map((s) => `[${s.join(", ")}]`).join(" and ")})`,
+    );
   if (kind === "add" && shapes.some((s) => s.length !== dims.length || s.some((d, k) => d !== dims[k])))
     importer.refuse(node, "it adds tensors of different shapes; a skip connection needs equal ones");
   importer.push(node, kind, ids, [dims], {});
@@ -147,12 +158,20 @@ export const Sub: OperatorImport = (importer: Importer, node: Node) => {
 };
 export const Div: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant, constantFirst } = operands(importer, node);
-  if (!constant || constantFirst) importer.refuse(node, "it divides by a tensor that depends on the picture; only a constant divisor can be explained");
+  if (!constant || constantFirst)
+    importer.refuse(
+      node,
+      "it divides by a tensor that depends on the picture; only a constant divisor can be explained",
+    );
   pushScale(importer, node, x, { factor: map(constant, (v) => 1 / v) });
 };
-export const Neg: OperatorImport = (importer: Importer, node: Node) => pushScale(importer, node, importer.tensor(node, 0), { factor: { dims: [], data: Float32Array.of(-1) } });
+export const Neg: OperatorImport = (importer: Importer, node: Node) =>
+  pushScale(importer, node, importer.tensor(node, 0), { factor: { dims: [], data: Float32Array.of(-1) } });
 export const Pow: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant, constantFirst } = operands(importer, node);
-  if (!constant || constantFirst || constant.data.length !== 1) importer.refuse(node, "its exponent is not one constant");
-  importer.push(node, "activation", [x], [importer.shape(x)], { steps: [{ op: "Pow", operands: [0, constant], attributes: {} }] });
+  if (!constant || constantFirst || constant.data.length !== 1)
+    importer.refuse(node, "its exponent is not one constant");
+  importer.push(node, "activation", [x], [importer.shape(x)], {
+    steps: [{ op: "Pow", operands: [0, constant], attributes: {} }],
+  });
 };

@@ -12,7 +12,10 @@ export const Conv: OperatorImport = (importer: Importer, node: Node) => {
   const groups = node.int("group", 1);
   const [out, perGroup] = weight.dims as [number, number];
   if (perGroup * groups !== shape[1] || out % groups !== 0)
-    importer.refuse(node, `its kernel [${weight.dims.join(", ")}] with ${groups} group(s) does not fit an input of ${shape[1]} channels`);
+    importer.refuse(
+      node,
+      `its kernel [${weight.dims.join(", ")}] with ${groups} group(s) does not fit an input of ${shape[1]} channels`,
+    );
   importer.push(node, "conv", [x], [[-1, out, ...output]], {
     ...window,
     groups,
@@ -31,35 +34,62 @@ export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
   const beta = node.float("beta", 1);
   const shape = importer.shape(x);
   if (shape.length !== 2 || shape[1] !== weight.dims[0])
-    importer.refuse(node, `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`);
+    importer.refuse(
+      node,
+      `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`,
+    );
   const out = weight.dims[1]!;
   const full = bias && Float32Array.from({ length: out }, (_, k) => beta * bias.data[bias.data.length === 1 ? 0 : k]!);
   importer.push(node, "dense", [x], [[-1, out]], {
-    weight: { dims: weight.dims, data: alpha === 1 ? float32(weight) : Float32Array.from(weight.data, (v) => v * alpha) },
+    weight: {
+      dims: weight.dims,
+      data: alpha === 1 ? float32(weight) : Float32Array.from(weight.data, (v) => v * alpha),
+    },
     bias: full,
   });
 };
 
 export const MatMul: OperatorImport = (importer: Importer, node: Node) => {
-  if (importer.isTensor(node, 1)) importer.refuse(node, "it multiplies two tensors that both depend on the picture (attention); a constant weight is needed");
+  if (importer.isTensor(node, 1))
+    importer.refuse(
+      node,
+      "it multiplies two tensors that both depend on the picture (attention); a constant weight is needed",
+    );
   const x = importer.tensor(node, 0);
   const weight = importer.weight(node, 1, "weight");
   const shape = importer.shape(x);
   if (weight.dims.length !== 2 || shape.at(-1) !== weight.dims[0])
-    importer.refuse(node, `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`);
-  importer.push(node, "dense", [x], [[...shape.slice(0, -1), weight.dims[1]!]], { weight: { dims: weight.dims, data: float32(weight) } });
+    importer.refuse(
+      node,
+      `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`,
+    );
+  importer.push(node, "dense", [x], [[...shape.slice(0, -1), weight.dims[1]!]], {
+    weight: { dims: weight.dims, data: float32(weight) },
+  });
 };
 
 /** `y = (x − mean) / √(variance + ε) · γ + β` with constants: a scale per channel (ε is the node's own). */
 export const BatchNormalization: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
-  const [gamma, beta, mean, variance] = [1, 2, 3, 4].map((k) => importer.weight(node, k, "statistics")) as [Constant, Constant, Constant, Constant];
-  if (node.int("training_mode", 0)) importer.refuse(node, "it is in training mode; export the model for inference (model.eval())");
+  const [gamma, beta, mean, variance] = [1, 2, 3, 4].map((k) => importer.weight(node, k, "statistics")) as [
+    Constant,
+    Constant,
+    Constant,
+    Constant,
+  ];
+  if (node.int("training_mode", 0))
+    importer.refuse(node, "it is in training mode; export the model for inference (model.eval())");
   const epsilon = node.float("epsilon", 1e-5);
   const shape = importer.shape(x);
   const channels = gamma.data.length;
-  const factor = Float32Array.from({ length: channels }, (_, c) => gamma.data[c]! / Math.sqrt(variance.data[c]! + epsilon));
-  const shift = Float32Array.from({ length: channels }, (_, c) => beta.data[c]! - (mean.data[c]! * gamma.data[c]!) / Math.sqrt(variance.data[c]! + epsilon));
+  const factor = Float32Array.from(
+    { length: channels },
+    (_, c) => gamma.data[c]! / Math.sqrt(variance.data[c]! + epsilon),
+  );
+  const shift = Float32Array.from(
+    { length: channels },
+    (_, c) => beta.data[c]! - (mean.data[c]! * gamma.data[c]!) / Math.sqrt(variance.data[c]! + epsilon),
+  );
   const dims = [channels, ...new Array<number>(shape.length - 2).fill(1)];
   importer.push(node, "scale", [x], [shape], { factor: { dims, data: factor }, shift: { dims, data: shift } });
 };

@@ -12,7 +12,10 @@ function reshapeTo(importer: Importer, node: Node, target: number[]): void {
   const hole = rest.indexOf(-2);
   if (hole >= 0) rest[hole] = total / rest.reduce((a, b, k) => (k === hole ? a : a * b), 1);
   if (elements(rest) !== total || rest.some((d) => !Number.isInteger(d) || d <= 0))
-    importer.refuse(node, `it reshapes [N, ${shape.slice(1).join(", ")}] to [${target.join(", ")}], which mixes the batch with other axes`);
+    importer.refuse(
+      node,
+      `it reshapes [N, ${shape.slice(1).join(", ")}] to [${target.join(", ")}], which mixes the batch with other axes`,
+    );
   const dims = [-1, ...rest];
   if (dims.length === shape.length && dims.every((d, k) => d === shape[k])) importer.alias(node, x);
   else importer.push(node, "reshape", [x], [dims], {});
@@ -22,15 +25,19 @@ export const Reshape: OperatorImport = (importer: Importer, node: Node) => {
   const raw = importer.constant(node, 1)?.data ?? node.ints("shape");
   if (!raw) importer.refuse(node, "its target shape is computed while the model runs");
   const shape = importer.shape(importer.tensor(node, 0));
-  const target = Array.from(raw, (d, k) => (d === 0 && node.int("allowzero", 0) === 0 ? (k === 0 ? BATCH : shape[k]!) : d === -1 ? -2 : d));
+  const target = Array.from(raw, (d, k) =>
+    d === 0 && node.int("allowzero", 0) === 0 ? (k === 0 ? BATCH : shape[k]!) : d === -1 ? -2 : d,
+  );
   // The first axis is the batch when the file says so, leaves it open, or was exported for one frame.
   const first = target[0];
   if (first === BATCH || first === 1) target[0] = -1;
   else if (first === -2) {
     const rest = target.slice(1);
-    if (rest.includes(-2) || elements(rest) !== elements(shape)) importer.refuse(node, `it folds the batch into other axes (target [${Array.from(raw).join(", ")}])`);
+    if (rest.includes(-2) || elements(rest) !== elements(shape))
+      importer.refuse(node, `it folds the batch into other axes (target [${Array.from(raw).join(", ")}])`);
     target[0] = -1;
-  } else if (target.includes(-2) || first === undefined) importer.refuse(node, `it moves the batch from the first axis (target [${Array.from(raw).join(", ")}])`);
+  } else if (target.includes(-2) || first === undefined)
+    importer.refuse(node, `it moves the batch from the first axis (target [${Array.from(raw).join(", ")}])`);
   else importer.refuse(node, `its target shape [${Array.from(raw).join(", ")}] fixes the batch to ${first} frames`);
   reshapeTo(importer, node, target);
 };
@@ -45,7 +52,9 @@ export const Flatten: OperatorImport = (importer: Importer, node: Node) => {
 export const Squeeze: OperatorImport = (importer: Importer, node: Node) => {
   const shape = importer.shape(importer.tensor(node, 0));
   const given = importer.constant(node, 1)?.data ?? node.ints("axes");
-  const axes = given ? Array.from(given, (a) => axisOf(a, shape.length)) : shape.flatMap((d, k) => (d === 1 && k > 0 ? [k] : []));
+  const axes = given
+    ? Array.from(given, (a) => axisOf(a, shape.length))
+    : shape.flatMap((d, k) => (d === 1 && k > 0 ? [k] : []));
   reshapeTo(
     importer,
     node,
@@ -91,7 +100,9 @@ export const Split: OperatorImport = (importer: Importer, node: Node) => {
   const count = node.outputs.length;
   const even = Math.ceil(shape[axis]! / count);
   const given = importer.constant(node, 1)?.data ?? node.ints("split");
-  const sizes = given ? Array.from(given) : Array.from({ length: count }, (_, k) => Math.min(even, shape[axis]! - k * even));
+  const sizes = given
+    ? Array.from(given)
+    : Array.from({ length: count }, (_, k) => Math.min(even, shape[axis]! - k * even));
   importer.push(
     node,
     "split",
@@ -112,8 +123,11 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   const ends = list(2, "ends");
   if (!starts || !ends) importer.refuse(node, "its bounds are computed while the model runs");
   const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisOf(a, shape.length));
-  if ((list(4, "steps") ?? []).some((s) => s !== 1)) importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
-  const kept = axes.map((a, k) => k).filter((k) => !(axes[k] === 0 && starts[k] === 0 && (ends[k]! >= BATCH || ends[k] === -1)));
+  if ((list(4, "steps") ?? []).some((s) => s !== 1))
+    importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
+  const kept = axes
+    .map((a, k) => k)
+    .filter((k) => !(axes[k] === 0 && starts[k] === 0 && (ends[k]! >= BATCH || ends[k] === -1)));
   if (kept.some((k) => axes[k] === 0)) importer.refuse(node, "it slices the batch");
   const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);
   const from = kept.map((k) => clamp(starts[k]!, shape[axes[k]!]!));
@@ -140,16 +154,24 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
     after[axis] = pads[k + axes.length]!;
   });
   if (before[0] || after[0]) importer.refuse(node, "it pads the batch");
-  if (before.some((p) => p < 0) || after.some((p) => p < 0)) importer.refuse(node, "it crops by negative padding; use a slice");
-  importer.push(node, "pad", [x], [shape.map((d, k) => (k === 0 ? d : d + before[k]! + after[k]!))], { before, after, value });
+  if (before.some((p) => p < 0) || after.some((p) => p < 0))
+    importer.refuse(node, "it crops by negative padding; use a slice");
+  importer.push(node, "pad", [x], [shape.map((d, k) => (k === 0 ? d : d + before[k]! + after[k]!))], {
+    before,
+    after,
+    value,
+  });
 };
 
-export const passThrough: OperatorImport = (importer: Importer, node: Node) => importer.alias(node, importer.tensor(node, 0));
+export const passThrough: OperatorImport = (importer: Importer, node: Node) =>
+  importer.alias(node, importer.tensor(node, 0));
 
 export const Softmax: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const shape = importer.shape(x);
-  importer.push(node, "softmax", [x], [shape], { axis: axisOf(node.int("axis", importer.opset < 13 ? 1 : -1), shape.length) });
+  importer.push(node, "softmax", [x], [shape], {
+    axis: axisOf(node.int("axis", importer.opset < 13 ? 1 : -1), shape.length),
+  });
 };
 
 /** Shapes of tensors become constants; the batch is held by a marker that no real dimension equals. */
@@ -165,10 +187,13 @@ export const Shape: OperatorImport = (importer: Importer, node: Node) => {
 export const ConstantNode: OperatorImport = (importer: Importer, node: Node) => {
   const floats = node.floats("value_floats");
   const ints = node.ints("value_ints");
-  const constant = node.tensor("value") ??
+  const constant =
+    node.tensor("value") ??
     (floats?.length ? { dims: [floats.length], data: Float32Array.from(floats), integer: false } : undefined) ??
     (ints?.length ? { dims: [ints.length], data: Float64Array.from(ints), integer: true } : undefined) ??
-    (node.has("value_float") ? { dims: [], data: Float32Array.of(node.float("value_float", 0)), integer: false } : undefined) ??
+    (node.has("value_float")
+      ? { dims: [], data: Float32Array.of(node.float("value_float", 0)), integer: false }
+      : undefined) ??
     (node.has("value_int") ? { dims: [], data: Float64Array.of(node.int("value_int", 0)), integer: true } : undefined);
   if (!constant) importer.refuse(node, "its value is neither numbers nor a tensor");
   importer.setConstant(node, constant);

@@ -5,9 +5,17 @@ const same = (input: number, kernel: number, stride: number, dilation: number): 
   Math.max(0, (Math.ceil(input / stride) - 1) * stride + (kernel - 1) * dilation + 1 - input);
 
 /** Resolves `auto_pad`, defaults and `ceil_mode` of a 2-D window to explicit geometry and output size. */
-export function windowOf(importer: Importer, node: Node, input: readonly number[], kernel: readonly number[]): Window & { output: [number, number]; extra: [number, number] } {
+export function windowOf(
+  importer: Importer,
+  node: Node,
+  input: readonly number[],
+  kernel: readonly number[],
+): Window & { output: [number, number]; extra: [number, number] } {
   if (input.length !== 4 || kernel.length !== 2)
-    importer.refuse(node, `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`);
+    importer.refuse(
+      node,
+      `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`,
+    );
   const strides = node.ints("strides") ?? [1, 1];
   const dilations = node.ints("dilations") ?? [1, 1];
   const auto = node.text("auto_pad", "NOTSET");

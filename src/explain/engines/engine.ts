@@ -1,0 +1,24 @@
+import type { Program } from "../program/program.js";
+
+export interface NumericTensor {
+  data: Float32Array | Uint8Array | BigInt64Array;
+  dims: readonly number[];
+}
+
+export interface EngineOptions {
+  device: "cpu" | "cuda";
+  /** Threads inside one run; 0 takes one per core. */
+  threads: number;
+  /** Write a profile of each operation into the working directory. */
+  profile?: boolean;
+}
+
+/** A program made ready to run. */
+export interface Runner {
+  /** Engine and device, e.g. `onnxruntime-cpu`. */
+  readonly name: string;
+  run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
+  close(): Promise<void>;
+}
+
+export type Engine = (program: Program, options: EngineOptions) => Promise<Runner>;

@@ -1,0 +1,138 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { plainError } from "../errors.js";
+import type { NumericTensor, Runner } from "./engines/engine.js";
+import { engineNamed } from "./engines/registry.js";
+import type { ExplainerOptions, WorkerMessage, WorkerRequest } from "./explainer.js";
+import type { ClassScore, ExplainInput, Explanation } from "./explanation.js";
+import { loadModel, requirePreprocessing } from "./model/load.js";
+import { coarseSize, framesProgram } from "./programs/frames.js";
+import { centroid, findRegions } from "./regions.js";
+
+const options = workerData as ExplainerOptions;
+const port = parentPort!;
+const post = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+
+async function start(): Promise<void> {
+  const model = loadModel(options.model);
+  const preprocessing = requirePreprocessing(model);
+  const { width, height } = preprocessing;
+  const engine = engineNamed(options.engine);
+  const build = (classifyOnly: boolean): Promise<Runner> =>
+    engine(framesProgram(model.network, options, preprocessing, options, classifyOnly), {
+      device: options.device === "cuda" ? "cuda" : "cpu",
+      threads: options.threads,
+    });
+  const explainer = await build(false);
+  let classifier: Runner | undefined;
+  const frameSize = width * height * 3;
+  let pixels = new Uint8Array(frameSize);
+
+  /** The model-input rows of the frames, one after the other. */
+  const gather = (batch: readonly ExplainInput[]): NumericTensor => {
+    if (pixels.length < batch.length * frameSize) pixels = new Uint8Array(batch.length * frameSize);
+    batch.forEach(({ memory, layout }, n) => {
+      const slab = new Uint8Array(memory);
+      for (let y = 0; y < height; y++) {
+        const from = (layout.height + y) * layout.stride;
+        pixels.set(slab.subarray(from, from + width * 3), n * frameSize + y * width * 3);
+      }
+    });
+    return { data: pixels.subarray(0, batch.length * frameSize), dims: [batch.length, height, width, 3] };
+  };
+
+  const score = (index: number, probability: number): ClassScore => ({
+    index,
+    label: model.info.labels[index] ?? `class ${index}`,
+    probability: Math.min(1, Math.max(0, probability)),
+  });
+  const classification = (out: Record<string, NumericTensor>, n: number): Pick<Explanation, "top" | "target"> => {
+    const k = out.top_index!.dims[1]!;
+    const target = score(Number(out.target_index!.data[n]), Number(out.target_probability!.data[n]));
+    return {
+      top: Array.from({ length: k }, (_, i) =>
+        score(Number(out.top_index!.data[n * k + i]), Number(out.top_probability!.data[n * k + i])),
+      ),
+      target: { ...target, logit: Number(out.target_logit!.data[n]) },
+    };
+  };
+
+  const coarse = coarseSize(preprocessing);
+  const explanation = (out: Record<string, NumericTensor>, n: number): Explanation => {
+    const at = (name: string): number => Number(out[name]!.data[n]);
+    const part = (name: string, size: number) => (out[name]!.data as Float32Array).subarray(n * size, (n + 1) * size);
+    const map = part("coarse", coarse.rows * coarse.columns);
+    return {
+      ...classification(out, n),
+      relevance: {
+        method: options.method,
+        positive: at("positive"),
+        negative: at("negative"),
+        concentration: at("concentration"),
+        centroid: centroid(map, coarse.rows, coarse.columns, width, height),
+        grid: { ...options.grid, values: Array.from(part("grid", options.grid.rows * options.grid.columns)) },
+        regions: findRegions(map, coarse.rows, coarse.columns, width, height),
+        scale: at("used_scale"),
+        peak: at("peak"),
+        heatmap: (out.heatmap!.data as Uint8Array).slice(n * width * height, (n + 1) * width * height),
+        flows: at("total") > 0,
+      },
+    };
+  };
+
+  async function run(batch: readonly ExplainInput[]): Promise<Explanation[]> {
+    const results = new Array<Explanation>(batch.length);
+    for (const classifyOnly of [false, true]) {
+      const picks = batch.flatMap((b, k) => (b.classifyOnly === classifyOnly ? [k] : []));
+      if (picks.length === 0) continue;
+      const chosen = picks.map((k) => batch[k]!);
+      const frames = gather(chosen);
+      if (classifyOnly) {
+        classifier ??= await build(true);
+        const out = await classifier.run({ frames });
+        picks.forEach((k, n) => {
+          results[k] = { ...classification(out, n), relevance: null };
+        });
+      } else {
+        const out = await explainer.run({
+          frames,
+          scale: { data: Float32Array.from(chosen, (c) => c.scale), dims: [chosen.length] },
+        });
+        picks.forEach((k, n) => {
+          results[k] = explanation(out, n);
+        });
+      }
+    }
+    return results;
+  }
+
+  // The first run allocates and picks kernels: it is paid before the worker says it is ready.
+  await explainer.run({
+    frames: { data: new Uint8Array(frameSize), dims: [1, height, width, 3] },
+    scale: { data: new Float32Array(1), dims: [1] },
+  });
+
+  let queue = Promise.resolve();
+  port.on("message", (request: WorkerRequest) => {
+    queue = queue.then(async () => {
+      if (request.kind === "close") {
+        await explainer.close();
+        await classifier?.close();
+        port.close();
+        return;
+      }
+      try {
+        const explanations = await run(request.batch);
+        const heatmaps = explanations.flatMap((e) => (e.relevance ? [e.relevance.heatmap.buffer as ArrayBuffer] : []));
+        post({ kind: "result", id: request.id, explanations }, heatmaps);
+      } catch (error) {
+        post({ kind: "failed", id: request.id, error: plainError(error) });
+      }
+    });
+  });
+  post({ kind: "ready", model: model.info, engine: explainer.name });
+}
+
+start().catch((error: unknown) => {
+  post({ kind: "failed", error: plainError(error) });
+  port.close();
+});

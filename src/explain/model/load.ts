@@ -1,0 +1,198 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { InputError, ModelError } from "../../errors.js";
+import type { ModelInfo } from "../explanation.js";
+import { canonicalise } from "../network/canonicalise.js";
+import type { Network } from "../network/network.js";
+import { importOnnx } from "../onnx/import.js";
+import { classesOf } from "../programs/explanation.js";
+import type { Preprocessing } from "../programs/frames.js";
+import { type ModelCard, parseCard } from "./card.js";
+
+/** A model read from disk, in canonical form, with everything its card says or its file implies. */
+export interface LoadedModel {
+  info: ModelInfo;
+  network: Network;
+  card: ModelCard;
+  classes: number;
+  /** How pictures become input; undefined when the card lacks mean and std (tensor input only). */
+  preprocessing: Preprocessing | undefined;
+  /** Axis of the input that holds the channels. */
+  channelAxis: number;
+  file: string;
+}
+
+/**
+ * Reads a model: an ONNX file, or a folder that holds one and its card. A card `model.yaml`, or `NAME.yaml` beside
+ * `NAME.onnx`, is read where there is one.
+ * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
+ */
+export function loadModel(given: string): LoadedModel {
+  const { file, cardFile } = locate(given);
+  const card = cardFile ? parseCard(readFileSync(cardFile, "utf8"), cardFile) : parseCard("", given);
+  const bytes = readFileSync(file);
+  try {
+    return assemble(file, bytes, card, cardFile);
+  } catch (error) {
+    if (error instanceof ModelError)
+      throw new ModelError(error.code, error.message.startsWith(file) ? error.message : `${file}: ${error.message}`, {
+        cause: error.cause,
+      });
+    if (error instanceof InputError) throw error;
+    throw new ModelError(
+      "model-corrupt",
+      `${file}: the model file is damaged or uses ONNX in an unknown way; export it again.`,
+      { cause: error },
+    );
+  }
+}
+
+function locate(given: string): { file: string; cardFile: string | undefined } {
+  const stat = existsSync(given) ? statSync(given) : undefined;
+  if (!stat)
+    throw new InputError(
+      "model-missing",
+      `model "${given}" does not exist; give an ONNX file or a folder with model.onnx and model.yaml.`,
+    );
+  if (stat.isDirectory()) {
+    const cardFile = path.join(given, "model.yaml");
+    const named = existsSync(cardFile) ? parseCard(readFileSync(cardFile, "utf8"), cardFile).model : undefined;
+    const file = path.join(given, named ?? "model.onnx");
+    if (!existsSync(file))
+      throw new InputError(
+        "model-missing",
+        `folder "${given}" holds no ${named ?? "model.onnx"}; put the ONNX file there or name it in model.yaml under "model".`,
+      );
+    return { file, cardFile: existsSync(cardFile) ? cardFile : undefined };
+  }
+  const cards = [given.replace(/\.[^.]*$/, ".yaml"), path.join(path.dirname(given), "model.yaml")];
+  return { file: given, cardFile: cards.find((c) => c !== given && existsSync(c)) };
+}
+
+function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: string | undefined): LoadedModel {
+  const where = cardFile ?? "a card model.yaml beside the model";
+  const folder = path.dirname(file);
+  const { width: w, height: h, layout: given } = card.input;
+  const guess = given === "NHWC" ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
+  const network = canonicalise(
+    importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length), guess),
+  );
+  const dims = network.shapes.get(network.input)!.slice(1);
+  const layout = given ?? (dims.length === 3 && dims[2]! <= 3 && dims[0]! > 3 ? "NHWC" : "NCHW");
+  const [channels, height, width] =
+    dims.length === 3
+      ? layout === "NCHW"
+        ? dims
+        : [dims[2], dims[0], dims[1]]
+      : dims.length === 2
+        ? [1, dims[0], dims[1]]
+        : [undefined, h, w];
+  if (width === undefined || height === undefined)
+    throw new ModelError(
+      "model-input",
+      `the model's input has dims [N, ${dims.join(", ")}], which are not those of a picture; give input width and height in ${where}.`,
+    );
+  if ((w !== undefined && w !== width) || (h !== undefined && h !== height))
+    throw new ModelError(
+      "model-card",
+      `${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}.`,
+    );
+  const classes = classesOf(network);
+  const { mean, std } = card.input;
+  const known = channels === 1 || channels === 3 ? channels : undefined;
+  for (const [name, values] of [
+    ["mean", mean],
+    ["std", std],
+  ] as const)
+    if (values && values.length !== 1 && values.length !== channels)
+      throw new ModelError(
+        "model-card",
+        `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s).`,
+      );
+  const spread = (values: readonly number[]) =>
+    Array.from({ length: known ?? 1 }, (_, c) => values[c % values.length]!);
+  return {
+    file,
+    card,
+    network,
+    classes,
+    channelAxis: layout === "NCHW" ? 1 : dims.length,
+    preprocessing:
+      mean && std && known
+        ? {
+            width,
+            height,
+            channels: known,
+            channelOrder: card.input.channelOrder,
+            layout,
+            mean: spread(mean),
+            std: spread(std),
+          }
+        : undefined,
+    info: {
+      name: card.name ?? path.basename(path.basename(file) === "model.onnx" ? folder : file).replace(/\.onnx$/, ""),
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+      labels: readLabels(card, cardFile, folder, classes),
+      inputWidth: width,
+      inputHeight: height,
+      channels: channels ?? 1,
+      fit: card.input.fit,
+    },
+  };
+}
+
+/** The preprocessing, or the error that says what the card lacks. */
+export function requirePreprocessing(model: LoadedModel): Preprocessing {
+  if (!model.preprocessing)
+    throw new ModelError(
+      "model-card",
+      `${model.file}: how pictures become the model's input is not known; write a card model.yaml beside it with input.mean and input.std (in units of 0..255 pixels, e.g. mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] for torchvision models).`,
+    );
+  return model.preprocessing;
+}
+
+function readLabels(card: ModelCard, cardFile: string | undefined, folder: string, classes: number): string[] {
+  const fallback = path.join(folder, "labels.txt");
+  const source = card.labels ?? (existsSync(fallback) ? "labels.txt" : undefined);
+  if (source === undefined) return Array.from({ length: classes }, (_, k) => `class ${k}`);
+  let labels: string[];
+  let where = cardFile ?? folder;
+  if (typeof source === "string") {
+    where = path.resolve(cardFile ? path.dirname(cardFile) : folder, source);
+    if (!existsSync(where))
+      throw new InputError(
+        "labels-missing",
+        `${cardFile}: the label file "${source}" does not exist; write one label a line into it.`,
+      );
+    labels = readFileSync(where, "utf8").replace(/\r/g, "").replace(/\n+$/, "").split("\n");
+  } else labels = source;
+  if (labels.length !== classes)
+    throw new InputError(
+      "labels-count",
+      `${where} has ${labels.length} labels, but the model has ${classes} classes; it needs one label a line for each class.`,
+    );
+  return labels;
+}
+
+function readExternal(folder: string, location: string, offset: number, length: number | undefined): Uint8Array {
+  const file = path.resolve(folder, location);
+  if (!file.startsWith(path.resolve(folder) + path.sep))
+    throw new ModelError(
+      "model-external",
+      `the model points to weights outside its own folder ("${location}"), which is not followed.`,
+    );
+  if (!existsSync(file))
+    throw new ModelError(
+      "model-external",
+      `the model keeps its weights in "${location}", which is not beside it; copy it there.`,
+    );
+  const bytes = readFileSync(file);
+  const end = length === undefined ? bytes.length : offset + length;
+  if (end > bytes.length)
+    throw new ModelError(
+      "model-external",
+      `the weights file "${location}" is shorter than the model says; copy it again.`,
+    );
+  return bytes.subarray(offset, end);
+}
