@@ -2,7 +2,7 @@ import { ModelError } from "../errors.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack, tiles } from "./layers/max-pool.js";
 import * as moves from "./layers/moves.js";
-import { type Scope, shapeOf, valueOf } from "./layers/scope.js";
+import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
 import type { Layer, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
 import { type InputBounds, type InputRule, type LinearRule, TINY } from "./rules/rule.js";
@@ -207,20 +207,20 @@ class Descent {
     const value =
       message.form === "per-unit"
         ? e.mul(message.value, this.#magnitude(at))
-        : e.mul(message.value, e.sign(valueOf(this.scope, at)));
+        : e.mul(message.value, e.sign(tensorValue(this.scope, at)));
     return { ...message, form: "unsigned", value };
   }
 
   #signed(at: TensorId, message: Message): Message {
     if (message.form === "signed") return message;
     const { e } = this.scope;
-    const t = valueOf(this.scope, at);
+    const t = tensorValue(this.scope, at);
     const value = e.mul(message.value, message.form === "per-unit" ? t : e.sign(t));
     return { ...message, form: "signed", value };
   }
 
   #magnitude(at: TensorId): Value {
-    const t = valueOf(this.scope, at);
+    const t = tensorValue(this.scope, at);
     return this.#nonNegative.has(at) ? t : this.scope.e.abs(t);
   }
 

@@ -1,12 +1,12 @@
 import type { ActivationLayer, ElementStep } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import type { Attribute } from "../program/program.js";
-import { type Scope, valueOf } from "./scope.js";
+import { type Scope, tensorValue } from "./scope.js";
 
 /** Emits a one-to-one function, step by step. */
 export function activationForward(scope: Scope, layer: ActivationLayer): Value {
   const { e } = scope;
-  const values = [valueOf(scope, layer.inputs[0]!)];
+  const values = [tensorValue(scope, layer.inputs[0]!)];
   for (const step of layer.steps)
     values.push(
       emitStep(

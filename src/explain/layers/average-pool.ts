@@ -1,6 +1,6 @@
 import type { AveragePoolLayer, MeanLayer, Window } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { type Scope, shapeOf, valueOf } from "./scope.js";
+import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** How many elements each window averages, `[1, 1, H, W]`. */
 function counts(scope: Scope, layer: AveragePoolLayer): { data: Float32Array; dims: number[] } {
@@ -65,7 +65,7 @@ export function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Va
 }
 
 export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value =>
-  averagePool(scope, layer, valueOf(scope, layer.inputs[0]!));
+  averagePool(scope, layer, tensorValue(scope, layer.inputs[0]!));
 
 /** `Σ_j g_j / n_j` over the windows that hold each element. */
 export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
@@ -95,7 +95,7 @@ export const meanOf = (scope: Scope, layer: MeanLayer, a: Value): Value => {
   return spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
 };
 export const meanForward = (scope: Scope, layer: MeanLayer): Value =>
-  meanOf(scope, layer, valueOf(scope, layer.inputs[0]!));
+  meanOf(scope, layer, tensorValue(scope, layer.inputs[0]!));
 
 /** `g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
 export function meanTransposed(scope: Scope, layer: MeanLayer, g: Value): Value {

@@ -1,11 +1,11 @@
 import type { ConvLayer, Weights } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { type Scope, shapeOf, valueOf } from "./scope.js";
+import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const convForward = (scope: Scope, layer: ConvLayer): Value => {
   const { e } = scope;
   const bias = layer.bias && e.tensor(layer.bias, [layer.bias.length]);
-  return e.conv(valueOf(scope, layer.inputs[0]!), e.weights(layer.weight), bias, layer, layer.groups);
+  return e.conv(tensorValue(scope, layer.inputs[0]!), e.weights(layer.weight), bias, layer, layer.groups);
 };
 
 /** `Σ_i a_i w_ij` with other weights and no bias. */

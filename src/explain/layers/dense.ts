@@ -1,10 +1,10 @@
 import type { DenseLayer, Weights } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { type Scope, valueOf } from "./scope.js";
+import { type Scope, tensorValue } from "./scope.js";
 
 export const denseForward = (scope: Scope, layer: DenseLayer): Value => {
   const { e } = scope;
-  const z = e.matmul(valueOf(scope, layer.inputs[0]!), e.weights(layer.weight));
+  const z = e.matmul(tensorValue(scope, layer.inputs[0]!), e.weights(layer.weight));
   return layer.bias ? e.add(z, e.tensor(layer.bias, [layer.bias.length])) : z;
 };
 

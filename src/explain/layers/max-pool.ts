@@ -1,9 +1,9 @@
 import type { MaxPoolLayer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { type Scope, shapeOf, valueOf } from "./scope.js";
+import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const maxPoolForward = (scope: Scope, layer: MaxPoolLayer): Value =>
-  scope.e.op("MaxPool", [valueOf(scope, layer.inputs[0]!)], {
+  scope.e.op("MaxPool", [tensorValue(scope, layer.inputs[0]!)], {
     kernel_shape: { ints: layer.kernel },
     strides: { ints: layer.strides },
     pads: { ints: layer.pads },
@@ -35,11 +35,11 @@ function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const [kh, kw] = layer.kernel;
   const [h, w] = [outHeight * kh, outWidth * kw];
-  const x = valueOf(scope, layer.inputs[0]!);
+  const x = tensorValue(scope, layer.inputs[0]!);
   const cut = h === height && w === width ? x : e.slice(x, [2, 3], [0, 0], [h, w]);
   const blocks = e.reshape(cut, [-1, channels, outHeight, kh, outWidth, kw]);
   const spread = [-1, channels, outHeight, 1, outWidth, 1];
-  const wins = e.cast(e.equal(blocks, e.reshape(valueOf(scope, layer.outputs[0]!), spread)), "float32");
+  const wins = e.cast(e.equal(blocks, e.reshape(tensorValue(scope, layer.outputs[0]!), spread)), "float32");
   const share = e.div(e.reshape(r, spread), e.reduce("ReduceSum", wins, [3, 5]));
   return e.pad(e.reshape(e.mul(wins, share), [-1, channels, h, w]), [0, 0, 0, 0], [0, 0, height - h, width - w]);
 }
@@ -55,8 +55,8 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const [top, left] = layer.pads;
   const reach = [(outHeight - 1) * sh + (kh - 1) * dh + 1, (outWidth - 1) * sw + (kw - 1) * dw + 1] as const;
   const [bottom, right] = [Math.max(0, reach[0] - top - height), Math.max(0, reach[1] - left - width)];
-  const x = e.pad(valueOf(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], -3.4e38);
-  const y = valueOf(scope, layer.outputs[0]!);
+  const x = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], -3.4e38);
+  const y = tensorValue(scope, layer.outputs[0]!);
   const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
   const wins = offsets.map(([oy, ox]) =>
     e.cast(

@@ -8,5 +8,5 @@ export interface Scope {
   values: Map<TensorId, Value>;
 }
 
-export const valueOf = (scope: Scope, id: TensorId): Value => scope.values.get(id)!;
+export const tensorValue = (scope: Scope, id: TensorId): Value => scope.values.get(id)!;
 export const shapeOf = (scope: Scope, id: TensorId): readonly number[] => scope.network.shapes.get(id)!;

@@ -1,5 +1,5 @@
 import { weightedTransposed } from "../layers/linear.js";
-import { valueOf } from "../layers/scope.js";
+import { tensorValue } from "../layers/scope.js";
 import type { InputRule } from "./rule.js";
 
 /** `U_i = x_i (wᵀQ)_i − l_i (w⁺ᵀQ)_i − h_i (w⁻ᵀQ)_i`: a pixel measured against the darkest and brightest it could be. */
@@ -12,6 +12,9 @@ export const bounded: InputRule = {
       (w) => Math.max(w, 0),
       (w) => Math.min(w, 0),
     ]);
-    return e.sub(e.sub(e.mul(valueOf(scope, layer.inputs[0]!), all!), e.mul(low, raising!)), e.mul(high, lowering!));
+    return e.sub(
+      e.sub(e.mul(tensorValue(scope, layer.inputs[0]!), all!), e.mul(low, raising!)),
+      e.mul(high, lowering!),
+    );
   },
 };

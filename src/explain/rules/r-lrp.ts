@@ -1,4 +1,4 @@
-import { shapeOf, valueOf } from "../layers/scope.js";
+import { shapeOf, tensorValue } from "../layers/scope.js";
 import { type LinearRule, TINY } from "./rule.js";
 
 /** `|d_j| = |z_j| + mean_k |z_k|`, the mean over one frame. */
@@ -7,7 +7,7 @@ export const rLrp: LinearRule = {
   denominator(scope, layer) {
     const { e } = scope;
     const id = layer.outputs[0]!;
-    const magnitude = e.abs(valueOf(scope, id));
+    const magnitude = e.abs(tensorValue(scope, id));
     const axes = shapeOf(scope, id)
       .map((_, k) => k)
       .slice(1);

@@ -1,0 +1,187 @@
+import { ACTIVATIONS, BINARY, batchNormFactors, clipBounds, UNARY } from "./elementwise.js";
+import { type Forward, liveInputs } from "./forward.js";
+import { channelAxis, READS_IMAGE } from "./linear.js";
+import type { OnnxNode } from "./onnx-reader.js";
+import { broadcastIndex, stridesOf, type Tensor } from "./tensor.js";
+
+/** What a network's graph says about its layers, beyond single nodes. */
+export interface Structure {
+  producer: Map<string, OnnxNode>;
+  /** How many node inputs and graph outputs name a tensor. */
+  readers: Map<string, number>;
+  /** Tensors made from the image by one-to-one, reshaping or padding layers alone. */
+  imageLike: Set<string>;
+  /** Tensors with no linear layer between the image and them. */
+  beforeLinear: Set<string>;
+  /** The scores: the output before a final softmax or sigmoid. */
+  logits: string;
+}
+
+export function structureOf(run: Forward): Structure {
+  const producer = new Map<string, OnnxNode>();
+  const readers = new Map<string, number>();
+  const read = (name: string): void => void readers.set(name, (readers.get(name) ?? 0) + 1);
+  for (const node of run.model.nodes) {
+    for (const name of node.outputs) producer.set(name, node);
+    for (const name of node.inputs) read(name);
+  }
+  for (const name of run.model.outputs) read(name);
+
+  const structure: Structure = {
+    producer,
+    readers,
+    imageLike: new Set([run.image]),
+    beforeLinear: new Set([run.image]),
+    logits: "",
+  };
+  for (const node of run.model.nodes) {
+    const live = liveInputs(run, node);
+    if (live.length === 0) continue;
+    const all = (set: Set<string>): boolean => live.every((name) => set.has(name));
+    if (all(structure.beforeLinear) && !run.layers.has(node))
+      for (const name of node.outputs) structure.beforeLinear.add(name);
+    const keepsPixels = run.moves.has(node) || oneToOneSource(run, structure, node) !== undefined;
+    if (all(structure.imageLike) && keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
+  }
+  structure.logits = findLogits(run, structure);
+  return structure;
+}
+
+/** Walks back from the first output over moves to a softmax or sigmoid, and takes what that reads; else the output. */
+function findLogits(run: Forward, { producer }: Structure): string {
+  const output = run.model.outputs[0]!;
+  for (let name = output; ; ) {
+    const node = producer.get(name);
+    if (node && ["Softmax", "LogSoftmax", "Sigmoid"].includes(node.op)) return node.inputs[0]!;
+    if (!node || !run.moves.has(node) || node.inputs.length !== liveInputs(run, node).length) return output;
+    name = node.inputs[0]!;
+  }
+}
+
+/** `y = factor · x + shift` with constants: batch norm, or arithmetic with one constant. One factor per element of y. */
+export function affine(run: Forward, node: OnnxNode): { x: string; factor: Float64Array } | undefined {
+  const live = liveInputs(run, node);
+  if (live.length !== 1) return undefined;
+  const x = live[0]!;
+  const y = run.values.get(node.outputs[0]!)!;
+  if (node.op === "BatchNormalization") {
+    const { scale } = batchNormFactors(
+      node,
+      node.inputs.map((name) => run.values.get(name)),
+    );
+    const plane = stridesOf(y.dims)[1]!;
+    return { x, factor: y.data.map((_, j) => scale[Math.floor(j / plane) % y.dims[1]!]!) };
+  }
+  if (node.op === "Neg") return { x, factor: y.data.map(() => -1) };
+  const constant = constantOf(run, node);
+  if (!constant) return undefined;
+  const at = broadcastIndex(constant.dims, y.dims);
+  const each = (f: (c: number) => number): Float64Array => y.data.map((_, j) => f(constant.data[at[j]!]!));
+  const first = node.inputs[0] === x;
+  if (node.op === "Add") return { x, factor: each(() => 1) };
+  if (node.op === "Sub") return { x, factor: each(() => (first ? 1 : -1)) };
+  if (node.op === "Mul") return { x, factor: each((c) => c) };
+  if (node.op === "Div" && first) return { x, factor: each((c) => 1 / c) };
+  return undefined;
+}
+
+const constantOf = (run: Forward, node: OnnxNode): Tensor | undefined => {
+  const name = node.inputs.find((input) => !run.live.has(input));
+  return node.inputs.length === 2 && name ? run.values.get(name) : undefined;
+};
+
+/** An affine node whose constants differ from channel to channel of `axis` only. */
+function isPerChannel(run: Forward, node: OnnxNode, axis: number): boolean {
+  const y = run.values.get(node.outputs[0]!)!;
+  if (node.op === "BatchNormalization") return axis === 1;
+  if (node.op === "Neg") return true;
+  const { dims } = constantOf(run, node)!;
+  return dims.every((n, k) => n === 1 || k + y.dims.length - dims.length === axis);
+}
+
+/** A linear node with the batch norms, scales and shifts after it that belong to it. */
+export interface FoldedLayer {
+  node: OnnxNode;
+  /** Multiplies all weights into output j. */
+  factor: Float64Array;
+}
+
+/** The layer that ends in `node`: itself if linear; the layer before if `node` folds into it. */
+export function foldedLayer(run: Forward, structure: Structure, node: OnnxNode): FoldedLayer | undefined {
+  const layer = run.layers.get(node);
+  if (layer) return { node, factor: new Float64Array(layer.bias.length).fill(1) };
+  const step = affine(run, node);
+  const before = step && structure.producer.get(step.x);
+  if (!before || structure.readers.get(step.x) !== 1) return undefined;
+  const inner = foldedLayer(run, structure, before);
+  const rank = run.values.get(step.x)!.dims.length;
+  if (!inner || step.factor.length !== inner.factor.length) return undefined;
+  if (!isPerChannel(run, node, channelAxis(inner.node, rank))) return undefined;
+  return { node: inner.node, factor: inner.factor.map((f, j) => f * step.factor[j]!) };
+}
+
+export const readsImage = (structure: Structure, node: OnnxNode): boolean =>
+  READS_IMAGE.has(node.op) && structure.imageLike.has(node.inputs[0]!);
+
+/**
+ * The tensor that `node`'s output is a one-to-one function of, or undefined: what an activation, a constant scale or
+ * shift, a norm reads; for `x · sigmoid(x)` and other products spelled out of several nodes, the x they start from.
+ */
+export function oneToOneSource(run: Forward, structure: Structure, node: OnnxNode): string | undefined {
+  const live = [...new Set(liveInputs(run, node))];
+  if (live.length === 1 && isOneToOneNode(run, node)) return live[0];
+  if (live.length === 2 && ["Mul", "Sub", "Div", "Max", "Min"].includes(node.op))
+    return commonSource(run, structure, live);
+  return undefined;
+}
+
+function isOneToOneNode(run: Forward, node: OnnxNode): boolean {
+  if (node.op in ACTIVATIONS || node.op === "PRelu" || node.op === "LayerNormalization") return true;
+  if ((node.op === "Max" || node.op === "Min") && constantOf(run, node)) return true;
+  return affine(run, node) !== undefined;
+}
+
+/** The nearest tensor that both are element-wise functions of. */
+function commonSource(run: Forward, structure: Structure, [a, b]: string[]): string | undefined {
+  const others = lineage(run, structure, b!);
+  return lineage(run, structure, a!).find((name) => others.includes(name));
+}
+
+/** A tensor and, step by step, the tensors it is an element-wise function of. */
+function lineage(run: Forward, structure: Structure, name: string): string[] {
+  const node = structure.producer.get(name);
+  if (!node || !(node.op in UNARY || node.op in BINARY || node.op === "BatchNormalization")) return [name];
+  const live = [...new Set(liveInputs(run, node))];
+  const source = live.length === 1 ? live[0] : live.length === 2 ? commonSource(run, structure, live) : undefined;
+  return source === undefined ? [name] : [name, ...lineage(run, structure, source)];
+}
+
+/** For a product of a signal and a gate, the signal; undefined when neither factor, or each, ends in a gate. */
+export function gatedSignal(run: Forward, structure: Structure, node: OnnxNode): string | undefined {
+  const live = liveInputs(run, node);
+  if (node.op !== "Mul" || live.length !== 2) return undefined;
+  const [a, b] = live.map((name) => endsInGate(run, structure, name));
+  if (a === b) return undefined;
+  return a ? live[1] : live[0];
+}
+
+function endsInGate(run: Forward, structure: Structure, name: string): boolean {
+  const node = structure.producer.get(name);
+  if (!node) return false;
+  if (["Sigmoid", "HardSigmoid", "Softmax"].includes(node.op)) return true;
+  if (run.moves.has(node)) return liveInputs(run, node).every((input) => endsInGate(run, structure, input));
+  return isHardSigmoid(run, structure, node);
+}
+
+/** A clip to [0, c], divided by c. */
+function isHardSigmoid(run: Forward, structure: Structure, node: OnnxNode): boolean {
+  const scale = affine(run, node);
+  const clip = scale && node.op !== "Add" && node.op !== "Sub" ? structure.producer.get(scale.x) : node;
+  if (clip?.op !== "Clip") return false;
+  const [low, high] = clipBounds(
+    clip,
+    clip.inputs.map((name) => run.values.get(name)),
+  );
+  const factor = clip === node ? 1 : scale!.factor[0]!;
+  return low === 0 && Math.abs(high * factor - 1) < 1e-6;
+}
