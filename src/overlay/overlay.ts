@@ -14,7 +14,10 @@ export interface OverlayStyle {
 export interface OverlayRequest {
   memory: SharedArrayBuffer;
   layout: FrameLayout;
-  /** 8-bit heatmap at model-input resolution, 128 = zero; null draws the caption only. */
+  /**
+   * 8-bit heatmap at model-input resolution, 128 = zero; null draws no heat, only the caption and the border of a
+   * watched region.
+   */
   heatmap: Uint8Array | null;
   style: OverlayStyle;
   /** Drawn on the picture: what was decided, and how surely (0..1). */

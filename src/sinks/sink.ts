@@ -1,3 +1,5 @@
+import type { Placement } from "../pipeline/frame.js";
+
 export type MessageKind = "summary" | "overlay" | "heatmap" | "status";
 
 /** One thing to publish, the same for every sink. */
@@ -28,6 +30,8 @@ export interface FrameOutcome {
   messages: OutMessage[];
   /** JPEG of the frame as decoded; only when some sink's `wantsOriginal()` said so. */
   original?: Uint8Array;
+  /** Where the model's input, and so the heatmap, lies on the frame. */
+  placement?: Placement;
 }
 
 export interface SinkStatus {

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Builds the native binding of @tensorflow/tfjs-node-gpu (or tfjs-node) in node_modules from what package registries
+# hold: the binding's C++ comes with the npm package, libtensorflow with a TensorFlow wheel on PyPI. The package's own
+# install script would download an old libtensorflow from elsewhere instead; it is never run.
+#
+# Runs on x86-64 Linux; needs python3 with pip, g++ and 2 GB of disk while it works (400 MB stay). `npm ci` wipes the
+# result: run this again after it.
+#
+#   TFJS_PACKAGE     @tensorflow/tfjs-node-gpu (default; runs on the CPU where there is no GPU) or @tensorflow/tfjs-node
+#   TF_DISTRIBUTION  tensorflow-cpu (default) or tensorflow (with CUDA 12)
+#   TF_VERSION       2.13.1 (default: the smallest); 2.12 to 2.21 are known to work
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+package=${TFJS_PACKAGE:-@tensorflow/tfjs-node-gpu}
+distribution=${TF_DISTRIBUTION:-tensorflow-cpu}
+version=${TF_VERSION:-2.13.1}
+home=$PWD/node_modules/$package
+binding=$home/lib/napi-v8/tfjs_binding.node
+stamp=$home/deps/.built-from
+origin="$distribution $version, Node-API 8"
+scratch=
+
+say() { printf -- '- %s\n' "$*"; }
+die() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+clean() { [ -z "$scratch" ] || rm -rf "$scratch"; }
+trap clean EXIT
+
+check() {
+  [ "$(uname -sm)" = "Linux x86_64" ] || die "The TensorFlow binding is built on x86-64 Linux alone; this is $(uname -sm)."
+  local missing=()
+  command -v g++ >/dev/null || missing+=(g++)
+  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+  [ ${#missing[@]} -eq 0 ] || die "Missing for the build: ${missing[*]}; run: sudo apt-get install -y ${missing[*]}"
+  [ -f "$home/binding/tfjs_backend.cc" ] || die "$package is not in node_modules; run npm ci (it is an optional dependency)."
+}
+
+# A wheel is a zip archive; as only its library and C headers are taken, its Python version does not matter.
+fetch_library() {
+  say "downloading $distribution $version from PyPI"
+  local platforms=()
+  for tag in manylinux2014_x86_64 manylinux_2_17_x86_64 manylinux_2_27_x86_64; do platforms+=(--platform "$tag"); done
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: \
+    --python-version 3.11 "${platforms[@]}" --dest "$scratch" "$distribution==$version" ||
+    die "pip could not download $distribution $version; its words are above."
+
+  say "unpacking library and headers"
+  python3 - "$scratch" "$scratch/deps" <<'PYTHON'
+import glob, os, shutil, sys, zipfile
+
+folder, target = sys.argv[1:]
+HEADERS = "tensorflow/include/"
+KEPT = ("tensorflow/c/", "tensorflow/core/platform/", "tensorflow/tsl/c/", "tensorflow/tsl/platform/",
+        "tsl/c/", "tsl/platform/", "xla/tsl/c/")
+LIBRARIES = ("tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2")
+
+
+def place(name):
+    if name in LIBRARIES:
+        return os.path.join("lib", os.path.basename(name))
+    inner = name[len(HEADERS):]
+    if name.startswith(HEADERS) and inner.startswith(KEPT) and name.endswith(".h"):
+        return os.path.join("include", inner)
+    if name == "tensorflow/THIRD_PARTY_NOTICES.txt" or name.endswith("dist-info/LICENSE"):
+        return os.path.basename(name)
+    return None
+
+
+with zipfile.ZipFile(glob.glob(folder + "/*.whl")[0]) as wheel:
+    for name in wheel.namelist():
+        if (to := place(name)) is None:
+            continue
+        to = os.path.join(target, to)
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        with wheel.open(name) as source, open(to, "wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 22)
+PYTHON
+  if command -v strip >/dev/null; then strip --strip-unneeded "$scratch"/deps/lib/*.so.2; fi
+  # The names that the linker and the package look for.
+  local name
+  for name in libtensorflow.so libtensorflow.so.2; do ln -s libtensorflow_cc.so.2 "$scratch/deps/lib/$name"; done
+  ln -s libtensorflow_framework.so.2 "$scratch/deps/lib/libtensorflow_framework.so"
+  rm -rf "$home/deps"
+  mv "$scratch/deps" "$home/deps"
+}
+
+# Node's own installation brings the Node-API headers, except some distributions'; npm has them too.
+headers() {
+  local include
+  include=$(node -p 'require("path").resolve(process.execPath, "../../include/node")')
+  if [ ! -f "$include/node_api.h" ]; then
+    npm install --prefix "$scratch/headers" --ignore-scripts --no-audit --no-fund --loglevel=error node-api-headers >/dev/null ||
+      die "The package node-api-headers could not be installed; npm's words are above."
+    include=$scratch/headers/node_modules/node-api-headers/include
+  fi
+  printf '%s' "$include"
+}
+
+compile() {
+  local include
+  include=$(headers)
+  say "compiling the binding"
+  mkdir -p "$(dirname "$binding")"
+  g++ -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$include" -I"$home/deps/include" \
+    "$home/binding/tfjs_backend.cc" "$home/binding/tfjs_binding.cc" -o "$scratch/tfjs_binding.node" \
+    -L"$home/deps/lib" -ltensorflow -ltensorflow_framework '-Wl,-rpath,$ORIGIN/../../deps/lib' ||
+    die "The binding did not compile; the compiler's words are above."
+  mv "$scratch/tfjs_binding.node" "$binding"
+}
+
+# Node 23 removed two functions of `util` that the package calls.
+modernise() {
+  sed -i -E 's/\(0, util_1\.isNullOrUndefined\)\(([A-Za-z]+)\)/(\1 == null)/g; s/\(0, util_1\.isArray\)\(/Array.isArray(/g' \
+    "$home/dist/nodejs_kernel_backend.js" "$home/dist/kernels/TopK.js"
+}
+
+# A convolution and its gradient against TensorFlow.js' own JavaScript, then the version for the log.
+verify() {
+  TF_CPP_MIN_LOG_LEVEL=2 node - "$home" <<'JAVASCRIPT'
+process.on("uncaughtException", (error) => {
+  console.error(error.message);
+  process.exit(1);
+});
+const tf = require(process.argv[2]);
+tf.env().set("IS_TEST", true); // no advertisement for the backend being built
+const [x, w] = [tf.randomNormal([2, 9, 9, 4], 0, 1, "float32", 1), tf.randomNormal([3, 3, 4, 5], 0, 1, "float32", 2)];
+const [dataX, dataW] = [x.dataSync(), w.dataSync()];
+const run = (backend) => {
+  tf.setBackend(backend);
+  return tf.tidy(() => {
+    const [a, k] = [tf.tensor(dataX, x.shape), tf.tensor(dataW, w.shape)];
+    const forward = tf.conv2d(a, k, 1, "same");
+    const back = tf.grad((v) => tf.conv2d(v, k, 1, "same").relu().sum())(a);
+    return [...forward.dataSync(), ...back.dataSync()];
+  });
+};
+const [native, plain] = [run("tensorflow"), run("cpu")];
+const apart = Math.max(...native.map((value, i) => Math.abs(value - plain[i])));
+if (native.length !== plain.length || !(apart < 1e-3)) throw new Error(`the binding's results are ${apart} apart`);
+tf.setBackend("tensorflow");
+const { TF_Version: library } = tf.backend().binding;
+console.log(`- TensorFlow.js ${tf.version.tfjs} on TensorFlow ${library}, ${tf.backend().isUsingGpuDevice ? "GPU" : "CPU"}`);
+JAVASCRIPT
+}
+
+check
+if [ "$(cat "$stamp" 2>/dev/null)" != "$origin" ] || [ ! -f "$binding" ]; then
+  mkdir -p "$home"
+  scratch=$(mktemp -d "$home/.build.XXXXXX")
+  fetch_library
+  compile
+  printf '%s' "$origin" >"$stamp"
+fi
+modernise
+if ! verify; then
+  rm -f "$stamp"
+  die "The binding was built but does not work; what went wrong is above. The next run builds it anew."
+fi

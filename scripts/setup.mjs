@@ -1,0 +1,181 @@
+// What `npm run demo` and `npm test` need before they can start. Runs before `npm ci`: Node alone, no dependency.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { findProgram, widePath } from "./processes.mjs";
+
+export const root = path.resolve(fileURLToPath(new URL("..", import.meta.url)));
+
+/** The package, of Debian and of Homebrew, that holds each program. */
+const PACKAGES = { ffmpeg: "ffmpeg", ffprobe: "ffmpeg", "nats-server": "nats-server", chromium: "chromium" };
+
+/** A fault the user can mend; its message is one sentence. */
+export class SetupError extends Error {}
+
+/** `"v20.9.1"` or `">=20.9"` to `[20, 9, 1]`; missing parts are 0. */
+export function parseVersion(text) {
+  const match = /(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(text);
+  if (!match) throw new SetupError(`"${text}" holds no version number.`);
+  return [1, 2, 3].map((part) => Number(match[part] ?? 0));
+}
+
+export function isAtLeast(version, wanted) {
+  const [have, want] = [parseVersion(version), parseVersion(wanted)];
+  const differing = have.findIndex((part, i) => part !== want[i]);
+  return differing === -1 || have[differing] > want[differing];
+}
+
+/** `ID` and `ID_LIKE` of /etc/os-release as one list. */
+export function distributionNames(osRelease) {
+  const names = [...osRelease.matchAll(/^(?:ID|ID_LIKE)=(.*)$/gm)].map((match) => match[1].replace(/^["']|["']$/g, ""));
+  return names.join(" ").split(/\s+/).filter(Boolean);
+}
+
+/** Package names that bring the programs, each once, in order. */
+export function packagesFor(programs) {
+  return [...new Set(programs.map((program) => PACKAGES[program]))];
+}
+
+/**
+ * Whether node_modules holds what the lock file says: every package in the locked version; optional ones (those of
+ * other platforms, say) may be missing. `installed` is npm's own record, node_modules/.package-lock.json.
+ */
+export function isInstallCurrent(lock, installed) {
+  return Object.entries(lock.packages ?? {}).every(([place, locked]) => {
+    if (place === "") return true;
+    const present = installed.packages?.[place];
+    if (present === undefined) return Boolean(locked.optional || locked.devOptional || locked.peer);
+    return present.version === locked.version && present.integrity === locked.integrity;
+  });
+}
+
+/**
+ * Whether dist is what the sources give. The stamp holds the sources' digest and the time of the entry file that this
+ * build wrote, so that a build by other means in between is not taken for it.
+ */
+export function isBuildCurrent(stamp, sources, entryTime) {
+  return stamp !== undefined && entryTime !== undefined && stamp.sources === sources && stamp.entryTime === entryTime;
+}
+
+/** SHA-256 over names and contents of all that a build reads. */
+export function digestSources(folder = root) {
+  const hash = createHash("sha256");
+  const single = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+  const files = [...single, "scripts", "src", "assets"].flatMap((name) => filesUnder(folder, name));
+  for (const file of files) {
+    if (file.startsWith("assets/media/")) continue;
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(folder, file)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}
+
+function filesUnder(folder, name) {
+  const full = path.join(folder, name);
+  if (!existsSync(full)) return [];
+  if (!statSync(full).isDirectory()) return [name];
+  return readdirSync(full)
+    .sort()
+    .flatMap((entry) => filesUnder(folder, `${name}/${entry}`));
+}
+
+/** Node as package.json asks for, programs, packages and build; each only where it is missing or out of date. */
+export function setup({ programs, say = (line) => console.log(line) }) {
+  checkNode();
+  installPrograms(programs, say);
+  installPackages(say);
+  build(say);
+}
+
+export function checkNode(version = process.version) {
+  const wanted = readJson("package.json").engines.node;
+  if (isAtLeast(version, wanted)) return;
+  throw new SetupError(`Node ${version} is too old, ${wanted} is needed; install it from https://nodejs.org/.`);
+}
+
+export function installPrograms(programs, say) {
+  const missing = programs.filter((program) => !findProgram(program));
+  if (missing.length === 0) return;
+  const { manager, prefix } = packageManager();
+  const names = list(missing);
+  if (manager === undefined) {
+    throw new SetupError(`${names} must be installed by hand here (setup knows Debian, Ubuntu and Homebrew).`);
+  }
+  const packages = packagesFor(missing);
+  if (manager === "brew") {
+    throw new SetupError(`${names} must be installed first; run: brew install ${packages.join(" ")}`);
+  }
+  if (prefix === undefined) {
+    const command = `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+    throw new SetupError(`${names} must be installed first, which this user may not do unasked; run: ${command}`);
+  }
+  say(`installing Debian packages: ${packages.join(" ")}`);
+  apt(prefix, ["update"]);
+  const { ok, output } = apt(prefix, ["install", "-y", "--no-install-recommends", ...packages]);
+  const still = missing.filter((program) => !findProgram(program));
+  if (ok && still.length === 0) return;
+  process.stderr.write(output.trimEnd().split("\n").slice(-15).join("\n").concat("\n"));
+  throw new SetupError(
+    `apt-get could not install ${list(still.length > 0 ? still : missing)}; its last words are above.`,
+  );
+}
+
+function packageManager() {
+  if (process.platform === "darwin") return { manager: "brew" };
+  const names = existsSync("/etc/os-release") ? distributionNames(readFileSync("/etc/os-release", "utf8")) : [];
+  if (!names.some((name) => name === "debian" || name === "ubuntu") || !findProgram("apt-get")) return {};
+  if (process.getuid?.() === 0) return { manager: "apt", prefix: [] };
+  const sudo = findProgram("sudo");
+  const free = sudo !== undefined && spawnSync(sudo, ["-n", "true"], { stdio: "ignore" }).status === 0;
+  return { manager: "apt", prefix: free ? [sudo, "-n"] : undefined };
+}
+
+function apt(prefix, words) {
+  const [program, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", ...words];
+  const { status, stdout, stderr } = spawnSync(program, rest, {
+    encoding: "utf8",
+    env: { ...process.env, PATH: widePath() },
+    maxBuffer: 1 << 26,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return { ok: status === 0, output: `${stdout}${stderr}` };
+}
+
+function installPackages(say) {
+  const record = "node_modules/.package-lock.json";
+  if (existsSync(path.join(root, record)) && isInstallCurrent(readJson("package-lock.json"), readJson(record))) return;
+  say("installing npm packages");
+  npm(["ci", "--no-progress", "--loglevel=error"], "npm ci failed; its words are above.");
+}
+
+export function build(say) {
+  const stampFile = path.join(root, "dist", ".stamp.json");
+  const entry = path.join(root, "dist/cli/main.js");
+  const entryTime = () => (existsSync(entry) ? statSync(entry).mtimeMs : undefined);
+  const sources = digestSources();
+  const stamp = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : undefined;
+  if (isBuildCurrent(stamp, sources, entryTime())) return;
+  say("building");
+  npm(["run", "--silent", "build"], "The build failed; the compiler's words are above.");
+  mkdirSync(path.dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, JSON.stringify({ sources, entryTime: entryTime() }));
+}
+
+/** Runs npm with its output passed on; throws the sentence when it fails. */
+function npm(words, sentence) {
+  const { status, error } = spawnSync("npm", words, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (error?.code === "ENOENT") throw new SetupError("npm is not on the PATH; install Node together with npm.");
+  if (status !== 0) throw new SetupError(sentence);
+}
+
+function readJson(name) {
+  return JSON.parse(readFileSync(path.join(root, name), "utf8"));
+}
+
+function list(names) {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}

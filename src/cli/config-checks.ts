@@ -1,0 +1,53 @@
+import { resolve } from "node:path";
+import type { Config } from "../config/schema.js";
+import { type ConfigFault, InputError } from "../errors.js";
+
+/** Looks at what a configuration names, without starting it. Faults bear a path; their place in the text is added. */
+export type ConfigCheck = (config: Config, baseDir: string) => Promise<ConfigFault[]>;
+
+/** Each probes a film with ffprobe. */
+const PROBES_AT_ONCE = 4;
+
+/** Faults of the user's making are collected, others thrown. */
+async function faultOf(path: string, look: () => Promise<unknown> | unknown): Promise<ConfigFault[]> {
+  try {
+    await look();
+    return [];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return [{ path, message: error.message }];
+  }
+}
+
+const model: ConfigCheck = async (config, baseDir) => {
+  const { loadModel, requirePreprocessing } = await import("../explain/model/load.js");
+  let classes: number | undefined;
+  const faults = await faultOf("model.path", () => {
+    const loaded = loadModel(resolve(baseDir, config.model.path));
+    requirePreprocessing(loaded);
+    classes = loaded.classes;
+  });
+  const { target } = config.explain;
+  if (classes !== undefined && target !== "top" && target >= classes) {
+    const message = `explain.target ${target} is not a class of the model, which has ${classes}; use 0 to ${classes - 1}, or top`;
+    faults.push({ path: "explain.target", message });
+  }
+  return faults;
+};
+
+const sources: ConfigCheck = async (config, baseDir) => {
+  const { checkSource } = await import("../pipeline/check.js");
+  const waiting = [...config.sources.entries()];
+  const faults: ConfigFault[] = [];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [i, source] = next;
+      faults.push(...(await faultOf(`sources[${i}].url`, () => checkSource(source, baseDir))));
+    }
+  };
+  await Promise.all(Array.from({ length: PROBES_AT_ONCE }, worker));
+  return faults;
+};
+
+/** One line adds a check. */
+export const configChecks: readonly ConfigCheck[] = [model, sources];

@@ -1,0 +1,46 @@
+import { inspect } from "node:util";
+import { CommanderError } from "commander";
+import { ConfigError, VideoExplainerError } from "../errors.js";
+import { oneLine } from "../log.js";
+import { maskCredentials } from "../pipeline/mask.js";
+
+const PROGRAM = "video-explainer";
+
+const said = (text: string): string => `${PROGRAM}: ${oneLine(maskCredentials(text))}`;
+
+/** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
+function usage(error: CommanderError): string {
+  const [first = "", ...rest] = error.message.split("\n");
+  const hint = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(rest.join(" ").trim())?.[1];
+  const wrong = first.replace(/^error: /, "").replace(/\.$/, "");
+  return said(hint ? `${wrong}; did you mean ${hint}?` : `${wrong}; see ${PROGRAM} --help`);
+}
+
+function words(error: unknown): string {
+  if (!(error instanceof Error)) return `unexpected failure: ${typeof error === "string" ? error : inspect(error)}`;
+  if (error instanceof VideoExplainerError) return error.message;
+  const inner =
+    error instanceof AggregateError ? error.errors.map((e) => (e instanceof Error ? e.message : String(e))) : [];
+  const text = [error.message, ...inner].filter(Boolean).join(": ") || error.name;
+  return `unexpected failure: ${text}; run again with --verbose for details`;
+}
+
+/** 0, 1 or 2: what the process ends with when this was thrown. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  return error instanceof VideoExplainerError ? error.exitCode : 1;
+}
+
+/** What to print on stderr: one line an error, one a fault of a configuration; with `verbose` the stack too. */
+export function errorLines(error: unknown, verbose: boolean): string[] {
+  if (error instanceof CommanderError)
+    return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error)];
+  const lines =
+    error instanceof ConfigError
+      ? error.faults.map((fault) =>
+          fault.line === undefined ? said(fault.message) : oneLine(maskCredentials(fault.message)),
+        )
+      : [said(words(error))];
+  if (verbose) lines.push(maskCredentials(inspect(error)));
+  return lines;
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { packageVersion } from "../version.js";
+import { errorLines, exitCodeOf } from "./errors.js";
+
+interface CommandEntry {
+  name: string;
+  summary: string;
+  /** Only the command that runs is loaded: `--help` does not wait for ffmpeg, NATS or a model engine. */
+  load: () => Promise<Command>;
+}
+
+/** One line registers a command. */
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "run",
+    summary: "the worker: explain every source of a configuration",
+    load: async () => (await import("./run.js")).runCommand(),
+  },
+  {
+    name: "validate",
+    summary: "check a configuration and print it with its defaults",
+    load: async () => (await import("./validate.js")).validateCommand(),
+  },
+];
+
+const EXAMPLE = `
+Examples:
+  $ video-explainer validate demo.yaml
+  $ video-explainer help validate
+
+Exit codes: 0 done, 1 failed at run time, 2 the input is wrong.`;
+
+/** How long what is left over may keep the process alive after its command has ended. */
+const LINGER_MS = 3000;
+
+/** commander's errors come back as exceptions, printed in one place. */
+function takeOver(command: Command): Command {
+  command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const child of command.commands) takeOver(child);
+  return command;
+}
+
+async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command("video-explainer")
+    .description("Explains, live, what an image classifier sees in camera and video streams.")
+    .version(packageVersion(), "--version", "print the version")
+    .option("--verbose", "print the stack of an error")
+    .helpOption("-h, --help", "show help")
+    .addHelpText("after", EXAMPLE);
+  const operands = args.filter((arg) => !arg.startsWith("-"));
+  const wanted = operands[0] === "help" ? operands[1] : operands[0];
+  for (const { name, summary, load } of COMMANDS) {
+    program.addCommand(name === wanted ? (await load()).summary(summary) : new Command(name).summary(summary));
+  }
+  return takeOver(program);
+}
+
+/**
+ * Runs the program with these arguments (without node and script) and resolves to its exit code. Errors are printed
+ * on stderr, one sentence each. A command that ends well but with a finding of its own sets `process.exitCode`.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const end = args.indexOf("--");
+  const verbose = (end < 0 ? args : args.slice(0, end)).includes("--verbose");
+  try {
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    for (const line of errorLines(error, verbose)) process.stderr.write(`${line}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function run(): void {
+  const args = process.argv.slice(2);
+  const fail = (error: unknown): void => {
+    for (const line of errorLines(error, args.includes("--verbose"))) process.stderr.write(`${line}\n`);
+    process.exit(1);
+  };
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") fail(error);
+    // `| head` has read enough. A command that listens itself decides for itself.
+    if (process.stdout.listenerCount("error") === 1) process.exit(0);
+  });
+  process.stderr.on("error", () => process.exit(1));
+  void main(args).then((code) => {
+    process.exitCode = code;
+    setTimeout(() => process.exit(code), LINGER_MS).unref();
+  });
+}
+
+const invoked = process.argv[1];
+if (invoked !== undefined && realpathSync(invoked) === fileURLToPath(import.meta.url)) run();

@@ -1,0 +1,199 @@
+import type { Path } from "./locate.js";
+import type { Config, NatsSinkConfig, SinkConfig, SourceConfig, ViewerSinkConfig } from "./schema.js";
+
+/** The parts of a configuration that are valid in themselves; the rest is undefined. */
+export interface PartialConfig {
+  sources: readonly (SourceConfig | undefined)[];
+  sinks: readonly (SinkConfig | undefined)[];
+  metrics?: Config["metrics"];
+  /** What was written, before defaults. */
+  written: unknown;
+}
+
+/** A contradiction between parts, at the place of the later one. */
+export interface Contradiction {
+  path: Path;
+  text: string;
+}
+
+type Check = (config: PartialConfig) => Contradiction[];
+type Entry<T> = readonly [T, number];
+
+const entries = <T>(list: readonly (T | undefined)[]): Entry<T>[] =>
+  list.flatMap((item, i): Entry<T>[] => (item === undefined ? [] : [[item, i]]));
+
+const sinksOf = <K extends SinkConfig["kind"]>(config: PartialConfig, kind: K) =>
+  entries(config.sinks).filter((entry): entry is Entry<Extract<SinkConfig, { kind: K }>> => entry[0].kind === kind);
+
+/** Reports each entry whose key an earlier one has. */
+function repeated<T>(
+  list: Entry<T>[],
+  key: (item: T) => string,
+  report: (item: T, i: number, first: number) => Contradiction,
+) {
+  const seen = new Map<string, number>();
+  return list.flatMap(([item, i]) => {
+    const first = seen.get(key(item));
+    if (first !== undefined) return [report(item, i, first)];
+    seen.set(key(item), i);
+    return [];
+  });
+}
+
+const scheme = (url: string): string => /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? "";
+const LIVE = new Set(["rtsp", "rtsps", "rtmp", "rtmps", "rtmpt", "udp", "tcp", "srt", "rtp", "mms", "rist"]);
+const isLive = (url: string): boolean => LIVE.has(scheme(url)) || /^\/dev\/video/.test(url);
+
+const WILDCARDS = new Set(["0.0.0.0", "::", "[::]", ""]);
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+/** True when two listeners cannot both have this address. */
+function collide(a: { host: string; port: number }, b: { host: string; port: number }): boolean {
+  if (a.port === 0 || a.port !== b.port) return false;
+  if (WILDCARDS.has(a.host) || WILDCARDS.has(b.host)) return true;
+  return a.host === b.host || (LOOPBACK.has(a.host) && LOOPBACK.has(b.host));
+}
+
+// From what was written: a name counts although its source has another fault.
+const sourceNames: Check = ({ written }) => {
+  const { sources } = Object(written) as { sources?: unknown };
+  const names = (Array.isArray(sources) ? sources : []).map((source) => (Object(source) as { name?: unknown }).name);
+  return repeated(
+    entries(names.map((name) => (typeof name === "string" ? name : undefined))),
+    (name) => name,
+    (_, i, first) => ({
+      path: ["sources", i, "name"],
+      text: `sources[${i}].name is already the name of sources[${first}]; names must differ`,
+    }),
+  );
+};
+
+const liveOptions: Check = (config) =>
+  entries(config.sources).flatMap(([source, i]) => {
+    const faults: Contradiction[] = [];
+    const say = (key: string, text: string) =>
+      faults.push({ path: ["sources", i, key], text: `sources[${i}].${key} ${text}` });
+    const kind = scheme(source.url) || "device";
+    if (isLive(source.url)) {
+      if (source.loop) say("loop", `has no meaning for a live source (${kind}); leave it out`);
+      if (source.pace) say("pace", `has no meaning for a live source (${kind}); leave it out`);
+    }
+    if (source.transport === "udp" && !["rtsp", "rtsps"].includes(scheme(source.url))) {
+      say("transport", "is for rtsp:// sources only; leave it out");
+    }
+    return faults;
+  });
+
+const regions: Check = (config) =>
+  entries(config.sources).flatMap(([{ region, width, height }, i]) => {
+    if (!region) return [];
+    const faults: Contradiction[] = [];
+    const limit = (start: "x" | "y", extent: "width" | "height", of: number | undefined) => {
+      const end = region[start] + region[extent];
+      if (of === undefined || end <= of) return;
+      const text = `sources[${i}].region reaches to ${start} = ${end}, beyond the frame's ${extent} of ${of}; make it smaller`;
+      faults.push({ path: ["sources", i, "region"], text });
+    };
+    limit("x", "width", width);
+    limit("y", "height", height);
+    return faults;
+  });
+
+const viewerPorts: Check = (config) => {
+  const viewers = sinksOf(config, "viewer");
+  const faults: Contradiction[] = [];
+  const earlier: Entry<ViewerSinkConfig>[] = [];
+  for (const [viewer, i] of viewers) {
+    const path = ["sinks", i, "port"];
+    const other = earlier.find(([sink]) => collide(sink, viewer));
+    if (other)
+      faults.push({
+        path,
+        text: `sinks[${i}].port ${viewer.port} is already taken by sinks[${other[1]}]; choose another`,
+      });
+    if (config.metrics && collide(config.metrics, viewer)) {
+      faults.push({
+        path,
+        text: `sinks[${i}].port ${viewer.port} is also metrics.port; choose another for one of them`,
+      });
+    }
+    earlier.push([viewer, i]);
+  }
+  return faults;
+};
+
+const twins: Check = (config) => [
+  ...repeated(
+    sinksOf(config, "nats"),
+    (sink) => `${sink.prefix} ${[...sink.servers].sort().join(" ")}`,
+    (_, i, first) => ({
+      path: ["sinks", i],
+      text: `sinks[${i}] publishes to the same servers and prefix as sinks[${first}]; leave one out, or give it another prefix`,
+    }),
+  ),
+  ...repeated(
+    sinksOf(config, "files"),
+    (sink) => sink.path.replace(/\/+$/, ""),
+    (_, i, first) => ({
+      path: ["sinks", i, "path"],
+      text: `sinks[${i}].path is already the folder of sinks[${first}]; choose another`,
+    }),
+  ),
+  ...repeated(
+    sinksOf(config, "stdout"),
+    () => "",
+    (_, i, first) => ({
+      path: ["sinks", i],
+      text: `sinks[${i}] writes to stdout as sinks[${first}] does; leave one out`,
+    }),
+  ),
+];
+
+function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradiction[] {
+  const faults: Contradiction[] = [];
+  const say = (path: Path, name: string, text: string) =>
+    faults.push({ path: ["sinks", i, ...path], text: `sinks[${i}].${name} ${text}` });
+  const stream = typeof written === "object" && written !== null && "stream" in written;
+  if (stream && !sink.jetstream)
+    say(["stream"], "stream", "has no effect without jetstream: true; set that, or leave it out");
+  const { duplicateWindowSeconds, maxAgeSeconds } = sink.stream;
+  if (duplicateWindowSeconds > maxAgeSeconds) {
+    const text = `of ${duplicateWindowSeconds} is longer than stream.maxAgeSeconds of ${maxAgeSeconds}, which NATS refuses; make it no longer`;
+    const explicit = stream && "duplicateWindowSeconds" in Object((written as { stream: unknown }).stream);
+    say(["stream", explicit ? "duplicateWindowSeconds" : "maxAgeSeconds"], "stream.duplicateWindowSeconds", text);
+  }
+  if (sink.password !== undefined && sink.user === undefined) say(["password"], "password", "needs user beside it");
+  if (sink.user !== undefined && sink.password === undefined) say(["user"], "user", "needs password beside it");
+  if (sink.token !== undefined && (sink.user ?? sink.password) !== undefined) {
+    say(["token"], "token", "and user with password exclude each other; keep one way to log in");
+  }
+  for (const [j, server] of sink.servers.entries()) {
+    const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1]?.toLowerCase();
+    if (kind === undefined || ["nats", "tls"].includes(kind)) continue;
+    say(["servers", j], `servers[${j}]`, `begins with ${kind}://; use nats:// or tls://`);
+  }
+  return faults;
+}
+
+const nats: Check = (config) => {
+  const written = (config.written as { sinks?: unknown[] } | null)?.sinks;
+  return sinksOf(config, "nats").flatMap(([sink, i]) => natsFaults(sink, i, written?.[i]));
+};
+
+const emptyPublish: Check = (config) =>
+  entries(config.sinks).flatMap(([sink, i]) =>
+    "publish" in sink && sink.publish.length === 0
+      ? [
+          {
+            path: ["sinks", i, "publish"],
+            text: `sinks[${i}].publish is empty, so the sink does nothing; name what to publish or leave the sink out`,
+          },
+        ]
+      : [],
+  );
+
+/** One line adds a check. */
+const CHECKS: readonly Check[] = [sourceNames, liveOptions, regions, viewerPorts, twins, nats, emptyPublish];
+
+/** Contradictions between parts that are each valid. */
+export const crossChecks = (config: PartialConfig): Contradiction[] => CHECKS.flatMap((check) => check(config));

@@ -1,0 +1,59 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+const PREFIX = "video_explainer_";
+
+/** Seconds: from one small operation to a frame of a film that waited its turn. */
+const STAGE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30];
+const BATCH_SIZES = [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256];
+/** Share of |R| in the most relevant tenth of the pixels: 0.1 is none at all. */
+const CONCENTRATIONS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1];
+
+/** Every metric of the program, registered. Rates are left to the reader: a gauge of a rate outlives its camera. */
+export function defineMetrics(registry: Registry) {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers });
+  const histogram = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
+    new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers });
+  return {
+    captured: counter("frames_captured_total", "Frames decoded", "source"),
+    explained: counter("frames_explained_total", "Frames classified and explained", "source"),
+    classified: counter("frames_classified_total", "Frames only classified", "source"),
+    dropped: counter("frames_dropped_total", "Frames dropped, by reason", "source", "reason"),
+    state: gauge("source_state", "1 for the state the source is in, 0 for the others", "source", "state"),
+    restarts: counter("source_restarts_total", "Restarts of the source, by reason", "source", "reason"),
+    lastFrame: gauge("source_last_frame_timestamp_seconds", "Unix time of the last frame's capture", "source"),
+    batchSize: histogram("batch_size", "Frames in a batch", BATCH_SIZES),
+    stage: histogram("stage_duration_seconds", "Time a stage took", STAGE_SECONDS, "stage"),
+    endToEnd: histogram(
+      "end_to_end_seconds",
+      "Time from a frame's arrival to its publishing",
+      END_TO_END_SECONDS,
+      "source",
+    ),
+    queueDepth: gauge("queue_depth", "Entries waiting in a queue", "queue"),
+    predictions: counter("predictions_total", "Frames by their top class; rare classes are 'other'", "source", "label"),
+    concentration: histogram(
+      "relevance_concentration",
+      "Share of |R| held by the most relevant tenth of the pixels",
+      CONCENTRATIONS,
+      "source",
+    ),
+    published: counter("published_total", "Messages accepted by a sink's far end", "sink", "kind"),
+    publishErrors: counter("publish_errors_total", "Messages that a sink failed to publish", "sink"),
+    publishDropped: counter(
+      "publish_dropped_total",
+      "Messages that a sink dropped, by reason",
+      "sink",
+      "kind",
+      "reason",
+    ),
+    sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
+    buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),
+  };
+}
+
+export type Definitions = ReturnType<typeof defineMetrics>;

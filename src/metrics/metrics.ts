@@ -1,0 +1,84 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { packageVersion } from "../version.js";
+import { boundedLabel } from "./bounded.js";
+import { type Definitions, defineMetrics } from "./definitions.js";
+import { createSourceMetrics, type SourceMetrics } from "./source-metrics.js";
+
+/** Counts what the worker does. No method throws: a figure that is not finite is left out. */
+export interface Metrics {
+  /** The metrics of a source, all of them shown from zero on. The same object until it is forgotten. */
+  source(name: string): SourceMetrics;
+  /** Frames in a batch. */
+  batch(size: number): void;
+  /** Seconds that a stage took, e.g. `decode`, `explain`, `overlay`, `publish`. */
+  stage(stage: string, seconds: number): void;
+  /** Reads a queue's depth at each scrape until the returned function is called. */
+  watchQueue(queue: string, depth: () => number): () => void;
+  /** Shows the sink's metrics from zero on. */
+  addSink(sink: string): void;
+  sinkConnected(sink: string, connected: boolean): void;
+  published(sink: string, kind: string): void;
+  publishError(sink: string): void;
+  publishDropped(sink: string, kind: string, reason: string): void;
+  /** Everything in Prometheus' text format. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+const LABELS = 100;
+const REASONS = 50;
+const STAGES = 50;
+
+/** Metrics with a registry of their own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const defined: Definitions = defineMetrics(registry);
+  defined.buildInfo.set({ version: packageVersion(), node: process.version }, 1);
+
+  const bounds = { label: boundedLabel(LABELS), reason: boundedLabel(REASONS) };
+  const stageLabel = boundedLabel(STAGES);
+  const sources = new Map<string, SourceMetrics>();
+  const queues = new Map<string, () => number>();
+
+  return {
+    contentType: registry.contentType,
+    source(name) {
+      const known = sources.get(name);
+      if (known) return known;
+      const made = createSourceMetrics(name, defined, bounds, () => sources.delete(name));
+      sources.set(name, made);
+      return made;
+    },
+    batch(size) {
+      if (Number.isFinite(size)) defined.batchSize.observe(size);
+    },
+    stage(stage, seconds) {
+      if (Number.isFinite(seconds)) defined.stage.observe({ stage: stageLabel(stage) }, seconds);
+    },
+    watchQueue(queue, depth) {
+      queues.set(queue, depth);
+      return () => {
+        if (queues.get(queue) !== depth) return;
+        queues.delete(queue);
+        defined.queueDepth.remove({ queue });
+      };
+    },
+    addSink(sink) {
+      defined.publishErrors.inc({ sink }, 0);
+      defined.sinkConnected.set({ sink }, 0);
+    },
+    sinkConnected: (sink, connected) => defined.sinkConnected.set({ sink }, connected ? 1 : 0),
+    published: (sink, kind) => defined.published.inc({ sink, kind }),
+    publishError: (sink) => defined.publishErrors.inc({ sink }),
+    publishDropped: (sink, kind, reason) => defined.publishDropped.inc({ sink, kind, reason: bounds.reason(reason) }),
+    async render() {
+      for (const [queue, depth] of queues) {
+        const now = depth();
+        if (Number.isFinite(now)) defined.queueDepth.set({ queue }, now);
+      }
+      // prom-client writes "Nan", which strict readers refuse; the event loop's lag is not a number before its first turns.
+      return (await registry.metrics()).replace(/ Nan$/gm, " NaN");
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { InputError, VideoExplainerError } from "../errors.js";
+import { maskCredentials } from "../pipeline/mask.js";
+import type { Metrics } from "./metrics.js";
+import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
+
+export interface MetricsServerOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  metrics: Pick<Metrics, "render" | "contentType">;
+  /** What `/readyz` asks. */
+  readiness: readonly ReadinessCheck[];
+  /** What `/healthz` answers while the event loop turns. */
+  liveness: () => CheckResult;
+  limits?: Partial<ReadinessLimits>;
+}
+
+export interface MetricsServer {
+  /** e.g. `http://127.0.0.1:9090` */
+  url: string;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  status: number;
+  type: string;
+  body: string;
+  headers?: Record<string, string>;
+}
+
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  type: "application/json; charset=utf-8",
+  body: `${JSON.stringify(value)}\n`,
+});
+const text = (status: number, body: string, headers?: Record<string, string>): Answer => ({
+  status,
+  type: "text/plain; charset=utf-8",
+  body: `${body}\n`,
+  headers,
+});
+
+function send(request: IncomingMessage, response: ServerResponse, { status, type, body, headers }: Answer): void {
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    ...headers,
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+type Route = () => Answer | Promise<Answer>;
+
+function routesOf({ metrics, readiness, liveness, limits }: MetricsServerOptions): Map<string, Route> {
+  const ready = readinessOf(readiness, limits);
+  return new Map<string, Route>([
+    ["/metrics", async () => ({ status: 200, type: metrics.contentType, body: await metrics.render() })],
+    [
+      "/healthz",
+      () => {
+        const { ok, reason } = liveness();
+        return json(ok ? 200 : 503, {
+          alive: ok,
+          ...(reason === undefined ? {} : { reason: maskCredentials(reason) }),
+        });
+      },
+    ],
+    [
+      "/readyz",
+      async () => {
+        const result = await ready();
+        return json(result.ready ? 200 : 503, result);
+      },
+    ],
+  ]);
+}
+
+async function answer(routes: Map<string, Route>, request: IncomingMessage): Promise<Answer> {
+  const route = routes.get((request.url ?? "/").split("?", 1)[0]!);
+  if (!route) return text(404, `not found; there are ${[...routes.keys()].join(", ")}`);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return text(405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
+  }
+  try {
+    return await route();
+  } catch (error) {
+    return text(500, maskCredentials(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): VideoExplainerError {
+  const where = `metrics cannot listen on ${host}:${port}`;
+  if (error.code === "EADDRINUSE") {
+    const advice = "another program listens there; end it, or set metrics.port to a free one";
+    return new VideoExplainerError("metrics-port", `${where}: ${advice}`, { cause: error });
+  }
+  if (error.code === "EACCES") {
+    return new InputError(
+      "metrics-port",
+      `${where}: ports below 1024 need privileges; set metrics.port to a higher one`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    const advice = "this machine has no such address; set metrics.host to one of its own, or to 0.0.0.0";
+    return new InputError("metrics-host", `${where}: ${advice}`, { cause: error });
+  }
+  return new VideoExplainerError("metrics-listen", `${where}: ${error.message}`, { cause: error });
+}
+
+/** Serves `/metrics`, `/healthz` and `/readyz`. Rejects with one sentence when it cannot listen. */
+export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const { host, port } = options;
+  const routes = routesOf(options);
+  const server = createServer((request, response) => {
+    void answer(routes, request).then((made) => send(request, response, made));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+  const { address, port: taken } = server.address() as AddressInfo;
+  const shown = address.includes(":") ? `[${address}]` : address;
+  return {
+    url: `http://${shown}:${taken}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

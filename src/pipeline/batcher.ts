@@ -1,0 +1,250 @@
+import {
+  defer,
+  exhaustMap,
+  filter,
+  finalize,
+  lastValueFrom,
+  map,
+  mergeMap,
+  type Observable,
+  of,
+  race,
+  Subject,
+  type Subscription,
+  take,
+  takeUntil,
+  timer,
+} from "rxjs";
+import { VideoExplainerError } from "../errors.js";
+import type { Frame } from "./frame.js";
+import type { VideoSource } from "./source.js";
+
+export interface BatcherOptions {
+  maxBatch: number;
+  /** How long a batch waits for more frames; 0 waits never. */
+  maxWaitMs: number;
+  /** Batches handed out and not yet done, at most. Default 2: one is explained, the next is ready. */
+  inFlight?: number;
+  /** A live frame older than this enters no batch. Default 500. */
+  staleMs?: number;
+  /** Go on when every source is over, for those still to be added. Default false: `batches$` completes. */
+  endless?: boolean;
+}
+
+export interface Batch {
+  /** One or more, of each source in its order. To be released by the taker. */
+  readonly frames: readonly Frame[];
+  /** Call once, when the next batch may come. */
+  done(): void;
+}
+
+export interface Batcher {
+  /** To be subscribed to once. Completes when every source is over and every batch done. */
+  readonly batches$: Observable<Batch>;
+  /** Sources now in it, those included that were removed but still hold frames. */
+  readonly sources: readonly VideoSource[];
+  /** Frames queued in all sources. */
+  readonly queued: number;
+  add(source: VideoSource): void;
+  /** Stops a source; what an `every-frame` source had queued still comes in batches. */
+  remove(name: string): Promise<void>;
+  /**
+   * Stops every source and waits until what is queued has been taken and done; after `deadlineMs` the rest counts as
+   * `shutdown`.
+   */
+  stop(deadlineMs: number): Promise<void>;
+  /** Subscribes, and calls `handle` with each batch's frames; a rejection ends it. Resolves at the end. */
+  forEach(handle: (frames: readonly Frame[]) => Promise<void>): Promise<void>;
+}
+
+/** A source that was silent for so long is not waited for. */
+const SILENT_MS = 2000;
+
+interface Entry {
+  readonly source: VideoSource;
+  readonly subscription: Subscription;
+  lastAt: number;
+  /** Milliseconds between frames, smoothed; infinite until two have come. */
+  period: number;
+}
+
+/** Forms batches over many sources, in turn, never waiting for a silent one. */
+export function createBatcher(sources: readonly VideoSource[], options: BatcherOptions): Batcher {
+  const batcher = new RoundRobinBatcher(options);
+  for (const source of sources) batcher.add(source);
+  return batcher;
+}
+
+class RoundRobinBatcher implements Batcher {
+  readonly #entries: Entry[] = [];
+  readonly #wake = new Subject<void>();
+  readonly #over = new Subject<void>();
+  readonly #ended: Promise<void>;
+  readonly #inFlightLimit: number;
+  readonly #staleMs: number;
+  #inFlight = 0;
+  #next = 0;
+  #closing = false;
+  #isOver = false;
+  #wakeScheduled = false;
+
+  readonly batches$: Observable<Batch> = defer(() => {
+    this.#wakeSoon();
+    return this.#wake.pipe(
+      filter(() => this.#inFlight < this.#inFlightLimit && this.queued > 0),
+      exhaustMap(() => this.#whenWorthwhile()),
+      map(() => this.#form()),
+      filter((frames) => frames.length > 0),
+      map((frames) => this.#handOut(frames)),
+      takeUntil(this.#over),
+    );
+  });
+
+  constructor(private readonly options: BatcherOptions) {
+    this.#inFlightLimit = options.inFlight ?? 2;
+    this.#staleMs = options.staleMs ?? 500;
+    this.#ended = lastValueFrom(this.#over, { defaultValue: undefined });
+  }
+
+  get sources(): readonly VideoSource[] {
+    return this.#entries.map((e) => e.source);
+  }
+
+  get queued(): number {
+    return this.#entries.reduce((sum, e) => sum + e.source.queued, 0);
+  }
+
+  add(source: VideoSource): void {
+    if (this.#closing)
+      throw new VideoExplainerError("stopping", `Source ${source.name} cannot be added while stopping.`);
+    if (this.#entries.some((e) => e.source.name === source.name)) {
+      throw new VideoExplainerError("double-source", `There is a source ${source.name} already; give it another name.`);
+    }
+    const subscription = source.available$.subscribe({
+      next: () => {
+        this.#noteArrival(entry);
+        this.#wakeSoon();
+      },
+      complete: () => this.#wakeSoon(),
+    });
+    const entry: Entry = { source, subscription, lastAt: Number.NEGATIVE_INFINITY, period: Number.POSITIVE_INFINITY };
+    this.#entries.push(entry);
+    this.#wakeSoon();
+  }
+
+  async remove(name: string): Promise<void> {
+    const entry = this.#entries.find((e) => e.source.name === name);
+    if (!entry) throw new VideoExplainerError("unknown-source", `There is no source ${name}.`);
+    await entry.source.stop();
+    this.#wakeSoon();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    this.#closing = true;
+    const deadline = setTimeout(() => {
+      for (const { source } of this.#entries) source.discard("shutdown");
+      this.#finish();
+    }, deadlineMs);
+    await Promise.all(this.#entries.map((e) => e.source.stop()));
+    this.#wakeSoon();
+    await this.#ended;
+    clearTimeout(deadline);
+  }
+
+  async forEach(handle: (frames: readonly Frame[]) => Promise<void>): Promise<void> {
+    const handled$ = this.batches$.pipe(
+      mergeMap((batch) => defer(() => handle(batch.frames)).pipe(finalize(() => batch.done()))),
+    );
+    await lastValueFrom(handled$, { defaultValue: undefined });
+  }
+
+  #noteArrival(entry: Entry): void {
+    const now = performance.now();
+    const gap = now - entry.lastAt;
+    if (gap < SILENT_MS) entry.period = Number.isFinite(entry.period) ? 0.8 * entry.period + 0.2 * gap : gap;
+    entry.lastAt = now;
+  }
+
+  /** Wakes once after all that happens in this turn of the event loop. */
+  #wakeSoon(): void {
+    if (this.#wakeScheduled) return;
+    this.#wakeScheduled = true;
+    queueMicrotask(() => {
+      this.#wakeScheduled = false;
+      this.#wake.next();
+      this.#forgetFinished();
+    });
+  }
+
+  #forgetFinished(): void {
+    for (let i = this.#entries.length - 1; i >= 0; i--) {
+      const { source, subscription } = this.#entries[i]!;
+      if (!source.isFinished) continue;
+      subscription.unsubscribe();
+      this.#entries.splice(i, 1);
+      if (i < this.#next) this.#next--;
+    }
+    const mayEnd = this.#closing || !this.options.endless;
+    if (mayEnd && this.#entries.length === 0 && this.#inFlight === 0) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#over.next();
+    this.#over.complete();
+  }
+
+  /** Emits once: at once when the batch is full or no more frames are to be expected in time, else when it is or time is up. */
+  #whenWorthwhile(): Observable<unknown> {
+    const until = performance.now() + this.options.maxWaitMs;
+    const worthwhile = () => this.queued >= this.options.maxBatch || !this.#moreBefore(until);
+    if (worthwhile()) return of(undefined);
+    return race(timer(this.options.maxWaitMs), this.#wake.pipe(filter(worthwhile))).pipe(take(1));
+  }
+
+  #moreBefore(until: number): boolean {
+    const now = performance.now();
+    return this.#entries.some(
+      ({ source, lastAt, period }) =>
+        !source.isFinished && !source.isFull && now - lastAt < SILENT_MS && lastAt + period <= until,
+    );
+  }
+
+  /** One frame of each source in turn, beginning behind the one that was served last. */
+  #form(): Frame[] {
+    const frames: Frame[] = [];
+    const entries = this.#entries;
+    let without = 0;
+    while (frames.length < this.options.maxBatch && without < entries.length) {
+      this.#next %= entries.length;
+      const frame = this.#takeFresh(entries[this.#next++]!.source);
+      if (frame) frames.push(frame);
+      without = frame ? 0 : without + 1;
+    }
+    if (frames.length === 0) this.#wakeSoon();
+    return frames;
+  }
+
+  #takeFresh(source: VideoSource): Frame | undefined {
+    for (;;) {
+      const frame = source.take();
+      if (frame?.policy !== "latest" || performance.now() - frame.receivedAt <= this.#staleMs) return frame;
+      frame.release();
+      source.ledger.dropped("stale");
+    }
+  }
+
+  #handOut(frames: Frame[]): Batch {
+    this.#inFlight++;
+    this.#wakeSoon();
+    let isDone = false;
+    const done = () => {
+      if (isDone) return;
+      isDone = true;
+      this.#inFlight--;
+      this.#wakeSoon();
+    };
+    return { frames, done };
+  }
+}

@@ -1,0 +1,17 @@
+import type { SourceConfig } from "../config/schema.js";
+import { type ModelView, planDecoding, sourceSpec } from "./plan.js";
+import { ffmpegVersion } from "./tools.js";
+
+/** Any model's view will do to check a source before the model is loaded. */
+const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" };
+
+/**
+ * Checks at start what can be known at start: the kind of the address and, for films and pictures, that they are there,
+ * hold video, and contain the region. A live source that is away is no fault. Throws an `InputError` of one sentence.
+ */
+export async function checkSource(config: SourceConfig, baseDir: string): Promise<void> {
+  const spec = sourceSpec(config, baseDir);
+  if (spec.kind.isLive && !spec.kind.size) return;
+  spec.kind.input(config, baseDir);
+  await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 });
+}

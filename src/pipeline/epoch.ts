@@ -1,0 +1,144 @@
+import { Assembler } from "./assembler.js";
+import { CaptureClock } from "./clock.js";
+import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
+import type { Frame } from "./frame.js";
+import { FrozenWatch } from "./frozen.js";
+import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
+import type { Slab, SlabPool } from "./slabs.js";
+import type { Timing } from "./timing.js";
+import type { FfmpegVersion } from "./tools.js";
+
+export interface EpochEvents {
+  /** A frame, without its place in the source's count: that is the source's to give. */
+  onFrame(frame: Omit<Frame, "epoch" | "sequence">): void;
+  /** A whole picture came and could not be kept. */
+  onLost(): void;
+  /** No slab is free: `latest` sources give one back. */
+  onNoSlab(): void;
+  onStall(seconds: number): void;
+  onFrozen(frozen: boolean): void;
+}
+
+export interface EpochEnd extends DecoderEnd {
+  frames: number;
+  /** The last picture came in part only. */
+  cutOff: boolean;
+  /** ffmpeg's complaints, as part of a sentence. */
+  complaints: string | null;
+}
+
+/** One connection of a source: one run of ffmpeg, from its start to its end. */
+export class Epoch {
+  readonly #decoder: Decoder;
+  readonly #assembler: Assembler;
+  readonly #clock: CaptureClock;
+  readonly #frozen: FrozenWatch | undefined;
+  readonly #watch: NodeJS.Timeout;
+  #frames = 0;
+  #lastSign = performance.now();
+  #lastPts = Number.NaN;
+  #released: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(
+    private readonly spec: SourceSpec,
+    private readonly plan: DecodePlan,
+    private readonly pool: SlabPool,
+    version: FfmpegVersion,
+    private readonly timing: Timing,
+    private readonly events: EpochEvents,
+  ) {
+    const live = spec.kind.isLive && !plan.finite;
+    this.#clock = new CaptureClock(live);
+    this.#frozen = live ? new FrozenWatch(timing.frozenMs) : undefined;
+    this.#assembler = new Assembler(pool, {
+      waits: spec.policy === "every-frame",
+      onPicture: (slab, pts, at) => this.#onPicture(slab, pts, at),
+      onLost: () => this.#onLost(),
+      onNoSlab: () => events.onNoSlab(),
+      pause: () => this.#decoder.pause(),
+      resume: () => {
+        this.#lastSign = performance.now();
+        this.#decoder.resume();
+        this.#released?.();
+      },
+    });
+    pool.onFree = () => this.#assembler.slabFreed();
+    this.#decoder = startDecoder({
+      ...plan,
+      outputOptions: outputOptions(version),
+      mask: spec.mask,
+      graceMs: timing.graceMs,
+      onBytes: (chunk) => this.#assembler.addBytes(chunk),
+      onTime: (seconds) => this.#assembler.addTime(seconds),
+    });
+    this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
+  }
+
+  get pid(): number | undefined {
+    return this.#decoder.pid;
+  }
+
+  words(): string[] {
+    return this.#decoder.words.lines();
+  }
+
+  /** Resolves when ffmpeg is gone and all that it wrote has been handed over, or let go by `stop`. */
+  async ended(): Promise<EpochEnd> {
+    const end = await this.#decoder.ended;
+    if (this.#assembler.isHeld && !this.#stopped) {
+      await new Promise<void>((resolve) => {
+        this.#released = resolve;
+      });
+    }
+    clearInterval(this.#watch);
+    const cutOff = this.#assembler.end();
+    return { ...end, cutOff, frames: this.#frames, complaints: this.#decoder.words.summary() };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#released?.();
+    await this.#decoder.stop();
+  }
+
+  #onPicture(slab: Slab, time: number, receivedAt: number): void {
+    const { config, policy } = this.spec;
+    const { layout } = this.plan;
+    this.#sign(receivedAt);
+    // A picture without a time comes a usual period after the one before.
+    const pts = Number.isNaN(time) ? (Number.isNaN(this.#lastPts) ? 0 : this.#lastPts + 0.04) : time;
+    this.#lastPts = pts;
+    const { pool } = this;
+    this.events.onFrame({
+      source: config.name,
+      pts,
+      capturedAt: this.#clock.stamp(pts, Date.now()),
+      receivedAt,
+      policy,
+      layout,
+      memory: slab.memory,
+      release: () => pool.release(slab),
+    });
+    if (this.#frozen) {
+      this.events.onFrozen(this.#frozen.look(slab.bytes.subarray(0, layout.stride * layout.height), receivedAt));
+    }
+  }
+
+  #onLost(): void {
+    this.#sign(performance.now());
+    this.events.onLost();
+  }
+
+  #sign(at: number): void {
+    this.#frames++;
+    this.#lastSign = at;
+  }
+
+  #lookForSilence(): void {
+    if (this.#assembler.isHeld) return;
+    const stallMs = this.spec.config.stallSeconds * 1000;
+    const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
+    if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);
+  }
+}

@@ -1,0 +1,69 @@
+import type { FrameLayout, Rect } from "./frame.js";
+import { type Fit, fitting, watchedRegion } from "./placement.js";
+
+export interface GraphOptions {
+  layout: FrameLayout;
+  region?: Rect;
+  fit: Fit;
+  /** At most so many frames a second; frames are only left out, never repeated. */
+  fps?: number;
+  /** Pictures of other proportions are set into the frame instead of being stretched to it (image folders). */
+  keepAspect?: boolean;
+  /** Which of the input's pictures streams to take; cover pictures do not count. */
+  videoStream?: number;
+}
+
+/** Mid grey: about zero once a model's mean is subtracted. */
+const FILL = "0x808080";
+
+/**
+ * The filter graph from the input's pictures to one raw RGB picture a frame, laid out as `FrameLayout` says, and one
+ * line a frame with its time in microseconds on descriptor 3. Its output is named `out`.
+ */
+export function filterGraph({ layout, region, fit, fps, keepAspect, videoStream = 0 }: GraphOptions): string {
+  const { width, height, inputWidth, inputHeight } = layout;
+  const watched = watchedRegion(width, height, region);
+  const { source, target } = fitting(watched, fit, inputWidth, inputHeight);
+  const across = Math.max(width, inputWidth);
+  const picture = [
+    ...(fps ? [atMost(fps)] : []),
+    ...(keepAspect
+      ? [
+          `scale=${width}:${height}:flags=bicubic:force_original_aspect_ratio=decrease`,
+          "format=rgb24",
+          `pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2:color=${FILL}`,
+        ]
+      : [`scale=${width}:${height}:flags=bicubic`, "format=rgb24"]),
+    "split[whole][watched]",
+  ];
+  // Both pictures are padded to one width, which vstack demands.
+  const whole = across > width ? `[whole]pad=${across}:${height}:0:0[top]` : "[whole]null[top]";
+  const input = [
+    `crop=${source.width}:${source.height}:${source.x}:${source.y}:exact=1`,
+    `scale=${target.width}:${target.height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp`,
+    "format=rgb24",
+    ...(target.width < inputWidth || target.height < inputHeight
+      ? [`pad=${inputWidth}:${inputHeight}:${target.x}:${target.y}:color=${FILL}`]
+      : []),
+    ...(across > inputWidth ? [`pad=${across}:${inputHeight}:0:0`] : []),
+  ];
+  return [
+    `[0:V:${videoStream}]${picture.join(",")}`,
+    whole,
+    `[watched]${input.join(",")}[bottom]`,
+    // Time stamps are printed with six significant digits only, so the exact number of microseconds is read instead.
+    "[top][bottom]vstack,settb=AVTB,metadata=mode=add:key=frame:value=1,metadata=mode=print:key=frame:file='pipe\\:3':direct=1[out]",
+  ].join(";");
+}
+
+/**
+ * Takes a frame when it is due, up to a quarter of a period early, and owes at most one: even gaps on a film, the full
+ * rate of a jittery camera. ffmpeg's own `fps` filter would repeat frames to reach the rate, and fill a jump of the
+ * stream's clock with thousands of them.
+ */
+function atMost(fps: number): string {
+  const period = 1 / fps;
+  const first = "isnan(prev_t)+lt(t\\,prev_t)";
+  const due = `if(${first}\\,t\\,max(ld(0)\\,t-${period}))+${period}`;
+  return `select='if(${first}+gte(t\\,ld(0)-${period / 4})\\,1+0*st(0\\,${due})\\,0)'`;
+}

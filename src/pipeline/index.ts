@@ -1,0 +1,20 @@
+/** Sources, batches and the ledger: everything between a camera and the explainer. */
+export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
+export { checkSource } from "./check.js";
+export { type Frame, type FrameLayout, frameBytes, type Placement, type Rect } from "./frame.js";
+export {
+  DROP_REASONS,
+  type DropReason,
+  Ledger,
+  type LedgerEvent,
+  type LedgerObserver,
+  type LedgerSnapshot,
+} from "./ledger.js";
+export { maskCredentials, masker } from "./mask.js";
+export { type Fit, frameLayout, placement } from "./placement.js";
+export type { ModelView } from "./plan.js";
+export { openSource, type RestartReason, type SourceOptions, type VideoSource } from "./source.js";
+export { SOURCE_KINDS } from "./sources/registry.js";
+export type { SourceState, SourceStateName } from "./status.js";
+export { TIMING, type Timing } from "./timing.js";
+export { type FfmpegVersion, ffmpegVersion } from "./tools.js";

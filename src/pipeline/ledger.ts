@@ -1,0 +1,90 @@
+import { VideoExplainerError } from "../errors.js";
+
+/** Why a captured frame was not published. */
+export const DROP_REASONS = [
+  "stale",
+  "newer-frame",
+  "queue-full",
+  "decode-error",
+  "explain-error",
+  "sink-overflow",
+  "shutdown",
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+export interface LedgerSnapshot {
+  captured: number;
+  explained: number;
+  classified: number;
+  /** Only reasons that occurred. */
+  dropped: Partial<Record<DropReason, number>>;
+  inFlight: number;
+}
+
+export type LedgerEvent = "captured" | "explained" | "classified" | "dropped";
+/** Called once for every frame that changes its place in the ledger, after the ledger has changed. */
+export type LedgerObserver = (source: string, what: LedgerEvent, reason?: DropReason) => void;
+
+/**
+ * Accounts for every frame of one source: `captured = explained + classified + Σ dropped + inFlight`, exactly, at any
+ * time. Settling more frames than were captured throws: it would be a fault of the program.
+ */
+export class Ledger {
+  #captured = 0;
+  #explained = 0;
+  #classified = 0;
+  #inFlight = 0;
+  readonly #dropped = new Map<DropReason, number>();
+
+  constructor(
+    readonly source: string,
+    private readonly onEvent: LedgerObserver = () => {},
+  ) {}
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  captured(): void {
+    this.#captured++;
+    this.#inFlight++;
+    this.onEvent(this.source, "captured");
+  }
+
+  /** Classified and explained. */
+  explained(): void {
+    this.#settle("explained");
+    this.#explained++;
+    this.onEvent(this.source, "explained");
+  }
+
+  /** Classified only. */
+  classified(): void {
+    this.#settle("classified");
+    this.#classified++;
+    this.onEvent(this.source, "classified");
+  }
+
+  dropped(reason: DropReason): void {
+    this.#settle(`dropped (${reason})`);
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
+    this.onEvent(this.source, "dropped", reason);
+  }
+
+  snapshot(): LedgerSnapshot {
+    return {
+      captured: this.#captured,
+      explained: this.#explained,
+      classified: this.#classified,
+      dropped: Object.fromEntries(this.#dropped),
+      inFlight: this.#inFlight,
+    };
+  }
+
+  #settle(as: string): void {
+    if (this.#inFlight === 0) {
+      throw new VideoExplainerError("ledger", `A frame of ${this.source} counts as ${as}, but none is in flight.`);
+    }
+    this.#inFlight--;
+  }
+}

@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import { InputError, VideoExplainerError } from "../errors.js";
+import { dyingWithParent, endChild, ffprobePath, missing } from "./tools.js";
+import { LastWords } from "./words.js";
+
+/** What ffprobe says of an input's pictures. */
+export interface Probe {
+  /** Size in pixels as ffmpeg will decode it, turned upright. */
+  width: number;
+  height: number;
+  /** Which of the pictures streams this is, cover pictures not counted. */
+  videoStream: number;
+  /** Container, as ffmpeg names it, e.g. `mov,mp4,m4a,3gp,3g2,mj2`. */
+  format: string;
+  /** Seconds, where the container says; undefined for what is live. */
+  duration?: number;
+}
+
+export interface ProbeOptions {
+  input: string;
+  inputOptions: readonly string[];
+  /** Says nothing for so long: given up. */
+  timeoutMs: number;
+  mask: (text: string) => string;
+  /** How the sentence names the input, e.g. `Source belt: film.mp4`. */
+  called: string;
+  /** Decode the first picture too: photographs keep their rotation there. */
+  firstPicture?: boolean;
+  signal?: AbortSignal;
+}
+
+interface SideData {
+  rotation?: number | string;
+}
+interface ProbedStream {
+  codec_type?: string;
+  codec_name?: string;
+  width?: number;
+  height?: number;
+  tags?: { rotate?: string };
+  disposition?: { attached_pic?: number; timed_thumbnails?: number };
+  side_data_list?: SideData[];
+}
+interface ProbeOutput {
+  streams?: ProbedStream[];
+  frames?: { media_type?: string; side_data_list?: SideData[] }[];
+  format?: { format_name?: string; duration?: string };
+}
+
+/** Containers that ffmpeg takes text for. */
+const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
+
+/** Asks ffprobe. Throws an `InputError` when there is no video in it, a `VideoExplainerError` when it cannot be reached. */
+export async function probe(options: ProbeOptions): Promise<Probe> {
+  const { called, firstPicture } = options;
+  const args = [
+    ...["-hide_banner", "-v", "level+error", "-print_format", "json", "-show_streams", "-show_format"],
+    ...(firstPicture ? ["-show_frames", "-read_intervals", "%+#1"] : []),
+    ...options.inputOptions,
+    ...["-i", options.input],
+  ];
+  const { stdout, code, words, timedOut } = await runProbe(args, options);
+  if (timedOut) {
+    throw new VideoExplainerError("unreachable", `${called} gave no pictures within ${options.timeoutMs / 1000} s.`);
+  }
+  const output = code === 0 ? (JSON.parse(stdout) as ProbeOutput) : {};
+  const format = output.format?.format_name ?? "";
+  if (code !== 0 || TEXT_FORMATS.has(format)) {
+    const reason = code !== 0 ? words.summary() : null;
+    const what = TEXT_FORMATS.has(format) ? "it is a text file" : (reason ?? `ffprobe ended with code ${code}`);
+    throw new InputError("unreadable-video", `${called} cannot be read as video: ${what}.`);
+  }
+  const videos = (output.streams ?? []).filter(isPictures);
+  const best = videos.reduce<number>((at, v, i) => (area(v) > area(videos[at]) ? i : at), 0);
+  const video = videos[best];
+  if (!video || area(video) === 0) {
+    const kinds = [...new Set((output.streams ?? []).filter((s) => s !== video).map((s) => s.codec_type ?? "data"))];
+    const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
+    throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
+  }
+  const [width, height] = upright(video, output);
+  const duration = Number(output.format?.duration);
+  return { width, height, videoStream: best, format, ...(duration > 0 ? { duration } : {}) };
+}
+
+const area = (stream?: ProbedStream): number => (stream?.width ?? 0) * (stream?.height ?? 0);
+
+const isPictures = (stream: ProbedStream): boolean =>
+  stream.codec_type === "video" && !stream.disposition?.attached_pic && !stream.disposition?.timed_thumbnails;
+
+/** ffmpeg turns pictures upright by their display matrix, so a quarter turn swaps width and height. */
+function upright(video: ProbedStream, output: ProbeOutput): [number, number] {
+  const frame = output.frames?.find((f) => f.media_type === "video");
+  const matrices = [...(video.side_data_list ?? []), ...(frame?.side_data_list ?? [])];
+  const rotation = Number(matrices.find((d) => d.rotation !== undefined)?.rotation ?? video.tags?.rotate ?? 0);
+  const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
+  return turned ? [video.height!, video.width!] : [video.width!, video.height!];
+}
+
+interface Ran {
+  stdout: string;
+  code: number | null;
+  words: LastWords;
+  timedOut: boolean;
+}
+
+function runProbe(args: readonly string[], { timeoutMs, mask, signal }: ProbeOptions): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const words = new LastWords(mask);
+    const [command, wrapped] = dyingWithParent(ffprobePath(), args);
+    const child = spawn(command, wrapped, { stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    let timedOut = false;
+    const end = () => void endChild(child, 1000);
+    const timer = setTimeout(() => {
+      timedOut = true;
+      end();
+    }, timeoutMs);
+    signal?.addEventListener("abort", end, { once: true });
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr = (stderr + text).slice(-65_536);
+    });
+    const settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+    };
+    child.once("error", (error) => {
+      settle();
+      reject(missing("ffprobe", ffprobePath(), error));
+    });
+    child.once("close", (code) => {
+      settle();
+      // setpriv itself answers 127 when the program it should become does not exist.
+      if (code === 127 && stdout === "") {
+        reject(missing("ffprobe", ffprobePath(), { code: "ENOENT" }));
+        return;
+      }
+      for (const line of stderr.split(/\r?\n|\r/)) words.add(line);
+      resolve({ stdout, code, words, timedOut });
+    });
+    if (signal?.aborted) end();
+  });
+}

@@ -1,0 +1,276 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Observable, Subject } from "rxjs";
+import type { SourceConfig } from "../config/schema.js";
+import { Epoch, type EpochEnd } from "./epoch.js";
+import { type Frame, type FrameLayout, frameBytes } from "./frame.js";
+import type { DropReason, Ledger } from "./ledger.js";
+import { type DecodePlan, type ModelView, planDecoding, type SourceSpec, sourceSpec } from "./plan.js";
+import { SlabPool } from "./slabs.js";
+import { type SourceState, StatusBoard } from "./status.js";
+import { TIMING, type Timing } from "./timing.js";
+import { ffmpegVersion, reasonOf } from "./tools.js";
+
+/** Frames that a live source keeps for whoever comes to take them. */
+const LIVE_QUEUE = 2;
+const SLABS = 12;
+
+export type RestartReason = "unreachable" | "exited" | "stalled";
+
+export interface SourceOptions extends ModelView {
+  /** Folder that relative paths start from. */
+  baseDir: string;
+  /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12. */
+  slabs?: number;
+  timing?: Partial<Timing>;
+  onRestart?(source: string, reason: RestartReason): void;
+}
+
+/** A supervised source: connected again when it fails, its frames in a queue to be taken from. */
+export interface VideoSource {
+  readonly name: string;
+  readonly policy: Frame["policy"];
+  readonly ledger: Ledger;
+  /** Frames that can be taken now. */
+  readonly queued: number;
+  /** No further frame can come before one is released. */
+  readonly isFull: boolean;
+  /** Over for good, and every frame taken. */
+  readonly isFinished: boolean;
+  /** Layout of its latest connection's frames. */
+  readonly layout: FrameLayout | undefined;
+  /** Process that decodes it now. */
+  readonly pid: number | undefined;
+  /** Says that a frame was queued; completes when no more will come. */
+  readonly available$: Observable<void>;
+  /** The present state, then each change of state or reason. */
+  readonly status$: Observable<SourceState>;
+  status(): SourceState;
+  /** The oldest queued frame, which is the taker's to release. */
+  take(): Frame | undefined;
+  /** Ends ffmpeg. Queued frames of an `every-frame` source can still be taken; of a live one they count as `shutdown`. */
+  stop(): Promise<void>;
+  /** Lets everything queued go, under this reason. */
+  discard(reason: DropReason): void;
+}
+
+/**
+ * Opens a source and returns at once; that it cannot be reached shows in its status. Throws an `InputError` for an
+ * address of no known kind.
+ */
+export function openSource(config: SourceConfig, options: SourceOptions, ledger: Ledger): VideoSource {
+  return new SupervisedSource(sourceSpec(config, options.baseDir), options, ledger);
+}
+
+/** How one connection came to its end. */
+interface Outcome {
+  /** Null: as it should. */
+  failure: RestartReason | null;
+  reason: string | null;
+  /** It will not be tried again. */
+  over: boolean;
+  /** Milliseconds from its first frame to its end. */
+  livedMs: number;
+}
+
+class SupervisedSource implements VideoSource {
+  readonly name: string;
+  readonly policy: Frame["policy"];
+  readonly #timing: Timing;
+  readonly #board: StatusBoard;
+  readonly #available = new Subject<void>();
+  readonly available$ = this.#available.asObservable();
+  readonly #abort = new AbortController();
+  readonly #queue: Frame[] = [];
+  readonly #supervision: Promise<void>;
+  #pool: SlabPool | undefined;
+  #plan: DecodePlan | undefined;
+  #current: Epoch | undefined;
+  #lastWords: string[] = [];
+  #epoch = -1;
+  #sequence = 0;
+  #done = false;
+
+  constructor(
+    private readonly spec: SourceSpec,
+    private readonly options: SourceOptions,
+    readonly ledger: Ledger,
+  ) {
+    this.name = spec.config.name;
+    this.policy = spec.policy;
+    this.#timing = { ...TIMING, ...options.timing };
+    this.#board = new StatusBoard(() => this.#current?.words() ?? this.#lastWords);
+    this.#supervision = this.#supervise();
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+  get isFull(): boolean {
+    return this.#pool?.exhausted ?? false;
+  }
+  get isFinished(): boolean {
+    return this.#done && this.#queue.length === 0;
+  }
+  get layout(): FrameLayout | undefined {
+    return this.#plan?.layout;
+  }
+  get pid(): number | undefined {
+    return this.#current?.pid;
+  }
+  get status$(): Observable<SourceState> {
+    return this.#board.changes$;
+  }
+
+  status(): SourceState {
+    return this.#board.now();
+  }
+
+  take(): Frame | undefined {
+    return this.#queue.shift();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#current?.stop();
+    await this.#supervision;
+    if (this.policy === "latest") this.discard("shutdown");
+  }
+
+  discard(reason: DropReason): void {
+    while (this.#queue.length > 0) this.#dropOldest(reason);
+  }
+
+  async #supervise(): Promise<void> {
+    const { signal } = this.#abort;
+    let attempt = 0;
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      const outcome = await this.#connect();
+      if (signal.aborted) break;
+      if (outcome.over) {
+        this.#board.set(outcome.failure ? "failed" : "ended", outcome.reason);
+        break;
+      }
+      if (!outcome.failure) {
+        await pause(startedAt + this.#timing.loopMs - performance.now(), signal);
+        continue;
+      }
+      if (outcome.livedMs >= this.#timing.settledMs) attempt = 0;
+      const delay = this.#timing.delay(attempt++);
+      this.#board.set(outcome.failure === "stalled" ? "stalled" : "failed", outcome.reason);
+      await pause(delay, signal);
+      if (signal.aborted) break;
+      this.#board.restarts++;
+      this.options.onRestart?.(this.name, outcome.failure);
+      this.#board.set("connecting", outcome.reason);
+    }
+    if (signal.aborted) this.#board.set("ended", "It was stopped.");
+    this.#done = true;
+    this.#board.complete();
+    this.#available.complete();
+  }
+
+  async #connect(): Promise<Outcome> {
+    const { spec, options } = this;
+    const { signal } = this.#abort;
+    try {
+      const version = await ffmpegVersion();
+      // What a film is does not change from one round to the next.
+      if (!this.#plan || spec.kind.isLive) {
+        this.#plan = await planDecoding(spec, options, version, { timeoutMs: this.#timing.probeMs, signal });
+      }
+      if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
+      const bytes = frameBytes(this.#plan.layout);
+      if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, Math.max(3, options.slabs ?? SLABS));
+      return await this.#decode(this.#plan, this.#pool, version);
+    } catch (error) {
+      const reason = spec.mask(reasonOf(error));
+      this.#lastWords = [reason];
+      return { failure: "unreachable", reason, over: !spec.kind.isLive && !spec.config.loop, livedMs: 0 };
+    }
+  }
+
+  async #decode(plan: DecodePlan, pool: SlabPool, version: Parameters<typeof planDecoding>[2]): Promise<Outcome> {
+    const board = this.#board;
+    const over = plan.finite && !this.spec.config.loop;
+    let firstAt: number | undefined;
+    let silence: number | undefined;
+    const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, {
+      onFrame: (frame) => {
+        if (firstAt === undefined) {
+          firstAt = frame.receivedAt;
+          this.#epoch++;
+        }
+        board.lastFrameAt = Date.now();
+        if (board.state !== "frozen") board.set("live", null);
+        this.#push({ ...frame, epoch: this.#epoch, sequence: this.#sequence++ });
+      },
+      onLost: () => {
+        this.#sequence++;
+        this.ledger.captured();
+        this.ledger.dropped("queue-full");
+      },
+      onNoSlab: () => {
+        if (this.policy === "latest" && this.#queue.length > 0) this.#dropOldest("newer-frame");
+      },
+      onStall: (seconds) => {
+        board.set("stalled", `No frame came for ${seconds} s.`);
+        // To begin a film again would show its frames twice; it may still go on.
+        if (plan.finite || silence !== undefined) return;
+        silence = seconds;
+        void epoch.stop();
+      },
+      onFrozen: (frozen) => {
+        if (frozen) board.set("frozen", `The picture has not changed for ${this.#timing.frozenMs / 1000} s.`);
+        else if (board.state === "frozen") board.set("live", null);
+      },
+    });
+    this.#current = epoch;
+    if (this.#abort.signal.aborted) void epoch.stop();
+    const end = await epoch.ended();
+    this.#lastWords = epoch.words();
+    this.#current = undefined;
+    if (end.cutOff && !this.#abort.signal.aborted) {
+      this.ledger.captured();
+      this.ledger.dropped("decode-error");
+    }
+    const livedMs = firstAt === undefined ? 0 : performance.now() - firstAt;
+    if (silence !== undefined) return { failure: "stalled", reason: `No frame came for ${silence} s.`, over, livedMs };
+    const failed = end.error !== undefined || end.code !== 0 || end.frames === 0 || !plan.finite;
+    return {
+      failure: failed ? "exited" : null,
+      reason: this.spec.mask(describeEnd(end, failed) ?? "") || null,
+      over,
+      livedMs,
+    };
+  }
+
+  #push(frame: Frame): void {
+    this.ledger.captured();
+    this.#queue.push(frame);
+    if (this.policy === "latest" && this.#queue.length > LIVE_QUEUE) this.#dropOldest("newer-frame");
+    this.#available.next();
+  }
+
+  #dropOldest(reason: DropReason): void {
+    this.#queue.shift()!.release();
+    this.ledger.dropped(reason);
+  }
+}
+
+function describeEnd(end: EpochEnd, failed: boolean): string | null {
+  if (end.error) return end.error.message;
+  const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
+  const said = end.complaints ? `: ${end.complaints}.` : ".";
+  if (!failed) return end.complaints ? `It ended ${after}, and ffmpeg reported${said}` : null;
+  if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
+  if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
+  return end.frames === 0 ? `No frame could be decoded${said}` : `The stream ended ${after}${said}`;
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds <= 0 || signal.aborted) return;
+  await sleep(milliseconds, undefined, { signal }).catch((error: Error) => {
+    if (error.name !== "AbortError") throw error;
+  });
+}

@@ -1,0 +1,33 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { InputError } from "../../errors.js";
+import type { SourceKind } from "./kind.js";
+
+/** Path of a film or folder as the configuration writes it, relative to `baseDir` or as a `file://` address. */
+export function localPath(url: string, baseDir: string): string {
+  if (/^file:\/\//i.test(url)) return fileURLToPath(url);
+  return resolve(baseDir, url.replace(/^file:/i, ""));
+}
+
+export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+
+export function statOf(path: string): ReturnType<typeof statSync> | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+/** A film, of any container that ffmpeg knows. */
+export const file: SourceKind = {
+  name: "file",
+  looksLike: "a film such as belt.mp4",
+  isLive: false,
+  matches: (url) => isLocal(url),
+  inputOptions: () => [],
+  input: ({ name, url }, baseDir) => {
+    const path = localPath(url, baseDir);
+    const stat = statOf(path);
+    if (!stat) throw new InputError("missing-file", `Source ${name}: there is no file ${path}; check its url.`);
+    if (stat.isFile() && stat.size === 0) throw new InputError("empty-file", `Source ${name}: ${path} is empty.`);
+    return { address: `file:${path}` };
+  },
+};

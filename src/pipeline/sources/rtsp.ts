@@ -1,0 +1,16 @@
+import { isAtLeast } from "../tools.js";
+import { SILENCE_US, type SourceKind } from "./kind.js";
+
+/** Network cameras. */
+export const rtsp: SourceKind = {
+  name: "rtsp",
+  looksLike: "rtsp://camera/stream",
+  isLive: true,
+  matches: (url) => /^rtsps?:\/\//i.test(url),
+  inputOptions: ({ transport }, version) => [
+    ...["-rtsp_transport", transport],
+    // Its default waits for ever; before ffmpeg 5 `-timeout` meant to listen.
+    ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", SILENCE_US],
+  ],
+  input: ({ url }) => ({ address: url }),
+};

@@ -1,0 +1,15 @@
+import type { SourceKind } from "./kind.js";
+
+/** Cameras on this machine, `/dev/videoN`. A camera that is not plugged in yet is waited for. */
+export const v4l2: SourceKind = {
+  name: "v4l2",
+  looksLike: "/dev/video0",
+  isLive: true,
+  matches: (url) => /^(?:v4l2:\/\/)?\/dev\/(?:video\d+|v4l\/\S+)$/.test(url),
+  inputOptions: ({ fps, width, height }) => [
+    ...["-f", "v4l2"],
+    ...(fps ? ["-framerate", String(fps)] : []),
+    ...(width && height ? ["-video_size", `${width}x${height}`] : []),
+  ],
+  input: ({ url }) => ({ address: url.replace(/^v4l2:\/\//, "") }),
+};

@@ -1,0 +1,67 @@
+import { basename } from "node:path";
+
+/** ffmpeg's words as `-loglevel level+warning` prints them. */
+export interface Word {
+  level: "panic" | "fatal" | "error" | "warning" | "info";
+  text: string;
+}
+
+/** Said of every JPEG, and harmless: the range is set right. */
+const NOISE = /deprecated pixel format used/;
+
+/** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
+export function parseWord(line: string): Word | undefined {
+  const bare = line.replace(/\[(\S+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
+  if (!bare || NOISE.test(bare)) return undefined;
+  const match = /\[(panic|fatal|error|warning|info)\] /.exec(bare);
+  if (!match) return { level: "info", text: bare };
+  return { level: match[1] as Word["level"], text: bare.replace(match[0], "") };
+}
+
+export const isFault = (word: Word): boolean =>
+  word.level === "error" || word.level === "fatal" || word.level === "panic";
+
+/** The last lines that ffmpeg wrote, and among them its complaints. */
+export class LastWords {
+  readonly #lines: string[] = [];
+  readonly #faults: string[] = [];
+
+  constructor(
+    private readonly mask: (text: string) => string,
+    private readonly limit = 100,
+  ) {}
+
+  add(line: string): void {
+    const word = parseWord(line);
+    if (!word) return;
+    const text = this.mask(word.text);
+    push(this.#lines, text, this.limit);
+    if (isFault(word)) push(this.#faults, text, this.limit);
+  }
+
+  lines(): string[] {
+    return [...this.#lines];
+  }
+
+  get hasFaults(): boolean {
+    return this.#faults.length > 0;
+  }
+
+  /** The last complaints, different ones only, as part of a sentence; null when there was none. */
+  summary(): string | null {
+    const different = [...new Set(this.#faults.map(withoutOrigin))].slice(-2);
+    return different.length > 0 ? different.join("; ") : null;
+  }
+}
+
+function push(list: string[], text: string, limit: number): void {
+  list.push(text);
+  if (list.length > limit) list.shift();
+}
+
+/** `[mov,mp4] moov atom not found` and `file:/a/b.mp4: Invalid data …` without what the sentence around them says already. */
+const withoutOrigin = (text: string): string =>
+  text
+    .replace(/^\[[^\]]+\] /, "")
+    .replace(/^(?:file:)?(\/\S*): /, (_all, path: string) => `${basename(path)}: `)
+    .replace(/\.$/, "");

@@ -1,0 +1,197 @@
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { FilesSinkConfig } from "../config/schema.js";
+import { VideoExplainerError } from "../errors.js";
+import { jsonLine } from "./json-line.js";
+import { LineFile } from "./line-file.js";
+import { countByKind } from "./lost.js";
+import type { SinkContext } from "./registry.js";
+import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";
+
+/** What may wait for a slow disk before messages that may be dropped are. */
+const PENDING_BYTES = 64 * 1024 * 1024;
+
+const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "application/json": "json" } as const;
+const LINE_FILES = { summary: "summaries.jsonl", status: "status.jsonl" } as const;
+
+/**
+ * Writes each source into a folder of its own: `{path}/{source}/{run}-{sequence}.jpg` (overlay) and `.png` (heatmap),
+ * `summaries.jsonl` and `status.jsonl`. `run` is the start of this run in UTC, so names sort by time and a restarted
+ * program overwrites nothing; lines are appended to what earlier runs wrote.
+ */
+export const createFilesSink = (config: FilesSinkConfig, context: SinkContext): Sink => new FilesSink(config, context);
+
+/** `{run}-{sequence}.{extension}`; sorts by run, then by sequence. */
+export function imageFileName(runStartedAt: Date, message: Pick<OutMessage, "sequence" | "contentType">): string {
+  const run = runStartedAt.toISOString().replace(/[-:.]/g, "");
+  return `${run}-${String(message.sequence).padStart(10, "0")}.${EXTENSIONS[message.contentType]}`;
+}
+
+class FilesSink implements Sink {
+  readonly name = "files";
+  readonly kinds: ReadonlySet<MessageKind>;
+  readonly #folder: string;
+  readonly #startedAt = new Date();
+  #lines = new Map<string, LineFile>();
+  #pending = new Set<OutMessage>();
+  #pendingBytes = 0;
+  #idle: (() => void)[] = [];
+  #closed = false;
+  #status: SinkStatus = { connected: false, buffered: 0, published: 0, errors: 0, dropped: 0 };
+
+  constructor(
+    config: FilesSinkConfig,
+    private readonly context: SinkContext,
+  ) {
+    this.kinds = new Set(config.publish);
+    this.#folder = resolve(context.baseDir, config.path);
+  }
+
+  async connect(): Promise<void> {
+    if (this.#status.connected) return;
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      this.#answered();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async write(outcome: FrameOutcome): Promise<void> {
+    const messages = outcome.messages.filter((message) => this.kinds.has(message.kind));
+    await Promise.all(messages.map((message) => this.#accept(message)));
+  }
+
+  async verify(): Promise<boolean> {
+    return true;
+  }
+
+  status(): SinkStatus {
+    return { ...this.#status, buffered: this.#pending.size };
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    this.#closed = true;
+    const until = performance.now() + deadlineMs;
+    await this.#whenIdle(until);
+    const lost = [...this.#pending];
+    this.#pending.clear();
+    this.#status.connected = false;
+    if (lost.length === 0) return;
+    for (const message of lost) this.#drop(message, "not-delivered");
+    throw new VideoExplainerError(
+      "files-lost",
+      `${countByKind(lost)} not written to ${this.#folder} within ${deadlineMs / 1000} s and lost; check the disk`,
+    );
+  }
+
+  /** A message that may be dropped does not wait for the disk, one that may not does. */
+  async #accept(message: OutMessage): Promise<void> {
+    if (this.#closed) return this.#drop(message, "closed");
+    const droppable = message.whenFull === "drop";
+    if (droppable && this.#pendingBytes + message.body.byteLength > PENDING_BYTES) {
+      return this.#drop(message, "buffer-full");
+    }
+    this.#pending.add(message);
+    this.#pendingBytes += message.body.byteLength;
+    const done = this.#store(message);
+    if (!droppable) await done;
+  }
+
+  async #store(message: OutMessage): Promise<void> {
+    try {
+      await this.#put(message);
+      if (!this.#pending.has(message)) return;
+      this.#status.published++;
+      this.context.events.onPublished(message.kind);
+      this.#answered();
+    } catch (error) {
+      this.#failed(error);
+      if (this.#pending.has(message)) this.#drop(message, "disk-error");
+    } finally {
+      this.#pending.delete(message);
+      this.#pendingBytes -= message.body.byteLength;
+      if (this.#pending.size === 0) for (const wake of this.#idle.splice(0)) wake();
+    }
+  }
+
+  async #put(message: OutMessage): Promise<void> {
+    const folder = join(this.#folder, message.source);
+    if (message.kind === "summary" || message.kind === "status") {
+      const path = join(folder, LINE_FILES[message.kind]);
+      const file = this.#lines.get(path) ?? new LineFile(path);
+      this.#lines.set(path, file);
+      return file.append(jsonLine(message.body));
+    }
+    await writeWhole(join(folder, imageFileName(this.#startedAt, message)), message.body);
+  }
+
+  #whenIdle(until: number): Promise<void> {
+    if (this.#pending.size === 0) return Promise.resolve();
+    return new Promise((done) => {
+      const timer = setTimeout(done, Math.min(Math.max(0, until - performance.now()), 2 ** 31 - 1));
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        done();
+      });
+    });
+  }
+
+  #drop(message: OutMessage, reason: string): void {
+    this.#status.dropped++;
+    this.context.events.onDropped(message.kind, reason);
+  }
+
+  #answered(): void {
+    if (this.#status.connected || this.#closed) return;
+    const back = this.#status.reason !== undefined;
+    this.#status = { ...this.#status, connected: true, reason: undefined };
+    this.context.events.onConnected(true);
+    if (back) this.context.log.info(`files: ${this.#folder} can be written again`);
+  }
+
+  #failed(cause: unknown): void {
+    const error = diskError(cause, this.#folder);
+    this.#status.errors++;
+    this.context.events.onError(error);
+    if (this.#status.reason === error.message) return;
+    this.#status = { ...this.#status, connected: false, reason: error.message };
+    this.context.events.onConnected(false, error.message);
+    this.context.log.warn(`files: ${error.message}`);
+  }
+}
+
+/** Readers of the folder never see half a picture. */
+async function writeWhole(path: string, body: Uint8Array): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    try {
+      await writeFile(partial, body, { flag: "wx" });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(partial, body, { flag: "wx" });
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+const ADVICE: Record<string, string> = {
+  ENOSPC: "the disk is full; make room there or choose another path",
+  EDQUOT: "the disk quota is used up; make room there or choose another path",
+  EACCES: "this user may not write there; change its permissions or choose another path",
+  EPERM: "this user may not write there; change its permissions or choose another path",
+  EROFS: "the file system is read-only; choose another path",
+  ENOTDIR: "a part of that path is a file; choose another path",
+  EEXIST: "something of that name is in the way; choose another path",
+};
+
+function diskError(cause: unknown, folder: string): VideoExplainerError {
+  const code = (cause as NodeJS.ErrnoException)?.code ?? "";
+  const words = ADVICE[code] ?? `${code || String(cause)}; check the disk or choose another path`;
+  return new VideoExplainerError("files-disk", `results cannot be written to ${folder}: ${words}`, { cause });
+}

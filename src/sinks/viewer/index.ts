@@ -1,0 +1,74 @@
+import type { ViewerSinkConfig } from "../../config/schema.js";
+import type { SinkContext } from "../registry.js";
+import type { MessageKind, Sink } from "../sink.js";
+import { loadAssets } from "./assets.js";
+import { createBrowsers } from "./browsers.js";
+import { startViewerServer, type ViewerServer } from "./server.js";
+import { createSourceBook } from "./sources.js";
+
+/** The live page. `url` is known once `connect` has resolved. */
+export interface ViewerSink extends Sink {
+  readonly url: string | undefined;
+}
+
+const KINDS: ReadonlySet<MessageKind> = new Set<MessageKind>(["summary", "heatmap", "status"]);
+const PAGE = new URL("./page/", import.meta.url);
+
+/**
+ * Serves one page that shows every source live. `write` only notes what is newest: a slow browser gets fewer pictures
+ * and holds nothing up. `connect` rejects with a sentence when the address cannot be listened on.
+ */
+export function createViewerSink(config: ViewerSinkConfig, context: SinkContext): ViewerSink {
+  const { events, log } = context;
+  const book = createSourceBook(context.station);
+  let published = 0;
+  let errors = 0;
+  const browsers = createBrowsers(book, () => {
+    published++;
+    events.onPublished("heatmap");
+  });
+  let server: ViewerServer | undefined;
+
+  return {
+    name: "viewer",
+    kinds: KINDS,
+    get url() {
+      return server?.url;
+    },
+    wantsOriginal: (source) => browsers.lookingAt(source),
+
+    async connect() {
+      if (server) return;
+      const assets = await loadAssets(PAGE);
+      const { host, port } = config;
+      server = await startViewerServer({ host, port, assets, count: browsers.count, onBrowser: browsers.add });
+      browsers.start();
+      events.onConnected(true);
+      log.info(`live page at ${server.url}`, { url: server.url });
+    },
+
+    async write(outcome) {
+      try {
+        const picture = book.add(outcome);
+        if (picture) browsers.offer(picture);
+      } catch (cause) {
+        errors++;
+        const why = cause instanceof Error ? cause.message : String(cause);
+        events.onError(new Error(`the live page cannot show a message of ${outcome.source}: ${why}`, { cause }));
+      }
+    },
+
+    verify: async () => true,
+    status: () => ({ connected: server !== undefined, buffered: 0, published, errors, dropped: 0 }),
+
+    async close(deadlineMs) {
+      if (!server) return;
+      const closing = server;
+      server = undefined;
+      browsers.stop();
+      const deadline = setTimeout(() => browsers.terminate(), Math.min(deadlineMs, 500));
+      await closing.close();
+      clearTimeout(deadline);
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import type { FrameOutcome } from "../sink.js";
+import type { SourceStatus, Summary } from "../summary.js";
+import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
+
+const LIMITS = {
+  /** What a browser that comes later is told of the past. */
+  historyMs: 60_000,
+  historyStepMs: 200,
+  /** Rows kept for the next news, should nothing fetch them. */
+  pendingRows: 2_000,
+  /** A classified-only picture does not push out an explained one as young as this. */
+  explainedHoldsMs: 1_000,
+  /** A source that has said nothing for so long is forgotten. */
+  forgetMs: 10 * 60_000,
+};
+const decoder = new TextDecoder();
+
+/** The newest picture of a source, encoded once for all browsers when the first one wants it. */
+export interface Picture {
+  readonly key: string;
+  readonly id: number;
+  readonly arrivedAt: number;
+  /** The frame's original is missing although it could be had: nobody was looking when it was made. */
+  readonly partial: boolean;
+  readonly explained: boolean;
+  message(): Buffer;
+}
+
+interface Known {
+  station: string;
+  source: string;
+  pending: Row[];
+  fresh: Omit<SourceNews, "rows">;
+  history: Row[];
+  latest: Omit<SourceNews, "rows">;
+  picture: Picture | null;
+  heardAt: number;
+}
+
+/** All that the page shows, by source. */
+export function createSourceBook(station: string, now: () => number = () => Date.now()) {
+  const known = new Map<string, Known>();
+  let pictures = 0;
+
+  const entry = (stationName: string, source: string): [string, Known] => {
+    const key = `${stationName}/${source}`;
+    let found = known.get(key);
+    if (!found) {
+      found = {
+        station: stationName,
+        source,
+        pending: [],
+        fresh: {},
+        history: [],
+        latest: {},
+        picture: null,
+        heardAt: now(),
+      };
+      known.set(key, found);
+    }
+    found.heardAt = now();
+    return [key, found];
+  };
+
+  const tell = (to: Known, news: Omit<SourceNews, "rows">) => {
+    Object.assign(to.fresh, news);
+    Object.assign(to.latest, news);
+  };
+
+  const addRow = (to: Known, row: Row) => {
+    to.pending.push(row);
+    if (to.pending.length > LIMITS.pendingRows) to.pending.shift();
+    const last = to.history.at(-1);
+    if (last && row[0] - last[0] < LIMITS.historyStepMs && row[1] === last[1]) return;
+    to.history.push(row);
+    while (to.history.length > 0 && row[0] - to.history[0]![0] > LIMITS.historyMs) to.history.shift();
+    if (to.history.length > LIMITS.pendingRows) to.history.shift();
+  };
+
+  const addPicture = (to: Known, key: string, outcome: FrameOutcome, summary: Summary): Picture | null => {
+    const of = (kind: string) => outcome.messages.find((m) => m.kind === kind)?.body;
+    const have: Pictures = { original: outcome.original, heatmap: of("heatmap") };
+    // With the original at hand the page draws the heat itself, for each browser as it likes.
+    if (!have.original) have.overlay = of("overlay");
+    if (!have.original && !have.heatmap && !have.overlay) return null;
+    const at = now();
+    const held = to.picture;
+    if (!have.heatmap && held?.explained && at - held.arrivedAt < LIMITS.explainedHoldsMs) return null;
+    const id = ++pictures;
+    let encoded: Buffer | null = null;
+    const { placement = null } = outcome;
+    const { sequence, frame } = summary;
+    to.picture = {
+      key,
+      id,
+      arrivedAt: at,
+      partial: placement !== null && !have.original,
+      explained: have.heatmap !== undefined,
+      message: () => {
+        encoded ??= encodePicture({ key, id, sequence, frame, placement }, have);
+        return encoded;
+      },
+    };
+    return to.picture;
+  };
+
+  return {
+    /** Takes in one frame or status; the picture that came with it, if any. */
+    add(outcome: FrameOutcome): Picture | null {
+      for (const message of outcome.messages) {
+        if (message.kind !== "status") continue;
+        const status = JSON.parse(decoder.decode(message.body)) as SourceStatus;
+        tell(entry(message.station, message.source)[1], { status });
+      }
+      const summary = outcome.summary as Summary | null | undefined;
+      if (!summary) return null;
+      const [key, to] = entry(summary.station ?? station, outcome.source);
+      const { relevance, classification, timing, sequence, frame, model, capturedAt } = summary;
+      addRow(to, [
+        now(),
+        classification.target.label,
+        classification.target.probability,
+        relevance?.concentration ?? null,
+        relevance?.positive ?? null,
+        relevance?.negative ?? null,
+        timing.totalMs,
+      ]);
+      const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
+      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale } });
+      return addPicture(to, key, outcome, summary);
+    },
+
+    /** What came since the last call, and what was forgotten. */
+    news(): { changed: (SourceNews & { key: string })[]; gone: string[] } {
+      const changed: (SourceNews & { key: string })[] = [];
+      const gone: string[] = [];
+      for (const [key, source] of known) {
+        if (now() - source.heardAt > LIMITS.forgetMs) {
+          known.delete(key);
+          gone.push(key);
+        } else if (source.pending.length > 0 || source.fresh.status) {
+          changed.push({ key, rows: source.pending, ...source.fresh });
+          source.pending = [];
+          source.fresh = {};
+        }
+      }
+      return { changed, gone };
+    },
+
+    /** Everything, for a browser that has just come. */
+    snapshot(): SourceSnapshot[] {
+      const oldest = now() - LIMITS.historyMs;
+      return [...known].map(([key, { station, source, history, latest }]) => ({
+        key,
+        station,
+        source,
+        rows: history.filter((row) => row[0] >= oldest),
+        ...latest,
+      }));
+    },
+
+    pictures: (): Picture[] => [...known.values()].flatMap((source) => source.picture ?? []),
+    picture: (key: string): Picture | null => known.get(key)?.picture ?? null,
+  };
+}
+
+export type SourceBook = ReturnType<typeof createSourceBook>;

@@ -1,0 +1,73 @@
+import type { Explanation, ModelInfo, Relevance } from "../explain/explanation.js";
+import type { Frame, Placement, Rect } from "../pipeline/frame.js";
+import type { Summary } from "../sinks/summary.js";
+
+export interface SummaryParts {
+  id: string;
+  station: string;
+  frame: Frame;
+  model: ModelInfo;
+  engine: string;
+  explanation: Explanation;
+  timing: Summary["timing"];
+}
+
+/** The summary of a frame: regions and centroid mapped from the model's input onto the frame. */
+export function summarise({ id, station, frame, model, engine, explanation, timing }: SummaryParts): Summary {
+  const { layout } = frame;
+  return {
+    schema: "explanation-summary/1",
+    id,
+    station,
+    source: frame.source,
+    sequence: frame.sequence,
+    capturedAt: new Date(frame.capturedAt).toISOString(),
+    publishedAt: new Date().toISOString(),
+    pts: frame.pts,
+    frame: { width: layout.width, height: layout.height },
+    model: { name: model.name, sha256: model.sha256, engine },
+    classification: { top: explanation.top, target: explanation.target },
+    relevance:
+      explanation.relevance &&
+      relevanceOnFrame(explanation.relevance, layout.placement, layout.inputWidth, layout.inputHeight),
+    timing,
+  };
+}
+
+function relevanceOnFrame(
+  relevance: Relevance,
+  { rect, clip }: Placement,
+  width: number,
+  height: number,
+): NonNullable<Summary["relevance"]> {
+  const x = (u: number): number => rect.x + (u / width) * rect.width;
+  const y = (v: number): number => rect.y + (v / height) * rect.height;
+  const [cx, cy] = relevance.centroid;
+  return {
+    method: relevance.method,
+    positive: relevance.positive,
+    negative: relevance.negative,
+    concentration: relevance.concentration,
+    centroid: [within(x(cx), clip.x, clip.width), within(y(cy), clip.y, clip.height)],
+    scale: relevance.scale,
+    grid: relevance.grid,
+    regions: relevance.regions.flatMap((r) => {
+      const box = intersection(
+        { x: x(r.x), y: y(r.y), width: x(r.x + r.width) - x(r.x), height: y(r.y + r.height) - y(r.y) },
+        clip,
+      );
+      return box ? [{ ...box, share: r.share }] : [];
+    }),
+  };
+}
+
+const within = (v: number, start: number, size: number): number => Math.min(Math.max(v, start), start + size);
+
+/** Undefined where they do not meet: a region on the padding of a letterbox. */
+function intersection(a: Rect, b: Rect): Rect | undefined {
+  const left = Math.max(a.x, b.x);
+  const top = Math.max(a.y, b.y);
+  const width = Math.min(a.x + a.width, b.x + b.width) - left;
+  const height = Math.min(a.y + a.height, b.y + b.height) - top;
+  return width > 0 && height > 0 ? { x: left, y: top, width, height } : undefined;
+}

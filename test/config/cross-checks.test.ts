@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../src/config/load.js";
+import { ConfigError } from "../../src/errors.js";
+
+const faultsOf = (sources: string, sinks: string, more = ""): string[] => {
+  try {
+    parseConfig(`model: { path: m }\nsources: [${sources}]\nsinks: [${sinks}]\n${more}\n`, "demo.yaml", {});
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map((fault) => fault.message.replace(/^demo\.yaml:/, ""));
+    throw error;
+  }
+  return [];
+};
+
+const CAM = "{ name: cam, url: a.mp4 }";
+const OUT = "{ kind: stdout }";
+
+const contradictions: [name: string, sources: string, sinks: string, more: string, fault: string | RegExp][] = [
+  [
+    "two sources of one name",
+    `${CAM}, { name: cam, url: b.mp4, fps: x }`,
+    OUT,
+    "",
+    "2:46: sources[1].name is already the name of sources[0]; names must differ",
+  ],
+  [
+    "loop on a live source",
+    '{ name: a, url: "rtsp://h/s", loop: true }',
+    OUT,
+    "",
+    "2:47: sources[0].loop has no meaning for a live source (rtsp); leave it out",
+  ],
+  [
+    "pace on a camera",
+    "{ name: a, url: /dev/video0, pace: fast }",
+    OUT,
+    "",
+    "2:46: sources[0].pace has no meaning for a live source (device); leave it out",
+  ],
+  [
+    "transport of a film",
+    "{ name: a, url: a.mp4, transport: udp }",
+    OUT,
+    "",
+    "2:45: sources[0].transport is for rtsp:// sources only; leave it out",
+  ],
+  [
+    "a region beyond the frame",
+    "{ name: a, url: a.mp4, width: 100, region: { x: 50, y: 0, width: 51, height: 9 } }",
+    OUT,
+    "",
+    /region reaches to x = 101, beyond the frame's width of 100/,
+  ],
+  [
+    "two viewers on one port",
+    CAM,
+    "{ kind: viewer }, { kind: viewer, host: 0.0.0.0 }",
+    "",
+    /sinks\[1\]\.port 8080 is already taken by sinks\[0\]/,
+  ],
+  [
+    "the viewer on the metrics' port",
+    CAM,
+    "{ kind: viewer, port: 9090 }",
+    "",
+    "3:31: sinks[0].port 9090 is also metrics.port; choose another for one of them",
+  ],
+  [
+    "two NATS sinks alike",
+    CAM,
+    "{ kind: nats }, { kind: nats }",
+    "",
+    /sinks\[1\] publishes to the same servers and prefix as sinks\[0\]/,
+  ],
+  [
+    "two sinks into one folder",
+    CAM,
+    "{ kind: files, path: out }, { kind: files, path: out/ }",
+    "",
+    /sinks\[1\]\.path is already the folder of sinks\[0\]/,
+  ],
+  ["two sinks on stdout", CAM, `${OUT}, ${OUT}`, "", /sinks\[1\] writes to stdout as sinks\[0\] does/],
+  [
+    "a stream without JetStream",
+    CAM,
+    "{ kind: nats, stream: { maxAgeSeconds: 600 } }",
+    "",
+    /stream has no effect without jetstream: true/,
+  ],
+  [
+    "a duplicate window beyond the stream's age",
+    CAM,
+    "{ kind: nats, jetstream: true, stream: { maxAgeSeconds: 60 } }",
+    "",
+    /longer than stream\.maxAgeSeconds of 60, which NATS refuses/,
+  ],
+  ["a password without user", CAM, "{ kind: nats, password: p }", "", /password needs user beside it/],
+  ["a user without password", CAM, "{ kind: nats, user: u }", "", /user needs password beside it/],
+  ["a token beside a user", CAM, "{ kind: nats, user: u, password: p, token: t }", "", /exclude each other/],
+  [
+    "a server that is no NATS server",
+    CAM,
+    '{ kind: nats, servers: ["http://h"] }',
+    "",
+    "3:33: sinks[0].servers[0] begins with http://; use nats:// or tls://",
+  ],
+  ["a sink that publishes nothing", CAM, "{ kind: stdout, publish: [] }", "", /sinks\[0\]\.publish is empty/],
+];
+
+describe("contradictions in a configuration", () => {
+  it.each(contradictions)("%s: refused", (_, sources, sinks, more, fault) => {
+    const faults = faultsOf(sources, sinks, more);
+    const matches = (text: string) => (typeof fault === "string" ? text === fault : fault.test(text));
+    expect(faults.filter(matches), faults.join("\n")).toHaveLength(1);
+  });
+
+  it.each([
+    ["a free port for both", CAM, "{ kind: viewer, port: 0 }, { kind: viewer, port: 0 }", "metrics: { port: 0 }"],
+    ["ports of different addresses", CAM, "{ kind: viewer, host: 10.0.0.1, port: 9090 }", ""],
+    ["a looping film", "{ name: a, url: a.mp4, loop: true, pace: fast }", OUT, ""],
+    [
+      "a region up to the edge",
+      "{ name: a, url: a.mp4, width: 100, region: { x: 50, y: 0, width: 50, height: 9 } }",
+      OUT,
+      "",
+    ],
+    ["NATS sinks of two prefixes", CAM, "{ kind: nats }, { kind: nats, prefix: b }", ""],
+    ["a film over HTTP", '{ name: a, url: "http://h/a.mp4", loop: true }', OUT, ""],
+  ])("%s: accepted", (_, sources, sinks, more) => {
+    expect(faultsOf(sources, sinks, more)).toEqual([]);
+  });
+});

@@ -1,0 +1,128 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { SourceConfig } from "../../src/config/schema.js";
+import { InputError, VideoExplainerError } from "../../src/errors.js";
+import { checkSource, ffmpegVersion } from "../../src/pipeline/index.js";
+import { config, ffmpeg, MEDIA, open, takeAll, temporaryFolder } from "./helpers.js";
+
+const folder = temporaryFolder();
+const at = (name: string) => join(folder, name);
+
+async function fault(overrides: Partial<SourceConfig> & { url: string }): Promise<string> {
+  const error: unknown = await checkSource(config(overrides), folder).then(
+    () => undefined,
+    (e) => e,
+  );
+  expect(error).toBeInstanceOf(InputError);
+  const { message, exitCode } = error as InputError;
+  expect(exitCode).toBe(2);
+  expect(message).not.toContain("\n");
+  expect(message).toContain("belt");
+  return message;
+}
+
+test("a good film, a folder of pictures, a camera that is away and the test picture pass", async () => {
+  await checkSource(
+    config({ url: join(MEDIA, "bottles.mp4"), region: { x: 370, y: 80, width: 270, height: 270 } }),
+    folder,
+  );
+  await checkSource(config({ url: "bolts.gif" }), MEDIA);
+  await checkSource(config({ url: "testsrc" }), folder);
+  await checkSource(config({ url: "rtsp://127.0.0.1:9/none" }), folder);
+  await checkSource(config({ url: "/dev/video63" }), folder);
+});
+
+test("a missing file is named", async () => {
+  expect(await fault({ url: "nowhere.mp4" })).toBe(
+    `Source belt: there is no file ${at("nowhere.mp4")}; check its url.`,
+  );
+});
+
+test.each([["notes.txt"], ["notes.mp4"], ["notes.yaml"], ["notes"]])("text called %s is no video", async (name) => {
+  writeFileSync(at(name), "station: line-3\nThis is text, and nothing but text.\n".repeat(50));
+  expect(await fault({ url: name })).toMatch(/cannot be read as video: /);
+});
+
+test("an empty file, and a file of noise, are refused", async () => {
+  writeFileSync(at("empty.mp4"), "");
+  expect(await fault({ url: "empty.mp4" })).toMatch(/is empty\.$/);
+  writeFileSync(at("noise.mp4"), Buffer.from(Array.from({ length: 4000 }, (_, i) => (i * 7919) % 251)));
+  expect(await fault({ url: "noise.mp4" })).toMatch(/cannot be read as video|holds no video/);
+});
+
+test("sound alone, even with a cover picture, is no video", async () => {
+  ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", at("sound.wav"));
+  expect(await fault({ url: "sound.wav" })).toBe(
+    `Source belt: sound.wav holds no video (only audio); give a film, a stream or pictures.`,
+  );
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("cover.png"));
+  const cover = ["-i", at("cover.png"), "-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic"];
+  ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", ...cover, at("cover.flac"));
+  expect(await fault({ url: "cover.flac" })).toMatch(/holds no video/);
+});
+
+test("a film without its index is refused with ffmpeg's own words", async () => {
+  const film = readFileSync(join(MEDIA, "bottles.mp4"));
+  ffmpeg("-i", join(MEDIA, "bottles.mp4"), "-c", "copy", "-t", "2", at("index-last.mp4"));
+  const late = readFileSync(at("index-last.mp4"));
+  writeFileSync(at("cut.mp4"), late.subarray(0, late.length / 2));
+  expect(film.length).toBeGreaterThan(late.length);
+  expect(await fault({ url: "cut.mp4" })).toMatch(/cannot be read as video: moov atom not found/);
+});
+
+test("a region outside the frame is refused with the numbers", async () => {
+  const region = { x: 500, y: 80, width: 270, height: 270 };
+  expect(await fault({ url: join(MEDIA, "bottles.mp4"), region })).toMatch(
+    /x 500, y 80, 270x270 reaches outside the 640x360 frame/,
+  );
+  expect(await fault({ url: "testsrc", width: 320, height: 240, region })).toMatch(/320x240/);
+});
+
+test("an address of no known kind names the known ones, and no password", async () => {
+  const message = await fault({ url: "gopher://me:s3cret@host/stream" });
+  expect(message).toMatch(/known are: .*rtsp.*http.*folder/);
+  expect(message).not.toContain("s3cret");
+});
+
+test("an empty folder, a glob without match and a mixed folder are refused", async () => {
+  mkdirSync(at("pictures"));
+  expect(await fault({ url: "pictures" })).toMatch(/holds no pictures/);
+  expect(await fault({ url: "pictures/*.jpg" })).toMatch(/holds no pictures/);
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("pictures/a.png"));
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("pictures/b.jpg"));
+  expect(await fault({ url: "pictures" })).toMatch(/mixes PNG and JPEG/);
+  await checkSource(config({ url: "pictures/*.png" }), folder);
+});
+
+test("of a film that is cut off what decodes comes, and the rest is reported", async () => {
+  ffmpeg("-i", join(MEDIA, "bottles.mp4"), "-c", "copy", "-t", "10", "-movflags", "+faststart", at("whole.mp4"));
+  const whole = readFileSync(at("whole.mp4"));
+  writeFileSync(at("torn.mp4"), whole.subarray(0, Math.round(whole.length * 0.6)));
+  await checkSource(config({ url: "torn.mp4" }), folder);
+  const film = open({ url: at("torn.mp4") });
+  const taken = await takeAll(film);
+  expect(taken.length).toBeGreaterThan(100);
+  expect(taken.length).toBeLessThan(290);
+  expect(taken.map((t) => t.sequence)).toEqual(taken.map((_, i) => i));
+  const { state, reason, ffmpeg: words } = film.source.status();
+  expect(state).toBe("ended");
+  expect(reason).toMatch(new RegExp(`^It ended after ${taken.length} frames, and ffmpeg reported: .+\\.$`));
+  expect(words.length).toBeGreaterThan(0);
+  expect(film.ledger.snapshot()).toMatchObject({ captured: taken.length, explained: taken.length, inFlight: 0 });
+});
+
+test("a film that is gone when it is opened fails with the reason, and does not throw", async () => {
+  const film = open({ url: at("gone.mp4") });
+  expect(await takeAll(film)).toEqual([]);
+  expect(film.source.status()).toMatchObject({ state: "failed", restarts: 0 });
+  expect(film.source.status().reason).toMatch(/there is no file/);
+});
+
+test("without ffmpeg one sentence says how to install it", async () => {
+  const error: unknown = await ffmpegVersion(at("no-such-ffmpeg")).catch((e) => e);
+  expect(error).toBeInstanceOf(VideoExplainerError);
+  expect((error as Error).message).toBe(
+    "ffmpeg is not installed; on Debian or Ubuntu run `sudo apt-get install ffmpeg`, or set FFMPEG_PATH.",
+  );
+});

@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { maskCredentials, masker } from "../../src/pipeline/mask.js";
+
+const secret = fc.string({
+  unit: fc.constantFrom(..."abcXYZ0189!$*(),;.-_~@:/?%=+^#"),
+  minLength: 4,
+  maxLength: 24,
+});
+const plain = fc.string({ unit: fc.constantFrom(..."abcdefgh01234"), minLength: 1, maxLength: 8 });
+const around = fc.constantFrom("", " ", "\n", "ffmpeg: ", "'", '"', "[tcp @ 0x1] ");
+
+test("the password of an address appears nowhere, however odd it is and whatever stands around", () => {
+  fc.assert(
+    fc.property(plain, secret, plain, around, (user, password, host, text) => {
+      fc.pre(!/^\d{1,5}(?:[/?#]|$)/.test(password));
+      const masked = maskCredentials(`${text}rtsp://${user}:${password}@${host}.local/stream${text}`);
+      expect(masked).not.toContain(`${password}@`);
+      expect(masked).toContain("rtsp://***@");
+      expect(masked.startsWith(text)).toBe(true);
+    }),
+  );
+});
+
+test("the secrets of a given address are hidden wherever they appear alone, raw or decoded", () => {
+  fc.assert(
+    fc.property(secret, around, (password, text) => {
+      const mask = masker(`rtsp://admin:${encodeURIComponent(password)}@camera/1`);
+      expect(mask(`${text}login failed for ${password}, tried ${encodeURIComponent(password)}`)).not.toContain(
+        password,
+      );
+    }),
+  );
+});
+
+test("secret parameters are hidden in any place of a query", () => {
+  const name = fc.constantFrom(
+    "password",
+    "token",
+    "access_token",
+    "api_key",
+    "apikey",
+    "KEY",
+    "pwd",
+    "passphrase",
+    "sig",
+  );
+  const value = fc.string({ unit: fc.constantFrom(..."abcXYZ0189!$*().-_~@:/?%=+"), minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(name, value, plain, (key, password, host) => {
+      const masked = maskCredentials(`GET http://${host}/live?size=2&${key}=${password}&fps=5 failed`);
+      expect(masked).toContain(`${key}=***&fps=5 failed`);
+      expect(masked).toContain("size=2&");
+    }),
+  );
+});
+
+test("masking what is masked changes nothing", () => {
+  fc.assert(
+    fc.property(plain, secret, plain, (user, password, host) => {
+      const once = maskCredentials(`srt://${user}:${password}@${host}:9000?passphrase=${password}`);
+      expect(maskCredentials(once)).toBe(once);
+    }),
+  );
+});
+
+test.each([
+  ["an address without credentials", "http://10.0.0.5:8080/live/cam-1.m3u8?size=640x360"],
+  ["a mail address in a sentence", "Write to someone@example.org about http://example.org/cameras."],
+  ["ordinary words", "The monkey ate 3 keys of the keyboard = fun."],
+  ["a port and a path with an at sign", "http://host:8080/@cam/live"],
+])("%s is left as it is", (_name, text) => {
+  expect(maskCredentials(text)).toBe(text);
+});
+
+test.each([
+  ["a token as user", "nats://s3cr3t@host:4222", "nats://***@host:4222"],
+  ["a header", "Authorization: Basic YWRtaW46c2VjcmV0\r\nHost: a", "Authorization: Basic ***\r\nHost: a"],
+  ["two addresses", "rtsp://a:b@c and http://d:e@f", "rtsp://***@c and http://***@f"],
+])("%s is masked", (_name, text, masked) => {
+  expect(maskCredentials(text)).toBe(masked);
+});

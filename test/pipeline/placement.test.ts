@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { InputError } from "../../src/errors.js";
+import { frameBytes, type Rect } from "../../src/pipeline/frame.js";
+import { type Fit, frameLayout, placement, watchedRegion } from "../../src/pipeline/placement.js";
+
+const side = fc.integer({ min: 1, max: 4000 });
+const inputSide = fc.integer({ min: 8, max: 512 });
+const fit = fc.constantFrom<Fit>("stretch", "crop", "letterbox");
+const frameAndRegion = fc.tuple(side, side).chain(([width, height]) =>
+  fc.record({
+    width: fc.constant(width),
+    height: fc.constant(height),
+    region: fc.option(
+      fc
+        .tuple(fc.integer({ min: 0, max: width - 1 }), fc.integer({ min: 0, max: height - 1 }))
+        .chain(([x, y]) =>
+          fc
+            .tuple(fc.integer({ min: 1, max: width - x }), fc.integer({ min: 1, max: height - y }))
+            .map(([w, h]): Rect => ({ x, y, width: w, height: h })),
+        ),
+      { nil: undefined },
+    ),
+  }),
+);
+
+const contains = (outer: Rect, inner: Rect, slack = 1e-6): boolean =>
+  inner.x >= outer.x - slack &&
+  inner.y >= outer.y - slack &&
+  inner.x + inner.width <= outer.x + outer.width + slack &&
+  inner.y + inner.height <= outer.y + outer.height + slack;
+
+test("what the model sees lies inside the region, and inside the whole model input", () => {
+  fc.assert(
+    fc.property(frameAndRegion, fit, inputSide, inputSide, ({ width, height, region }, how, w, h) => {
+      const watched = watchedRegion(width, height, region);
+      const { rect, clip } = placement(width, height, region, how, w, h);
+      expect(contains(watched, clip)).toBe(true);
+      expect(contains(rect, clip)).toBe(true);
+      expect(clip.width).toBeGreaterThanOrEqual(1);
+      expect(clip.height).toBeGreaterThanOrEqual(1);
+    }),
+  );
+});
+
+test("stretch shows the region itself", () => {
+  fc.assert(
+    fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
+      const watched = watchedRegion(width, height, region);
+      expect(placement(width, height, region, "stretch", w, h)).toEqual({ rect: watched, clip: watched });
+    }),
+  );
+});
+
+test("crop shows a centred part of the region, as large as the input's proportions allow", () => {
+  fc.assert(
+    fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
+      const watched = watchedRegion(width, height, region);
+      const { rect, clip } = placement(width, height, region, "crop", w, h);
+      expect(rect).toEqual(clip);
+      expect(clip.width === watched.width || clip.height === watched.height).toBe(true);
+      const left = clip.x - watched.x;
+      const right = watched.x + watched.width - clip.x - clip.width;
+      expect(Math.abs(left - right)).toBeLessThanOrEqual(1);
+      // Proportions agree to the rounding of one pixel.
+      expect(Math.abs(clip.width * h - clip.height * w)).toBeLessThanOrEqual(Math.max(w, h));
+    }),
+  );
+});
+
+test("letterbox shows the whole region, and its input reaches beyond it in one direction", () => {
+  fc.assert(
+    fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
+      const watched = watchedRegion(width, height, region);
+      const { rect, clip } = placement(width, height, region, "letterbox", w, h);
+      expect(clip).toEqual(watched);
+      const touchesX = Math.abs(rect.width - watched.width) < 1e-6;
+      const touchesY = Math.abs(rect.height - watched.height) < 1e-6;
+      expect(touchesX || touchesY).toBe(true);
+      if (watched.width * h !== watched.height * w && Math.min(watched.width, watched.height) > 100) {
+        expect(rect.width).toBeGreaterThanOrEqual(watched.width - 1e-6);
+        expect(rect.height).toBeGreaterThanOrEqual(watched.height - 1e-6);
+      }
+    }),
+  );
+});
+
+test("a letterboxed 270x135 region fills the middle rows of a 224x224 input", () => {
+  const { rect, clip } = placement(640, 360, { x: 100, y: 50, width: 270, height: 135 }, "letterbox", 224, 224);
+  // 135 rows become 112, with 56 grey rows above and below: 56 * 135 / 112 = 67.5 frame pixels each.
+  expect(rect).toEqual({ x: 100, y: 50 - 67.5, width: 270, height: 270 });
+  expect(clip).toEqual({ x: 100, y: 50, width: 270, height: 135 });
+});
+
+test("a slab holds the picture and the model's input below it", () => {
+  const layout = frameLayout(640, 360, undefined, "stretch", 224, 224);
+  expect(layout.stride).toBe(1920);
+  expect(frameBytes(layout)).toBe(1920 * 584);
+  expect(frameLayout(100, 50, undefined, "stretch", 224, 224).stride).toBe(672);
+});
+
+test("a region outside the frame is refused in one sentence with the numbers", () => {
+  const attempt = () => frameLayout(640, 360, { x: 500, y: 200, width: 270, height: 270 }, "stretch", 224, 224);
+  expect(attempt).toThrow(InputError);
+  expect(attempt).toThrow(
+    "The region x 500, y 200, 270x270 reaches outside the 640x360 frame (it ends at x 770, y 470); choose one inside.",
+  );
+});

@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { type SinkConfig, sinkSchema } from "../../src/config/schema.js";
+import { createSink } from "../../src/sinks/registry.js";
+import { recordingContext } from "../support/sinks.js";
+
+const entries = [
+  { kind: "nats" },
+  { kind: "viewer", port: 0 },
+  { kind: "files", path: "out" },
+  { kind: "stdout" },
+] as const;
+
+it.each(entries)("a $kind sink is made from its configuration alone, without any I/O", (entry) => {
+  const { context, recorded } = recordingContext();
+  const sink = createSink(sinkSchema.parse(entry), context);
+  expect(sink.name).toBe(entry.kind);
+  expect(sink.kinds.size).toBeGreaterThan(0);
+  expect(sink.status()).toMatchObject({ connected: false, buffered: 0, published: 0 });
+  expect(recorded).toEqual({ published: [], errors: [], dropped: [], connected: [], log: [] });
+});
+
+it("every kind of the configuration has a sink", () => {
+  expect(sinkSchema.options.map((option) => option.shape.kind.value)).toEqual(entries.map(({ kind }) => kind));
+});
+
+it("an unknown kind is refused with the known ones", () => {
+  const config = { kind: "kafka" } as unknown as SinkConfig;
+  expect(() => createSink(config, recordingContext().context)).toThrow(
+    'sink kind "kafka" is not known; use one of nats, viewer, files, stdout',
+  );
+});
