@@ -62,16 +62,17 @@ export const oneLine = (text: string): string =>
 
 function prettyField(value: unknown): string {
   if (typeof value === "string") return /^[\w./:@*+-]+$/.test(value) ? value : JSON.stringify(value);
-  return JSON.stringify(value) ?? "undefined";
+  return JSON.stringify(value);
 }
 
 function prettyWriter(output: { write(line: string): unknown }, level: LogLevel, colour: boolean): Write {
   return (message, fields) => {
     const time = new Date().toISOString().slice(11, 23);
     const name = level.padEnd(5);
-    const parts = Object.entries(fields ?? {}).map(([key, value]) => `${key}=${prettyField(value)}`);
+    const shown = Object.entries(fields ?? {}).filter(([, value]) => value !== undefined);
+    const parts = [message, ...shown.map(([key, value]) => `${key}=${prettyField(value)}`)].map(oneLine);
     const head = colour ? `\u001b[90m${time}\u001b[0m \u001b[${COLOURS[level]}m${name}\u001b[0m` : `${time} ${name}`;
-    output.write(`${head} ${oneLine([message, ...parts].join("  "))}\n`);
+    output.write(`${head} ${parts.join("  ")}\n`);
   };
 }
 

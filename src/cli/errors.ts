@@ -9,11 +9,11 @@ const PROGRAM = "video-explainer";
 const said = (text: string): string => `${PROGRAM}: ${oneLine(maskCredentials(text))}`;
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
-function usage(error: CommanderError): string {
+function usage(error: CommanderError, command: string): string {
   const [first = "", ...rest] = error.message.split("\n");
   const hint = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(rest.join(" ").trim())?.[1];
   const wrong = first.replace(/^error: /, "").replace(/\.$/, "");
-  return said(hint ? `${wrong}; did you mean ${hint}?` : `${wrong}; see ${PROGRAM} --help`);
+  return said(hint ? `${wrong}; did you mean ${hint}?` : `${wrong}; see ${command} --help`);
 }
 
 function words(error: unknown): string {
@@ -31,10 +31,10 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof VideoExplainerError ? error.exitCode : 1;
 }
 
-/** What to print on stderr: one line an error, one a fault of a configuration; with `verbose` the stack too. */
-export function errorLines(error: unknown, verbose: boolean): string[] {
+/** What to print on stderr: one line an error, one a fault of a configuration; with `verbose` the stack too. `command` is whose help is named. */
+export function errorLines(error: unknown, verbose: boolean, command = PROGRAM): string[] {
   if (error instanceof CommanderError)
-    return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error)];
+    return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error, command)];
   const lines =
     error instanceof ConfigError
       ? error.faults.map((fault) =>

@@ -20,6 +20,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./run.js")).runCommand(),
   },
   {
+    name: "attribute",
+    summary: "explain one tensor or image: a relevance map and scores",
+    load: async () => (await import("./attribute.js")).attributeCommand(),
+  },
+  {
     name: "validate",
     summary: "check a configuration and print it with its defaults",
     load: async () => (await import("./validate.js")).validateCommand(),
@@ -43,15 +48,20 @@ function takeOver(command: Command): Command {
   return command;
 }
 
-async function createProgram(args: readonly string[]): Promise<Command> {
+/** The command that the arguments name, if there is such a one. */
+function commandOf(args: readonly string[]): string | undefined {
+  const operands = args.filter((arg) => !arg.startsWith("-"));
+  const wanted = operands[0] === "help" ? operands[1] : operands[0];
+  return COMMANDS.find(({ name }) => name === wanted)?.name;
+}
+
+async function createProgram(wanted: string | undefined): Promise<Command> {
   const program = new Command("video-explainer")
     .description("Explains, live, what an image classifier sees in camera and video streams.")
     .version(packageVersion(), "--version", "print the version")
     .option("--verbose", "print the stack of an error")
     .helpOption("-h, --help", "show help")
     .addHelpText("after", EXAMPLE);
-  const operands = args.filter((arg) => !arg.startsWith("-"));
-  const wanted = operands[0] === "help" ? operands[1] : operands[0];
   for (const { name, summary, load } of COMMANDS) {
     program.addCommand(name === wanted ? (await load()).summary(summary) : new Command(name).summary(summary));
   }
@@ -65,12 +75,14 @@ async function createProgram(args: readonly string[]): Promise<Command> {
 export async function main(args: readonly string[]): Promise<number> {
   const end = args.indexOf("--");
   const verbose = (end < 0 ? args : args.slice(0, end)).includes("--verbose");
+  const wanted = commandOf(args);
   try {
-    const program = await createProgram(args);
+    const program = await createProgram(wanted);
     await program.parseAsync(args, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    for (const line of errorLines(error, verbose)) process.stderr.write(`${line}\n`);
+    const command = wanted === undefined ? "video-explainer" : `video-explainer ${wanted}`;
+    for (const line of errorLines(error, verbose, command)) process.stderr.write(`${line}\n`);
     return exitCodeOf(error);
   }
 }

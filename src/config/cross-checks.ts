@@ -153,13 +153,15 @@ function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradi
   const faults: Contradiction[] = [];
   const say = (path: Path, name: string, text: string) =>
     faults.push({ path: ["sinks", i, ...path], text: `sinks[${i}].${name} ${text}` });
-  const stream = typeof written === "object" && written !== null && "stream" in written;
-  if (stream && !sink.jetstream)
+  const keys = Object(written) as { stream?: unknown; jetstream?: unknown };
+  // `jetstream: false` beside a stream is a switch turned off, not a contradiction.
+  if (keys.stream !== undefined && keys.jetstream === undefined) {
     say(["stream"], "stream", "has no effect without jetstream: true; set that, or leave it out");
+  }
   const { duplicateWindowSeconds, maxAgeSeconds } = sink.stream;
   if (duplicateWindowSeconds > maxAgeSeconds) {
     const text = `of ${duplicateWindowSeconds} is longer than stream.maxAgeSeconds of ${maxAgeSeconds}, which NATS refuses; make it no longer`;
-    const explicit = stream && "duplicateWindowSeconds" in Object((written as { stream: unknown }).stream);
+    const explicit = "duplicateWindowSeconds" in Object(keys.stream);
     say(["stream", explicit ? "duplicateWindowSeconds" : "maxAgeSeconds"], "stream.duplicateWindowSeconds", text);
   }
   if (sink.password !== undefined && sink.user === undefined) say(["password"], "password", "needs user beside it");

@@ -48,7 +48,7 @@ describe("loading a configuration file", () => {
     expect(loaded.baseDir).toBe(resolve(folder));
     expect(loaded.text).toBe(VALID);
     expect(loaded.locate("sources[0].url")).toEqual({ line: 4, column: 10 });
-    expect(loaded.locate("sinks[1].password")).toEqual({ line: 8, column: 52 });
+    expect(loaded.locate("sinks[1].password")).toEqual({ line: 8, column: 54 });
     expect(loaded.locate("metrics.port")).toEqual({ line: 1, column: 1 });
   });
 

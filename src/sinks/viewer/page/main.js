@@ -71,6 +71,7 @@ function layOut() {
   byId("all").hidden = !enlarged;
   byId("welcome").hidden = tiles.size > 0;
   grid.hidden = tiles.size === 0;
+  byId("legend").hidden = tiles.size === 0;
   const rem = Number.parseFloat(getComputedStyle(root).fontSize);
   const { columns, rowHeight } = arrange(shown.length, grid.clientWidth, grid.clientHeight, rem);
   grid.style.setProperty("--columns", columns);

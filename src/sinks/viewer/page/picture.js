@@ -91,12 +91,11 @@ export function createPicture(canvas) {
   const resize = () => {
     if (!held) return;
     const { width, height } = held.frame;
-    const box = canvas.parentElement;
+    const box = canvas.parentElement.getBoundingClientRect();
     canvas.style.aspectRatio = `${width} / ${height}`;
     canvas.closest(".tile").style.setProperty("--aspect", width / height);
-    const drawn =
-      box.clientHeight > 0 ? Math.min(box.clientWidth, (box.clientHeight * width) / height) : box.clientWidth;
-    canvas.style.width = `${Math.floor(drawn)}px`;
+    const drawn = box.height > 0 ? Math.min(box.width, (box.height * width) / height) : box.width;
+    canvas.style.width = `${drawn}px`;
     const w = Math.max(16, Math.min(3840, Math.round(drawn * (devicePixelRatio || 1))));
     const h = Math.max(16, Math.round((w * height) / width));
     if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
