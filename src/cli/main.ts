@@ -33,7 +33,8 @@ const COMMANDS: readonly CommandEntry[] = [
 
 const EXAMPLE = `
 Examples:
-  $ video-explainer validate demo.yaml
+  $ video-explainer validate config/demo.yaml
+  $ video-explainer run config/demo.yaml
   $ video-explainer help validate
 
 Exit codes: 0 done, 1 failed at run time, 2 the input is wrong.`;

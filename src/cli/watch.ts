@@ -1,0 +1,262 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command } from "commander";
+import type { Msg } from "nats";
+import { NAME } from "../config/schema.js";
+import { InputError, VideoExplainerError } from "../errors.js";
+import { makeMessage } from "../sinks/headers.js";
+import { type Link, openLink } from "../sinks/nats-link.js";
+import { type NatsServers, readServers } from "../sinks/nats-servers.js";
+import type { SinkContext } from "../sinks/registry.js";
+import type { MessageKind, OutMessage } from "../sinks/sink.js";
+import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../sinks/summary.js";
+import { createViewerSink } from "../sinks/viewer/index.js";
+import { createFrameAssembler } from "./watch-frames.js";
+import { createLines } from "./watch-lines.js";
+
+const RETRY_MS = 2000;
+/** Unread output beyond which lines for people are left out, and a reader of JSON lines is given up. */
+const LIMITS = { lineBytes: 1024 * 1024, jsonBytes: 256 * 1024 * 1024 };
+const KINDS: readonly MessageKind[] = ["summary", "overlay", "heatmap", "status"];
+const PICTURES: readonly MessageKind[] = ["overlay", "heatmap"];
+
+interface WatchOptions {
+  server: string[];
+  prefix: string;
+  station: string;
+  source: string;
+  json?: boolean;
+  count?: string;
+  view?: boolean;
+  host: string;
+  port: string;
+}
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+function readName(option: string, text: string, anyAllowed: boolean): string {
+  if ((anyAllowed && text === "*") || NAME.test(text)) return text;
+  const any = anyAllowed ? ", or * for all" : "";
+  const rule = `use letters, digits, - or _, beginning with a letter or digit${any}`;
+  throw new InputError("watch-name", `--${option} ${JSON.stringify(text)} cannot be part of a NATS subject: ${rule}`);
+}
+
+function readNumber(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+  throw new InputError(
+    "watch-number",
+    `--${option} ${JSON.stringify(text)} is not usable: give a whole number, ${range}`,
+  );
+}
+
+interface Topic {
+  station: string;
+  source: string;
+  kind: MessageKind;
+}
+
+function topicOf(subject: string): Topic | null {
+  const [, station, source, kind, ...rest] = subject.split(".");
+  if (!station || !source || rest.length > 0 || !KINDS.includes(kind as MessageKind)) return null;
+  return { station, source, kind: kind as MessageKind };
+}
+
+type Parsed<T> = { value: T } | { fault: string };
+
+/** Keys that a newer worker adds are no fault. */
+function parse<T>(schema: { safeParse(value: unknown): ReturnType<typeof summarySchema.safeParse> | ReturnType<typeof statusSchema.safeParse> }, body: Uint8Array): Parsed<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return { fault: "it is not JSON" };
+  }
+  const result = schema.safeParse(json);
+  const fault = result.success ? undefined : result.error.issues.find((issue) => issue.code !== "unrecognized_keys");
+  return fault ? { fault: `${fault.path.join(".") || "message"}: ${fault.message}` } : { value: json as T };
+}
+
+/** The message as its publisher's pipeline made it, and the name of its frame. */
+function received(topic: Topic, message: Msg): { frame: string; out: OutMessage } {
+  const header = (name: string): string => message.headers?.get(name) ?? "";
+  const sequence = Number(header("Frame-Sequence")) || 0;
+  const time = header("Frame-Time") || new Date().toISOString();
+  const out = makeMessage({ ...topic, epoch: 0, sequence, time, body: message.data, whenFull: "drop" });
+  const id = header("Nats-Msg-Id");
+  const ending = `-${topic.kind}`;
+  return { frame: id.endsWith(ending) ? id.slice(0, -ending.length) : String(sequence), out };
+}
+
+/** Subscribes, and subscribes again whenever the server is back, until stopped. */
+async function follow(
+  servers: NatsServers,
+  subjects: readonly string[],
+  onMessage: (message: Msg) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  let complaint = "";
+  const complain = (error: unknown): void => {
+    const sentence = error instanceof Error ? error.message : String(error);
+    if (sentence !== complaint) say(`${sentence}; trying again every ${RETRY_MS / 1000} s`);
+    complaint = sentence;
+  };
+  while (!stop.aborted) {
+    let link: Link | undefined;
+    try {
+      link = await openLink(servers, [], "video-explainer watch", stop);
+      complaint = "";
+      say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
+      for (const subject of subjects) {
+        link.nc.subscribe(subject, { callback: (error, message) => (error ? complain(error) : onMessage(message)) });
+      }
+      const { signal } = link;
+      await new Promise<void>((resolve) => {
+        for (const one of [signal, stop]) {
+          if (one.aborted) resolve();
+          else one.addEventListener("abort", () => resolve(), { once: true });
+        }
+      });
+      if (!stop.aborted) complain(signal.reason);
+    } catch (error) {
+      if (!stop.aborted) complain(error);
+    } finally {
+      await link?.nc.close();
+    }
+    if (!stop.aborted) await sleep(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
+  }
+}
+
+/** A page over the topics, and where the messages for it go. */
+async function openView(host: string, port: number, station: string) {
+  const { events, log }: Pick<SinkContext, "events" | "log"> = {
+    events: {
+      onPublished: () => undefined,
+      onError: (error) => say(error.message),
+      onDropped: () => undefined,
+      onConnected: () => undefined,
+    },
+    log: { debug: () => undefined, info: say, warn: say, error: say },
+  };
+  const sink = createViewerSink({ kind: "viewer", host, port }, { station, events, log, baseDir: "." });
+  await sink.connect();
+  const frames = createFrameAssembler((outcome) => void sink.write(outcome));
+  return {
+    add(frame: string, out: OutMessage, summary?: Summary) {
+      if (out.kind === "status") void sink.write({ source: out.source, summary: null, messages: [out] });
+      else frames.add(frame, out, summary);
+    },
+    async close() {
+      frames.close();
+      await sink.close(1000);
+    },
+  };
+}
+
+async function watch(options: WatchOptions): Promise<void> {
+  const servers = readServers({ servers: options.server });
+  const prefix = readName("prefix", options.prefix, false);
+  const station = readName("station", options.station, true);
+  const source = readName("source", options.source, true);
+  const count = options.count === undefined ? Infinity : readNumber("count", options.count, 1, Number.MAX_SAFE_INTEGER);
+  const port = readNumber("port", options.port, 0, 65_535);
+
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+
+  const view = options.view ? await openView(options.host, port, station) : undefined;
+  const { stdout } = process;
+  const colours = stdout.isTTY === true && !process.env.NO_COLOR;
+  const lines = createLines({ colours, withStation: station === "*" });
+  const blamed = new Set<string>();
+  let seen = 0;
+  let skipped = 0;
+  let failure: Error | undefined;
+
+  const print = (line: string): void => {
+    if (stdout.writableLength > LIMITS.lineBytes) {
+      skipped++;
+      return;
+    }
+    if (skipped > 0) stdout.write(`(${skipped} lines left out: the reader is too slow)\n`);
+    skipped = 0;
+    stdout.write(`${line}\n`);
+  };
+  const printJson = (body: Uint8Array): void => {
+    if (stdout.writableLength > LIMITS.jsonBytes) {
+      failure = new VideoExplainerError("watch-reader", "the reader of standard output is too slow: let it read faster, or watch fewer sources with --source");
+      return stop();
+    }
+    stdout.write(`${new TextDecoder().decode(body).replace(/\s*\n\s*/g, " ").trim()}\n`);
+  };
+  const blame = (subject: string, fault: string): void => {
+    if (!blamed.has(subject)) say(`a message on ${subject} cannot be read, ${fault}; further ones there are left out silently`);
+    blamed.add(subject);
+  };
+
+  const onSummary = (summary: Summary, body: Uint8Array): void => {
+    seen++;
+    if (options.json) printJson(body);
+    else if (!view) print(lines.summary(summary));
+    if (seen >= count) stop();
+  };
+  const onStatus = (status: SourceStatus): void => {
+    const line = options.json ? null : lines.status(status);
+    if (line !== null) print(line);
+  };
+
+  const onMessage = (message: Msg): void => {
+    const topic = topicOf(message.subject);
+    if (!topic || stopping.signal.aborted) return;
+    const { frame, out } = received(topic, message);
+    if (topic.kind === "summary") {
+      const parsed = parse<Summary>(summarySchema, message.data);
+      if ("fault" in parsed) return blame(message.subject, parsed.fault);
+      view?.add(frame, out, parsed.value);
+      onSummary(parsed.value, message.data);
+    } else if (topic.kind === "status") {
+      const parsed = parse<SourceStatus>(statusSchema, message.data);
+      if ("fault" in parsed) return blame(message.subject, parsed.fault);
+      view?.add(frame, out);
+      onStatus(parsed.value);
+    } else view?.add(frame, out);
+  };
+
+  const kinds = KINDS.filter((kind) => view !== undefined || !PICTURES.includes(kind));
+  const subjects = view ? [`${prefix}.${station}.${source}.*`] : kinds.map((k) => `${prefix}.${station}.${source}.${k}`);
+  try {
+    await follow(servers, subjects, onMessage, stopping.signal);
+  } finally {
+    await view?.close();
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+  if (failure) throw failure;
+}
+
+/** `video-explainer watch` */
+export const watchCommand = (): Command =>
+  new Command("watch")
+    .description("follow the topics of workers: summaries in the terminal, or the live page")
+    .option("--server <url...>", "NATS servers, with credentials where needed", ["nats://127.0.0.1:4222"])
+    .option("--prefix <name>", "first part of the topics", "explain")
+    .option("--station <name>", "one station, or * for all", "*")
+    .option("--source <name>", "one source, or * for all", "*")
+    .option("--json", "print summaries as they were published, one JSON object a line")
+    .option("--count <n>", "end after so many summaries")
+    .option("--view", "serve the live page from the topics; the terminal then shows changes of state alone")
+    .option("--host <address>", "address of the live page; 0.0.0.0 opens it to the network", "127.0.0.1")
+    .option("--port <n>", "port of the live page; 0 takes a free one", "8081")
+    .addHelpText(
+      "after",
+      `
+Goes on until Ctrl-C. While the server is away it says so and keeps trying.
+
+Examples:
+  $ video-explainer watch --server nats://10.0.0.2:4222 --source cam-1
+  $ video-explainer watch --json --count 100 | jq .classification.target.label
+  $ video-explainer watch --view --port 8081`,
+    )
+    .action(watch);
