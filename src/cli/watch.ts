@@ -1,23 +1,18 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { Msg } from "nats";
 import { NAME } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { makeMessage } from "../sinks/headers.js";
-import { type Link, openLink } from "../sinks/nats-link.js";
-import { type NatsServers, readServers } from "../sinks/nats-servers.js";
+import { readServers } from "../sinks/nats-servers.js";
 import type { SinkContext } from "../sinks/registry.js";
-import type { MessageKind, OutMessage } from "../sinks/sink.js";
+import type { OutMessage } from "../sinks/sink.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../sinks/summary.js";
 import { createViewerSink } from "../sinks/viewer/index.js";
 import { createFrameAssembler } from "./watch-frames.js";
 import { createLines } from "./watch-lines.js";
+import { followTopics, parseBody, received, topicOf } from "./watch-topics.js";
 
-const RETRY_MS = 2000;
 /** Unread output beyond which lines for people are left out, and a reader of JSON lines is given up. */
 const LIMITS = { lineBytes: 1024 * 1024, jsonBytes: 256 * 1024 * 1024 };
-const KINDS: readonly MessageKind[] = ["summary", "overlay", "heatmap", "status"];
-const PICTURES: readonly MessageKind[] = ["overlay", "heatmap"];
 
 interface WatchOptions {
   server: string[];
@@ -48,83 +43,6 @@ function readNumber(option: string, text: string, least: number, most: number): 
     "watch-number",
     `--${option} ${JSON.stringify(text)} is not usable: give a whole number, ${range}`,
   );
-}
-
-interface Topic {
-  station: string;
-  source: string;
-  kind: MessageKind;
-}
-
-function topicOf(subject: string): Topic | null {
-  const [, station, source, kind, ...rest] = subject.split(".");
-  if (!station || !source || rest.length > 0 || !KINDS.includes(kind as MessageKind)) return null;
-  return { station, source, kind: kind as MessageKind };
-}
-
-type Parsed<T> = { value: T } | { fault: string };
-
-/** Keys that a newer worker adds are no fault. */
-function parse<T>(schema: { safeParse(value: unknown): ReturnType<typeof summarySchema.safeParse> | ReturnType<typeof statusSchema.safeParse> }, body: Uint8Array): Parsed<T> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return { fault: "it is not JSON" };
-  }
-  const result = schema.safeParse(json);
-  const fault = result.success ? undefined : result.error.issues.find((issue) => issue.code !== "unrecognized_keys");
-  return fault ? { fault: `${fault.path.join(".") || "message"}: ${fault.message}` } : { value: json as T };
-}
-
-/** The message as its publisher's pipeline made it, and the name of its frame. */
-function received(topic: Topic, message: Msg): { frame: string; out: OutMessage } {
-  const header = (name: string): string => message.headers?.get(name) ?? "";
-  const sequence = Number(header("Frame-Sequence")) || 0;
-  const time = header("Frame-Time") || new Date().toISOString();
-  const out = makeMessage({ ...topic, epoch: 0, sequence, time, body: message.data, whenFull: "drop" });
-  const id = header("Nats-Msg-Id");
-  const ending = `-${topic.kind}`;
-  return { frame: id.endsWith(ending) ? id.slice(0, -ending.length) : String(sequence), out };
-}
-
-/** Subscribes, and subscribes again whenever the server is back, until stopped. */
-async function follow(
-  servers: NatsServers,
-  subjects: readonly string[],
-  onMessage: (message: Msg) => void,
-  stop: AbortSignal,
-): Promise<void> {
-  let complaint = "";
-  const complain = (error: unknown): void => {
-    const sentence = error instanceof Error ? error.message : String(error);
-    if (sentence !== complaint) say(`${sentence}; trying again every ${RETRY_MS / 1000} s`);
-    complaint = sentence;
-  };
-  while (!stop.aborted) {
-    let link: Link | undefined;
-    try {
-      link = await openLink(servers, [], "video-explainer watch", stop);
-      complaint = "";
-      say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
-      for (const subject of subjects) {
-        link.nc.subscribe(subject, { callback: (error, message) => (error ? complain(error) : onMessage(message)) });
-      }
-      const { signal } = link;
-      await new Promise<void>((resolve) => {
-        for (const one of [signal, stop]) {
-          if (one.aborted) resolve();
-          else one.addEventListener("abort", () => resolve(), { once: true });
-        }
-      });
-      if (!stop.aborted) complain(signal.reason);
-    } catch (error) {
-      if (!stop.aborted) complain(error);
-    } finally {
-      await link?.nc.close();
-    }
-    if (!stop.aborted) await sleep(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
-  }
 }
 
 /** A page over the topics, and where the messages for it go. */
@@ -186,13 +104,22 @@ async function watch(options: WatchOptions): Promise<void> {
   };
   const printJson = (body: Uint8Array): void => {
     if (stdout.writableLength > LIMITS.jsonBytes) {
-      failure = new VideoExplainerError("watch-reader", "the reader of standard output is too slow: let it read faster, or watch fewer sources with --source");
+      failure = new VideoExplainerError(
+        "watch-reader",
+        "the reader of standard output is too slow: let it read faster, or watch fewer sources with --source",
+      );
       return stop();
     }
-    stdout.write(`${new TextDecoder().decode(body).replace(/\s*\n\s*/g, " ").trim()}\n`);
+    stdout.write(
+      `${new TextDecoder()
+        .decode(body)
+        .replace(/\s*\n\s*/g, " ")
+        .trim()}\n`,
+    );
   };
   const blame = (subject: string, fault: string): void => {
-    if (!blamed.has(subject)) say(`a message on ${subject} cannot be read, ${fault}; further ones there are left out silently`);
+    if (!blamed.has(subject))
+      say(`a message on ${subject} cannot be read, ${fault}; further ones there are left out silently`);
     blamed.add(subject);
   };
 
@@ -212,22 +139,22 @@ async function watch(options: WatchOptions): Promise<void> {
     if (!topic || stopping.signal.aborted) return;
     const { frame, out } = received(topic, message);
     if (topic.kind === "summary") {
-      const parsed = parse<Summary>(summarySchema, message.data);
+      const parsed = parseBody(summarySchema, message.data);
       if ("fault" in parsed) return blame(message.subject, parsed.fault);
       view?.add(frame, out, parsed.value);
       onSummary(parsed.value, message.data);
     } else if (topic.kind === "status") {
-      const parsed = parse<SourceStatus>(statusSchema, message.data);
+      const parsed = parseBody(statusSchema, message.data);
       if ("fault" in parsed) return blame(message.subject, parsed.fault);
       view?.add(frame, out);
       onStatus(parsed.value);
     } else view?.add(frame, out);
   };
 
-  const kinds = KINDS.filter((kind) => view !== undefined || !PICTURES.includes(kind));
-  const subjects = view ? [`${prefix}.${station}.${source}.*`] : kinds.map((k) => `${prefix}.${station}.${source}.${k}`);
+  const kinds = view ? ["*"] : ["summary", "status"];
+  const subjects = kinds.map((kind) => `${prefix}.${station}.${source}.${kind}`);
   try {
-    await follow(servers, subjects, onMessage, stopping.signal);
+    await followTopics(servers, subjects, onMessage, say, stopping.signal);
   } finally {
     await view?.close();
     process.off("SIGINT", stop);

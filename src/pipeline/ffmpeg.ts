@@ -96,6 +96,8 @@ export function startDecoder(options: DecoderOptions): Decoder {
 
   const stop = async (): Promise<void> => {
     if (!child) return;
+    // That its pipe breaks is our doing, not its fault.
+    command.removeAllListeners("stderr");
     child.stdout?.removeAllListeners("data").destroy();
     (child.stdio[3] as Readable | null)?.destroy();
     await endChild(child, options.graceMs);

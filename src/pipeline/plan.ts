@@ -101,6 +101,7 @@ export async function planDecoding(
         inputOptions: [...(kind.probeOptions?.(config) ?? own), ...forFfprobe(users)],
         mask: spec.mask,
         called: spec.called,
+        live: kind.isLive,
         firstPicture: kind.mixedPictures,
       });
   const { width, height } = knownSize ?? scaledSize(probed!, config);

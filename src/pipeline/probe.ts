@@ -24,6 +24,8 @@ export interface ProbeOptions {
   mask: (text: string) => string;
   /** How the sentence names the input, e.g. `Source belt: film.mp4`. */
   called: string;
+  /** Away rather than unreadable, when nothing can be read. */
+  live: boolean;
   /** Decode the first picture too: photographs keep their rotation there. */
   firstPicture?: boolean;
   signal?: AbortSignal;
@@ -50,7 +52,7 @@ interface ProbeOutput {
 /** Containers that ffmpeg takes text for. */
 const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
 
-/** Asks ffprobe. Throws an `InputError` when there is no video in it, a `VideoExplainerError` when it cannot be reached. */
+/** Asks ffprobe. Throws an `InputError` when there is no video in it, a `VideoExplainerError` when a live source is away. */
 export async function probe(options: ProbeOptions): Promise<Probe> {
   const { called, firstPicture } = options;
   const args = [
@@ -67,6 +69,9 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const format = output.format?.format_name ?? "";
   if (code !== 0 || TEXT_FORMATS.has(format)) {
     const reason = code !== 0 ? words.summary() : null;
+    if (options.live && reason) {
+      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${reason}.`);
+    }
     const what = TEXT_FORMATS.has(format) ? "it is a text file" : (reason ?? `ffprobe ended with code ${code}`);
     throw new InputError("unreadable-video", `${called} cannot be read as video: ${what}.`);
   }

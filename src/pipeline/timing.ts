@@ -6,7 +6,7 @@ export interface Timing {
   delay(attempt: number): number;
   /** So long with frames and the failures before are forgotten. */
   settledMs: number;
-  /** At least so long for the first frame of a connection. */
+  /** At least so long for the first frame of a connection: cameras may send a whole picture every ten seconds only. */
   connectMs: number;
   /** So long for the look at a stream before it is decoded. */
   probeMs: number;
@@ -23,8 +23,8 @@ export interface Timing {
 export const TIMING: Timing = {
   delay: backoff,
   settledMs: 10_000,
-  connectMs: 10_000,
-  probeMs: 15_000,
+  connectMs: 20_000,
+  probeMs: 20_000,
   frozenMs: 5000,
   tickMs: 1000,
   graceMs: 2000,

@@ -1,5 +1,3 @@
-import { basename } from "node:path";
-
 /** ffmpeg's words as `-loglevel level+warning` prints them. */
 export interface Word {
   level: "panic" | "fatal" | "error" | "warning" | "info";
@@ -49,7 +47,8 @@ export class LastWords {
 
   /** The last complaints, different ones only, as part of a sentence; null when there was none. */
   summary(): string | null {
-    const different = [...new Set(this.#faults.map(withoutOrigin))].slice(-2);
+    const texts = [...new Set(this.#faults.map(withoutOrigin))];
+    const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
     return different.length > 0 ? different.join("; ") : null;
   }
 }
@@ -59,9 +58,9 @@ function push(list: string[], text: string, limit: number): void {
   if (list.length > limit) list.shift();
 }
 
-/** `[mov,mp4] moov atom not found` and `file:/a/b.mp4: Invalid data …` without what the sentence around them says already. */
+/** `[mov,mp4] moov atom not found`, `file:/a/b.mp4: Invalid data …`: without what the sentence around them says already. */
 const withoutOrigin = (text: string): string =>
   text
     .replace(/^\[[^\]]+\] /, "")
-    .replace(/^(?:file:)?(\/\S*): /, (_all, path: string) => `${basename(path)}: `)
+    .replace(/^(?:[a-z][a-z0-9+.-]*:\/\/\S*|\/dev\/\S+|pipe:\d|file:.*?): (?=\S)/i, "")
     .replace(/\.$/, "");

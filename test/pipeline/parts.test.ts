@@ -116,7 +116,7 @@ test("ffmpeg's words lose addresses in memory and noise, and its complaints beco
   for (let i = 0; i < 5; i++) words.add(`[h264 @ 0x1] [error] error while decoding MB ${i}`);
   words.add("[error] rtsp://a:s3cret@b: Connection refused");
   expect(words.lines()).toHaveLength(3);
-  expect(words.summary()).toBe("error while decoding MB 4; rtsp://a:***@b: Connection refused");
+  expect(words.summary()).toBe("error while decoding MB 4; Connection refused");
 });
 
 test.each([

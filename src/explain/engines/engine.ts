@@ -9,8 +9,8 @@ export interface EngineOptions {
   device: "cpu" | "cuda";
   /** Threads inside one run; 0 takes one per core. */
   threads: number;
-  /** Write a profile of each operation into the working directory. */
-  profile?: boolean;
+  /** Write a profile of each operation into files that begin so. */
+  profile?: string;
 }
 
 /** A program made ready to run. */

@@ -32,7 +32,8 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     logSeverityLevel: QUIET,
-    enableProfiling: options.profile ?? false,
+    enableProfiling: options.profile !== undefined,
+    ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),
     // Spinning threads would take the cores from decoding and drawing.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
@@ -54,6 +55,7 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
       );
     },
     async close() {
+      if (options.profile !== undefined) session.endProfiling();
       await session.release();
     },
   };

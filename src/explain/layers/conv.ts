@@ -1,5 +1,5 @@
-import type { ConvLayer, Weights } from "../network/network.js";
-import type { Value } from "../program/emitter.js";
+import type { ConvLayer, Weights, Window } from "../network/network.js";
+import type { Emitter, Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const convForward = (scope: Scope, layer: ConvLayer): Value => {
@@ -28,28 +28,32 @@ export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights
 
 /**
  * The transpose of a convolution. At stride 1 it is a plain convolution with the kernel flipped and its channel axes
- * swapped, which engines run faster than a transposed one.
+ * swapped, which engines run faster than a transposed one; so it is at any stride for depthwise and 1 × 1 kernels, with
+ * zeros between the elements of `g`.
  */
 function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Value {
   const { e } = scope;
   const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
-  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [, channels, outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const [kh, kw] = layer.kernel;
   const [sh, sw] = layer.strides;
   const [dh, dw] = layer.dilations;
   const [top, left] = layer.pads;
-  // Padding that makes the flipped convolution give exactly the input's size.
+  // Padding that makes the flipped convolution give exactly the input's size; negative where elements are to be cut off.
   const before = [dh * (kh - 1) - top, dw * (kw - 1) - left] as const;
-  const after = [height - 1 + top - (outHeight - 1) * sh, width - 1 + left - (outWidth - 1) * sw] as const;
-  if (sh === 1 && sw === 1 && before.every((p) => p >= 0) && after.every((p) => p >= 0)) {
-    const pads = [before[0], before[1], after[0], after[1]] as [number, number, number, number];
-    return e.conv(
-      g,
-      e.weights(flip(weight, layer.groups)),
-      undefined,
-      { kernel: layer.kernel, strides: [1, 1], pads, dilations: layer.dilations },
-      layer.groups,
-    );
+  const after = [height + top - outHeight * sh, width + left - outWidth * sw] as const;
+  const flipped = (value: Value, pads: Window["pads"]): Value =>
+    e.conv(value, e.weights(flip(weight, layer.groups)), undefined, { ...layer, strides: [1, 1], pads }, layer.groups);
+  if (kh === 1 && kw === 1 && top === 0 && left === 0) {
+    const spread = insertZeros(e, flipped(g, [0, 0, 0, 0]), [outHeight, outWidth], layer.strides);
+    return fitEnd(e, spread, [outHeight * sh, outWidth * sw], after);
+  }
+  const strided = sh > 1 || sw > 1;
+  if (before.every((p) => p >= 0) && (!strided || layer.groups === channels)) {
+    const spread = strided ? insertZeros(e, g, [outHeight, outWidth], layer.strides) : g;
+    const cut = [Math.min(0, after[0]), Math.min(0, after[1])] as const;
+    const kept = fitEnd(e, spread, [outHeight * sh, outWidth * sw], cut);
+    return flipped(kept, [before[0], before[1], Math.max(0, after[0]), Math.max(0, after[1])]);
   }
   // Without padding the transpose covers (out − 1)·s + d·(k − 1) + 1; what the forward padding added is cut off and what
   // the stride left unread is filled with zeros.
@@ -57,14 +61,36 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
   const bottom = covered[0] - top - height;
   const right = covered[1] - left - width;
   const pads = [top, left, Math.max(0, bottom), Math.max(0, right)] as [number, number, number, number];
-  const map = e.convTranspose(
-    g,
-    e.weights(weight),
-    { kernel: layer.kernel, strides: layer.strides, pads, dilations: layer.dilations },
-    layer.groups,
-    [0, 0],
-  );
+  const map = e.convTranspose(g, e.weights(weight), { ...layer, pads }, layer.groups, [0, 0]);
   return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
+}
+
+/** `stride − 1` zeros after each element along height and width: every element repeated, then all but the first masked. */
+function insertZeros(
+  e: Emitter,
+  value: Value,
+  [height, width]: readonly [number, number],
+  [sh, sw]: readonly [number, number],
+): Value {
+  if (sh === 1 && sw === 1) return value;
+  const [rows, columns] = [height * sh, width * sw];
+  const mask = Float32Array.from({ length: rows * columns }, (_, k) =>
+    Math.floor(k / columns) % sh === 0 && (k % columns) % sw === 0 ? 1 : 0,
+  );
+  return e.mul(e.repeat(value, sh, sw), e.tensor(mask, [1, 1, rows, columns]));
+}
+
+/** Appends zeros at the bottom and right, or cuts rows and columns off where `by` is negative. */
+function fitEnd(
+  e: Emitter,
+  value: Value,
+  [height, width]: readonly [number, number],
+  by: readonly [number, number],
+): Value {
+  const cut = by.some((p) => p < 0)
+    ? e.slice(value, [2, 3], [0, 0], [height + Math.min(0, by[0]), width + Math.min(0, by[1])])
+    : value;
+  return e.pad(cut, [0, 0, 0, 0], [0, 0, Math.max(0, by[0]), Math.max(0, by[1])]);
 }
 
 /** `[out, in / g, kh, kw]` to `[in, out / g, kh, kw]` with the kernel turned by 180°. */

@@ -150,6 +150,15 @@ export class Emitter {
     });
   }
 
+  /** Each element of `[N, C, H, W]` repeated along height and width. */
+  repeat(a: Value, rows: number, columns: number): Value {
+    return this.op("Resize", [a, "", this.tensor(Float32Array.of(1, 1, rows, columns), [4])], {
+      mode: { text: "nearest" },
+      coordinate_transformation_mode: { text: "asymmetric" },
+      nearest_mode: { text: "floor" },
+    });
+  }
+
   finish(): Program {
     const live = new Set(this.#outputs.map((o) => o.name));
     const operations: Operation[] = [];

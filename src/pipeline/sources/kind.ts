@@ -47,3 +47,6 @@ export interface SourceKind {
 
 /** ffmpeg's own limit for silence, in microseconds. */
 export const SILENCE_US = "10000000";
+
+/** ffmpeg would watch twenty frames to guess a rate that nobody needs; a slow camera connects seconds earlier without. */
+export const NO_RATE_GUESS: readonly string[] = ["-fpsprobesize", "0"];

@@ -1,5 +1,5 @@
 import { isAtLeast } from "../tools.js";
-import { SILENCE_US, type SourceKind } from "./kind.js";
+import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
 
 /** Network cameras. */
 export const rtsp: SourceKind = {
@@ -11,6 +11,7 @@ export const rtsp: SourceKind = {
     ...["-rtsp_transport", transport],
     // Its default waits for ever; before ffmpeg 5 `-timeout` meant to listen.
     ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", SILENCE_US],
+    ...NO_RATE_GUESS,
   ],
   input: ({ url }) => ({ address: url }),
 };

@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Msg } from "nats";
+import type { z } from "zod";
+import { makeMessage } from "../sinks/headers.js";
+import { type Link, openLink } from "../sinks/nats-link.js";
+import type { NatsServers } from "../sinks/nats-servers.js";
+import type { MessageKind, OutMessage } from "../sinks/sink.js";
+
+const RETRY_MS = 2000;
+const KINDS: readonly MessageKind[] = ["summary", "overlay", "heatmap", "status"];
+
+export interface Topic {
+  station: string;
+  source: string;
+  kind: MessageKind;
+}
+
+/** The parts of `{prefix}.{station}.{source}.{kind}`; null when the subject is none. */
+export function topicOf(subject: string): Topic | null {
+  const [, station, source, kind, ...rest] = subject.split(".");
+  if (!station || !source || rest.length > 0 || !KINDS.includes(kind as MessageKind)) return null;
+  return { station, source, kind: kind as MessageKind };
+}
+
+/** The message's JSON when it is of the schema; keys that a newer worker adds are no fault. */
+export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): { value: T } | { fault: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return { fault: "it is not JSON" };
+  }
+  const result = schema.safeParse(json);
+  const fault = result.success ? undefined : result.error.issues.find((issue) => issue.code !== "unrecognized_keys");
+  return fault ? { fault: `${fault.path.join(".") || "message"}: ${fault.message}` } : { value: json as T };
+}
+
+/** The message as its publisher's pipeline made it, and the name of its frame. */
+export function received(topic: Topic, message: Msg): { frame: string; out: OutMessage } {
+  const header = (name: string): string => message.headers?.get(name) ?? "";
+  const sequence = Number(header("Frame-Sequence")) || 0;
+  const time = header("Frame-Time") || new Date().toISOString();
+  const out = makeMessage({ ...topic, epoch: 0, sequence, time, body: message.data, whenFull: "drop" });
+  const id = header("Nats-Msg-Id");
+  const ending = `-${topic.kind}`;
+  return { frame: id.endsWith(ending) ? id.slice(0, -ending.length) : String(sequence), out };
+}
+
+/** Subscribes, and subscribes again whenever the server is back, until stopped. */
+export async function followTopics(
+  servers: NatsServers,
+  subjects: readonly string[],
+  onMessage: (message: Msg) => void,
+  say: (sentence: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  let complaint = "";
+  const complain = (error: unknown): void => {
+    const sentence = error instanceof Error ? error.message : String(error);
+    if (sentence !== complaint) say(`${sentence}; trying again every ${RETRY_MS / 1000} s`);
+    complaint = sentence;
+  };
+  while (!stop.aborted) {
+    let link: Link | undefined;
+    try {
+      link = await openLink(servers, [], "video-explainer watch", stop);
+      complaint = "";
+      say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
+      for (const subject of subjects) {
+        link.nc.subscribe(subject, { callback: (error, message) => (error ? complain(error) : onMessage(message)) });
+      }
+      const { signal } = link;
+      await new Promise<void>((resolve) => {
+        for (const one of [signal, stop]) {
+          if (one.aborted) resolve();
+          else one.addEventListener("abort", () => resolve(), { once: true });
+        }
+      });
+      if (!stop.aborted) complain(signal.reason);
+    } catch (error) {
+      if (!stop.aborted) complain(error);
+    } finally {
+      await link?.nc.close();
+    }
+    if (!stop.aborted) await sleep(RETRY_MS, undefined, { signal: stop }).catch(() => undefined);
+  }
+}

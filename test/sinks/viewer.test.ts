@@ -1,0 +1,327 @@
+import { request } from "node:http";
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { VideoExplainerError } from "../../src/errors.js";
+import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
+import { encodePicture, parseClientMessage } from "../../src/sinks/viewer/protocol.js";
+import { freePort } from "../support/nats-server.js";
+import { pause, type Recorded, recordingContext, until } from "../support/sinks.js";
+import { connectClient, decodePicture } from "./viewer-client.js";
+import { frame, PLACEMENT, status, summary } from "./viewer-stream.js";
+
+const KEY = "line-3/belt";
+const PICTURES = { original: Buffer.from("a jpeg"), heatmap: Buffer.from("a png"), placement: PLACEMENT };
+const open: ViewerSink[] = [];
+const clients: { socket: { terminate(): void } }[] = [];
+
+async function start(port = 0): Promise<{ sink: ViewerSink; url: string; recorded: Recorded }> {
+  const { context, recorded } = recordingContext();
+  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port }, context);
+  await sink.connect();
+  open.push(sink);
+  return { sink, url: sink.url!, recorded };
+}
+
+async function join(url: string, acknowledges: boolean, headers?: Record<string, string>) {
+  const client = await connectClient(url, acknowledges, headers);
+  clients.push(client);
+  return client;
+}
+
+/** A request whose path goes out exactly as written. */
+function ask(url: string, path: string, method = "GET", headers = {}) {
+  return new Promise<{ code: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
+    const { hostname, port } = new URL(url);
+    const asked = request({ hostname, port, path, method, headers }, (response) => {
+      let body = "";
+      response.on("data", (chunk) => {
+        body += chunk;
+      });
+      response.on("end", () => resolve({ code: response.statusCode!, headers: response.headers, body }));
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.socket.terminate();
+  await Promise.all(open.splice(0).map((sink) => sink.close(1000)));
+});
+
+describe("the page's files", () => {
+  it("are served with strict headers and a tag to ask again with", async () => {
+    const { url } = await start();
+    const page = await ask(url, "/");
+    expect(page.code).toBe(200);
+    expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(page.headers["content-security-policy"]).toMatch(/^default-src 'self'.*frame-ancestors 'none'/);
+    expect(page.headers["x-content-type-options"]).toBe("nosniff");
+    expect(page.headers["referrer-policy"]).toBe("no-referrer");
+    const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => `/${file}`);
+    expect(files.length).toBeGreaterThan(5);
+    for (const file of files) expect((await ask(url, file)).code, file).toBe(200);
+    const again = await ask(url, "/main.js?v=1", "GET", { "if-none-match": (await ask(url, "/main.js")).headers.etag });
+    expect(again.code).toBe(304);
+  });
+
+  it("name nothing outside of this server", async () => {
+    const { url } = await start();
+    const page = await ask(url, "/");
+    const scripts = [...page.body.matchAll(/src="([^"]+\.js)"/g)].map(([, file]) => `/${file}`);
+    for (const path of ["/", "/base.css", "/tile.css", "/layouts.css", "/theme.css", ...scripts]) {
+      expect((await ask(url, path)).body, path).not.toMatch(/(https?:)?\/\/[a-z0-9.-]+\.[a-z]{2,}/i);
+    }
+  });
+
+  it("are all there is: any other path is not found", async () => {
+    const { url } = await start();
+    for (const path of [
+      "/../index.ts",
+      "/../../../../../../etc/passwd",
+      "/%2e%2e/index.ts",
+      "/..%2findex.ts",
+      "/..\\index.ts",
+      "//etc/passwd",
+      "/./main.js",
+      "/page/main.js",
+      "/constructor",
+      "/__proto__",
+      "/live",
+      "/%00",
+    ]) {
+      expect((await ask(url, path)).code, path).toBe(404);
+    }
+    expect((await ask(url, "/", "POST")).code).toBe(405);
+  });
+});
+
+describe("listening", () => {
+  it("fails with one sentence when the port is in use", async () => {
+    const port = await freePort();
+    await start(port);
+    const { context } = recordingContext();
+    const second = createViewerSink({ kind: "viewer", host: "127.0.0.1", port }, context);
+    const error = await second.connect().catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(VideoExplainerError);
+    expect((error as Error).message).toBe(
+      `the live page cannot listen on 127.0.0.1: port ${port} is in use: stop the program that has it, or choose another port`,
+    );
+    await second.close(100);
+  });
+
+  it("ends with browsers connected, and gives the port back", async () => {
+    const { sink, url } = await start();
+    const client = await join(url, true);
+    await sink.close(1000);
+    await until("the browser to be told", () => client.closed !== undefined);
+    expect(sink.url).toBeUndefined();
+    await start(Number(new URL(url).port));
+  });
+
+  it("tells its address in the log", async () => {
+    const { url, recorded } = await start();
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    expect(recorded.log.join()).toContain(`live page at ${url}`);
+    expect(recorded.connected).toEqual([{ connected: true }]);
+  });
+});
+
+describe("who may connect", () => {
+  it("is this page, and programs that are no browsers", async () => {
+    const { url } = await start();
+    const own = await join(url, true, { origin: url.slice(0, -1) });
+    expect(own.messages[0]!.type).toBe("hello");
+    expect((await join(url, true)).messages[0]!.type).toBe("hello");
+  });
+
+  it("is not the page of another site, nor one that goes by another name for this machine", async () => {
+    const { url } = await start();
+    const { host, port } = new URL(url);
+    const foreign = [
+      { origin: "http://evil.example" },
+      { origin: `http://127.0.0.1:${Number(port) + 1}` },
+      { origin: "null" },
+      { origin: `https://evil.example:${port}`, host: `evil.example:${port}` },
+      { host: `evil.example:${port}` },
+    ];
+    for (const headers of foreign) {
+      expect((await join(url, true, headers)).refused, JSON.stringify(headers)).toMatch(/^403 /);
+    }
+    const proxied = { host: "monitor.example", origin: "https://monitor.example", "x-forwarded-for": "10.0.0.9" };
+    expect((await join(url, true, proxied)).messages[0]!.type).toBe("hello");
+    expect((await join(url, true, { origin: `http://${host}` })).refused).toBeUndefined();
+  });
+
+  it("is 32 browsers; the next is told why it is turned away, until one leaves", async () => {
+    const { url } = await start();
+    const first = await join(url, true);
+    for (let i = 1; i < 32; i++) await join(url, true);
+    const refused = await join(url, true);
+    expect(refused.closed).toEqual({ code: 1013, reason: "32 browsers are connected already, which is the limit" });
+    first.socket.close();
+    await until("the place to be free", async () => (await join(url, true)).messages.length > 0);
+  });
+
+  it("loses the connection when it says what the page never says", async () => {
+    const { url } = await start();
+    const client = await join(url, true);
+    client.socket.send('{"type":"ack"}');
+    await until("the connection to be closed", () => client.closed?.code === 1008);
+  });
+});
+
+describe("pictures", () => {
+  it("come with the frame's size, place of the heatmap and both pictures", async () => {
+    const { sink, url } = await start();
+    const client = await join(url, true);
+    await sink.write(frame(summary("belt", 7), PICTURES));
+    await until("the picture", () => client.pictures.length > 0);
+    expect(client.pictures[0]).toMatchObject({ key: KEY, sequence: 7, frame: { width: 640, height: 360 } });
+    expect(client.pictures[0]!.placement).toEqual(PLACEMENT);
+    expect(client.pictures[0]!.original.toString()).toBe("a jpeg");
+    expect(client.pictures[0]!.heatmap.toString()).toBe("a png");
+  });
+
+  it("are not sent to a browser that has not drawn the last one, while another gets each and both get every figure", async () => {
+    const { sink, url } = await start();
+    const slow = await join(url, false);
+    const quick = await join(url, true);
+    for (let i = 0; i < 60; i++) {
+      await sink.write(frame(summary("belt", i), PICTURES));
+      await until(`picture ${i}`, () => quick.pictures.at(-1)?.sequence === i);
+      await pause(2);
+    }
+    expect(quick.pictures.map((p) => p.sequence)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(slow.pictures.map((p) => p.sequence)).toEqual([0]);
+    await until("every figure", () => slow.rows(KEY).length === 60 && quick.rows(KEY).length === 60);
+    slow.acknowledge(slow.pictures[0]!);
+    await until("the newest picture, not the second", () => slow.pictures.at(-1)?.sequence === 59);
+    expect(slow.pictures).toHaveLength(2);
+  });
+
+  it("of one source do not wait for another's", async () => {
+    const { sink, url } = await start();
+    const client = await join(url, false);
+    await sink.write(frame(summary("belt", 0), PICTURES));
+    await sink.write(frame(summary("cam-2", 0), PICTURES));
+    await until("one of each", () => client.pictures.length === 2);
+  });
+
+  it("come at once to a browser that joins later, and to one that looks at a source again", async () => {
+    const { sink, url } = await start();
+    await sink.write(frame(summary("belt", 3), PICTURES));
+    const client = await join(url, true);
+    await until("the picture", () => client.pictures.length === 1);
+    client.watch([]);
+    await until("nobody to look", () => !sink.wantsOriginal!("belt"));
+    await sink.write(frame(summary("belt", 4), PICTURES));
+    client.watch([KEY]);
+    await until("the newer picture", () => client.pictures.at(-1)?.sequence === 4);
+  });
+
+  it("are wanted only while somebody looks at that source", async () => {
+    const { sink, url } = await start();
+    expect(sink.wantsOriginal!("belt")).toBe(false);
+    const client = await join(url, true);
+    expect(sink.wantsOriginal!("belt")).toBe(true);
+    client.watch([KEY]);
+    await until("the other source to be let go", () => !sink.wantsOriginal!("cam-2"));
+    expect(sink.wantsOriginal!("belt")).toBe(true);
+    client.socket.close();
+    await until("the source to be let go", () => !sink.wantsOriginal!("belt"));
+  });
+
+  it("that were made while nobody looked, without their original, wait for a better one", async () => {
+    const { sink, url } = await start();
+    await sink.write(frame(summary("belt", 0), { ...PICTURES, original: undefined }));
+    const client = await join(url, true);
+    await sink.write(frame(summary("belt", 1), PICTURES));
+    await until("a picture", () => client.pictures.length > 0);
+    expect(client.pictures[0]!.sequence).toBe(1);
+    await sink.write(frame(summary("belt", 2), { ...PICTURES, original: undefined }));
+    await until("the one without, as none better came", () => client.pictures.length > 1);
+    expect(client.pictures[1]!.heatmap.toString()).toBe("a png");
+  });
+
+  it("that were only classified do not push out an explained one", async () => {
+    const { sink, url } = await start();
+    await sink.write(frame(summary("belt", 0), PICTURES));
+    await sink.write(frame(summary("belt", 1, { relevance: null }), { original: PICTURES.original }));
+    const client = await join(url, true);
+    await until("a picture", () => client.pictures.length > 0);
+    expect(client.pictures[0]!.sequence).toBe(0);
+    expect(client.rows(KEY).map((row) => row[3])).toContain(null);
+  });
+
+  it("bring the published overlay where there is no original", async () => {
+    const { sink, url } = await start();
+    const client = await join(url, true);
+    const overlay = Buffer.from("an overlay");
+    await sink.write(frame(summary("belt", 0), { heatmap: PICTURES.heatmap, overlay }));
+    await until("the picture", () => client.pictures.length > 0);
+    expect(client.pictures[0]).toMatchObject({ placement: null, overlay });
+  });
+});
+
+describe("figures", () => {
+  it("of the last minute and the last status greet a browser that comes later, and none comes twice", async () => {
+    const { sink, url } = await start();
+    await sink.write(status("belt", { state: "stalled", reason: "no frame for 10 s" }));
+    for (let i = 0; i < 3; i++) {
+      await sink.write(frame(summary("belt", i), {}));
+      await pause(220);
+    }
+    await sink.write(frame(summary("belt", 3), {}));
+    const client = await join(url, true);
+    await pause(400);
+    expect(client.rows(KEY)).toHaveLength(4);
+    expect(client.rows(KEY)[0]![1]).toBe("water bottle");
+    expect(client.news(KEY)[0]!.status).toMatchObject({ state: "stalled", reason: "no frame for 10 s" });
+    expect(client.news(KEY)[0]!.summary!.classification.top).toHaveLength(5);
+  });
+
+  it("go on after a message that cannot be read, which is reported", async () => {
+    const { sink, url, recorded } = await start();
+    const client = await join(url, true);
+    const broken = status("belt");
+    broken.messages[0]!.body = Buffer.from("not json");
+    await sink.write(broken);
+    await sink.write(frame(summary("belt", 1), {}));
+    await until("the next figure", () => client.rows(KEY).length === 1);
+    expect(recorded.errors).toHaveLength(1);
+    expect(recorded.errors[0]).toMatch(/^the live page cannot show a message of belt: /);
+    expect(sink.status()).toMatchObject({ connected: true, errors: 1, dropped: 0, buffered: 0 });
+  });
+});
+
+describe("messages", () => {
+  it("come apart as they were put together, whatever their content", () => {
+    const bytes = fc.option(fc.uint8Array({ minLength: 1, maxLength: 400 }), { nil: undefined });
+    fc.assert(
+      fc.property(fc.string(), fc.nat(), bytes, bytes, bytes, (key, id, original, heatmap, overlay) => {
+        const header = { key, id, sequence: id, frame: { width: 640, height: 360 }, placement: null };
+        const decoded = decodePicture(encodePicture(header, { original, heatmap, overlay }));
+        expect(decoded).toMatchObject(header);
+        for (const [got, put] of [
+          [decoded.original, original],
+          [decoded.heatmap, heatmap],
+          [decoded.overlay, overlay],
+        ]) {
+          expect([...got!]).toEqual([...(put ?? [])]);
+        }
+      }),
+    );
+  });
+
+  it("of a browser are understood or refused, never an error", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        const message = parseClientMessage(text);
+        expect(message === null || message.type === "ack" || message.type === "watch").toBe(true);
+      }),
+    );
+    expect(parseClientMessage('{"type":"watch","keys":null}')).toEqual({ type: "watch", keys: null });
+    expect(parseClientMessage('{"type":"watch","keys":[1]}')).toBeNull();
+  });
+});
