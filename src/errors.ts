@@ -53,7 +53,8 @@ export interface PlainError {
 }
 
 export function plainError(error: unknown): PlainError {
-  if (error instanceof VideoExplainerError) return { name: error.name, code: error.code, message: error.message, exitCode: error.exitCode };
+  if (error instanceof VideoExplainerError)
+    return { name: error.name, code: error.code, message: error.message, exitCode: error.exitCode };
   return { name: "Error", message: error instanceof Error ? error.message : String(error) };
 }
 

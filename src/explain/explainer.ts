@@ -1,8 +1,7 @@
-import { Worker } from "node:worker_threads";
-
-import { type PlainError, rebuildError, VideoExplainerError } from "../errors.js";
-import { workerUrl } from "../worker-url.js";
-import type { Explainer, ExplainInput, Explanation, ModelInfo } from "./explanation.js";
+import { availableParallelism } from "node:os";
+import { VideoExplainerError } from "../errors.js";
+import { EngineThread } from "./engine-thread.js";
+import type { Explainer, Explanation } from "./explanation.js";
 import type { MethodOptions } from "./options.js";
 import type { SummaryOptions } from "./programs/frames.js";
 
@@ -11,71 +10,59 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   model: string;
   engine: string;
   device: "auto" | "cpu" | "cuda";
-  /** Threads inside the engine; 0: one per core. */
+  /** Threads in all; 0: one per core. */
   threads: number;
 }
 
-/** What the worker says; `ready` once, then one answer a batch. */
-export type WorkerMessage =
-  | { kind: "ready"; model: ModelInfo; engine: string }
-  | { kind: "result"; id: number; explanations: Explanation[] }
-  | { kind: "failed"; id?: number; error: PlainError };
-
-/** What the worker is asked. */
-export type WorkerRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
+/** Each thread holds the weights: more would cost more memory than they bring. */
+const MOST_THREADS = 4;
 
 /**
- * Loads a model in a worker thread, compiles and warms it.
+ * Loads a model in worker threads, compiles and warms it. Frames of a batch are shared out: one thread a core, each
+ * running whole frames, gets more done than one frame spread over all cores.
  * @throws InputError or ModelError when model, card, method or target are wrong
  */
 export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
-  const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
-  const waiting = new Map<number, { resolve(e: Explanation[]): void; reject(e: Error): void }>();
+  const total = options.threads || availableParallelism();
+  const count = options.device === "cuda" ? 1 : Math.min(total, MOST_THREADS);
+  const each = { ...options, threads: Math.max(1, Math.floor(total / count)) };
+  // The first finds what is wrong with the model before the others are started.
+  const first = await EngineThread.start(each);
+  const rest = await Promise.allSettled(Array.from({ length: count - 1 }, () => EngineThread.start(each)));
+  const threads = [first, ...rest.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []))];
+  const failed = rest.find((r) => r.status === "rejected");
+  if (failed) {
+    await Promise.all(threads.map((t) => t.close()));
+    throw failed.reason;
+  }
+  let tail: Promise<unknown> = Promise.resolve();
   let next = 0;
-  let dead: Error | undefined;
-  const ready = await new Promise<{ model: ModelInfo; engine: string }>((resolve, reject) => {
-    const fail = (error: Error): void => {
-      dead = error;
-      reject(error);
-      for (const call of waiting.values()) call.reject(error);
-      waiting.clear();
-    };
-    worker.on("message", (message: WorkerMessage) => {
-      if (message.kind === "ready") return resolve(message);
-      const call = message.id === undefined ? undefined : waiting.get(message.id);
-      if (message.kind === "result") call?.resolve(message.explanations);
-      else if (call) call.reject(rebuildError(message.error));
-      else fail(rebuildError(message.error));
-      if (message.id !== undefined) waiting.delete(message.id);
-    });
-    worker.on("error", (cause) =>
-      fail(
-        new VideoExplainerError("engine-died", `the engine's thread died (${cause.message}); restart the worker.`, {
-          cause,
-        }),
-      ),
-    );
-    worker.on("exit", (code) =>
-      fail(new VideoExplainerError("engine-died", `the engine's thread ended with code ${code}; restart the worker.`)),
-    );
-  });
   return {
-    model: ready.model,
-    engine: ready.engine,
+    model: first.model,
+    engine: first.engine,
     explain(batch) {
-      if (dead) return Promise.reject(dead);
       if (batch.length === 0) return Promise.resolve([]);
-      const id = next++;
-      return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve, reject });
-        worker.postMessage({ kind: "batch", id, batch } satisfies WorkerRequest);
+      const shares = Math.min(batch.length, count);
+      const size = Math.ceil(batch.length / shares);
+      const parts: Promise<Explanation[]>[] = [];
+      for (let at = 0; at < batch.length; at += size) {
+        parts.push(threads[next]!.explain(batch.slice(at, at + size)));
+        next = (next + 1) % count;
+      }
+      const before = tail;
+      const result = Promise.all(parts).then(async (explained) => {
+        await before;
+        return explained.flat();
       });
+      // Batches resolve in the order they were given, whichever thread is done first.
+      tail = result.catch(() => {});
+      return result;
     },
     async close() {
-      if (dead) return;
-      const gone = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-      worker.postMessage({ kind: "close" } satisfies WorkerRequest);
-      await gone;
+      await tail;
+      const closed = await Promise.allSettled(threads.map((t) => t.close()));
+      const bad = closed.find((c) => c.status === "rejected");
+      if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)}).`);
     },
   };
 }

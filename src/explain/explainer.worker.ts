@@ -1,8 +1,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { plainError } from "../errors.js";
+import type { ThreadMessage, ThreadRequest } from "./engine-thread.js";
 import type { NumericTensor, Runner } from "./engines/engine.js";
 import { engineNamed } from "./engines/registry.js";
-import type { ExplainerOptions, WorkerMessage, WorkerRequest } from "./explainer.js";
+import type { ExplainerOptions } from "./explainer.js";
 import type { ClassScore, ExplainInput, Explanation } from "./explanation.js";
 import { loadModel, requirePreprocessing } from "./model/load.js";
 import { coarseSize, framesProgram } from "./programs/frames.js";
@@ -10,7 +11,7 @@ import { centroid, findRegions } from "./regions.js";
 
 const options = workerData as ExplainerOptions;
 const port = parentPort!;
-const post = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 async function start(): Promise<void> {
   const model = loadModel(options.model);
@@ -112,7 +113,7 @@ async function start(): Promise<void> {
   });
 
   let queue = Promise.resolve();
-  port.on("message", (request: WorkerRequest) => {
+  port.on("message", (request: ThreadRequest) => {
     queue = queue.then(async () => {
       if (request.kind === "close") {
         await explainer.close();

@@ -1,4 +1,8 @@
+import type { ByteSink } from "./channel.js";
 import type { Slab, SlabPool } from "./slabs.js";
+
+/** Takes what comes while no slab is there to take it. */
+const SCRATCH_BYTES = 65_536;
 
 export interface AssemblerEvents {
   /** A whole picture has come, with its time in the stream (seconds; NaN where it has none). `at`: `performance.now()` of its last byte. */
@@ -9,17 +13,19 @@ export interface AssemblerEvents {
   onNoSlab(): void;
   /** True: wait for a slab to come free, ffmpeg with it. False: let the picture go. */
   readonly waits: boolean;
-  pause(): void;
+  /** Bytes may come again. */
   resume(): void;
 }
 
-/** Cuts ffmpeg's byte stream into slabs, and pairs the nth picture with the nth time. */
-export class Assembler {
+/** Lets ffmpeg's byte stream flow into slabs, and pairs the nth picture with the nth time. */
+export class Assembler implements ByteSink {
   readonly #bytes: number;
   #slab: Slab | undefined;
   /** Bytes of the current picture that have come; it has begun when this is not zero. */
   #filled = 0;
-  readonly #held: Buffer[] = [];
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
+  /** What came in `scratch` and waits for a slab. */
+  #held: Uint8Array | undefined;
   readonly #pictures: { slab: Slab | undefined; at: number }[] = [];
   readonly #times: number[] = [];
   #open = true;
@@ -33,13 +39,19 @@ export class Assembler {
 
   /** Waiting for a slab, and ffmpeg with it. */
   get isHeld(): boolean {
-    return this.#held.length > 0;
+    return this.#held !== undefined;
   }
 
-  addBytes(chunk: Buffer): void {
-    if (!this.#open) return;
-    if (this.isHeld) this.#held.push(chunk);
-    else this.#consume(chunk);
+  buffer(): Uint8Array {
+    if (this.#open && this.#filled === 0) this.#slab ??= this.pool.acquire();
+    return this.#slab ? this.#slab.bytes.subarray(this.#filled) : this.#scratch;
+  }
+
+  filled(count: number, buffer: Uint8Array): boolean {
+    if (!this.#open) return true;
+    if (buffer === this.#scratch) this.#consume(buffer.subarray(0, count));
+    else this.#advance(count);
+    return !this.isHeld;
   }
 
   addTime(seconds: number): void {
@@ -49,12 +61,10 @@ export class Assembler {
 
   /** A slab has come free. */
   slabFreed(): void {
-    if (!this.isHeld || !this.#open) return;
-    const held = this.#held.splice(0);
-    for (const chunk of held) {
-      if (this.isHeld) this.#held.push(chunk);
-      else this.#consume(chunk);
-    }
+    const held = this.#held;
+    if (!held || !this.#open) return;
+    this.#held = undefined;
+    this.#consume(held);
     if (!this.isHeld) this.events.resume();
   }
 
@@ -68,7 +78,7 @@ export class Assembler {
       this.#times.push(Number.NaN);
       this.#pair();
     }
-    this.#held.length = 0;
+    this.#held = undefined;
     const cutOff = this.#filled > 0;
     this.#filled = 0;
     if (this.#slab) this.pool.release(this.#slab);
@@ -76,33 +86,32 @@ export class Assembler {
     return cutOff;
   }
 
-  #consume(chunk: Buffer): void {
+  #consume(chunk: Uint8Array): void {
     let from = 0;
     while (from < chunk.length) {
       if (this.#filled === 0 && !this.#slab) {
         if (this.pool.exhausted) this.events.onNoSlab();
         this.#slab = this.pool.acquire();
         if (!this.#slab && this.events.waits) {
-          this.#held.push(from === 0 ? chunk : chunk.subarray(from));
-          this.events.pause();
+          this.#held = chunk.subarray(from);
           return;
         }
       }
       const size = Math.min(chunk.length - from, this.#bytes - this.#filled);
-      this.#slab?.bytes.set(
-        from === 0 && size === chunk.length ? chunk : chunk.subarray(from, from + size),
-        this.#filled,
-      );
+      this.#slab?.bytes.set(chunk.subarray(from, from + size), this.#filled);
       from += size;
-      this.#filled += size;
-      if (this.#filled === this.#bytes) {
-        const slab = this.#slab;
-        this.#slab = undefined;
-        this.#filled = 0;
-        this.#pictures.push({ slab, at: performance.now() });
-        this.#pair();
-      }
+      this.#advance(size);
     }
+  }
+
+  #advance(count: number): void {
+    this.#filled += count;
+    if (this.#filled < this.#bytes) return;
+    const slab = this.#slab;
+    this.#slab = undefined;
+    this.#filled = 0;
+    this.#pictures.push({ slab, at: performance.now() });
+    this.#pair();
   }
 
   #pair(): void {

@@ -56,7 +56,6 @@ export class Epoch {
       onPicture: (slab, pts, at) => this.#onPicture(slab, pts, at),
       onLost: () => this.#onLost(),
       onNoSlab: () => events.onNoSlab(),
-      pause: () => this.#decoder.pause(),
       resume: () => {
         this.#lastSign = performance.now();
         this.#decoder.resume();
@@ -69,10 +68,15 @@ export class Epoch {
       outputOptions: outputOptions(version),
       mask: spec.mask,
       graceMs: timing.graceMs,
-      onBytes: (chunk) => this.#assembler.addBytes(chunk),
+      pictures: this.#assembler,
       onTime: (seconds) => this.#assembler.addTime(seconds),
     });
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
+  }
+
+  /** No further frame can come before one is released. */
+  get isHeld(): boolean {
+    return this.#assembler.isHeld;
   }
 
   get pid(): number | undefined {

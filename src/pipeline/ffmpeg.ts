@@ -1,6 +1,8 @@
 import type { ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
+import { type ByteSink, type Channel, openChannel } from "./channel.js";
 import { TimeStamps } from "./timestamps.js";
 import { dyingWithParent, endChild, ffmpegPath, missing } from "./tools.js";
 import { LastWords } from "./words.js";
@@ -15,8 +17,8 @@ export interface DecoderOptions {
   mask: (text: string) => string;
   /** Between SIGTERM and SIGKILL. */
   graceMs: number;
-  /** Raw pictures, in pieces as they come. */
-  onBytes(chunk: Buffer): void;
+  /** Takes the raw pictures; when it says that it can take no more, ffmpeg is held by its full pipe until `resume`. */
+  pictures: ByteSink;
   /** Time of the next picture, in seconds; one call a picture, in their order, not always before its bytes. */
   onTime(seconds: number): void;
 }
@@ -34,8 +36,6 @@ export interface Decoder {
   readonly words: LastWords;
   /** Resolves when the process is gone and everything it wrote has been handed over. Never rejects. */
   readonly ended: Promise<DecoderEnd>;
-  /** ffmpeg is held by its full pipe until `resume`. */
-  pause(): void;
   resume(): void;
   /** Ends the process, drops what it had written; resolves when it is gone. */
   stop(): Promise<void>;
@@ -59,20 +59,20 @@ interface Internals extends FfmpegCommand {
 export function startDecoder(options: DecoderOptions): Decoder {
   const words = new LastWords(options.mask);
   const command = build(options);
-  const [program, prefix] = dyingWithParent(ffmpegPath(), []);
+  let channel: Channel | undefined;
   let child: ChildProcess | undefined;
+  let stopping = false;
 
-  // Its preparation asks ffmpeg for all it can do and fails on versions whose answer it cannot read.
-  command._prepare = (done) => done(null, command._getArguments());
-  command._getFfmpegPath = (done) => done(null, program);
-  const spawn = command._spawnFfmpeg;
-  command._spawnFfmpeg = (args, spawnOptions, onProcess, onEnd) => {
-    const stdio = [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", "pipe"];
-    const own = { ...spawnOptions, captureStdout: false, stdio };
-    spawn.call(command, [...prefix, ...args], own, onProcess, onEnd);
-  };
-
-  const ended = new Promise<DecoderEnd>((resolve) => {
+  const run = async (): Promise<DecoderEnd> => {
+    channel = await openChannel(options.pictures);
+    const { reader, writer } = channel;
+    const drained = [closed(reader)];
+    if (stopping) {
+      reader.destroy();
+      writer.destroy();
+      return { code: null, signal: null };
+    }
+    arrange(command, [options.stdin === undefined ? "ignore" : "pipe", writer, "pipe", "pipe"]);
     const gone = new Promise<Error | undefined>((settle) => {
       command.on("end", () => settle(undefined));
       // Also how it reports an intended stop.
@@ -81,27 +81,24 @@ export function startDecoder(options: DecoderOptions): Decoder {
     command.on("stderr", (line: string) => words.add(line));
     command.on("start", () => {
       child = command.ffmpegProc;
-      if (!child?.stdout) return;
-      const times = new TimeStamps(options.onTime);
-      const drained = [closed(child.stdout, options.onBytes), closed(child.stdio[3] as Readable, (c) => times.add(c))];
-      const process = child;
-      void Promise.all([gone, ...drained]).then(() => resolve({ code: process.exitCode, signal: process.signalCode }));
-    });
-    void gone.then((error) => {
-      if (error && (!child || child.pid === undefined)) resolve({ code: null, signal: null, error: startFault(error) });
-      else if (child?.exitCode === 127) resolve({ code: 127, signal: null, error: startFault({ code: "ENOENT" }) });
+      // The child has its own; as long as this one is open the stream would not end.
+      writer.destroy();
+      const times = child?.stdio[3] as Readable | null | undefined;
+      if (!times) return;
+      const stamps = new TimeStamps(options.onTime);
+      times.on("data", (chunk: Buffer) => stamps.add(chunk));
+      drained.push(closed(times));
     });
     command.run();
-  });
-
-  const stop = async (): Promise<void> => {
-    if (!child) return;
-    // That its pipe breaks is our doing, not its fault.
-    command.removeAllListeners("stderr");
-    child.stdout?.removeAllListeners("data").destroy();
-    (child.stdio[3] as Readable | null)?.destroy();
-    await endChild(child, options.graceMs);
+    const error = await gone;
+    if (error && child?.pid === undefined) return { code: null, signal: null, error: startFault(error) };
+    await Promise.all(drained);
+    return { code: child?.exitCode ?? null, signal: child?.signalCode ?? null };
   };
+
+  const ended = run()
+    .catch((error: Error): DecoderEnd => ({ code: null, signal: null, error }))
+    .finally(() => channel?.reader.destroy());
 
   return {
     get pid() {
@@ -109,9 +106,28 @@ export function startDecoder(options: DecoderOptions): Decoder {
     },
     words,
     ended,
-    pause: () => void child?.stdout?.pause(),
-    resume: () => void child?.stdout?.resume(),
-    stop,
+    resume: () => void channel?.reader.resume(),
+    stop: async () => {
+      stopping = true;
+      // That its pipe breaks is our doing, not its fault.
+      command.removeAllListeners("stderr");
+      channel?.reader.destroy();
+      (child?.stdio[3] as Readable | undefined)?.destroy();
+      if (child) await endChild(child, options.graceMs);
+      await ended;
+    },
+  };
+}
+
+/** Makes the command spawn what it is told, with these descriptors, and nothing before it. */
+function arrange(command: Internals, stdio: readonly (string | Socket)[]): void {
+  const [program, prefix] = dyingWithParent(ffmpegPath(), []);
+  // Its preparation asks ffmpeg for all it can do and fails on versions whose answer it cannot read.
+  command._prepare = (done) => done(null, command._getArguments());
+  command._getFfmpegPath = (done) => done(null, program);
+  const spawn = command._spawnFfmpeg;
+  command._spawnFfmpeg = (args, spawnOptions, onProcess, onEnd) => {
+    spawn.call(command, [...prefix, ...args], { ...spawnOptions, captureStdout: false, stdio }, onProcess, onEnd);
   };
 }
 
@@ -129,10 +145,9 @@ function build({ address, stdin, inputOptions, filter, outputOptions }: DecoderO
 
 const startFault = (cause: unknown): Error => missing("ffmpeg", ffmpegPath(), cause);
 
-/** Hands over what a pipe gives; resolves when it is closed, by its end or by us. */
-function closed(stream: Readable, onData: (chunk: Buffer) => void): Promise<void> {
+/** Resolves when a stream is closed, by its end or by us. */
+function closed(stream: Readable): Promise<void> {
   return new Promise((resolve) => {
-    stream.on("data", onData);
     stream.once("close", resolve);
     // A broken pipe shows in how the process ends.
     stream.on("error", () => {});

@@ -106,7 +106,7 @@ class SupervisedSource implements VideoSource {
     return this.#queue.length;
   }
   get isFull(): boolean {
-    return this.#pool?.exhausted ?? false;
+    return this.#current?.isHeld ?? false;
   }
   get isFinished(): boolean {
     return this.#done && this.#queue.length === 0;

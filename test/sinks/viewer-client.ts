@@ -13,7 +13,10 @@ export function decodePicture(message: Buffer): Received {
   const length = message.readUInt32LE(0);
   const header = JSON.parse(message.subarray(4, 4 + length).toString()) as PictureHeader;
   let at = 4 + length;
-  const part = (bytes: number) => message.subarray(at, (at += bytes));
+  const part = (bytes: number) => {
+    at += bytes;
+    return message.subarray(at - bytes, at);
+  };
   const { original, heatmap, overlay } = header.bytes;
   return { ...header, original: part(original), heatmap: part(heatmap), overlay: part(overlay) };
 }

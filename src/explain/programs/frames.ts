@@ -27,7 +27,7 @@ export interface SummaryOptions {
 
 /** Fractions of the pixels that `concentration` and `peak` look at. */
 export const CONCENTRATION_FRACTION = 0.1;
-const PEAK_FRACTION = 0.002;
+const PEAK_FRACTION = 0.005;
 /** Cells along the longer side of the map that regions are found on. */
 const COARSE_CELLS = 56;
 const LUMA = [0.299, 0.587, 0.114];

@@ -71,7 +71,11 @@ export function createSourceBook(station: string, now: () => number = () => Date
     to.pending.push(row);
     if (to.pending.length > LIMITS.pendingRows) to.pending.shift();
     const last = to.history.at(-1);
-    if (last && row[0] - last[0] < LIMITS.historyStepMs && row[1] === last[1]) return;
+    if (last && row[0] - last[0] < LIMITS.historyStepMs && row[1] === last[1]) {
+      // Of frames that are explained now and then, the explained ones are kept.
+      if (last[3] === null && row[3] !== null) to.history[to.history.length - 1] = row;
+      return;
+    }
     to.history.push(row);
     while (to.history.length > 0 && row[0] - to.history[0]![0] > LIMITS.historyMs) to.history.shift();
     if (to.history.length > LIMITS.pendingRows) to.history.shift();

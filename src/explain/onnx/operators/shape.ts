@@ -126,7 +126,7 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   if ((list(4, "steps") ?? []).some((s) => s !== 1))
     importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
   const kept = axes
-    .map((a, k) => k)
+    .map((_, k) => k)
     .filter((k) => !(axes[k] === 0 && starts[k] === 0 && (ends[k]! >= BATCH || ends[k] === -1)));
   if (kept.some((k) => axes[k] === 0)) importer.refuse(node, "it slices the batch");
   const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);

@@ -67,8 +67,8 @@ export function drawSpark(canvas, rows, now, style) {
     context.stroke();
   }
   const runs = [];
-  for (const [, { at, concentration }] of slots(rows, now)) {
-    if (concentration === null) continue;
+  const explained = rows.filter(({ concentration }) => concentration !== null);
+  for (const [, { at, concentration }] of slots(explained, now)) {
     const run = runs.at(-1);
     if (run && at - run.at(-1)[0] < 3000) run.push([at, concentration]);
     else runs.push([[at, concentration]]);

@@ -17,9 +17,10 @@ export function arrange(count, width, height, rem) {
     const rows = Math.ceil(count / columns);
     const tileWidth = (width - GAP * (columns - 1)) / columns;
     if (columns > 1 && tileWidth < 22 * rem) break;
-    const rowHeight = Math.max((height - GAP * (rows - 1)) / rows, lowest);
-    const overflow = rowHeight * rows > height + 1 ? 0.6 : 1;
-    const size = pictureWidth(tileWidth, rowHeight) * overflow;
+    const share = (height - GAP * (rows - 1)) / rows;
+    const rowHeight = share >= lowest ? share : Math.min(height, Math.max(lowest, tileWidth / 2));
+    const onScreen = Math.min(1, height / (rowHeight * rows));
+    const size = pictureWidth(tileWidth, rowHeight) * onScreen;
     if (size > best.size) best = { columns, rowHeight, size };
   }
   return { columns: best.columns, rowHeight: Math.floor(best.rowHeight) };

@@ -92,6 +92,16 @@ function addTile(source) {
   grid.insertBefore(tile.root, next);
 }
 
+/** The source's tile; a new one when this is the first that is heard of it. */
+function tileOf(key) {
+  if (!tiles.has(key)) {
+    const [station, source] = key.split("/");
+    addTile(createSource({ key, station, source }));
+    layOut();
+  }
+  return tiles.get(key);
+}
+
 function removeTile(key) {
   const tile = tiles.get(key);
   if (!tile) return;
@@ -188,16 +198,7 @@ function refresh() {
 
 const hear = (message, isSnapshot) => {
   clockOffset = message.now - Date.now();
-  let added = false;
-  for (const news of message.sources) {
-    if (!tiles.has(news.key)) {
-      const [station, source] = news.key.split("/");
-      addTile(createSource({ key: news.key, station, source }));
-      added = true;
-    }
-    update(tiles.get(news.key).source, news, isSnapshot);
-  }
-  if (added) layOut();
+  for (const news of message.sources) update(tileOf(news.key).source, news, isSnapshot);
 };
 
 const connection = connect({
@@ -215,8 +216,7 @@ const connection = connect({
     layOut();
   },
   async picture(header, parts, acknowledge) {
-    const tile = tiles.get(header.key);
-    if (tile) await tile.show(header, parts);
+    await tileOf(header.key).show(header, parts);
     acknowledge();
   },
   lost(reason) {

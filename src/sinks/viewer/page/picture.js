@@ -42,7 +42,11 @@ export function createPicture(canvas) {
     const { frame } = held;
     if (x <= 0 && y <= 0 && width >= frame.width && height >= frame.height) return;
     const line = penWidth(0.09);
-    const box = [x * scaleX, y * scaleY, width * scaleX, height * scaleY].map(Math.round);
+    // Odd lines are sharp between pixel borders, even ones on them.
+    const offset = (line % 2) / 2;
+    const left = Math.round(x * scaleX) + offset;
+    const top = Math.round(y * scaleY) + offset;
+    const box = [left, top, Math.round(width * scaleX), Math.round(height * scaleY)];
     context.lineWidth = line + 2;
     context.strokeStyle = "rgb(0 0 0 / 45%)";
     context.strokeRect(...box);

@@ -1,0 +1,84 @@
+import { Worker } from "node:worker_threads";
+import { type PlainError, rebuildError, VideoExplainerError } from "../errors.js";
+import { workerUrl } from "../worker-url.js";
+import type { ExplainerOptions } from "./explainer.js";
+import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
+
+/** What a thread says: `ready` once, then one answer a batch. */
+export type ThreadMessage =
+  | { kind: "ready"; model: ModelInfo; engine: string }
+  | { kind: "result"; id: number; explanations: Explanation[] }
+  | { kind: "failed"; id?: number; error: PlainError };
+
+/** What a thread is asked. */
+export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
+
+interface Call {
+  resolve(explanations: Explanation[]): void;
+  reject(error: Error): void;
+}
+
+/** One worker thread with a warm model. Batches are run in the order they are given. */
+export class EngineThread {
+  #waiting = new Map<number, Call>();
+  #next = 0;
+  #dead: Error | undefined;
+
+  private constructor(
+    private readonly worker: Worker,
+    readonly model: ModelInfo,
+    readonly engine: string,
+  ) {}
+
+  static start(options: ExplainerOptions): Promise<EngineThread> {
+    const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
+    return new Promise((resolve, reject) => {
+      let thread: EngineThread | undefined;
+      const fail = (error: Error): void => {
+        if (thread) thread.#fail(error);
+        else reject(error);
+      };
+      worker.on("message", (message: ThreadMessage) => {
+        if (message.kind === "ready") {
+          thread = new EngineThread(worker, message.model, message.engine);
+          resolve(thread);
+        } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
+        else if (thread) thread.#settle(message);
+      });
+      worker.on("error", (cause) => fail(died(cause.message, cause)));
+      worker.on("exit", (code) => fail(died(`exit code ${code}`)));
+    });
+  }
+
+  explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ kind: "batch", id, batch } satisfies ThreadRequest);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#dead) return;
+    const gone = new Promise<void>((resolve) => this.worker.once("exit", () => resolve()));
+    this.worker.postMessage({ kind: "close" } satisfies ThreadRequest);
+    await gone;
+  }
+
+  #settle(message: Exclude<ThreadMessage, { kind: "ready" }>): void {
+    const call = this.#waiting.get(message.id!);
+    this.#waiting.delete(message.id!);
+    if (message.kind === "result") call?.resolve(message.explanations);
+    else call?.reject(rebuildError(message.error));
+  }
+
+  #fail(error: Error): void {
+    this.#dead ??= error;
+    for (const call of this.#waiting.values()) call.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+const died = (why: string, cause?: unknown): VideoExplainerError =>
+  new VideoExplainerError("engine-died", `an engine thread ended (${why}); restart the worker.`, { cause });
