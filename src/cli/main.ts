@@ -25,6 +25,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./attribute.js")).attributeCommand(),
   },
   {
+    name: "watch",
+    summary: "follow the topics in the terminal, or as the live page",
+    load: async () => (await import("./watch.js")).watchCommand(),
+  },
+  {
     name: "validate",
     summary: "check a configuration and print it with its defaults",
     load: async () => (await import("./validate.js")).validateCommand(),

@@ -50,6 +50,10 @@ export class EngineThread {
     });
   }
 
+  get alive(): boolean {
+    return this.#dead === undefined;
+  }
+
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;

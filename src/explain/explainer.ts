@@ -40,6 +40,9 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   return {
     model: first.model,
     engine: first.engine,
+    get alive() {
+      return threads.every((t) => t.alive);
+    },
     explain(batch) {
       if (batch.length === 0) return Promise.resolve([]);
       const shares = Math.min(batch.length, count);

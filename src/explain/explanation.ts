@@ -79,5 +79,7 @@ export interface Explainer {
   readonly engine: string;
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
+  /** False once a thread of the engine has died: nothing more will be explained. */
+  readonly alive: boolean;
   close(): Promise<void>;
 }

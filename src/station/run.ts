@@ -66,7 +66,10 @@ export async function startStation(
       ...config.metrics,
       metrics,
       readiness: [
-        { name: "model", check: async () => ({ ok: true }) },
+        {
+          name: "model",
+          check: async () => ({ ok: explainer.alive, reason: explainer.alive ? undefined : "the engine has died" }),
+        },
         ...sinks.map((sink) => ({
           name: sink.name,
           check: async () =>
@@ -75,7 +78,8 @@ export async function startStation(
               : { ok: false, reason: sink.status().reason ?? `${sink.name} does not answer` },
         })),
       ],
-      liveness: () => ({ ok: true }),
+      liveness: () =>
+        explainer.alive ? { ok: true } : { ok: false, reason: "a thread of the engine has died; restart the worker" },
     });
   } catch (error) {
     await Promise.allSettled(sinks.map((sink) => sink.close(0)));
