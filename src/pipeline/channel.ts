@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { VideoExplainerError } from "../errors.js";
 
 /** Takes what a channel brings. */
 export interface ByteSink {
@@ -22,7 +23,10 @@ export interface Channel {
  * buffers of 64 KiB: with raw pictures, collecting those took three times as long as reading them.
  */
 export async function openChannel(sink: ByteSink): Promise<Channel> {
-  const folder = await mkdtemp(join(tmpdir(), "frames-"));
+  const folder = await mkdtemp(join(tmpdir(), "frames-")).catch((cause: NodeJS.ErrnoException) => {
+    const message = `The temporary folder ${tmpdir()} cannot be written (${cause.code}); set TMPDIR to one that can.`;
+    throw new VideoExplainerError("no-temporary-folder", message, { cause });
+  });
   const path = join(folder, "channel");
   const server = createServer({ pauseOnConnect: true });
   try {

@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.js";
-import type { Explainer, Explanation } from "../explain/explanation.js";
+import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
@@ -47,6 +47,8 @@ export class Station {
   readonly #scales = new Map<string, ScaleTracker>();
   /** Deliveries of a source are chained, so that its frames leave in order. */
   readonly #tails = new Map<string, Promise<void>>();
+  /** Settles when all batches so far are explained. */
+  #explained: Promise<unknown> = Promise.resolve();
   readonly #startedAt = Date.now();
   #stopping = false;
 
@@ -124,7 +126,7 @@ export class Station {
   }
 
   async #explain(frames: readonly Frame[]): Promise<void> {
-    const { explainer, config, metrics, log } = this.parts;
+    const { config, metrics, log } = this.parts;
     const startedAt = performance.now();
     const inputs = frames.map((frame) => ({
       memory: frame.memory,
@@ -134,22 +136,31 @@ export class Station {
     }));
     metrics.batch(frames.length);
     for (const frame of frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
-    let explanations: Explanation[];
-    try {
-      explanations = await explainer.explain(inputs);
-    } catch (error) {
-      log.error(`${frames.length} frame(s) could not be explained: ${(error as Error).message}`);
-      for (const frame of frames) {
-        this.#ledger(frame).dropped("explain-error");
-        frame.release();
-      }
-      return;
-    }
+    const before = this.#explained;
+    const results = this.#explainEach(inputs);
+    // What is retried alone must not be overtaken by the next batch.
+    this.#explained = Promise.all([before, results]);
+    await this.#explained;
     const timing = { startedAt, explainMs: performance.now() - startedAt, size: frames.length };
     metrics.stage("explain", timing.explainMs / 1000);
-    frames.forEach((frame, k) => {
-      this.#follow(frame, explanations[k]!, timing);
+    (await results).forEach((result, k) => {
+      const frame = frames[k]!;
+      if (!(result instanceof Error)) return this.#follow(frame, result, timing);
+      log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${result.message}`);
+      this.#ledger(frame).dropped("explain-error");
+      frame.release();
     });
+  }
+
+  /** A frame that fails costs that frame: when a batch fails, each of its frames is tried alone. */
+  async #explainEach(inputs: readonly ExplainInput[]): Promise<(Explanation | Error)[]> {
+    const { explainer } = this.parts;
+    try {
+      return await explainer.explain(inputs);
+    } catch (error) {
+      if (inputs.length === 1) return [error instanceof Error ? error : new Error(String(error))];
+      return (await Promise.all(inputs.map((input) => this.#explainEach([input])))).flat();
+    }
   }
 
   /** Draws at once, delivers behind the frame before it. */

@@ -29,7 +29,14 @@ function slots(rows, now) {
   return [...found].filter(([slot]) => now - slot * SLOT_MS <= HISTORY_MS + SLOT_MS);
 }
 
-/** One bar a quarter of a second: its colour is the top class, its height how sure that was. */
+/** Longest time for which one frame's decision stands, in ms: batches come in bunches, slow sources rarely. */
+function holds(found) {
+  const gaps = found.slice(1).map(([slot], i) => (slot - found[i][0]) * SLOT_MS);
+  const median = gaps.sort((a, b) => a - b)[gaps.length >> 1] ?? 0;
+  return Math.max(1000, 3 * median);
+}
+
+/** One bar a quarter of a second: its colour is the top class, its height how sure that was; gaps are missing frames. */
 export function drawStrip(canvas, rows, now, style) {
   const area = prepare(canvas);
   if (!area) return;
@@ -37,9 +44,13 @@ export function drawStrip(canvas, rows, now, style) {
   const x = (at) => width - ((now - at) / HISTORY_MS) * width;
   context.fillStyle = style.getPropertyValue("--track");
   context.fillRect(0, 0, width, height);
-  for (const [slot, { label, probability }] of slots(rows, now)) {
+  const found = slots(rows, now);
+  const longest = holds(found);
+  for (const [i, [slot, { label, probability }]] of found.entries()) {
+    const next = found[i + 1]?.[0] ?? slot + 1;
+    const until = (next - slot) * SLOT_MS <= longest ? next : slot + 1;
     const left = Math.round(x(slot * SLOT_MS));
-    const right = Math.round(x((slot + 1) * SLOT_MS));
+    const right = Math.round(x(until * SLOT_MS));
     const tall = Math.max(2, probability * height);
     context.fillStyle = style.getPropertyValue(classColour(label));
     context.globalAlpha = 0.28;

@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { ffprobePath } from "../../pipeline/tools.js";
+
+const run = promisify(execFile);
+
+/** What a film says of itself before it is decoded. */
+export interface FilmInfo {
+  /** Frames, as the container counts them or, `estimated`, from duration and rate. */
+  frames?: number;
+  estimated: boolean;
+  /** Seconds. */
+  duration?: number;
+  /** Width of a pixel by its height as `16:15`, on the upright picture; undefined for square ones. */
+  pixelAspect?: string;
+}
+
+interface Stream {
+  width?: number;
+  height?: number;
+  nb_frames?: string;
+  avg_frame_rate?: string;
+  duration?: string;
+  sample_aspect_ratio?: string;
+  side_data_list?: { rotation?: number }[];
+}
+
+const ratio = (text = ""): number => {
+  const [over, under] = text.split("/").map(Number);
+  return over! > 0 && under! > 0 ? over! / under! : Number.NaN;
+};
+
+/** Asks ffprobe. What it does not know stays undefined: a film that cannot be read at all is found elsewhere. */
+export async function filmInfo(path: string): Promise<FilmInfo> {
+  const entries = "width,height,nb_frames,avg_frame_rate,duration,sample_aspect_ratio";
+  const args = ["-v", "error", "-select_streams", "V", "-of", "json"];
+  args.push("-show_entries", `stream=${entries}:stream_side_data=rotation:format=duration`, "-i", `file:${path}`);
+  const { stdout } = await run(ffprobePath(), args, { timeout: 20_000 }).catch(() => ({ stdout: "{}" }));
+  const { streams = [], format = {} } = JSON.parse(stdout) as { streams?: Stream[]; format?: { duration?: string } };
+  const area = (s?: Stream): number => (s?.width ?? 0) * (s?.height ?? 0);
+  const video = streams.reduce<Stream | undefined>((best, s) => (area(s) > area(best) ? s : best), undefined);
+  if (!video) return { estimated: true };
+  const duration = [Number(video.duration), Number(format.duration)].find((seconds) => seconds > 0);
+  const counted = Number(video.nb_frames);
+  const guessed = Math.round((duration ?? Number.NaN) * ratio(video.avg_frame_rate));
+  return {
+    ...(counted > 0 ? { frames: counted } : guessed > 0 ? { frames: guessed } : {}),
+    ...(duration ? { duration } : {}),
+    estimated: !(counted > 0),
+    ...pixelAspectOf(video),
+  };
+}
+
+function pixelAspectOf(video: Stream): Pick<FilmInfo, "pixelAspect"> {
+  const [across, down] = (video.sample_aspect_ratio ?? "").split(":").map(Number);
+  if (!(across! > 0) || !(down! > 0) || across === down) return {};
+  const rotation = Number(video.side_data_list?.find((d) => d.rotation !== undefined)?.rotation ?? 0);
+  const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
+  return { pixelAspect: turned ? `${down}:${across}` : `${across}:${down}` };
+}

@@ -1,0 +1,65 @@
+import type { NumericTensor } from "../../src/explain/engines/engine.js";
+import { engineNamed } from "../../src/explain/engines/registry.js";
+import { canonicalise } from "../../src/explain/network/canonicalise.js";
+import type { Network } from "../../src/explain/network/network.js";
+import { importOnnx } from "../../src/explain/onnx/import.js";
+import { DEFAULT_METHOD, type MethodOptions } from "../../src/explain/options.js";
+import type { Program } from "../../src/explain/program/program.js";
+import { tensorProgram } from "../../src/explain/programs/tensor.js";
+import type { TwinOptions } from "./twin/twin.js";
+
+/** Runs a program once, on the machine's processor. */
+export async function runProgram(
+  program: Program,
+  feeds: Record<string, NumericTensor>,
+): Promise<Record<string, NumericTensor>> {
+  const runner = await engineNamed("auto")(program, { device: "cpu", threads: 1 });
+  try {
+    return await runner.run(feeds);
+  } finally {
+    await runner.close();
+  }
+}
+
+/** What the engine says of one frame, as the twin says it. */
+export interface Explained {
+  logits: Float32Array;
+  probabilities: Float32Array;
+  target: number;
+  relevance: Float32Array;
+}
+
+const methodOptions = ({ method, inputRule, start, target }: TwinOptions): MethodOptions => ({
+  method: method ?? DEFAULT_METHOD.method,
+  inputRule: inputRule ?? DEFAULT_METHOD.inputRule,
+  start: start ?? DEFAULT_METHOD.start,
+  target: target ?? DEFAULT_METHOD.target,
+});
+
+/** Explains a batch: frames of `shape` (batch axis first, 1), one answer a frame. Options are the twin's. */
+export async function explainFrames(
+  model: Uint8Array | Network,
+  frames: readonly ArrayLike<number>[],
+  shape: readonly number[],
+  options: TwinOptions,
+): Promise<Explained[]> {
+  const network = model instanceof Uint8Array ? canonicalise(importOnnx(model)) : model;
+  const low = options.low ?? [0];
+  const high = options.high ?? [0];
+  const channelAxis = options.channelAxis ?? (shape[1] === low.length ? 1 : shape.length - 1);
+  const program = tensorProgram(network, methodOptions(options), { low, high, channelAxis });
+  const data = Float32Array.from(frames.flatMap((frame) => Array.from(frame)));
+  const out = await runProgram(program, { input: { data, dims: [frames.length, ...shape.slice(1)] } });
+  const rows = (name: string): Float32Array[] => {
+    const all = out[name]!.data as Float32Array;
+    const size = all.length / frames.length;
+    return frames.map((_, n) => all.slice(n * size, (n + 1) * size));
+  };
+  const [logits, probabilities, relevance] = [rows("logits"), rows("probabilities"), rows("relevance")];
+  return frames.map((_, n) => ({
+    logits: logits[n]!,
+    probabilities: probabilities[n]!,
+    relevance: relevance[n]!,
+    target: Number(out.target!.data[n]),
+  }));
+}
