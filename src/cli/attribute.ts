@@ -28,8 +28,8 @@ interface AttributeOptions {
 const CHUNK = 16;
 
 const numbers = (text: string): number[] => {
-  const values = text.split(",").map((v) => Number(v.trim()));
-  if (text.trim() === "" || values.some((v) => !Number.isFinite(v)))
+  const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
+  if (values.some((v) => !Number.isFinite(v)))
     throw new InvalidArgumentError("give one number, or one a channel separated by commas.");
   return values;
 };

@@ -20,6 +20,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./run.js")).runCommand(),
   },
   {
+    name: "explain",
+    summary: "explain pictures and films: heat drawn on them, a summary a frame",
+    load: async () => (await import("./explain.js")).explainCommand(),
+  },
+  {
     name: "attribute",
     summary: "explain one tensor or image: a relevance map and scores",
     load: async () => (await import("./attribute.js")).attributeCommand(),
@@ -28,6 +33,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: "watch",
     summary: "follow the topics in the terminal, or as the live page",
     load: async () => (await import("./watch.js")).watchCommand(),
+  },
+  {
+    name: "bench",
+    summary: "measure throughput, latency and the cost of explaining",
+    load: async () => (await import("./bench.js")).benchCommand(),
   },
   {
     name: "validate",

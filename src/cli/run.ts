@@ -1,27 +1,22 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
-import { VideoExplainerError } from "../errors.js";
-import { createLogger } from "../log.js";
-import { startStation } from "../station/run.js";
+import { createLogger, silentLogger } from "../log.js";
+import { type RunHandle, startStation } from "../station/run.js";
+import { errorLines, exitCodeOf } from "./errors.js";
 import { checkConfig } from "./validate.js";
 
 /** However slow a far end is, the process is gone so long after the first SIGTERM. */
 const LAST_RESORT_MS = 9500;
 
-async function run(path: string): Promise<void> {
-  const loaded = await loadConfig(path);
-  await checkConfig(loaded);
-  const log = createLogger({ level: loaded.config.log.level });
-  const handle = await startStation(loaded, log);
-  for (const sink of handle.sinks) {
-    const { url } = sink as { url?: string };
-    if (url) log.info(`${sink.name}: ${url}`);
-  }
-  log.info(`metrics: ${handle.metricsUrl}/metrics`);
+async function run(path: string, _options: object, command: Command): Promise<void> {
+  let log = silentLogger;
+  let handle: RunHandle | undefined;
   let signalled = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (signalled) return;
     signalled = true;
+    // No source is open yet, so there is nothing to finish.
+    if (!handle) process.exit(0);
     log.info(`${signal}: stopping the sources, finishing what is in flight`);
     setTimeout(() => {
       log.error(`not everything was flushed within ${LAST_RESORT_MS / 1000} s of ${signal}; ending now`);
@@ -31,9 +26,18 @@ async function run(path: string): Promise<void> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  const loaded = await loadConfig(path);
+  await checkConfig(loaded);
+  log = createLogger({ level: loaded.config.log.level });
+  handle = await startStation(loaded, log);
+  log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);
-  if (end.faults.length > 0) throw new VideoExplainerError("run", end.faults.join("\n"));
+  for (const fault of end.faults) {
+    for (const line of errorLines(fault, command.optsWithGlobals().verbose === true)) process.stderr.write(`${line}\n`);
+  }
+  // That something failed weighs more than that an input was bad.
+  if (end.faults.length > 0) process.exitCode = Math.min(...end.faults.map(exitCodeOf));
 }
 
 /** `video-explainer run CONFIG` */
@@ -45,7 +49,8 @@ export const runCommand = (): Command =>
       "after",
       `
 SIGTERM and Ctrl-C stop the sources, finish what is in flight and flush the sinks within 10 s.
-Exit codes: 0 done, 1 a source or sink failed, 2 the configuration, model or a film is wrong.
+Of a film that is damaged or cut off, what can be decoded is explained and the rest reported.
+Exit codes: 0 done, 1 a source or sink failed, 2 the configuration, the model or a film is wrong.
 
 Example:
   $ video-explainer run config/demo.yaml`,

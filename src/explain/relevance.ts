@@ -1,11 +1,12 @@
 import { ModelError } from "../errors.js";
+import { emitLayer } from "./layers/forward.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack, tiles } from "./layers/max-pool.js";
 import * as moves from "./layers/moves.js";
 import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
 import type { Layer, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
-import { type InputBounds, type InputRule, type LinearRule, TINY } from "./rules/rule.js";
+import { type InputBounds, type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "./rules/rule.js";
 
 /**
  * Relevance of one tensor `t` on its way down, in the form that is cheapest at that place:
@@ -43,6 +44,7 @@ export function emitRelevance(scope: Scope, options: RelevanceOptions): Value {
 
 class Descent {
   #pending = new Map<TensorId, Message[]>();
+  #pixels: Set<TensorId>;
   #before: Set<TensorId>;
   #bounds = new Map<TensorId, InputBounds>();
   #nonNegative: Set<TensorId>;
@@ -52,6 +54,7 @@ class Descent {
     readonly scope: Scope,
     readonly options: RelevanceOptions,
   ) {
+    this.#pixels = madeOfPixels(scope);
     this.#before = beforeFirstLinear(scope);
     this.#nonNegative = nonNegative(scope);
     this.#bounds.set(scope.network.input, options.bounds);
@@ -117,7 +120,9 @@ class Descent {
             "model-unsupported",
             `node "${layer.name}" (operator ${layer.operator}) cannot be explained: its gate is larger than its signal.`,
           );
-        return this.#send(input, this.#oneToOne(output, message));
+        // A gate that is closed hides the sign of its signal: unsigned relevance there is that of a zero, which counts as positive.
+        const passed = message.form === "unsigned" ? this.#signed(output, message) : this.#oneToOne(output, message);
+        return this.#send(input, passed);
       }
       case "add":
         return this.#crossAdd(layer.inputs, output, message);
@@ -162,7 +167,7 @@ class Descent {
     const { e } = scope;
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
     const norm = this.#pending.size === 0 ? undefined : (message.norm ?? this.#norm(output, message));
-    if (this.#before.has(input) && isWeighted(layer)) {
+    if (this.#pixels.has(input) && isWeighted(layer)) {
       const value = options.inputRule.emit(scope, layer, message.value, this.#boundsAt(input));
       return this.#send(input, { form: "signed", value, norm });
     }
@@ -182,7 +187,7 @@ class Descent {
     const { e } = scope;
     const p = this.#unsigned(output, this.#settle(output, message));
     const total = branches.map((id) => this.#magnitude(id)).reduce(e.add);
-    const value = e.div(p.value, e.max(total, e.number(TINY)));
+    const value = e.div(p.value, e.max(total, e.number(NEGLIGIBLE)));
     for (const id of branches) this.#send(id, { form: "per-unit", value });
   }
 
@@ -241,7 +246,8 @@ class Descent {
     const { e } = this.scope;
     const p = message.form === "per-unit" ? this.#unsigned(at, message) : message;
     const factor = e.div(this.#scalar(message.norm, at), e.max(this.#norm(at, p), e.number(TINY)));
-    return { form: p.form, value: e.mul(p.value, factor) };
+    // Where nothing is left to scale the factor must stay finite: 0 · ∞ is no number.
+    return { form: p.form, value: e.mul(p.value, e.op("Min", [factor, e.number(3e38)])) };
   }
 
   /** A per-frame scalar with as many axes as a tensor. */
@@ -254,46 +260,49 @@ class Descent {
     return e.div(value, e.max(e.reduce("ReduceL1", value, this.#axes(at)), e.number(TINY)));
   }
 
-  /** Pixel 0 and pixel 255 as they arrive at a tensor before the first linear layer. */
+  /** Pixel 0 and pixel 255 as they arrive at a tensor made of pixels; broadcastable against it. */
   #boundsAt(id: TensorId): InputBounds {
     const known = this.#bounds.get(id);
     if (known) return known;
     const { scope } = this;
     const layer = scope.network.layers.find((l) => l.outputs.includes(id))!;
-    const source = this.#boundsAt(layer.inputs[0]!);
-    const dims = [1, ...shapeOf(scope, layer.inputs[0]!).slice(1)];
-    const full = (value: Value): Value => scope.e.op("Expand", [value, scope.e.ints(dims)]);
-    const through = (value: Value): Value => {
-      switch (layer.kind) {
-        case "scale":
-          return moves.scaleForward(scope, layer, value);
-        case "reshape":
-          return scope.e.reshape(full(value), [1, ...shapeOf(scope, id).slice(1)]);
-        case "transpose":
-          return moves.transposeForward(scope, layer, full(value));
-        case "pad":
-          return moves.padForward(scope, layer, full(value));
-        default:
-          throw new ModelError(
-            "model-unsupported",
-            `node "${layer.name}" (operator ${layer.operator}) before the first layer is not supported with the bounded input rule.`,
-          );
-      }
+    const keepsDims = layer.kind === "scale" || layer.kind === "activation";
+    const through = (end: keyof InputBounds): Value => {
+      const values = layer.inputs.map((input): [TensorId, Value] => {
+        const value = this.#boundsAt(input)[end];
+        const dims = [1, ...shapeOf(scope, input).slice(1)];
+        return [input, keepsDims ? value : scope.e.op("Expand", [value, scope.e.ints(dims)])];
+      });
+      return emitLayer({ ...scope, values: new Map(values) }, layer)[layer.outputs.indexOf(id)]!;
     };
-    const bounds = { low: through(source.low), high: through(source.high) };
+    const bounds = { low: through("low"), high: through("high") };
     this.#bounds.set(id, bounds);
     return bounds;
   }
 }
 
-const PASSES_INPUT = new Set<Layer["kind"]>(["activation", "scale", "reshape", "transpose", "pad"]);
+const PASSES_PIXELS = new Set<Layer["kind"]>([
+  "activation",
+  "scale",
+  "reshape",
+  "transpose",
+  "pad",
+  "slice",
+  "split",
+  "concat",
+]);
 
-/** Tensors with only one-to-one, reshaping or padding layers between them and the picture. */
-function beforeFirstLinear({ network }: Scope): Set<TensorId> {
-  const before = new Set<TensorId>([network.input]);
+/** Tensors with only one-to-one, reshaping or padding layers between them and the picture: what reads them has an input rule. */
+const madeOfPixels = (scope: Scope): Set<TensorId> => reached(scope, (layer) => PASSES_PIXELS.has(layer.kind));
+
+/** Tensors with no linear layer between them and the picture: relevance keeps its sign there. */
+const beforeFirstLinear = (scope: Scope): Set<TensorId> => reached(scope, (layer) => !isLinear(layer));
+
+function reached({ network }: Scope, crosses: (layer: Layer) => boolean): Set<TensorId> {
+  const found = new Set<TensorId>([network.input]);
   for (const layer of network.layers)
-    if (PASSES_INPUT.has(layer.kind) && before.has(layer.inputs[0]!)) before.add(layer.outputs[0]!);
-  return before;
+    if (crosses(layer) && layer.inputs.every((id) => found.has(id))) for (const id of layer.outputs) found.add(id);
+  return found;
 }
 
 const KEEPS_SIGN = new Set<Layer["kind"]>([
@@ -319,7 +328,8 @@ function nonNegative({ network }: Scope): Set<TensorId> {
         last.op === "Sigmoid" ||
         last.op === "HardSigmoid" ||
         (last.op === "Clip" && (last.attributes.min ?? -1) >= 0));
-    if (clipped || (KEEPS_SIGN.has(layer.kind) && layer.inputs.every((id) => known.has(id))))
+    const folded = (layer.kind === "averagePool" || layer.kind === "mean") && layer.factor !== undefined;
+    if (clipped || (KEEPS_SIGN.has(layer.kind) && !folded && layer.inputs.every((id) => known.has(id))))
       for (const id of layer.outputs) known.add(id);
   }
   return known;

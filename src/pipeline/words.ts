@@ -58,9 +58,10 @@ function push(list: string[], text: string, limit: number): void {
   if (list.length > limit) list.shift();
 }
 
-/** `[mov,mp4] moov atom not found`, `file:/a/b.mp4: Invalid data …`: without what the sentence around them says already. */
+/** `[mov,mp4] moov atom not found`, `stream 0, offset 0x55bc: partial file`, `file:/a/b.mp4: Invalid data …`: without what the sentence around them says already. */
 const withoutOrigin = (text: string): string =>
   text
     .replace(/^\[[^\]]+\] /, "")
+    .replace(/^stream \d+, offset 0x[0-9a-f]+: /, "")
     .replace(/^(?:[a-z][a-z0-9+.-]*:\/\/\S*|\/dev\/\S+|pipe:\d|file:.*?): (?=\S)/i, "")
     .replace(/\.$/, "");

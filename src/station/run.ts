@@ -9,8 +9,6 @@ import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationEnd } from "./station.js";
 
-/** At the natural end of all sources sinks may take this long to flush: a broker that is away may come back. */
-const END_FLUSH_MS = 24 * 3600 * 1000;
 /** A NATS round trip must have succeeded within the last seconds. */
 const VERIFY_MS = 1500;
 
@@ -19,7 +17,6 @@ export interface RunHandle {
   ended: Promise<StationEnd>;
   stop(): Promise<void>;
   metricsUrl: string;
-  sinks: readonly Sink[];
 }
 
 /** Starts the worker of a configuration: model, sinks, sources, metrics. Rejects before any source is opened when one part cannot start. */
@@ -87,6 +84,6 @@ export async function startStation(
     throw error;
   }
   const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
-  const ended = station.run(END_FLUSH_MS).finally(closeAll);
-  return { ended, stop: () => station.stop(), metricsUrl: server.url, sinks };
+  const ended = station.run().finally(closeAll);
+  return { ended, stop: () => station.stop(), metricsUrl: server.url };
 }

@@ -1,4 +1,5 @@
 import type { Config } from "../config/schema.js";
+import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics/metrics.js";
@@ -23,8 +24,8 @@ export interface StationParts {
 
 /** How a run came to its end. */
 export interface StationEnd {
-  /** One sentence for each source that failed and each sink that lost something. */
-  faults: string[];
+  /** One for each source that failed or was damaged and each sink that lost something. */
+  faults: Error[];
   frames: number;
   explained: number;
 }
@@ -36,6 +37,16 @@ interface BatchTiming {
   size: number;
 }
 
+/** What is remembered of a source from frame to frame. */
+interface Course {
+  readonly ledger: Ledger;
+  readonly scale: ScaleTracker;
+  /** Frames that have come to be classified. */
+  taken: number;
+  /** Settles when all its frames so far are delivered: deliveries are chained, so that they leave in order. */
+  delivered: Promise<void>;
+}
+
 const encoder = new TextEncoder();
 
 /** Sources → batches → explainer → overlays → sinks, every frame accounted for. */
@@ -44,13 +55,16 @@ export class Station {
   readonly #batcher: Batcher;
   readonly #delivery: Delivery;
   readonly #statuses: StatusReporter;
-  readonly #scales = new Map<string, ScaleTracker>();
-  /** Deliveries of a source are chained, so that its frames leave in order. */
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #courses = new Map<string, Course>();
   /** Settles when all batches so far are explained. */
   #explained: Promise<unknown> = Promise.resolve();
   readonly #startedAt = Date.now();
   #stopping = false;
+  #giveUp = (): void => {};
+  /** Resolves when a stop can wait no longer for sinks that take nothing. */
+  readonly #givenUp = new Promise<void>((resolve) => {
+    this.#giveUp = resolve;
+  });
 
   constructor(private readonly parts: StationParts) {
     const { config, metrics, log, explainer } = parts;
@@ -64,7 +78,8 @@ export class Station {
       onChange: (source, state) => {
         metrics.source(source.name).state(state.state);
         const text = `source ${source.name}: ${state.state}${state.reason ? ` (${state.reason})` : ""}`;
-        if (state.state === "failed" || state.state === "stalled" || state.state === "frozen") log.warn(text);
+        const bad = state.state === "failed" || state.state === "stalled" || state.state === "frozen";
+        if (bad || this.#faultOf(source) !== undefined) log.warn(text);
         else if (state.state !== "connecting") log.info(text);
       },
     });
@@ -78,11 +93,18 @@ export class Station {
       const ledger = new Ledger(source.name, (_, what, reason) =>
         what === "dropped" ? counts.dropped(reason!) : counts[what](),
       );
-      return openSource(
+      const opened = openSource(
         source,
         { ...view, baseDir: parts.baseDir, onRestart: (_, reason) => counts.restarted(reason) },
         ledger,
       );
+      this.#courses.set(source.name, {
+        ledger,
+        scale: new ScaleTracker(),
+        taken: 0,
+        delivered: Promise.resolve(),
+      });
+      return opened;
     });
     this.#batcher = createBatcher(this.sources, {
       maxBatch: config.engine.maxBatch,
@@ -93,24 +115,24 @@ export class Station {
   }
 
   /** Runs until every source is over or `stop` is called, then flushes: resolves when all is delivered. */
-  async run(flushMs: number): Promise<StationEnd> {
+  async run(): Promise<StationEnd> {
     await this.#batcher.forEach(async (frames) => {
       await this.#explain(frames);
     });
-    await Promise.all(this.#tails.values());
-    await this.#statuses.close();
-    const faults = this.sources.flatMap((source) => {
-      const { state, reason } = source.status();
-      return state === "failed" && !this.#stopping
-        ? [`source ${source.name} failed: ${reason ?? "no reason given"}`]
-        : [];
-    });
-    const closing = await Promise.allSettled(
-      this.parts.sinks.map((sink) => sink.close(this.#stopping ? STOP_FLUSH_MS : flushMs)),
+    const delivered = Promise.all([...this.#courses.values()].map((course) => course.delivered));
+    await Promise.race([delivered, this.#givenUp]);
+    await Promise.race([this.#statuses.close(), this.#givenUp]);
+    const faults = this.sources.flatMap((source) => this.#faultOf(source) ?? []);
+    await this.#delivery.flushed(
+      () => this.#stopping,
+      (sink) =>
+        this.parts.log.info(
+          `every source is over; ${sink.status().buffered} messages wait for ${sink.name} to come back`,
+        ),
     );
-    for (const result of closing)
-      if (result.status === "rejected")
-        faults.push(result.reason instanceof Error ? result.reason.message : String(result.reason));
+    faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));
+    // Closed sinks hold nobody up any more.
+    await delivered;
     const ledgers = this.sources.map((s) => s.ledger.snapshot());
     return {
       faults,
@@ -122,18 +144,33 @@ export class Station {
   /** Stops the sources; what they have queued is still explained and delivered, within the deadline. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    setTimeout(this.#giveUp, STOP_DRAIN_MS).unref();
     await this.#batcher.stop(STOP_DRAIN_MS);
+  }
+
+  /** Why a source's end is no good one: it failed, or ffmpeg complained of a film that is damaged or cut off. */
+  #faultOf(source: VideoSource): Error | undefined {
+    const { state, reason } = source.status();
+    if (this.#stopping) return undefined;
+    const why = reason?.replace(`Source ${source.name}: `, "").replace(/^[A-Z](?=[a-z]* )/, (c) => c.toLowerCase());
+    if (state === "failed") return new VideoExplainerError("source-failed", `source ${source.name} failed: ${why}`);
+    if (state !== "ended" || reason === null) return undefined;
+    return new InputError("source-damaged", `source ${source.name} is damaged or cut off: ${why}`);
   }
 
   async #explain(frames: readonly Frame[]): Promise<void> {
     const { config, metrics, log } = this.parts;
     const startedAt = performance.now();
-    const inputs = frames.map((frame) => ({
-      memory: frame.memory,
-      layout: frame.layout,
-      classifyOnly: frame.sequence % config.explain.every !== 0,
-      scale: this.#scaleOf(frame.source).scale,
-    }));
+    const inputs = frames.map((frame) => {
+      const course = this.#course(frame);
+      return {
+        memory: frame.memory,
+        layout: frame.layout,
+        // Not by its sequence: of a live source every frame with the right number may have been dropped.
+        classifyOnly: course.taken++ % config.explain.every !== 0,
+        scale: course.scale.scale,
+      };
+    });
     metrics.batch(frames.length);
     for (const frame of frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
     const before = this.#explained;
@@ -143,13 +180,16 @@ export class Station {
     await this.#explained;
     const timing = { startedAt, explainMs: performance.now() - startedAt, size: frames.length };
     metrics.stage("explain", timing.explainMs / 1000);
-    (await results).forEach((result, k) => {
+    for (const [k, result] of (await results).entries()) {
       const frame = frames[k]!;
-      if (!(result instanceof Error)) return this.#follow(frame, result, timing);
+      if (!(result instanceof Error)) {
+        this.#follow(frame, result, timing);
+        continue;
+      }
       log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${result.message}`);
-      this.#ledger(frame).dropped("explain-error");
+      this.#course(frame).ledger.dropped("explain-error");
       frame.release();
-    });
+    }
   }
 
   /** A frame that fails costs that frame: when a batch fails, each of its frames is tried alone. */
@@ -165,20 +205,19 @@ export class Station {
 
   /** Draws at once, delivers behind the frame before it. */
   #follow(frame: Frame, explanation: Explanation, timing: BatchTiming): void {
-    if (explanation.relevance) this.#scaleOf(frame.source).add(explanation.relevance.peak);
+    const course = this.#course(frame);
+    if (explanation.relevance) course.scale.add(explanation.relevance.peak);
     const drawn = this.#draw(frame, explanation);
-    const before = this.#tails.get(frame.source) ?? Promise.resolve();
-    const delivered = before.then(async () => {
+    course.delivered = course.delivered.then(async () => {
       try {
         await this.#deliver(frame, explanation, timing, await drawn);
       } catch (error) {
         this.parts.log.error(`source ${frame.source}, frame ${frame.sequence}: ${(error as Error).message}`);
-        this.#ledger(frame).dropped("explain-error");
+        course.ledger.dropped("explain-error");
       } finally {
         frame.release();
       }
     });
-    this.#tails.set(frame.source, delivered);
   }
 
   /** A picture that cannot be drawn costs that picture, not the summary. */
@@ -250,7 +289,7 @@ export class Station {
       original: drawn?.original,
       placement: frame.layout.placement,
     });
-    const ledger = this.#ledger(frame);
+    const ledger = this.#course(frame).ledger;
     const counts = metrics.source(frame.source);
     if (relevance) {
       ledger.explained();
@@ -261,17 +300,8 @@ export class Station {
     counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
   }
 
-  #ledger(frame: Frame): Ledger {
-    return this.sources.find((s) => s.name === frame.source)!.ledger;
-  }
-
-  #scaleOf(source: string): ScaleTracker {
-    let tracker = this.#scales.get(source);
-    if (!tracker) {
-      tracker = new ScaleTracker();
-      this.#scales.set(source, tracker);
-    }
-    return tracker;
+  #course(frame: Frame): Course {
+    return this.#courses.get(frame.source)!;
   }
 }
 

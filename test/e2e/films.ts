@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ffmpeg } from "../pipeline/helpers.js";
@@ -16,4 +17,10 @@ export function truncated(film: string, share: number): string {
   const bytes = readFileSync(film);
   writeFileSync(path, bytes.subarray(0, Math.round(bytes.length * share)));
   return path;
+}
+
+/** Frames that ffprobe can decode, whatever it complains of. */
+export function decodableFrames(film: string): number {
+  const args = ["-v", "quiet", "-count_frames", "-select_streams", "v:0", "-show_entries", "stream=nb_read_frames"];
+  return Number(execFileSync("ffprobe", [...args, "-of", "default=nk=1:nw=1", film], { encoding: "utf8" }));
 }

@@ -6,7 +6,8 @@ import type { EngineOptions, NumericTensor, Runner } from "./engine.js";
 import { toOnnx } from "./serialise.js";
 
 type Ort = typeof import("onnxruntime-node");
-const QUIET = 3;
+/** Only what is fatal: errors arrive as exceptions anyway. */
+const QUIET = 4;
 let runtime: Ort | undefined;
 
 function load(): Ort {
@@ -37,7 +38,13 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
     // Spinning threads would take the cores from decoding and drawing.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
-  const session = await ort.InferenceSession.create(toOnnx(program), sessionOptions);
+  const session = await ort.InferenceSession.create(toOnnx(program), sessionOptions).catch((cause: Error) => {
+    throw new VideoExplainerError(
+      "engine-refused",
+      `the engine onnxruntime cannot run this model on ${options.device} (${cause.message.split("\n")[0]}).`,
+      { cause },
+    );
+  });
   return {
     name: `onnxruntime-${options.device}`,
     async run(feeds) {

@@ -9,7 +9,7 @@ export const ENGINES: Record<string, Engine> = {
 
 /** `auto` is the first that is registered. */
 export function engineNamed(name: string): Engine {
-  const engine = name === "auto" ? Object.values(ENGINES)[0] : ENGINES[name];
+  const engine = name === "auto" ? Object.values(ENGINES)[0] : Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
   if (!engine)
     throw new InputError(
       "unknown-engine",

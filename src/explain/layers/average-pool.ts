@@ -50,11 +50,39 @@ const sums = (scope: Scope, layer: AveragePoolLayer, a: Value): Value => {
   return e.conv(a, e.weights(ones(channelsOf(scope, layer), layer)), undefined, window, channelsOf(scope, layer));
 };
 
-export function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
+/** One value an element of axis 1, broadcastable against the layer's output. */
+function channelwise(scope: Scope, layer: AveragePoolLayer | MeanLayer, values: Float32Array): Value {
+  const dims = shapeOf(scope, layer.outputs[0]!).map((_, k) => (k === 1 ? values.length : 1));
+  return scope.e.tensor(values, dims);
+}
+
+type WeightMap = (w: number) => number;
+const same: WeightMap = (w) => w;
+const scaled = (scope: Scope, layer: AveragePoolLayer | MeanLayer, z: Value, map: WeightMap): Value =>
+  layer.factor ? scope.e.mul(z, channelwise(scope, layer, layer.factor.map(map))) : z;
+const shifted = (scope: Scope, layer: AveragePoolLayer | MeanLayer, z: Value): Value =>
+  layer.shift ? scope.e.add(z, channelwise(scope, layer, layer.shift)) : z;
+
+/** The average of `a` with the folded factor mapped, without the shift. */
+export const averagePoolWith = (scope: Scope, layer: AveragePoolLayer, a: Value, map: WeightMap): Value =>
+  scaled(scope, layer, averagePool(scope, layer, a), map);
+
+/** Engines merge a padding layer into the pool that reads it, and then refuse padding as long as the kernel. */
+function followsLongPadding(scope: Scope, layer: AveragePoolLayer): boolean {
+  const before = scope.network.layers.find((l) => l.outputs.includes(layer.inputs[0]!));
+  return before?.kind === "pad" && [0, 1].some((k) => longest(before, k + 2) >= layer.kernel[k]!);
+}
+const longest = ({ before, after }: { before: number[]; after: number[] }, axis: number): number =>
+  Math.max(before[axis] ?? 0, after[axis] ?? 0);
+
+function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
   const { e } = scope;
   const share = counts(scope, layer);
   const plain =
-    layer.pads.every((p) => p === 0) && layer.extra.every((p) => p === 0) && layer.dilations.every((d) => d === 1);
+    layer.pads.every((p) => p === 0) &&
+    layer.extra.every((p) => p === 0) &&
+    layer.dilations.every((d) => d === 1) &&
+    !followsLongPadding(scope, layer);
   if (plain)
     return e.op("AveragePool", [a], {
       kernel_shape: { ints: layer.kernel },
@@ -65,15 +93,16 @@ export function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Va
 }
 
 export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value =>
-  averagePool(scope, layer, tensorValue(scope, layer.inputs[0]!));
+  shifted(scope, layer, averagePoolWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
 
-/** `Σ_j g_j / n_j` over the windows that hold each element. */
+/** `Σ_j γ_j g_j / n_j` over the windows that hold each element. */
 export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
   const { e } = scope;
   const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const share = counts(scope, layer);
-  const spread = e.mul(g, uniform(share.data) ? e.number(share.data[0]!) : e.tensor(share.data, share.dims));
+  const weighted = scaled(scope, layer, g, same);
+  const spread = e.mul(weighted, uniform(share.data) ? e.number(share.data[0]!) : e.tensor(share.data, share.dims));
   const covered = [0, 1].map(
     (k) => ([outHeight, outWidth][k]! - 1) * layer.strides[k]! + layer.dilations[k]! * (layer.kernel[k]! - 1) + 1,
   ) as [number, number];
@@ -89,23 +118,26 @@ export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: 
   return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
 }
 
-export const meanOf = (scope: Scope, layer: MeanLayer, a: Value): Value => {
+/** The mean of `a` with the folded factor mapped, without the shift. */
+export const meanWith = (scope: Scope, layer: MeanLayer, a: Value, map: WeightMap): Value => {
   const { e } = scope;
   const spatial = layer.keepDims && layer.axes.join() === "2,3" && shapeOf(scope, layer.inputs[0]!).length === 4;
-  return spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
+  const mean = spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
+  return scaled(scope, layer, mean, map);
 };
 export const meanForward = (scope: Scope, layer: MeanLayer): Value =>
-  meanOf(scope, layer, tensorValue(scope, layer.inputs[0]!));
+  shifted(scope, layer, meanWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
 
-/** `g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
+/** `γ g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
 export function meanTransposed(scope: Scope, layer: MeanLayer, g: Value): Value {
   const { e } = scope;
   const shape = shapeOf(scope, layer.inputs[0]!);
   const n = layer.axes.reduce((product, axis) => product * shape[axis]!, 1);
+  const weighted = scaled(scope, layer, g, same);
   const kept = layer.keepDims
-    ? g
+    ? weighted
     : e.reshape(
-        g,
+        weighted,
         shape.map((d, k) => (layer.axes.includes(k) ? 1 : d)),
       );
   return e.mul(kept, e.number(1 / n));

@@ -31,13 +31,16 @@ const FORWARD: { [K in Layer["kind"]]: (scope: Scope, layer: Extract<Layer, { ki
   transpose: moves.transposeForward,
 };
 
+/** Emits one layer on the values of the scope: one value an output. */
+export function emitLayer(scope: Scope, layer: Layer): Value[] {
+  const emit = FORWARD[layer.kind] as (scope: Scope, layer: Layer) => Value | Value[];
+  return [emit(scope, layer)].flat();
+}
+
 /** Emits every layer and records its values in the scope. */
 export function emitForward(scope: Scope): void {
-  for (const layer of scope.network.layers) {
-    const emit = FORWARD[layer.kind] as (scope: Scope, layer: Layer) => Value | Value[];
-    const made = emit(scope, layer);
-    layer.outputs.forEach((id, k) => {
-      scope.values.set(id, Array.isArray(made) ? made[k]! : made);
+  for (const layer of scope.network.layers)
+    emitLayer(scope, layer).forEach((value, k) => {
+      scope.values.set(layer.outputs[k]!, value);
     });
-  }
 }

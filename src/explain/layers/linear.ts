@@ -1,6 +1,6 @@
 import type { AveragePoolLayer, ConvLayer, DenseLayer, Layer, MeanLayer, Weights } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { averagePool, averagePoolTransposed, meanOf, meanTransposed } from "./average-pool.js";
+import { averagePoolTransposed, averagePoolWith, meanTransposed, meanWith } from "./average-pool.js";
 import { convTransposed, convWith } from "./conv.js";
 import { denseTransposed, denseWith } from "./dense.js";
 import type { Scope } from "./scope.js";
@@ -24,9 +24,9 @@ export function linearWith(scope: Scope, layer: LinearLayer, a: Value, map: (w: 
     case "dense":
       return denseWith(scope, layer, a, mapWeights(layer.weight, map));
     case "averagePool":
-      return averagePool(scope, layer, a);
+      return averagePoolWith(scope, layer, a, map);
     case "mean":
-      return meanOf(scope, layer, a);
+      return meanWith(scope, layer, a, map);
   }
 }
 

@@ -2,13 +2,22 @@ import type { MaxPoolLayer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
-export const maxPoolForward = (scope: Scope, layer: MaxPoolLayer): Value =>
-  scope.e.op("MaxPool", [tensorValue(scope, layer.inputs[0]!)], {
+/** Stands for minus infinity where padding must never win. */
+const LOWEST = -3.4e38;
+
+export function maxPoolForward(scope: Scope, layer: MaxPoolLayer): Value {
+  const { e } = scope;
+  const x = tensorValue(scope, layer.inputs[0]!);
+  const [top, left, bottom, right] = layer.pads;
+  // Engines refuse padding that is as long as the kernel, which ceil_mode can add up to.
+  const apart = layer.pads.some((p, k) => p >= layer.kernel[k % 2]!);
+  return e.op("MaxPool", [apart ? e.pad(x, [0, 0, top, left], [0, 0, bottom, right], LOWEST) : x], {
     kernel_shape: { ints: layer.kernel },
     strides: { ints: layer.strides },
-    pads: { ints: layer.pads },
+    pads: { ints: apart ? [0, 0, 0, 0] : layer.pads },
     dilations: { ints: layer.dilations },
   });
+}
 
 /** Windows that tile the input: none overlaps another, none is padded. */
 export function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
@@ -55,7 +64,7 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const [top, left] = layer.pads;
   const reach = [(outHeight - 1) * sh + (kh - 1) * dh + 1, (outWidth - 1) * sw + (kw - 1) * dw + 1] as const;
   const [bottom, right] = [Math.max(0, reach[0] - top - height), Math.max(0, reach[1] - left - width)];
-  const x = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], -3.4e38);
+  const x = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], LOWEST);
   const y = tensorValue(scope, layer.outputs[0]!);
   const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
   const wins = offsets.map(([oy, ox]) =>

@@ -46,7 +46,19 @@ export function parseCard(text: string, fileName: string): ModelCard {
       "model-card",
       `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}.`,
     );
-  const parsed = cardSchema.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {});
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: 20 }) ?? {};
+  } catch (cause) {
+    throw new ModelError(
+      "model-card",
+      `${fileName}: the model card repeats itself by too many aliases; write it out.`,
+      {
+        cause,
+      },
+    );
+  }
+  const parsed = cardSchema.safeParse(content);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]!] : [...issue.path];

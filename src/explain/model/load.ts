@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError, ModelError } from "../../errors.js";
 import type { ModelInfo } from "../explanation.js";
@@ -30,8 +30,8 @@ export interface LoadedModel {
  */
 export function loadModel(given: string): LoadedModel {
   const { file, cardFile } = locate(given);
-  const card = cardFile ? parseCard(readFileSync(cardFile, "utf8"), cardFile) : parseCard("", given);
-  const bytes = readFileSync(file);
+  const card = cardFile ? parseCard(readText(cardFile), cardFile) : parseCard("", given);
+  const bytes = readWhole(file);
   try {
     return assemble(file, bytes, card, cardFile);
   } catch (error) {
@@ -48,6 +48,19 @@ export function loadModel(given: string): LoadedModel {
   }
 }
 
+function readWhole(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new InputError(
+      "model-unreadable",
+      `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}); give a file that this user may read.`,
+      { cause },
+    );
+  }
+}
+const readText = (file: string): string => new TextDecoder().decode(readWhole(file));
+
 function locate(given: string): { file: string; cardFile: string | undefined } {
   const stat = existsSync(given) ? statSync(given) : undefined;
   if (!stat)
@@ -57,7 +70,7 @@ function locate(given: string): { file: string; cardFile: string | undefined } {
     );
   if (stat.isDirectory()) {
     const cardFile = path.join(given, "model.yaml");
-    const named = existsSync(cardFile) ? parseCard(readFileSync(cardFile, "utf8"), cardFile).model : undefined;
+    const named = existsSync(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
     const file = path.join(given, named ?? "model.onnx");
     if (!existsSync(file))
       throw new InputError(
@@ -66,7 +79,8 @@ function locate(given: string): { file: string; cardFile: string | undefined } {
       );
     return { file, cardFile: existsSync(cardFile) ? cardFile : undefined };
   }
-  const cards = [given.replace(/\.[^.]*$/, ".yaml"), path.join(path.dirname(given), "model.yaml")];
+  const { dir, name } = path.parse(given);
+  const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(given), "model.yaml")];
   return { file: given, cardFile: cards.find((c) => c !== given && existsSync(c)) };
 }
 
@@ -165,7 +179,7 @@ function readLabels(card: ModelCard, cardFile: string | undefined, folder: strin
         "labels-missing",
         `${cardFile}: the label file "${source}" does not exist; write one label a line into it.`,
       );
-    labels = readFileSync(where, "utf8").replace(/\r/g, "").replace(/\n+$/, "").split("\n");
+    labels = readText(where).replace(/\r/g, "").replace(/\n+$/, "").split("\n");
   } else labels = source;
   if (labels.length !== classes)
     throw new InputError(
@@ -187,12 +201,32 @@ function readExternal(folder: string, location: string, offset: number, length: 
       "model-external",
       `the model keeps its weights in "${location}", which is not beside it; copy it there.`,
     );
-  const bytes = readFileSync(file);
-  const end = length === undefined ? bytes.length : offset + length;
-  if (end > bytes.length)
-    throw new ModelError(
-      "model-external",
-      `the weights file "${location}" is shorter than the model says; copy it again.`,
-    );
-  return bytes.subarray(offset, end);
+  return readRange(file, location, offset, length);
+}
+
+/** A part of a weights file: they may be gigabytes, and every tensor asks for its own part. */
+function readRange(file: string, location: string, offset: number, length: number | undefined): Uint8Array {
+  const handle = openSync(file, "r");
+  try {
+    const wanted = length ?? fstatSync(handle).size - offset;
+    if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(wanted) && offset >= 0 && wanted >= 0))
+      throw new ModelError(
+        "model-external",
+        `the model says that weights lie at an impossible place in "${location}"; export it again.`,
+      );
+    if (offset + wanted > fstatSync(handle).size)
+      throw new ModelError(
+        "model-external",
+        `the weights file "${location}" is shorter than the model says; copy it again.`,
+      );
+    const bytes = new Uint8Array(wanted);
+    for (let at = 0; at < wanted; ) {
+      const read = readSync(handle, bytes, at, wanted - at, offset + at);
+      if (read === 0) break;
+      at += read;
+    }
+    return bytes;
+  } finally {
+    closeSync(handle);
+  }
 }

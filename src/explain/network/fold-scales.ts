@@ -1,7 +1,9 @@
 import {
+  type AveragePoolLayer,
   type ConvLayer,
   type DenseLayer,
   type Layer,
+  type MeanLayer,
   makers,
   type Network,
   readers,
@@ -9,9 +11,12 @@ import {
   type Weights,
 } from "./network.js";
 
+type Linear = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer;
+const isLinear = (layer: Layer | undefined): layer is Linear =>
+  layer?.kind === "conv" || layer?.kind === "dense" || layer?.kind === "averagePool" || layer?.kind === "mean";
+
 /**
- * Folds constant per-channel scales and shifts (batch norm among them) into the convolution or dense layer whose only
- * reader they are: `γ(wa + b) + β = (γw)a + (γb + β)`.
+ * Folds constant per-channel scales and shifts (batch norm among them) into the linear layer whose only reader they are: `γ(wa + b) + β = (γw)a + (γb + β)`.
  */
 export function foldScales(network: Network): Network {
   let layers = [...network.layers];
@@ -20,9 +25,9 @@ export function foldScales(network: Network): Network {
     if (scale.kind !== "scale") continue;
     const source = scale.inputs[0]!;
     const maker = makers({ layers }).get(source);
-    if (!maker || (maker.kind !== "conv" && maker.kind !== "dense")) continue;
+    if (!isLinear(maker)) continue;
     if (source === network.output || readers({ layers, output: network.output }).get(source)!.length !== 1) continue;
-    const folded = fold(maker, scale);
+    const folded = fold(maker, scale, network.shapes.get(source)!);
     if (!folded) continue;
     layers = layers.flatMap((l): Layer[] => (l === maker ? [folded] : l === scale ? [] : [l]));
     at -= 1;
@@ -30,30 +35,42 @@ export function foldScales(network: Network): Network {
   return { ...network, layers };
 }
 
-/** A constant as one value a channel, or undefined when it varies inside a channel's plane. */
+/**
+ * A constant as one value a channel, or undefined when it varies inside a channel. `axis` is the channels' among the
+ * `rank` axes of one frame.
+ */
 function perChannel(
   w: Weights | undefined,
   channels: number,
   fallback: number,
-  channelsLast: boolean,
+  axis: number,
+  rank: number,
 ): Float32Array | undefined {
   if (!w) return new Float32Array(channels).fill(fallback);
   if (w.data.length === 1) return new Float32Array(channels).fill(w.data[0]!);
-  if (w.data.length !== channels) return undefined;
-  const last = w.dims.length === 1 || w.dims.slice(0, -1).every((d) => d === 1);
-  const first = w.dims.length >= 3 && w.dims.slice(1).every((d) => d === 1);
-  return (channelsLast ? last : first) ? w.data : undefined;
+  const skipped = rank - w.dims.length;
+  return w.dims.every((d, k) => d === (k + skipped === axis ? channels : 1)) ? w.data : undefined;
 }
 
-function fold(linear: ConvLayer | DenseLayer, scale: ScaleLayer): ConvLayer | DenseLayer | undefined {
-  const channels = linear.kind === "conv" ? linear.weight.dims[0]! : linear.weight.dims[1]!;
-  const factor = perChannel(scale.factor, channels, 1, linear.kind === "dense");
-  const shift = perChannel(scale.shift, channels, 0, linear.kind === "dense");
+function fold(linear: Linear, scale: ScaleLayer, dims: readonly number[]): Linear | undefined {
+  const rank = dims.length - 1;
+  const axis = linear.kind === "dense" ? rank - 1 : 0;
+  const channels = dims[axis + 1]!;
+  const factor = perChannel(scale.factor, channels, 1, axis, rank);
+  const shift = perChannel(scale.shift, channels, 0, axis, rank);
   if (!factor || !shift) return undefined;
-  const data = new Float32Array(linear.weight.data.length);
-  const perOut = data.length / channels;
-  for (let i = 0; i < data.length; i++)
-    data[i] = linear.weight.data[i]! * factor[linear.kind === "conv" ? Math.floor(i / perOut) : i % channels]!;
-  const bias = Float32Array.from({ length: channels }, (_, c) => (linear.bias?.[c] ?? 0) * factor[c]! + shift[c]!);
-  return { ...linear, outputs: scale.outputs, weight: { dims: linear.weight.dims, data }, bias };
+  const { outputs } = scale;
+  const shifted = (before: Float32Array | undefined): Float32Array =>
+    shift.map((v, c) => (before?.[c] ?? 0) * factor[c]! + v);
+  if (linear.kind === "averagePool" || linear.kind === "mean")
+    return {
+      ...linear,
+      outputs,
+      factor: factor.map((v, c) => v * (linear.factor?.[c] ?? 1)),
+      shift: shifted(linear.shift),
+    };
+  const perOut = linear.weight.data.length / channels;
+  const channelOf = linear.kind === "conv" ? (i: number) => Math.floor(i / perOut) : (i: number) => i % channels;
+  const data = linear.weight.data.map((v, i) => v * factor[channelOf(i)]!);
+  return { ...linear, outputs, weight: { dims: linear.weight.dims, data }, bias: shifted(linear.bias) };
 }

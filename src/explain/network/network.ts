@@ -37,7 +37,12 @@ export interface DenseLayer extends Base {
   weight: Weights;
   bias?: Float32Array;
 }
-export interface AveragePoolLayer extends Base, Window {
+/** A scale and shift folded into a layer without weights: one value an element of axis 1 of its output. */
+export interface Folded {
+  factor?: Float32Array;
+  shift?: Float32Array;
+}
+export interface AveragePoolLayer extends Base, Window, Folded {
   kind: "averagePool";
   /** Rows and columns that `ceil_mode` adds at the bottom and right; they never count in the divisor. */
   extra: [number, number];
@@ -45,7 +50,7 @@ export interface AveragePoolLayer extends Base, Window {
   countPadding: boolean;
 }
 /** Mean over `axes` (batch axis 0 not among them). */
-export interface MeanLayer extends Base {
+export interface MeanLayer extends Base, Folded {
   kind: "mean";
   axes: number[];
   keepDims: boolean;

@@ -78,10 +78,11 @@ function commonSource(a: TensorId, b: TensorId, made: Map<TensorId, Layer>): Ten
   return chain(a, made).find((id) => fromB.has(id) && onlyFrom(a, id, made) && onlyFrom(b, id, made));
 }
 
-function onlyFrom(end: TensorId, source: TensorId, made: Map<TensorId, Layer>): boolean {
-  if (end === source) return true;
+function onlyFrom(end: TensorId, source: TensorId, made: Map<TensorId, Layer>, seen = new Set<TensorId>()): boolean {
+  if (end === source || seen.has(end)) return true;
+  seen.add(end);
   const layer = made.get(end);
-  return isElementwise(layer) && layer.inputs.every((i) => onlyFrom(i, source, made));
+  return isElementwise(layer) && layer.inputs.every((i) => onlyFrom(i, source, made, seen));
 }
 
 /** Layers from the source to the product, in order; undefined where one cannot be spelled out. */

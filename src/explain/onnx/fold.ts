@@ -110,6 +110,9 @@ const unary = (fn: (x: number) => number) => (inputs: Constant[]) => {
 const binary = (fn: (x: number, y: number) => number) => (inputs: Constant[]) => broadcast(inputs[0]!, inputs[1]!, fn);
 const listOf = (c: Constant | undefined): number[] | undefined => (c ? Array.from(c.data) : undefined);
 
+/** Larger results are not made at import: no exporter needs them. */
+const MOST_FOLDED = 2 ** 26;
+
 type Fold = (inputs: Constant[], attributes: Attributes) => Constant | undefined;
 
 /** Shape arithmetic and weight preparation that exporters leave in a graph, evaluated at import. */
@@ -185,6 +188,7 @@ export const FOLDS: Record<string, Fold> = {
   Range: (i) => {
     const [start, limit, step] = i.map((c) => c.data[0]!) as [number, number, number];
     const count = Math.max(0, Math.ceil((limit - start) / step));
+    if (!(count <= MOST_FOLDED)) return undefined;
     return like(
       i[0]!,
       [count],
@@ -192,11 +196,10 @@ export const FOLDS: Record<string, Fold> = {
     );
   },
   ReduceProd: (i) => like(i[0]!, [1], [size(Array.from(i[0]!.data))]),
-  Expand: (i) =>
-    broadcast(
-      i[0]!,
-      { dims: Array.from(i[1]!.data), data: new Float32Array(size(Array.from(i[1]!.data))).fill(1), integer: true },
-      (x) => x,
-      i[0]!.integer,
-    ),
+  Expand: (i) => {
+    const dims = Array.from(i[1]!.data);
+    const count = size(dims);
+    if (!(count <= MOST_FOLDED)) return undefined;
+    return broadcast(i[0]!, { dims, data: new Float32Array(count).fill(1), integer: true }, (x) => x, i[0]!.integer);
+  },
 };

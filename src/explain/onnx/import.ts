@@ -1,9 +1,9 @@
 import { ModelError } from "../../errors.js";
 import { elements, type Network } from "../network/network.js";
 import { FOLDS } from "./fold.js";
-import { BATCH, Importer, Node } from "./importer.js";
+import { BATCH, Importer, MOST_ELEMENTS, Node } from "./importer.js";
 import { OPERATORS } from "./operators/index.js";
-import { ElementType, type ModelMessage, ModelProto, toNumber, type ValueInfo } from "./proto.js";
+import { ElementType, type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
 import { type ExternalReader, readTensor } from "./tensor.js";
 
 const OPSETS = { oldest: 7, newest: 23 };
@@ -21,7 +21,23 @@ export function importOnnx(
   external: ExternalReader = refuseExternal,
   inputShape?: readonly number[],
 ): Network {
-  const graph = decode(bytes);
+  try {
+    return importGraph(decode(bytes), external, inputShape);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw new ModelError(
+      "model-corrupt",
+      "the model file is damaged or uses ONNX in an unknown way; export it again.",
+      { cause },
+    );
+  }
+}
+
+function importGraph(
+  graph: ReturnType<typeof decode>,
+  external: ExternalReader,
+  inputShape: readonly number[] | undefined,
+): Network {
   const opset = toNumber(graph.opset?.version, 0);
   if (opset < OPSETS.oldest || opset > OPSETS.newest)
     throw new ModelError(
@@ -43,11 +59,12 @@ export function importOnnx(
   importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
   importer.constants.delete("");
 
+  const output = graph.output[0]?.name;
+  const needed = nodesBehind(output ?? "", graph.node);
   graph.node.forEach((proto, index) => {
-    importNode(importer, new Node(proto, index, external), proto.domain ?? "");
+    if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "");
   });
 
-  const output = graph.output[0]?.name;
   const outputId = output === undefined ? undefined : importer.tensors.get(output);
   if (outputId === undefined)
     throw new ModelError(
@@ -72,11 +89,27 @@ export function importOnnx(
   };
 }
 
+/** The nodes that a tensor depends on; others, such as those of further outputs, take no part in the decision. */
+function nodesBehind(tensor: string, nodes: readonly NodeProto[]): Set<NodeProto> {
+  const makers = new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
+  const needed = new Set<NodeProto>();
+  const open = [tensor];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const node = name === "" ? undefined : makers.get(name);
+    if (!node || needed.has(node)) continue;
+    needed.add(node);
+    open.push(...(node.input ?? []));
+  }
+  return needed;
+}
+
 function importNode(importer: Importer, node: Node, domain: string): void {
-  const operator = OPERATORS[node.op];
+  if (!DOMAINS.has(domain))
+    importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
+  const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
   const constants = node.inputs.map((name) => (name ? importer.constants.get(name) : undefined));
   const allConstant = node.inputs.length > 0 && node.inputs.every((name, k) => !name || constants[k]);
-  const fold = allConstant && node.op !== "ConstantOfShape" ? FOLDS[node.op] : undefined;
+  const fold = allConstant && Object.hasOwn(FOLDS, node.op) ? FOLDS[node.op] : undefined;
   if (fold) {
     const folded = fold(
       constants.map((c) => c!),
@@ -84,8 +117,6 @@ function importNode(importer: Importer, node: Node, domain: string): void {
     );
     if (folded) return importer.setConstant(node, folded);
   }
-  if (!DOMAINS.has(domain))
-    importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
   if (!operator || (allConstant && node.op !== "ConstantOfShape"))
     importer.refuse(
       node,
@@ -108,14 +139,14 @@ function inputDims(input: ValueInfo, given: readonly number[] | undefined): numb
       "model-input",
       `the model's input "${input.name}" leaves its size open ([N, ${dims.map((d) => d || "?").join(", ")}]); give input width and height in its card model.yaml.`,
     );
-  if (dims.some((d) => d % BATCH === 0))
+  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_ELEMENTS)
     throw new ModelError("model-input", `the model's input "${input.name}" has an impossible size ${dims.join("x")}.`);
   return dims;
 }
 
 function decode(bytes: Uint8Array): {
   opset: { version?: Parameters<typeof toNumber>[0] } | undefined;
-  node: NonNullable<NonNullable<ModelMessage["graph"]>["node"]>;
+  node: NodeProto[];
   initializer: NonNullable<NonNullable<ModelMessage["graph"]>["initializer"]>;
   input: ValueInfo[];
   output: ValueInfo[];

@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
+import { elements, type Layer, type LayerKind, type LayerOf, type TensorId } from "../network/network.js";
 import { type AttributeProto, type NodeProto, toNumber } from "./proto.js";
 import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
 
@@ -8,6 +8,9 @@ import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
  * computed dim that equals it is the batch, and a multiple of it has swallowed the batch.
  */
 export const BATCH = 1_000_003;
+
+/** Elements of one tensor of one frame beyond which a file is damaged rather than large. */
+export const MOST_ELEMENTS = 2 ** 28;
 
 /** A node of the model file with typed access to its attributes. */
 export class Node {
@@ -125,6 +128,8 @@ export class Importer {
           node,
           `its output would have dims [${dims.join(", ")}], which does not keep the batch first or leaves nothing`,
         );
+    const largest = Math.max(...shapes.map(elements));
+    if (largest > MOST_ELEMENTS) this.refuse(node, `its output would have ${largest} elements a frame`);
     const outputs = shapes.map((s) => this.newTensor(s));
     this.layers.push({ kind, name: node.name, operator: node.op, inputs, outputs, ...fields } as unknown as Layer);
     outputs.forEach((id, k) => {
@@ -153,3 +158,11 @@ export const float32 = (c: Constant): Float32Array =>
 
 /** Axis counted from the front. */
 export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+/** Axis counted from the front, refused where the tensor has no such axis. */
+export function axisIn(importer: Importer, node: Node, axis: number, rank: number): number {
+  const at = axisOf(axis, rank);
+  if (!(Number.isInteger(at) && at >= 0 && at < rank))
+    importer.refuse(node, `it names axis ${axis} of a tensor of ${rank} axes`);
+  return at;
+}

@@ -22,8 +22,13 @@ export type ExternalReader = (location: string, offset: number, length: number |
 export function readTensor(tensor: TensorProto, external: ExternalReader): Constant {
   const dims = (tensor.dims ?? []).map((d) => toNumber(d));
   const count = product(dims);
-  const type = tensor.dataType ?? 0;
   const label = tensor.name ? `tensor "${tensor.name}"` : "a constant";
+  if (dims.some((d) => d < 0))
+    throw new ModelError(
+      "model-corrupt",
+      `${label} has negative dims [${dims.join(", ")}]; the model file is damaged, export it again.`,
+    );
+  const type = tensor.dataType ?? 0;
   const integer = type !== ElementType.float && type !== ElementType.double && type !== ElementType.float16;
   let raw = tensor.rawData?.length ? tensor.rawData : undefined;
   if (tensor.dataLocation === 1) {

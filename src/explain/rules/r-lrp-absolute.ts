@@ -1,12 +1,12 @@
 import { linearWith } from "../layers/linear.js";
 import { tensorValue } from "../layers/scope.js";
-import { type LinearRule, TINY } from "./rule.js";
+import { divisor, type LinearRule } from "./rule.js";
 
 /** `|d_j| = Σ_i |a_i w_ij|`, so that `Σ_i |R_{i←j}| = |R_j|` exactly. */
 export const rLrpAbsolute: LinearRule = {
   name: "r-lrp-absolute",
   denominator(scope, layer) {
     const { e } = scope;
-    return e.max(linearWith(scope, layer, e.abs(tensorValue(scope, layer.inputs[0]!)), Math.abs), e.number(TINY));
+    return divisor(e, linearWith(scope, layer, e.abs(tensorValue(scope, layer.inputs[0]!)), Math.abs));
   },
 };

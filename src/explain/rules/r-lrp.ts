@@ -1,5 +1,5 @@
 import { shapeOf, tensorValue } from "../layers/scope.js";
-import { type LinearRule, TINY } from "./rule.js";
+import { divisor, type LinearRule } from "./rule.js";
 
 /** `|d_j| = |z_j| + mean_k |z_k|`, the mean over one frame. */
 export const rLrp: LinearRule = {
@@ -11,6 +11,6 @@ export const rLrp: LinearRule = {
     const axes = shapeOf(scope, id)
       .map((_, k) => k)
       .slice(1);
-    return e.add(magnitude, e.max(e.reduce("ReduceMean", magnitude, axes), e.number(TINY)));
+    return e.add(magnitude, divisor(e, e.reduce("ReduceMean", magnitude, axes)));
   },
 };

@@ -1,6 +1,6 @@
 import type { LinearLayer, WeightedLayer } from "../layers/linear.js";
 import type { Scope } from "../layers/scope.js";
-import type { Value } from "../program/emitter.js";
+import type { Emitter, Value } from "../program/emitter.js";
 
 /**
  * How a method divides at a linear layer. Given `p = |R_j|` with the sign of `z_j` taken out (`R_j = s(z_j) p_j`), emits
@@ -24,5 +24,11 @@ export interface InputBounds {
   high: Value;
 }
 
-/** Smallest positive normal float32: turns 0/0 of a layer that is zero everywhere into 0. */
+/** Smallest positive normal float32: turns 0/0 into 0 where a numerator can be no larger than its divisor. */
 export const TINY = 1.2e-38;
+/** A divisor below this counts as zero: dividing by it would overflow float32 sooner or later. */
+export const NEGLIGIBLE = 1e-20;
+
+/** A divisor of which R/0 counts as 0: in place of zero it is so large that nothing is left. */
+export const divisor = (e: Emitter, value: Value): Value =>
+  e.where(e.op("Greater", [value, e.number(NEGLIGIBLE)]), value, e.number(3e38));

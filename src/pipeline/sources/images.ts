@@ -19,8 +19,8 @@ const PICTURES_A_SECOND = 25;
 const LOOP_PICTURES = 5000;
 
 const decoderOf = (path: string): string | undefined => DECODERS[extname(path).toLowerCase()];
-const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
-const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
+export const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
+export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 
 /** A folder of pictures, a glob, or one picture: shown in the order of their names, `picture2` before `picture10`. */
 export const images: SourceKind = {
@@ -74,7 +74,7 @@ export function listPictures(path: string): string[] {
 }
 
 /** Files that match a glob; `*`, `?`, `[…]` and `{a,b}` stand for a part of one folder's or file's name. */
-function expandGlob(path: string): string[] {
+export function expandGlob(path: string): string[] {
   if (!hasWildcard(path)) return statOf(path) ? [path] : [];
   const parts = path.split(sep);
   const at = parts.findIndex(hasWildcard);

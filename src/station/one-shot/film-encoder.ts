@@ -16,14 +16,15 @@ const ENCODERS: Readonly<Record<string, readonly string[]>> = {
   mpeg4: ["-q:v", "3"],
   "libvpx-vp9": ["-crf", "30", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "6"],
 };
-/** Ticks a second of the film's clock; also the least distance of two pictures. */
-const TICKS = 90_000;
+/** Ticks a second of the film's clock, which MPEG-4 wants below 65536; also the least distance of two pictures. */
+const TICKS = 60_000;
 const LEAST_STEP_US = Math.ceil(1e6 / TICKS);
 /** JPEG is full-range BT.601; players take an HD film for BT.709 whatever it says. Chroma is halved, so sizes are even. */
 const TO_FILM =
   "scale=in_range=full:out_range=limited:in_color_matrix=bt601:out_color_matrix=bt709,format=yuv420p,pad=ceil(iw/2)*2:ceil(ih/2)*2";
-const COLOURS =
-  "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv -movflags +faststart".split(" ");
+const COLOURS = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv -movflags +faststart".split(
+  " ",
+);
 const GRACE_MS = 2000;
 
 const run = promisify(execFile);

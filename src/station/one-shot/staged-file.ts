@@ -64,7 +64,8 @@ export async function stageFile(target: string): Promise<StagedFile> {
 export function cannotWrite(target: string, cause: unknown): VideoExplainerError {
   const { code = "", message } = cause as NodeJS.ErrnoException;
   const place = PLACE_FAULTS[code];
-  if (place) return new InputError("output", `${target} cannot be written (${place}); give a folder with --out.`, { cause });
+  if (place)
+    return new InputError("output", `${target} cannot be written (${place}); give a folder with --out.`, { cause });
   const what = code === "ENOSPC" ? "the disk is full" : message;
   return new VideoExplainerError("output", `${target} cannot be written (${what}).`, { cause });
 }

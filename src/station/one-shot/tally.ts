@@ -26,7 +26,10 @@ export class Tally {
   }
 
   seen(): Seen {
-    const best = [...this.#labels].reduce<[string, number] | undefined>((a, b) => (a && a[1] >= b[1] ? a : b), undefined);
+    const best = [...this.#labels].reduce<[string, number] | undefined>(
+      (a, b) => (a && a[1] >= b[1] ? a : b),
+      undefined,
+    );
     return {
       frames: this.#frames,
       explained: this.#explained,

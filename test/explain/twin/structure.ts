@@ -40,8 +40,9 @@ export function structureOf(run: Forward): Structure {
     const all = (set: Set<string>): boolean => live.every((name) => set.has(name));
     if (all(structure.beforeLinear) && !run.layers.has(node))
       for (const name of node.outputs) structure.beforeLinear.add(name);
-    const keepsPixels = run.moves.has(node) || oneToOneSource(run, structure, node) !== undefined;
-    if (all(structure.imageLike) && keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
+    const source = oneToOneSource(run, structure, node);
+    const keepsPixels = run.moves.has(node) ? all(structure.imageLike) : source && structure.imageLike.has(source);
+    if (keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
   }
   structure.logits = findLogits(run, structure);
   return structure;
@@ -99,6 +100,8 @@ function isPerChannel(run: Forward, node: OnnxNode, axis: number): boolean {
   return dims.every((n, k) => n === 1 || k + y.dims.length - dims.length === axis);
 }
 
+const COPIES = new Set(["Identity", "Dropout", "Cast"]);
+
 /** A linear node with the batch norms, scales and shifts after it that belong to it. */
 export interface FoldedLayer {
   node: OnnxNode;
@@ -111,13 +114,20 @@ export function foldedLayer(run: Forward, structure: Structure, node: OnnxNode):
   const layer = run.layers.get(node);
   if (layer) return { node, factor: new Float64Array(layer.bias.length).fill(1) };
   const step = affine(run, node);
-  const before = step && structure.producer.get(step.x);
-  if (!before || structure.readers.get(step.x) !== 1) return undefined;
+  const before = step && onlyMaker(structure, step.x);
+  if (!before) return undefined;
   const inner = foldedLayer(run, structure, before);
   const rank = run.values.get(step.x)!.dims.length;
   if (!inner || step.factor.length !== inner.factor.length) return undefined;
   if (!isPerChannel(run, node, channelAxis(inner.node, rank))) return undefined;
   return { node: inner.node, factor: inner.factor.map((f, j) => f * step.factor[j]!) };
+}
+
+/** The node whose result nothing but the reader of `name` sees, copies left out. */
+function onlyMaker(structure: Structure, name: string): OnnxNode | undefined {
+  if (structure.readers.get(name) !== 1) return undefined;
+  const node = structure.producer.get(name);
+  return node && COPIES.has(node.op) ? onlyMaker(structure, node.inputs[0]!) : node;
 }
 
 export const readsImage = (structure: Structure, node: OnnxNode): boolean =>

@@ -267,13 +267,23 @@ describe("constants after a linear layer", () => {
    * Apart, because something else reads z = (4, −1) too: R_2 = −½·s(−1)·s(3)·s(−3) = −½, d = (6.5, −3.5).
    * U_1 = ½/6.5 + 2·½/3.5 = 33/91, U_2 = 2·(½/6.5 − 1.5·½/3.5) = −25/91.
    */
+  const scaled = (output: string): NodeInput => node("Mul", ["z", "gamma"], output);
+  /** A gate of z that is open: it changes nothing, but reads z. */
+  const openGate: NodeInput[] = [
+    scaled("m"),
+    node("MatMul", ["z", "W"], "v"),
+    node("HardSigmoid", ["v"], "gate", { alpha: { float: 0 }, beta: { float: 1 } }),
+    node("Mul", ["m", "gate"], "scores"),
+  ];
   it.each([
-    ["fold where they are the layer's only reader", ["scores"], [28 / 53, -25 / 53]],
-    ["keep their own rule where the layer has another reader", ["scores", "z"], [33 / 58, -25 / 58]],
-  ])("%s", (_name, outputs, expected) => {
+    ["fold where they are the layer's only reader", [scaled("scores")], ["scores"], [28 / 53, -25 / 53]],
+    ["fold where the layer's other reader takes no part in the scores", openGate, ["m"], [28 / 53, -25 / 53]],
+    ["fold where the layer is an output of the file too", [scaled("scores")], ["scores", "z"], [28 / 53, -25 / 53]],
+    ["keep their own rule where the layer has another reader", openGate, ["scores"], [33 / 58, -25 / 58]],
+  ])("%s", (_name, nodes, outputs, expected) => {
     const model = buildModel({
       inputs: [{ name: "image", dims: ["N", 1, 1, 2] }],
-      nodes: [...hidesImage, { ...denseNode("a"), outputs: ["z"] }, node("Mul", ["z", "gamma"], "scores")],
+      nodes: [...hidesImage, { ...denseNode("a"), outputs: ["z"] }, ...nodes],
       initializers: { W, B, gamma: { dims: [2], data: [2, -3] } },
       outputs,
     });

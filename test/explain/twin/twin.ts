@@ -28,6 +28,8 @@ export interface TwinOptions {
   high?: readonly number[];
   /** Default: axis 1 if it is as long as `low`, else the last. */
   channelAxis?: number;
+  /** Applied to every relevance on its way, to see what rounding does to a map; default: none. */
+  rounding?: (relevance: number) => number;
 }
 
 export interface TwinResult {
@@ -39,6 +41,10 @@ export interface TwinResult {
   flows: boolean;
   /** Σ|R| over the pixels before the last scaling: 1 less what cancelled at forks. */
   l1: number;
+  /** The largest Σ_ij|U_ij| / ‖U‖₁ or Σ_ij|a_i w_ij| / ‖z‖₁ of a layer: how much of what it computed cancelled inside it. */
+  cancellation: number;
+  /** Whether a max pool met two values, or a layer an input and zero, so close that float32 may not tell them apart. */
+  fragile: boolean;
 }
 
 /** s(v): 0 counts as positive. */
@@ -59,7 +65,7 @@ export function twin(
   options: TwinOptions = {},
 ): TwinResult {
   if (shape[0] !== 1) throw new Error(`the twin takes one frame, not a batch of ${shape[0]}`);
-  const network = model instanceof Uint8Array ? readOnnx(model) : model;
+  const network = decidingPart(model instanceof Uint8Array ? readOnnx(model) : model);
   const wanted = network.inputs[0]!.dims;
   if (wanted.some((n, axis) => axis > 0 && n > 0 && n !== shape[axis]))
     throw new Error(`the model reads [${wanted}], not [${shape}]`);
@@ -68,14 +74,28 @@ export function twin(
   const logits = run.values.get(structure.logits)!.data;
   const target = options.target === undefined || options.target === "top" ? argMax(logits) : options.target;
 
-  const relevance = new Map([[structure.logits, startRelevance(logits, target, options.start ?? "one-hot")]]);
-  const backward: Backward = { run, structure, options, relevance };
+  const backward: Backward = { run, structure, options, relevance: new Map(), cancellation: 1, fragile: false };
+  const { relevance } = backward;
+  give(backward, structure.logits, startRelevance(logits, target, options.start ?? "one-hot"));
   for (const node of [...run.model.nodes].reverse()) {
     if (node.outputs.some((name) => relevance.has(name))) sendBack(backward, node);
   }
   const pixels = relevance.get(run.image) ?? new Float64Array(input.length);
   const total = l1(pixels);
-  return { logits, target, relevance: rescale(pixels, total > 0 ? 1 : 0), flows: total > 0, l1: total };
+  const { cancellation, fragile } = backward;
+  const map = rescale(pixels, total > 0 ? 1 : 0);
+  return { logits, target, relevance: map, flows: total > 0, l1: total, cancellation, fragile };
+}
+
+/** The nodes that the first output depends on. */
+function decidingPart(model: OnnxModel): OnnxModel {
+  const needed = new Set([model.outputs[0]!]);
+  const nodes = [...model.nodes].reverse().filter((node) => {
+    const takesPart = node.outputs.some((name) => name !== "" && needed.has(name));
+    if (takesPart) for (const name of node.inputs) needed.add(name);
+    return takesPart;
+  });
+  return { ...model, nodes: nodes.reverse(), outputs: [model.outputs[0]!] };
 }
 
 const argMax = (values: Float64Array): number => values.indexOf(Math.max(...values));
@@ -94,14 +114,17 @@ interface Backward {
   options: TwinOptions;
   /** Relevance by tensor name, complete once every reader of the tensor has been visited. */
   relevance: Map<string, Float64Array>;
+  cancellation: number;
+  fragile: boolean;
 }
 
 /** A tensor used by several layers: their relevances add. */
-function give({ run, relevance }: Backward, name: string, amount: Float64Array): void {
+function give({ run, options, relevance }: Backward, name: string, amount: Float64Array): void {
   const sum = relevance.get(name) ?? new Float64Array(run.values.get(name)!.data.length);
+  const rounding = options.rounding ?? ((v) => v);
   relevance.set(
     name,
-    sum.map((v, i) => v + amount[i]!),
+    sum.map((v, i) => v + rounding(amount[i]!)),
   );
 }
 
@@ -129,12 +152,25 @@ function sendThroughLinear(b: Backward, folded: FoldedLayer, output: string, r: 
   const a = run.values.get(name)!.data;
   const z = run.values.get(output)!.data;
   const forEachEdge: EachEdge = (visit) => run.layers.get(node)!.forEachEdge((i, j, w) => visit(i, j, w * factor[j]!));
-  const u = readsImage(structure, node)
-    ? inputRule(b, name, forEachEdge, a, z, r)
-    : linearRule(options.method ?? "r-lrp", forEachEdge, a, z, r);
+  const u = new Float64Array(a.length);
+  let amount = 0;
+  const send = (i: number, part: number): void => {
+    u[i]! += part;
+    amount += Math.abs(part);
+  };
+  if (readsImage(structure, node)) inputRule(b, name, forEachEdge, a, z, r, send);
+  else linearRule(options.method ?? "r-lrp", forEachEdge, a, z, r, send);
+  const largest = a.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  if (a.some((v) => v !== 0 && Math.abs(v) < 1e-7 * largest)) b.fragile = true;
+  let forward = 0;
+  forEachEdge((i, _j, w) => {
+    forward += Math.abs(a[i]! * w);
+  });
+  if (amount > 0) b.cancellation = Math.max(b.cancellation, amount / l1(u), forward / l1(z));
   give(b, name, rescale(u, l1(r)));
 }
 
+type Send = (i: number, part: number) => void;
 type EachEdge = (visit: (i: number, j: number, w: number) => void) => void;
 
 function linearRule(
@@ -143,13 +179,12 @@ function linearRule(
   a: Float64Array,
   z: Float64Array,
   r: Float64Array,
-): Float64Array {
+  send: Send,
+): void {
   const d = divisor(method, forEachEdge, a, z);
-  const u = new Float64Array(a.length);
   forEachEdge((i, j, w) => {
-    if (d[j] !== 0) u[i]! += (a[i]! * w * r[j]!) / d[j]!;
+    if (d[j] !== 0) send(i, (a[i]! * w * r[j]!) / d[j]!);
   });
-  return u;
 }
 
 function divisor(method: string, forEachEdge: EachEdge, a: Float64Array, z: Float64Array): Float64Array {
@@ -173,26 +208,19 @@ function inputRule(
   x: Float64Array,
   z: Float64Array,
   r: Float64Array,
-): Float64Array {
-  const u = new Float64Array(x.length);
+  send: Send,
+): void {
   const q = r.map((v, j) => s(z[j]!) * v);
   const rule = b.options.inputRule ?? "bounded";
   if (rule === "flat") {
-    forEachEdge((i, j) => {
-      u[i]! += r[j]!;
-    });
+    forEachEdge((i, j) => send(i, r[j]!));
   } else if (rule === "contribution") {
-    forEachEdge((i, j, w) => {
-      u[i]! += x[i]! * w * q[j]!;
-    });
+    forEachEdge((i, j, w) => send(i, x[i]! * w * q[j]!));
   } else {
     const low = extreme(b, name, b.options.low);
     const high = extreme(b, name, b.options.high);
-    forEachEdge((i, j, w) => {
-      u[i]! += (x[i]! * w - low[i]! * Math.max(w, 0) - high[i]! * Math.min(w, 0)) * q[j]!;
-    });
+    forEachEdge((i, j, w) => send(i, (x[i]! * w - low[i]! * Math.max(w, 0) - high[i]! * Math.min(w, 0)) * q[j]!));
   }
-  return u;
 }
 
 /** What the tensor `name` is for an image that is pixel 0 (or 255) everywhere. */
@@ -202,9 +230,9 @@ function extreme({ run, structure, options }: Backward, name: string, values: re
   const axis = options.channelAxis ?? (image.dims[1] === values.length ? 1 : image.dims.length - 1);
   const stride = stridesOf(image.dims)[axis]!;
   const flat = image.data.map((_, i) => values[values.length === 1 ? 0 : Math.floor(i / stride) % image.dims[axis]!]!);
-  const onlyImage = new Set(run.model.nodes.filter((node) => structure.imageLike.has(node.outputs[0]!)));
+  const beforeLinear = new Set(run.model.nodes.filter((node) => structure.beforeLinear.has(node.outputs[0]!)));
   const frame: Tensor = { dims: image.dims, data: flat };
-  return runForward(run.model, frame, { nodes: onlyImage, known: run }).values.get(name)!.data;
+  return runForward(run.model, frame, { nodes: beforeLinear, known: run }).values.get(name)!.data;
 }
 
 /** `R_x = R_y · s(x) · s(y) · s(slope)`; before the first linear layer `R_x = R_y`. */
@@ -267,6 +295,9 @@ function sendThroughMaxPool(b: Backward, node: OnnxNode, r: Float64Array): void 
   b.run.pools.get(node)!.windows.forEach((members, j) => {
     const top = highest(x, members);
     const winners = members.filter((i) => x[i] === top);
+    const close = members.filter((i) => top - x[i]! <= 1e-6 * Math.abs(top));
+    // Equal multiples of 1/1024 are equal in float32 too.
+    if (close.length > winners.length || (close.length > 1 && !Number.isInteger(top * 1024))) b.fragile = true;
     for (const i of winners) received[i]! += r[j]! / winners.length;
   });
   give(b, name, received);

@@ -75,6 +75,7 @@ export const Clip: OperatorImport = (importer: Importer, node: Node) => {
 export const PRelu: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const slope = importer.weight(node, 1, "slope");
+  requireFit(importer, node, x, slope.dims);
   importer.push(node, "activation", [x], [importer.shape(x)], {
     steps: [{ op: "PRelu", operands: [0, { dims: slope.dims, data: float32(slope) }], attributes: {} }],
   });
@@ -99,16 +100,20 @@ const broadcastDims = (a: readonly number[], b: readonly number[]): number[] | u
   return dims.some(Number.isNaN) ? undefined : dims;
 };
 
-function pushScale(importer: Importer, node: Node, x: TensorId, fields: { factor?: Weights; shift?: Weights }): void {
+/** Refuses constant dims (batch axis left out) that do not broadcast to those of a tensor. */
+function requireFit(importer: Importer, node: Node, x: TensorId, constant: readonly number[]): void {
   const shape = importer.shape(x);
-  const by = fields.factor ?? fields.shift;
-  const dims = broadcastDims(shape.slice(1), by!.dims);
+  const dims = broadcastDims(shape.slice(1), constant);
   if (!dims || dims.length !== shape.length - 1 || dims.some((d, k) => d !== shape[k + 1]))
     importer.refuse(
       node,
-      `its constant [${by!.dims.join(", ")}] would change the shape of its input [N, ${shape.slice(1).join(", ")}]`,
+      `its constant [${constant.join(", ")}] would change the shape of its input [N, ${shape.slice(1).join(", ")}]`,
     );
-  importer.push(node, "scale", [x], [shape], fields);
+}
+
+function pushScale(importer: Importer, node: Node, x: TensorId, fields: { factor?: Weights; shift?: Weights }): void {
+  for (const constant of [fields.factor, fields.shift]) if (constant) requireFit(importer, node, x, constant.dims);
+  importer.push(node, "scale", [x], [importer.shape(x)], fields);
 }
 
 /** Splits the operands of a binary operator into tensor and constant; two tensors give no constant. */

@@ -10,7 +10,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Add: elementwise.Add,
   AveragePool: pooling.AveragePool,
   BatchNormalization: linear.BatchNormalization,
-  Cast: shape.passThrough,
+  Cast: shape.Cast,
   Clip: elementwise.Clip,
   Concat: shape.Concat,
   Constant: shape.ConstantNode,

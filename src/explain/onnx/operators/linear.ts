@@ -11,7 +11,10 @@ export const Conv: OperatorImport = (importer: Importer, node: Node) => {
   const { output, extra: _, ...window } = windowOf(importer, node, shape, weight.dims.slice(2));
   const groups = node.int("group", 1);
   const [out, perGroup] = weight.dims as [number, number];
-  if (perGroup * groups !== shape[1] || out % groups !== 0)
+  const stated = node.ints("kernel_shape") ?? window.kernel;
+  if (stated.join() !== window.kernel.join() || (bias && bias.data.length !== out))
+    importer.refuse(node, `its kernel [${weight.dims.join(", ")}] fits neither its kernel_shape nor its bias`);
+  if (groups < 1 || perGroup * groups !== shape[1] || out % groups !== 0)
     importer.refuse(
       node,
       `its kernel [${weight.dims.join(", ")}] with ${groups} group(s) does not fit an input of ${shape[1]} channels`,
@@ -29,6 +32,8 @@ export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
   let weight = importer.weight(node, 1, "weight");
   const bias = node.inputs[2] ? importer.weight(node, 2, "bias") : undefined;
   if (node.int("transA", 0)) importer.refuse(node, "its input is transposed across the batch (transA)");
+  if (weight.dims.length !== 2)
+    importer.refuse(node, `its weight has dims [${weight.dims.join(", ")}], and a matrix is needed`);
   if (node.int("transB", 0)) weight = transposeConstant(weight, [1, 0]);
   const alpha = node.float("alpha", 1);
   const beta = node.float("beta", 1);
@@ -39,6 +44,8 @@ export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
       `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`,
     );
   const out = weight.dims[1]!;
+  if (bias && bias.data.length !== 1 && bias.data.length !== out)
+    importer.refuse(node, `its bias has ${bias.data.length} numbers for ${out} outputs`);
   const full = bias && Float32Array.from({ length: out }, (_, k) => beta * bias.data[bias.data.length === 1 ? 0 : k]!);
   importer.push(node, "dense", [x], [[-1, out]], {
     weight: {
@@ -77,11 +84,14 @@ export const BatchNormalization: OperatorImport = (importer: Importer, node: Nod
     Constant,
     Constant,
   ];
-  if (node.int("training_mode", 0))
+  // Before opset 14 the statistics of the batch as further outputs meant training.
+  if (node.int("training_mode", 0) || (importer.opset < 14 && node.outputs.slice(1).some((name) => name !== "")))
     importer.refuse(node, "it is in training mode; export the model for inference (model.eval())");
   const epsilon = node.float("epsilon", 1e-5);
   const shape = importer.shape(x);
   const channels = gamma.data.length;
+  if ([beta, mean, variance].some((c) => c.data.length !== channels) || shape[1] !== channels)
+    importer.refuse(node, `its ${channels} factors do not fit an input of dims [N, ${shape.slice(1).join(", ")}]`);
   const factor = Float32Array.from(
     { length: channels },
     (_, c) => gamma.data[c]! / Math.sqrt(variance.data[c]! + epsilon),

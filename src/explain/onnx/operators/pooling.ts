@@ -1,4 +1,4 @@
-import { axisOf, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
 import { windowOf } from "./window.js";
 
 export const MaxPool: OperatorImport = (importer: Importer, node: Node) => {
@@ -28,6 +28,7 @@ const meanOver = (importer: Importer, node: Node, axes: number[], keepDims: bool
   const x = importer.tensor(node, 0);
   const shape = importer.shape(x);
   if (axes.includes(0)) importer.refuse(node, "it averages over the batch");
+  if (axes.length === 0) importer.refuse(node, "it averages over no axis");
   const dims = shape.flatMap((d, k) => (axes.includes(k) ? (keepDims ? [1] : []) : [d]));
   importer.push(node, "mean", [x], [dims], { axes, keepDims });
 };
@@ -50,7 +51,7 @@ export const ReduceMean: OperatorImport = (importer: Importer, node: Node) => {
   meanOver(
     importer,
     node,
-    axes.map((a) => axisOf(a, rank)).sort((a, b) => a - b),
+    axes.map((a) => axisIn(importer, node, a, rank)).sort((a, b) => a - b),
     node.int("keepdims", 1) === 1,
   );
 };

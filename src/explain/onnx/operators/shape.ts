@@ -1,5 +1,6 @@
 import { elements } from "../../network/network.js";
-import { axisOf, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { axisIn, axisOf, BATCH, type Importer, MOST_ELEMENTS, type Node, type OperatorImport } from "../importer.js";
+import { ElementType } from "../proto.js";
 
 const toDims = (values: ArrayLike<number>): number[] => Array.from(values, (v) => (v === BATCH ? -1 : v));
 
@@ -78,6 +79,8 @@ export const Transpose: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const shape = importer.shape(x);
   const permutation = node.ints("perm") ?? shape.map((_, k) => shape.length - 1 - k);
+  if (permutation.toSorted((a, b) => a - b).some((p, k) => p !== k) || permutation.length !== shape.length)
+    importer.refuse(node, `its permutation [${permutation.join(", ")}] does not fit a tensor of ${shape.length} axes`);
   if (permutation[0] !== 0) importer.refuse(node, "it moves the batch from the first axis");
   importer.push(node, "transpose", [x], [permutation.map((p) => shape[p]!)], { permutation });
 };
@@ -85,8 +88,12 @@ export const Transpose: OperatorImport = (importer: Importer, node: Node) => {
 export const Concat: OperatorImport = (importer: Importer, node: Node) => {
   const ids = node.inputs.map((_, k) => importer.tensor(node, k));
   const first = importer.shape(ids[0]!);
-  const axis = axisOf(node.int("axis", 1), first.length);
+  const axis = axisIn(importer, node, node.int("axis", 1), first.length);
   if (axis === 0) importer.refuse(node, "it joins frames along the batch");
+  const differs = (dims: readonly number[]) =>
+    dims.length !== first.length || dims.some((d, k) => k !== axis && d !== first[k]);
+  if (ids.some((id) => differs(importer.shape(id))))
+    importer.refuse(node, "it joins tensors that do not fit each other");
   const dims = [...first];
   dims[axis] = ids.reduce((sum, id) => sum + importer.shape(id)[axis]!, 0);
   importer.push(node, "concat", ids, [dims], { axis });
@@ -95,7 +102,7 @@ export const Concat: OperatorImport = (importer: Importer, node: Node) => {
 export const Split: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const shape = importer.shape(x);
-  const axis = axisOf(node.int("axis", 0), shape.length);
+  const axis = axisIn(importer, node, node.int("axis", 0), shape.length);
   if (axis === 0) importer.refuse(node, "it splits the batch");
   const count = node.outputs.length;
   const even = Math.ceil(shape[axis]! / count);
@@ -103,6 +110,8 @@ export const Split: OperatorImport = (importer: Importer, node: Node) => {
   const sizes = given
     ? Array.from(given)
     : Array.from({ length: count }, (_, k) => Math.min(even, shape[axis]! - k * even));
+  if (sizes.length !== count || sizes.reduce((a, b) => a + b, 0) !== shape[axis])
+    importer.refuse(node, `its ${count} parts of ${sizes.join(", ")} do not make up an axis of ${shape[axis]}`);
   importer.push(
     node,
     "split",
@@ -122,12 +131,10 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   const starts = list(1, "starts");
   const ends = list(2, "ends");
   if (!starts || !ends) importer.refuse(node, "its bounds are computed while the model runs");
-  const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisOf(a, shape.length));
+  const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisIn(importer, node, a, shape.length));
   if ((list(4, "steps") ?? []).some((s) => s !== 1))
     importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
-  const kept = axes
-    .map((_, k) => k)
-    .filter((k) => !(axes[k] === 0 && starts[k] === 0 && (ends[k]! >= BATCH || ends[k] === -1)));
+  const kept = axes.map((_, k) => k).filter((k) => !(axes[k] === 0 && starts[k] === 0 && ends[k]! >= BATCH));
   if (kept.some((k) => axes[k] === 0)) importer.refuse(node, "it slices the batch");
   const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);
   const from = kept.map((k) => clamp(starts[k]!, shape[axes[k]!]!));
@@ -146,7 +153,11 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
   if (!pads) importer.refuse(node, "its padding is computed while the model runs");
   const value = node.inputs[2] ? importer.weight(node, 2, "value").data[0]! : node.float("value", 0);
   const axesGiven = importer.constant(node, 3)?.data;
-  const axes = axesGiven ? Array.from(axesGiven, (a) => axisOf(a, shape.length)) : shape.map((_, k) => k);
+  const axes = axesGiven
+    ? Array.from(axesGiven, (a) => axisIn(importer, node, a, shape.length))
+    : shape.map((_, k) => k);
+  if (pads.length !== 2 * axes.length)
+    importer.refuse(node, `its padding has ${pads.length} numbers, and ${2 * axes.length} are needed`);
   const before = shape.map(() => 0);
   const after = shape.map(() => 0);
   axes.forEach((axis, k) => {
@@ -163,15 +174,25 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
   });
 };
 
+const FLOATING = new Set<number>([ElementType.float, ElementType.float16, ElementType.double]);
+export const Cast: OperatorImport = (importer: Importer, node: Node) => {
+  const to = node.int("to", ElementType.float);
+  if (!FLOATING.has(to)) importer.refuse(node, `it rounds values to another element type (${to})`);
+  passThrough(importer, node);
+};
+
 export const passThrough: OperatorImport = (importer: Importer, node: Node) =>
   importer.alias(node, importer.tensor(node, 0));
 
 export const Softmax: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const shape = importer.shape(x);
-  importer.push(node, "softmax", [x], [shape], {
-    axis: axisOf(node.int("axis", importer.opset < 13 ? 1 : -1), shape.length),
-  });
+  const axis = axisIn(importer, node, node.int("axis", importer.opset < 13 ? 1 : -1), shape.length);
+  if (axis === 0) importer.refuse(node, "it works across the batch");
+  // Before opset 13 every axis from the given one on counted.
+  if (importer.opset < 13 && shape.slice(axis + 1).some((d) => d !== 1))
+    importer.refuse(node, "it works over several axes at once; export with opset 13 or newer");
+  importer.push(node, "softmax", [x], [shape], { axis });
 };
 
 /** Shapes of tensors become constants; the batch is held by a marker that no real dimension equals. */
@@ -205,6 +226,7 @@ export const ConstantOfShape: OperatorImport = (importer: Importer, node: Node) 
   const value = node.tensor("value");
   const fill = value?.data[0] ?? 0;
   const count = elements(dims);
+  if (!(count <= MOST_ELEMENTS)) importer.refuse(node, `it would make ${count} elements`);
   importer.setConstant(node, {
     dims,
     data: value?.integer ? new Float64Array(count).fill(fill) : new Float32Array(count).fill(fill),

@@ -11,15 +11,22 @@ export function windowOf(
   input: readonly number[],
   kernel: readonly number[],
 ): Window & { output: [number, number]; extra: [number, number] } {
+  if (kernel.some((k) => k < 1)) importer.refuse(node, `its kernel [${kernel.join(", ")}] is empty`);
   if (input.length !== 4 || kernel.length !== 2)
     importer.refuse(
       node,
       `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`,
     );
-  const strides = node.ints("strides") ?? [1, 1];
-  const dilations = node.ints("dilations") ?? [1, 1];
+  const list = (name: string, length: number, fallback: number): number[] => {
+    const values = node.ints(name) ?? new Array<number>(length).fill(fallback);
+    if (values.length !== length || values.some((v) => !(v >= fallback)))
+      importer.refuse(node, `its ${name} [${values.join(", ")}] are not ${length} numbers of ${fallback} or more`);
+    return values;
+  };
+  const strides = list("strides", 2, 1);
+  const dilations = list("dilations", 2, 1);
   const auto = node.text("auto_pad", "NOTSET");
-  let pads = node.ints("pads") ?? [0, 0, 0, 0];
+  let pads = list("pads", 4, 0);
   if (auto === "SAME_UPPER" || auto === "SAME_LOWER") {
     const total = [0, 1].map((k) => same(input[k + 2]!, kernel[k]!, strides[k]!, dilations[k]!));
     const small = total.map((t) => Math.floor(t / 2));

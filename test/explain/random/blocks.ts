@@ -1,132 +1,9 @@
-import fc from "fast-check";
-import { type AttributeInput, buildModel, type InitializerInput, type NodeInput } from "./twin/onnx-writer.js";
-import { sizeOf } from "./twin/tensor.js";
+import type { AttributeInput } from "../twin/onnx-writer.js";
+import { type Tensor, type Writer, windowed } from "./writer.js";
 
-/** One building block: what it is, how far back the tensor it reads lies, and numbers that it shapes itself by. */
-export interface BlockChoice {
-  kind: string;
-  back: number;
-  n: number[];
-}
-
-/** A network as a list of choices, so that shrinking leaves blocks out. */
-export interface NetworkChoice {
-  channels: number;
-  height: number;
-  width: number;
-  channelsLast: boolean;
-  /** Inputs and weights are multiples of ¼: many windows then hold several equal maxima. */
-  coarse: boolean;
-  /** Batch as the file states it. */
-  batch: string | number;
-  seed: number;
-  before: BlockChoice[];
-  blocks: BlockChoice[];
-  head: BlockChoice;
-  end: string;
-}
-
-interface Tensor {
-  name: string;
-  dims: [number, number, number];
-}
-
-export interface RandomNetwork {
-  model: Uint8Array;
-  /** Shape of one frame. */
-  shape: number[];
-  frames: Float32Array[];
-  low: number[];
-  high: number[];
-  nodes: NodeInput[];
-  /** The same network with every float weight changed by about a rounding error. */
-  nudged: Uint8Array;
-}
-
-/** Evenly spread in (−1, 1), the same on every machine (mulberry32). */
-export function noise(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return 2 * (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) - 1;
-  };
-}
-
-/** Writes nodes and weights; every block gets a tensor `[C, H, W]` and numbers, and gives a tensor. */
-class Writer {
-  nodes: NodeInput[] = [];
-  initializers: Record<string, InitializerInput> = {};
-  made: Tensor[] = [];
-  kernels: { name: string; dims: number[] }[] = [];
-  random: () => number;
-
-  constructor(readonly choice: NetworkChoice) {
-    this.random = noise(choice.seed);
-  }
-
-  node(op: string, inputs: string[], attributes: Record<string, AttributeInput> = {}, outputs = 1): string {
-    const names = Array.from({ length: outputs }, (_, k) => `t${this.nodes.length}${outputs > 1 ? `_${k}` : ""}`);
-    this.nodes.push({ op, inputs, outputs: names, attributes });
-    return names[0]!;
-  }
-
-  constant(dims: number[], data: ArrayLike<number>, type: InitializerInput["type"] = "float32"): string {
-    const name = `c${Object.keys(this.initializers).length}`;
-    this.initializers[name] = { dims, data: type === "float32" ? Float32Array.from(data) : Array.from(data), type };
-    return name;
-  }
-  scalar = (value: number): string => this.constant([], [value]);
-  ints = (...values: number[]): string => this.constant([values.length], values, "int64");
-
-  value(): number {
-    const v = this.random();
-    return this.choice.coarse ? Math.round(v * 4) / 4 : v;
-  }
-  weights(dims: number[], fanIn: number, offset = 0): string {
-    const scale = this.choice.coarse ? 0.5 : 1.6 / Math.sqrt(fanIn);
-    return this.constant(
-      dims,
-      Array.from({ length: sizeOf(dims) }, () => offset + scale * this.value()),
-    );
-  }
-  /** Weights of these dims, sometimes ones that another layer has already. */
-  kernel(dims: number[], again: boolean): string {
-    const known = this.kernels.find((k) => again && k.dims.join() === dims.join());
-    if (known) return known.name;
-    const name = this.weights(dims, sizeOf(dims.slice(1)));
-    this.kernels.push({ name, dims });
-    return name;
-  }
-
-  conv(x: Tensor, out: number, kernel: number[], more: Record<string, AttributeInput> = {}, bias = true): Tensor {
-    const groups = (more.group as number) ?? 1;
-    const w = this.kernel([out, x.dims[0] / groups, ...kernel], bias);
-    const name = this.node("Conv", bias ? [x.name, w, this.weights([out], 4)] : [x.name, w], more);
-    return { name, dims: [out, ...windowed(x, kernel, more)] };
-  }
-  named = (name: string, dims: Tensor["dims"]): Tensor => ({ name, dims });
-  one = (op: string, x: Tensor, attributes: Record<string, AttributeInput> = {}, ...constants: string[]): Tensor =>
-    this.named(this.node(op, [x.name, ...constants], attributes), x.dims);
-}
-
-/** Spatial lengths after a window with explicit pads, SAME or VALID. */
-function windowed({ dims }: Tensor, kernel: number[], a: Record<string, AttributeInput>): [number, number] {
-  const strides = (a.strides as number[]) ?? [1, 1];
-  const pads = (a.pads as number[]) ?? [0, 0, 0, 0];
-  const dilations = (a.dilations as number[]) ?? [1, 1];
-  return [0, 1].map((k) => {
-    const size = dims[k + 1]!;
-    if (typeof a.auto_pad === "string" && a.auto_pad.startsWith("SAME")) return Math.ceil(size / strides[k]!);
-    const steps = (size + pads[k]! + pads[k + 2]! - dilations[k]! * (kernel[k]! - 1) - 1) / strides[k]!;
-    const length = (a.ceil_mode ? Math.ceil(steps) : Math.floor(steps)) + 1;
-    return a.ceil_mode && (length - 1) * strides[k]! >= size + pads[k]! ? length - 1 : length;
-  }) as [number, number];
-}
-
-type Block = (w: Writer, x: Tensor, n: number[]) => Tensor;
-const pick = <T>(list: readonly T[], k: number): T => list[k % list.length]!;
+/** Builds on a tensor; the numbers `n` say which of its variants. */
+export type Block = (w: Writer, x: Tensor, n: number[]) => Tensor;
+export const pick = <T>(list: readonly T[], k: number): T => list[k % list.length]!;
 
 /** A window that fits: kernel at most the padded input, pads smaller than the kernel. */
 function window({ dims: [, h, w] }: Tensor, n: number[]): { kernel: number[]; attributes: Record<string, number[]> } {
@@ -323,19 +200,20 @@ export const BLOCKS: Record<string, Block> = {
   batchNorm: (w, x, n) => {
     const [c] = x.dims;
     const variance = Array.from({ length: c }, () => 0.3 + Math.abs(w.random()));
-    const [gamma, beta, mean] = [w.weights([c], 1), w.weights([c], 4), w.weights([c], 4)] as const;
+    const [gamma, beta, mean] = [w.factors([c]), w.weights([c], 4), w.weights([c], 4)] as const;
     const epsilon = pick([1e-5, 0.5], n[0]!);
     return w.one("BatchNormalization", x, { epsilon }, gamma, beta, mean, w.constant([c], variance));
   },
   scale: (w, x, n) => {
     const op = pick(["Mul", "Div", "Add", "Sub"], n[0]!);
     const offset = op === "Div" ? 3 : 0;
-    const constant = n[1]! % 3 === 0 ? w.scalar(offset + w.value()) : perChannel(w, x, offset);
+    const dims = n[1]! % 3 === 0 ? [] : [x.dims[0], 1, 1];
+    const constant = op === "Mul" ? w.factors(dims) : w.weights(dims, 2, offset);
     if (op === "Div" || n[2]! % 2 === 0) return w.one(op, x, {}, constant);
     return w.named(w.node(op, [constant, x.name]), x.dims);
   },
   /** A constant that differs from place to place: cannot be folded. */
-  scalePlaces: (w, x, n) => w.one(pick(["Mul", "Add"], n[0]!), x, {}, w.weights([1, ...x.dims], 2, 0.3)),
+  scalePlaces: (w, x, n) => w.one(pick(["Mul", "Add"], n[0]!), x, {}, w.factors([1, ...x.dims])),
   negate: (w, x) => w.one("Neg", x),
   matMulChannels: (w, x, n) => {
     const channels = 1 + (n[0]! % 4);
@@ -345,8 +223,9 @@ export const BLOCKS: Record<string, Block> = {
     });
   },
   scaleLast: (w, x, n) =>
-    lastAxis(w, x, (name) => ({
-      name: w.node(pick(["Mul", "Add"], n[0]!), [name, w.weights([x.dims[0]], 2)]),
-      channels: x.dims[0],
-    })),
+    lastAxis(w, x, (name) => {
+      const op = pick(["Mul", "Add"], n[0]!);
+      const constant = op === "Mul" ? w.factors([x.dims[0]]) : w.weights([x.dims[0]], 2);
+      return { name: w.node(op, [name, constant]), channels: x.dims[0] };
+    }),
 };

@@ -1,0 +1,52 @@
+import { fileURLToPath } from "node:url";
+import { InvalidArgumentError, Option } from "commander";
+import type { Rect } from "../pipeline/frame.js";
+
+/** The model that comes with the package. */
+const SHIPPED_MODEL = fileURLToPath(new URL("../../models/efficientnet-lite0", import.meta.url));
+/** The film that comes with the package, and where on it the bottles stand. */
+export const SHIPPED_FILM = fileURLToPath(new URL("../../assets/media/bottles.mp4", import.meta.url));
+export const SHIPPED_FILM_REGION: Rect = { x: 370, y: 80, width: 270, height: 270 };
+
+/** `--model`, by default the one that comes with the package. */
+export const modelOption = (): Option =>
+  new Option("--model <path>", "ONNX file, or folder with model.onnx and model.yaml").default(
+    SHIPPED_MODEL,
+    "the shipped EfficientNet-Lite0",
+  );
+
+/** Reads a whole number of a range. */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`give a whole number from ${least} to ${most}.`);
+    return value;
+  };
+
+/** Reads a number above `least` (or equal, when `inclusive`), `most` at most. */
+export const number =
+  (least: number, most: number, inclusive: boolean) =>
+  (text: string): number => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!(inclusive ? value >= least : value > least) || !(value <= most))
+      throw new InvalidArgumentError(`give a number ${inclusive ? "from" : "above"} ${least}, ${most} at most.`);
+    return value;
+  };
+
+/** `top`, or the index of a class. */
+export function classTarget(text: string): "top" | number {
+  if (text === "top") return "top";
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class.');
+  return Number(text);
+}
+
+/** `x,y,width,height` in frame pixels. */
+export function region(text: string): Rect {
+  const values = text.split(",").map((part) => part.trim());
+  const [x, y, width, height] = values.map(Number);
+  if (values.length !== 4 || !values.every((v) => /^\d{1,6}$/.test(v)) || width === 0 || height === 0)
+    throw new InvalidArgumentError("give x,y,width,height in whole pixels of the frame, such as 370,80,270,270.");
+  return { x: x!, y: y!, width: width!, height: height! };
+}

@@ -1,0 +1,80 @@
+import type { EngineFigures } from "../station/bench/engine.js";
+import type { DecodeFigures } from "../station/bench/frames.js";
+import type { PipelineFigures } from "../station/bench/pipeline.js";
+import type { BenchReport } from "./bench.js";
+
+const MIB = 1024 * 1024;
+const mib = (bytes: number | null): string => (bytes === null ? "?" : `${Math.round(bytes / MIB)} MiB`);
+const ms = (value: number | null): string => (value === null ? "?" : `${value.toFixed(2)} ms`);
+
+/** Columns set right, the first left. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)));
+  return rows.map((row) =>
+    `  ${row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join("  ")}`.trimEnd(),
+  );
+}
+
+function pipelineLines(p: PipelineFigures, decode: DecodeFigures | null, published: string): string[] {
+  const stages = Object.entries(p.stages).flatMap(([name, s]) =>
+    s ? [[name, ...[s.mean, s.p50, s.p99, s.max].map((v) => v.toFixed(2))]] : [],
+  );
+  const { total, own, decoder } = p.cpuMsPerFrame;
+  const classes = p.topClasses.map((c) => `${c.label} ${(100 * c.share).toFixed(1)} %`).join(", ");
+  return [
+    `End to end, ${p.frames} frames in ${p.seconds.toFixed(1)} s, ${published}`,
+    `  ${p.framesPerSecond.toFixed(1)} frames/s, batches of ${p.meanBatch.toFixed(1)} on average`,
+    ...table([["milliseconds", "mean", "p50", "p99", "max"], ...stages]),
+    `  explain is a batch's, with its wait for the batch before; the others are a frame's;`,
+    `  a film as fast as it goes keeps every queue full: endToEnd is not a camera's latency`,
+    `  processor time a frame: ${ms(total)} (this process ${ms(own)}, ffmpeg ${ms(decoder)})`,
+    `  memory: peak ${mib(p.memory.peakRssBytes)}, window ${mib(p.memory.startRssBytes)} to ${mib(p.memory.endRssBytes)}, ffmpeg ${mib(p.memory.decoderPeakRssBytes)}`,
+    `  event-loop delay: p50 ${ms(p.eventLoopDelay.p50Ms)}, p99 ${ms(p.eventLoopDelay.p99Ms)}, max ${ms(p.eventLoopDelay.maxMs)}`,
+    `  set-up: model ${ms(p.setup.modelMs)}, sink ${ms(p.setup.sinkMs)}, first frame ${ms(p.setup.firstFrameMs)}`,
+    `  seen: ${classes}`,
+    ...(p.unacknowledged ? [`  ${p.unacknowledged} messages were not acknowledged yet at the end`] : []),
+    ...(decode
+      ? [`  decoding alone: ${decode.framesPerSecond} frames/s, ${ms(decode.cpuMsPerFrame)} of ffmpeg's a frame`]
+      : []),
+  ];
+}
+
+function engineLines(e: EngineFigures): string[] {
+  const rows = e.rows.map((r) => [
+    r.way,
+    r.method,
+    String(r.batch),
+    r.forwardMsPerFrame.toFixed(2),
+    r.explainMsPerFrame.toFixed(2),
+    `${r.ratio.toFixed(2)}x`,
+    String(r.rounds),
+  ]);
+  const programs = e.setup.programs.map((p) => [
+    p.program,
+    p.emitMs.toFixed(1),
+    p.sessionMs.toFixed(1),
+    p.firstRunMs.toFixed(1),
+  ]);
+  return [
+    `Engine ${e.engine}, ${e.threads} threads, milliseconds a frame (median)`,
+    ...table([["", "method", "batch", "forward", "with explanation", "ratio", "rounds"], ...rows]),
+    `  session: one run of the engine; explainer: as the worker runs it, a batch shared out over its threads`,
+    `  set-up, milliseconds: model file ${e.setup.loadModelMs}, explainers ready ${e.setup.explainers.map((x) => x.readyMs).join(", ")}`,
+    ...table([["program", "emit", "session", "first run"], ...programs]),
+  ];
+}
+
+/** The report for people. */
+export function benchTable(report: BenchReport): string {
+  const { machine, model, film, nats } = report;
+  const { versions } = machine;
+  const where = nats && "url" in nats ? `published to JetStream (nats-server ${nats.version})` : nats?.none;
+  const lines = [
+    `${model.name} (${model.inputWidth}x${model.inputHeight}) on ${film.name}`,
+    `${machine.cpu}, ${machine.cores} cores, ${mib(machine.memoryBytes)}, load ${machine.loadAverage} at the start`,
+    `video-explainer ${versions["video-explainer"]}, node ${versions.node}, ffmpeg ${versions.ffmpeg}, onnxruntime ${versions.onnxruntime}`,
+  ];
+  if (report.pipeline) lines.push("", ...pipelineLines(report.pipeline, report.decode, where ?? ""));
+  if (report.engine) lines.push("", ...engineLines(report.engine));
+  return `${lines.join("\n")}\n`;
+}

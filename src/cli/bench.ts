@@ -1,0 +1,167 @@
+import { basename, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { type Config, configSchema } from "../config/schema.js";
+import { InputError } from "../errors.js";
+import { METHOD_NAMES, type MethodName } from "../explain/method-names.js";
+import { loadModel, requirePreprocessing } from "../explain/model/load.js";
+import type { Rect } from "../pipeline/frame.js";
+import { checkSource } from "../pipeline/index.js";
+import { BATCHES, benchEngine, type EngineFigures } from "../station/bench/engine.js";
+import { benchDecoding, type DecodeFigures, firstFrames } from "../station/bench/frames.js";
+import { describeMachine, type Machine } from "../station/bench/machine.js";
+import { type NatsTarget, natsTarget } from "../station/bench/nats-target.js";
+import { benchPipeline, type PipelineFigures } from "../station/bench/pipeline.js";
+import { modelOption, number, region, SHIPPED_FILM, SHIPPED_FILM_REGION, wholeNumber } from "./arguments.js";
+import { benchTable } from "./bench-table.js";
+import { interruptible } from "./interrupt.js";
+
+interface BenchOptions {
+  model: string;
+  method: MethodName;
+  film: string;
+  region?: Rect;
+  seconds: number;
+  only?: "engine" | "pipeline";
+  nats?: string | false;
+  engine: string;
+  threads: number;
+  maxBatch: number;
+  json?: boolean;
+}
+
+/** What `bench --json` prints. */
+export interface BenchReport {
+  benchmark: "video-explainer";
+  time: string;
+  machine: Machine;
+  model: { name: string; sha256: string; inputWidth: number; inputHeight: number };
+  film: { name: string; region: Rect | null };
+  /** What does not come with the defaults. */
+  settings: { method: MethodName; engine: string; threads: number; maxBatch: number; seconds: number };
+  decode: DecodeFigures | null;
+  pipeline: PipelineFigures | null;
+  /** Where the pipeline published. */
+  nats: { url: string; version: string; started: boolean } | { none: string } | null;
+  engine: EngineFigures | null;
+}
+
+const PREFIX = "video-explainer-bench";
+/** Decoding alone needs less time to be known. */
+const DECODE_SHARE = 0.2;
+
+function configOf(options: BenchOptions): Config {
+  const film = resolve(options.film);
+  const watched = options.region ?? (film === resolve(SHIPPED_FILM) ? SHIPPED_FILM_REGION : undefined);
+  return configSchema.parse({
+    station: `bench-${process.pid}`,
+    model: { path: options.model },
+    engine: { threads: options.threads, maxBatch: options.maxBatch },
+    explain: { method: options.method },
+    sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
+    sinks: [{ kind: "nats", prefix: PREFIX, jetstream: true }],
+  });
+}
+
+async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchReport> {
+  const config = configOf(options);
+  const source = config.sources[0]!;
+  const { info } = ((): ReturnType<typeof loadModel> => {
+    const model = loadModel(options.model);
+    requirePreprocessing(model);
+    return model;
+  })();
+  const machine = await describeMachine();
+  await checkSource(source, "/").catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.code, error.message.replace("Source film: ", ""));
+  });
+  const { method, engine, threads, maxBatch, seconds } = options;
+  const report: BenchReport = {
+    benchmark: "video-explainer",
+    time: new Date().toISOString(),
+    machine,
+    model: { name: info.name, sha256: info.sha256, inputWidth: info.inputWidth, inputHeight: info.inputHeight },
+    film: { name: basename(options.film), region: source.region ?? null },
+    settings: { method, engine, threads, maxBatch, seconds },
+    decode: null,
+    pipeline: null,
+    nats: null,
+    engine: null,
+  };
+  const say = (text: string): void => void (options.json || process.stderr.write(`${text}\n`));
+  // The pipeline comes first: its peak of memory must not be the engine bench's.
+  if (options.only !== "engine") {
+    const target = options.nats === false ? "told not to publish" : await natsTarget(options.nats);
+    const nats = typeof target === "string" ? undefined : target;
+    report.nats = nats ? { url: nats.url, version: nats.version, started: nats.started } : { none: target as string };
+    say(`end to end: ${seconds} s on ${report.film.name}, ${nats ? `publishing to ${nats.url}` : target}`);
+    report.pipeline = await withStream(nats, config.station, () =>
+      benchPipeline({ config, engine, nats, seconds }, stop),
+    );
+    say("decoding alone");
+    report.decode = await benchDecoding(source, info, seconds * DECODE_SHARE, stop);
+  }
+  if (options.only !== "pipeline") {
+    say(`engine alone: ${seconds} s for ${METHOD_NAMES.length} methods and batches of ${BATCHES.join(", ")}`);
+    const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
+    stop.throwIfAborted();
+    const summary = config.explain;
+    report.engine = await benchEngine({ model: options.model, engine, threads, summary, frames, seconds }, stop);
+  }
+  return report;
+}
+
+/** Whatever came of the work, what it published is deleted. */
+async function withStream<T>(nats: NatsTarget | undefined, station: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await nats?.close(`${PREFIX}-${station}`);
+  }
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  const stopped = await interruptible(async (stop) => {
+    const report = await measure(options, stop);
+    process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
+  });
+  if (stopped) process.exitCode = stopped;
+}
+
+/** `video-explainer bench` */
+export const benchCommand = (): Command =>
+  new Command("bench")
+    .description("measure throughput, latency and what explaining costs beside classifying")
+    .addOption(modelOption())
+    .addOption(new Option("--method <name>", "method, end to end").choices([...METHOD_NAMES]).default("r-lrp"))
+    .addOption(
+      new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),
+    )
+    .option(
+      "--region <x,y,w,h>",
+      "pixels of the frame that are explained (default: of the shipped film its bottles)",
+      region,
+    )
+    .option("--seconds <n>", "measuring time of each part, after the warm-up", number(0, 36_000, false), 20)
+    .addOption(new Option("--only <part>", "one part").choices(["engine", "pipeline"]))
+    .option("--nats <url>", "publish there (default: 127.0.0.1:4222, else a nats-server of its own)")
+    .option("--no-nats", "publish nowhere")
+    .option("--engine <name>", "engine", "auto")
+    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Two parts, set-up cost apart from the cost a frame:
+  end to end: decode, classify, explain, draw and publish (to JetStream, into a stream that is deleted afterwards), on a
+    looping film as fast as it goes: frames a second, milliseconds by stage, processor time, memory, event-loop delay
+  engine: the forward pass alone beside forward pass and explanation, in turn (A B A B), medians, by batch
+
+Other programs on the machine spoil the figures: the load average is part of them.
+
+Examples:
+  $ video-explainer bench
+  $ video-explainer bench --model models/inspection-cnn --film belt.mp4 --json > bench.json`,
+    )
+    .action(bench);

@@ -1,0 +1,219 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import { configSchema } from "../config/schema.js";
+import { InputError } from "../errors.js";
+import { createExplainer } from "../explain/explainer.js";
+import { METHOD_NAMES } from "../explain/method-names.js";
+import type { MethodOptions } from "../explain/options.js";
+import { createMetrics } from "../metrics/metrics.js";
+import type { OverlayStyle } from "../overlay/overlay.js";
+import { createOverlayRenderer } from "../overlay/renderer.js";
+import type { Rect } from "../pipeline/frame.js";
+import { explainFilm } from "../station/one-shot/film.js";
+import { findInputs, nameOutputs, short } from "../station/one-shot/inputs.js";
+import { isPicture } from "../station/one-shot/picture.js";
+import { explainPicture } from "../station/one-shot/picture-job.js";
+import type { Done, Job, OneShot } from "../station/one-shot/settings.js";
+import { classTarget, modelOption, number, region, wholeNumber } from "./arguments.js";
+import { errorLines, exitCodeOf } from "./errors.js";
+import { interruptible } from "./interrupt.js";
+import { createProgress, noProgress, type Progress } from "./progress.js";
+
+interface ExplainOptions extends MethodOptions, OverlayStyle {
+  model: string;
+  region?: Rect;
+  fps?: number;
+  every: number;
+  top: number;
+  out?: string;
+  force?: boolean;
+  engine: string;
+  threads: number;
+  quiet?: boolean;
+}
+
+/** Pictures in hand at once: one is read and one drawn while others are explained. */
+const PICTURES_AT_ONCE = 4;
+
+/** Says what happened to each file, and remembers the exit code: 1 when something failed at run time, else 2. */
+class Report {
+  code = 0;
+
+  constructor(
+    private readonly progress: Progress,
+    private readonly quiet: boolean,
+    private readonly verbose: boolean,
+  ) {}
+
+  fault(error: unknown): void {
+    this.progress.stop();
+    for (const line of errorLines(error, this.verbose, "video-explainer explain")) process.stderr.write(`${line}\n`);
+    this.code = this.code === 1 ? 1 : exitCodeOf(error);
+  }
+
+  done(job: Job, done: Done): void {
+    this.progress.stop();
+    const { explained, summaries } = job.outputs;
+    const { label, frames } = done.top;
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    const only = done.explained < done.frames ? `, ${done.explained} of them explained` : "";
+    const what = job.picture
+      ? `${label} ${percent(done.probability)}`
+      : `${done.frames} frames${only}, ${label} in ${frames} (${percent(frames / done.frames)})`;
+    if (!this.quiet) {
+      process.stdout.write(`${job.shown}: ${what}; wrote ${short(explained)} and ${short(summaries)}\n`);
+      for (const note of done.notes) process.stderr.write(`video-explainer: ${note}\n`);
+    }
+    for (const fault of done.faults) this.fault(fault);
+  }
+}
+
+/** What can be begun, with its results named; what cannot is reported. */
+async function planJobs(files: readonly string[], options: ExplainOptions, report: Report): Promise<Job[]> {
+  const found: Omit<Job, "outputs">[] = [];
+  for (const given of findInputs(files)) {
+    if ("fault" in given) report.fault(given.fault);
+    else
+      await isPicture(given.path, given.shown).then(
+        (picture) => found.push({ ...given, picture }),
+        (error: unknown) => report.fault(error),
+      );
+  }
+  const outputs = nameOutputs(found, options.out === undefined ? undefined : resolve(options.out));
+  const taken = new Set<string>();
+  return found.flatMap((file, k) => {
+    const { explained, summaries } = outputs[k]!;
+    const refuse = (sentence: string): [] => {
+      report.fault(new InputError("output", `${file.shown}: ${sentence}`));
+      return [];
+    };
+    if (taken.has(summaries))
+      return refuse(
+        `${short(summaries)} is the result of another file of that name; explain it into a folder of its own with --out.`,
+      );
+    taken.add(summaries);
+    const there = [explained, summaries].find((path) => existsSync(path));
+    if (there && !options.force)
+      return refuse(`${short(there)} exists already; give --force to replace it, or another folder with --out.`);
+    return [{ ...file, outputs: outputs[k]! }];
+  });
+}
+
+async function explainAll(jobs: readonly Job[], of: OneShot, progress: Progress, report: Report, stop: AbortSignal) {
+  const follow = (job: Job) => ({
+    start: (frames: number | undefined) => progress.start(job.shown, frames),
+    at: (frames: number) => progress.at(frames),
+  });
+  const begun: Promise<Done>[] = [];
+  const begin = (k: number): void => {
+    const job = jobs[k];
+    if (!job || begun[k] || stop.aborted) return;
+    begun[k] = job.picture ? explainPicture(job, of, stop) : explainFilm(job, of, follow(job), stop);
+    // It is looked at in its turn.
+    begun[k].catch(() => {});
+  };
+  for (let k = 0; k < jobs.length && !stop.aborted; k++) {
+    begin(k);
+    for (let next = k + 1; jobs[k]!.picture && jobs[next]?.picture && next < k + PICTURES_AT_ONCE; next++) begin(next);
+    try {
+      report.done(jobs[k]!, await begun[k]!);
+    } catch (error) {
+      if (!stop.aborted) report.fault(error);
+    }
+  }
+  await Promise.allSettled(begun);
+}
+
+async function explain(files: string[], options: ExplainOptions, command: Command): Promise<void> {
+  const progress = options.quiet ? noProgress : createProgress(process.stderr);
+  const report = new Report(progress, options.quiet === true, command.optsWithGlobals().verbose === true);
+  const { method, inputRule, start, target, every, top, show, colormap, opacity, quality } = options;
+  const stopped = await interruptible(async (stop) => {
+    const jobs = await planJobs(files, options, report);
+    if (jobs.length === 0) return;
+    const config = configSchema.parse({
+      model: { path: options.model },
+      explain: { method, inputRule, start, target, every, top },
+      overlay: { show, colormap, opacity, quality },
+      sources: [{ name: "file", url: "file" }],
+      sinks: [{ kind: "stdout" }],
+    });
+    const { threads, engine } = options;
+    const explainer = await createExplainer({
+      ...config.explain,
+      model: options.model,
+      engine,
+      device: "auto",
+      threads,
+    });
+    const renderer = createOverlayRenderer();
+    try {
+      const metrics = createMetrics();
+      const of = { config, explainer, renderer, metrics, region: options.region, fps: options.fps };
+      await explainAll(jobs, of, progress, report, stop);
+    } finally {
+      progress.stop();
+      await renderer.close();
+      await explainer.close();
+    }
+  });
+  process.exitCode = stopped || report.code;
+}
+
+/** `video-explainer explain FILE…` */
+export const explainCommand = (): Command =>
+  new Command("explain")
+    .description("explain pictures and films: the picture or film with its heat, and a summary a frame")
+    .argument("<file...>", "pictures, films, folders of them, globs")
+    .addOption(modelOption())
+    .addOption(new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp"))
+    .addOption(
+      new Option("--input-rule <name>", "rule of the layer that reads the picture")
+        .choices(["bounded", "contribution", "flat"])
+        .default("bounded"),
+    )
+    .addOption(
+      new Option("--start <kind>", "where relevance starts").choices(["one-hot", "contrast"]).default("one-hot"),
+    )
+    .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
+    .option("--region <x,y,w,h>", "pixels of the frame that alone are classified and explained", region)
+    .option("--fps <rate>", "films: frames a second at most (default: all)", number(0, 1000, false))
+    .option(
+      "--every <n>",
+      "films: explain each nth frame, classify all; the film shows those explained",
+      wholeNumber(1, 1e6),
+      1,
+    )
+    .addOption(
+      new Option("--show <what>", "which relevance").choices(["magnitude", "signed", "positive"]).default("magnitude"),
+    )
+    .addOption(
+      new Option("--colormap <name>", "colours of the heat")
+        .choices(["inferno", "viridis", "turbo", "grey"])
+        .default("inferno"),
+    )
+    .option("--opacity <share>", "of the heat at full relevance, 0 to 1", number(0, 1, true), 0.6)
+    .option("--quality <n>", "of the JPEG pictures, 1 to 100", wholeNumber(1, 100), 90)
+    .option("--top <n>", "classes in a summary", wholeNumber(1, 100), 5)
+    .option("--out <folder>", "where results go (default: beside each file)")
+    .option("--force", "replace results that exist already")
+    .option("--engine <name>", "engine", "auto")
+    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .option("--quiet", "print nothing but faults")
+    .addHelpText(
+      "after",
+      `
+Writes NAME.explained.jpg (of a picture) or NAME.explained.mp4 (of a film or an animated GIF) and NAME.summaries.jsonl,
+one JSON object a frame (schema explanation-summary/1). Files that differ in their ending alone keep it in NAME.
+A file is there whole or not at all. Of a film that is cut off, what can be decoded is written, and the rest reported.
+
+Exit codes: 0 done; 1 something failed at run time; 2 a file, the model or an option is wrong, or a result exists
+already and --force was not given; 130 stopped by Ctrl-C. One file's fault does not stop the others.
+
+Examples:
+  $ video-explainer explain cat.jpg
+  $ video-explainer explain assets/media/bottles.mp4 --region 370,80,270,270 --out explained
+  $ video-explainer explain 'parts/*.png' --model models/inspection-cnn --show signed`,
+    )
+    .action(explain);

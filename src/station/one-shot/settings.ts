@@ -1,0 +1,51 @@
+import { type Config, configSchema } from "../../config/schema.js";
+import type { Explainer } from "../../explain/explanation.js";
+import type { Metrics } from "../../metrics/metrics.js";
+import type { OverlayRenderer } from "../../overlay/overlay.js";
+import type { Rect } from "../../pipeline/frame.js";
+import type { Outputs } from "./inputs.js";
+import { sourceName } from "./inputs.js";
+
+/** What is the same for every file of one call. */
+export interface OneShot {
+  /** `explain`, `overlay`, `engine` and `model` as in a configuration; its sources and sinks are of no meaning. */
+  config: Config;
+  explainer: Explainer;
+  renderer: OverlayRenderer;
+  metrics: Metrics;
+  region?: Rect;
+  /** Frames a second of films, at most. */
+  fps?: number;
+}
+
+/** One file to explain. */
+export interface Job {
+  path: string;
+  /** How sentences name it. */
+  shown: string;
+  picture: boolean;
+  outputs: Outputs;
+}
+
+/** What came of a file. */
+export interface Done {
+  frames: number;
+  explained: number;
+  /** The class that was the top one in most frames, and in how many. */
+  top: { label: string; frames: number };
+  /** Probability of the top class of the last frame. */
+  probability: number;
+  /** What is missing from the results though they were written; one sentence each. */
+  faults: Error[];
+  /** Worth knowing; nothing is missing. */
+  notes: string[];
+}
+
+/** Name of the station in the summaries of files. */
+export const STATION = "explain";
+
+/** A configuration whose one source is a film. */
+export function filmConfig(config: Config, job: Job, of: Pick<OneShot, "region" | "fps">): Config {
+  const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...of };
+  return { ...config, station: STATION, sources: [configSchema.shape.sources.element.parse(source)] };
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type NatsServer, startNatsServer } from "../support/nats-server.js";
+import { pause, until } from "../support/sinks.js";
+import { cutFilm } from "./films.js";
+import { expectExactLedgers, publishedBy, upTo } from "./topics.js";
+import {
+  anyRunning,
+  childrenOf,
+  EFFICIENTNET,
+  INSPECTION,
+  startWorker,
+  temporaryFolder,
+  type Worker,
+} from "./worker.js";
+
+const folder = temporaryFolder();
+let server: NatsServer;
+beforeAll(async () => {
+  server = await startNatsServer({ jetstream: true });
+});
+afterAll(() => server?.stop());
+
+/** Runs a looping film and a live camera until the film has begun again. */
+async function busyWorker(station: string): Promise<{ worker: Worker; children: number[] }> {
+  const worker = startWorker({
+    station,
+    model: INSPECTION,
+    sources: [
+      { name: "film", url: cutFilm(folder, 60), loop: true },
+      { name: "camera", url: "testsrc", width: 320, height: 240, fps: 15 },
+    ],
+    sinks: [
+      { kind: "nats", servers: [server.url], jetstream: true },
+      { kind: "viewer", port: 0 },
+    ],
+  });
+  await until("the film to begin again", async () => {
+    const metrics = await worker.metrics();
+    const explained = (source: string) => metrics.value("frames_explained_total", { source });
+    return explained("film") > 65 && explained("camera") > 20;
+  });
+  const children = childrenOf(worker.pid);
+  expect(children).toHaveLength(2);
+  expect(anyRunning(children)).toBe(true);
+  return { worker, children };
+}
+
+it("ends at SIGTERM within ten seconds with everything captured published or counted, and no child left", async () => {
+  const { worker, children } = await busyWorker("stopped");
+  const at = performance.now();
+  worker.kill("SIGTERM");
+  await pause(50);
+  worker.kill("SIGTERM");
+  worker.kill("SIGINT");
+  expect(await worker.ended).toEqual({ code: 0, signal: null });
+  const took = performance.now() - at;
+  expect(anyRunning(children)).toBe(false);
+  expect(took).toBeLessThan(10_000);
+  expect(worker.said).toEqual([]);
+  for (const source of ["film", "camera"]) {
+    const { summaries, statuses } = await publishedBy(server.url, "stopped", source);
+    expectExactLedgers(statuses);
+    const last = statuses.at(-1)!;
+    const { ledger } = last;
+    console.log(`${source}: ${JSON.stringify(ledger)} ${took.toFixed(0)} ms after SIGTERM`);
+    expect(last.state).toBe("ended");
+    expect(ledger.inFlight).toBe(0);
+    expect(ledger.explained).toBe(summaries.length);
+    const sequences = summaries.map((s) => s.sequence);
+    if (source === "film") {
+      expect(ledger.dropped).toEqual({});
+      expect(sequences).toEqual(upTo(ledger.captured));
+    } else {
+      expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+      expect(Math.max(...sequences)).toBeLessThan(ledger.captured);
+    }
+  }
+});
+
+it("ends at once with exit code 0 when SIGTERM comes while it starts", async () => {
+  const worker = startWorker({
+    station: "early",
+    model: EFFICIENTNET,
+    sources: [{ name: "camera", url: "testsrc" }],
+    sinks: [{ kind: "nats", servers: [server.url], jetstream: true }],
+  });
+  // The look at a source is the first thing that has a process of its own.
+  await until("it to look at its sources", () => childrenOf(worker.pid).length > 0);
+  worker.kill("SIGTERM");
+  expect(await worker.ended).toEqual({ code: 0, signal: null });
+  expect(worker.said).toEqual([]);
+});
+
+it("leaves no ffmpeg behind when it is killed outright", async () => {
+  const { worker, children } = await busyWorker("killed");
+  worker.kill("SIGKILL");
+  expect(await worker.ended).toEqual({ code: null, signal: "SIGKILL" });
+  await until("its children to be gone", () => !anyRunning(children), 5000);
+});
+
+it("counts on from where a killed worker was without taking its frames for duplicates", async () => {
+  const film = cutFilm(folder, 40);
+  const config = {
+    station: "again",
+    model: INSPECTION,
+    sources: [{ name: "film", url: film }],
+    sinks: [{ kind: "nats", servers: [server.url], jetstream: true, publish: ["summary", "status"] }],
+  };
+  for (let run = 0; run < 2; run++) expect((await startWorker(config).ended).code).toBe(0);
+  const { summaries } = await publishedBy(server.url, "again", "film");
+  expect(summaries.map((s) => s.sequence)).toEqual([...upTo(40), ...upTo(40)]);
+  expect(new Set(summaries.map((s) => s.id)).size).toBe(80);
+});

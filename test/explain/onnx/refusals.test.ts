@@ -1,0 +1,258 @@
+import { describe, expect, it } from "vitest";
+import { ModelError } from "../../../src/errors.js";
+import { canonicalise } from "../../../src/explain/network/canonicalise.js";
+import { importOnnx } from "../../../src/explain/onnx/import.js";
+import { buildModel, type InitializerInput, type NodeInput } from "../twin/onnx-writer.js";
+import { classifier, ints, node, patched, ramp } from "./messages.js";
+
+const refusal = (model: Uint8Array): string => {
+  try {
+    canonicalise(importOnnx(model));
+  } catch (error) {
+    expect(error).toBeInstanceOf(ModelError);
+    return (error as Error).message;
+  }
+  throw new Error("the model was accepted");
+};
+
+type Case = [what: string, nodes: NodeInput[], constants: Record<string, InitializerInput>, reason: string];
+
+const CASES: Case[] = [
+  ["an operator without a rule", [node("LpNormalization", ["image"], ["y"])], {}, "no rule says"],
+  ["an operator named like a function of every object", [node("constructor", ["image"], ["y"])], {}, "no rule says"],
+  [
+    "attention",
+    [node("Transpose", ["image"], ["t"], { perm: [0, 1, 3, 2] }), node("MatMul", ["image", "t"], ["y"])],
+    {},
+    "both depend on the picture (attention)",
+  ],
+  [
+    "the difference of two tensors",
+    [node("Relu", ["image"], ["r"]), node("Sub", ["image", "r"], ["y"])],
+    {},
+    "subtracts",
+  ],
+  [
+    "a quotient of two tensors",
+    [node("Relu", ["image"], ["r"]), node("Div", ["image", "r"], ["y"])],
+    {},
+    "divides by a tensor",
+  ],
+  [
+    "a product of two signals",
+    [node("Conv", ["image", "w"], ["a"]), node("Conv", ["image", "w"], ["b"]), node("Mul", ["a", "b"], ["y"])],
+    { w: ramp(3, 3, 1, 1) },
+    "neither ends in a sigmoid",
+  ],
+  [
+    "a reshape that folds the batch",
+    [node("Reshape", ["image", "s"], ["y"])],
+    { s: ints(-1, 6, 6) },
+    "folds the batch",
+  ],
+  [
+    "a reshape that fixes the batch",
+    [node("Reshape", ["image", "s"], ["y"])],
+    { s: ints(16, 3, 6, 6) },
+    "fixes the batch to 16 frames",
+  ],
+  ["a reshape that does not fit", [node("Reshape", ["image", "s"], ["y"])], { s: ints(0, 5, 7) }, "mixes the batch"],
+  [
+    "a reshape to what the model computes",
+    [node("Reshape", ["image", "image"], ["y"])],
+    {},
+    "computed while the model runs",
+  ],
+  [
+    "a transposition of the batch",
+    [node("Transpose", ["image"], ["y"], { perm: [1, 0, 2, 3] })],
+    {},
+    "moves the batch",
+  ],
+  ["a flattening of the batch", [node("Flatten", ["image"], ["y"], { axis: 0 })], {}, "mixes the batch"],
+  ["a join along the batch", [node("Concat", ["image", "image"], ["y"], { axis: 0 })], {}, "along the batch"],
+  [
+    "a part of the batch",
+    [node("Slice", ["image", "zero", "one", "zero"], ["y"])],
+    { zero: ints(0), one: ints(1) },
+    "slices the batch",
+  ],
+  [
+    "a mean over the batch",
+    [node("ReduceMean", ["image", "zero"], ["y"])],
+    { zero: ints(0) },
+    "averages over the batch",
+  ],
+  [
+    "every second element",
+    [node("Slice", ["image", "a", "b", "c", "d"], ["y"])],
+    { a: ints(0), b: ints(9), c: ints(2), d: ints(2) },
+    "every Nth element",
+  ],
+  [
+    "reflecting padding",
+    [node("Pad", ["image", "p"], ["y"], { mode: "reflect" })],
+    { p: ints(0, 0, 1, 1, 0, 0, 1, 1) },
+    "mode is reflect",
+  ],
+  ["rounding to integers", [node("Cast", ["image"], ["y"], { to: 7 })], {}, "rounds values"],
+  [
+    "a kernel that the model computes",
+    [node("Conv", ["image", "image"], ["y"])],
+    {},
+    "kernel is computed while the model runs",
+  ],
+  [
+    "a kernel that does not fit",
+    [node("Conv", ["image", "w"], ["y"])],
+    { w: ramp(4, 2, 3, 3) },
+    "does not fit an input of 3 channels",
+  ],
+  ["indices of a max pool", [node("MaxPool", ["image"], ["y", "i"], { kernel_shape: [2, 2] })], {}, "indices output"],
+  [
+    "adding tensors of different shapes",
+    [node("GlobalAveragePool", ["image"], ["p"]), node("Add", ["image", "p"], ["y"])],
+    {},
+    "different shapes",
+  ],
+  [
+    "a constant that differs between frames",
+    [node("Mul", ["image", "c"], ["y"])],
+    { c: ramp(2, 3, 6, 6) },
+    "differs between the frames",
+  ],
+  [
+    "batch norm in training mode",
+    [node("BatchNormalization", ["image", "g", "g", "g", "g"], ["y"], { training_mode: 1 })],
+    { g: ramp(3) },
+    "training mode",
+  ],
+  ["a tensor that no node makes", [node("Relu", ["nothing"], ["y"])], {}, 'input "nothing" is not made'],
+  ["a pool over nothing", [node("MaxPool", ["image"], ["y"], { kernel_shape: [9, 9] })], {}, "leaves nothing"],
+  ["an axis that does not exist", [node("Concat", ["image", "image"], ["y"], { axis: 7 })], {}, "names axis 7"],
+];
+
+describe("what cannot be explained is refused by node and operator", () => {
+  it.each(CASES)("%s", (_what, nodes, constants, reason) => {
+    const message = refusal(classifier(nodes, constants));
+    const { op } = nodes.at(-1)!;
+    expect(message).toContain(`node "the ${op}" (operator ${op}) cannot be explained: `);
+    expect(message).toContain(reason);
+    expect(message).toMatch(/^[^\n]*\.$/);
+  });
+
+  it("an operator of another operator set, even where its name is known", () => {
+    const model = patched(classifier([node("Relu", ["image"], ["y"])]), (m) => {
+      m.graph.node[0].domain = "com.microsoft";
+    });
+    expect(refusal(model)).toBe(
+      'node "the Relu" (operator Relu) cannot be explained: it comes from the operator set "com.microsoft", and only the standard ONNX operators are known.',
+    );
+  });
+
+  it("a node without a name, by its output", () => {
+    const model = patched(classifier([node("Det", ["image"], ["y"])]), (m) => {
+      m.graph.node[0].name = "";
+    });
+    expect(refusal(model)).toContain('node "y" (operator Det)');
+  });
+
+  it("the statistics of an old batch norm in training mode", () => {
+    const bn = node("BatchNormalization", ["image", "g", "g", "g", "g"], ["y", "m", "v"]);
+    expect(refusal(classifier([bn], { g: ramp(3) }, { opset: 9 }))).toContain("training mode");
+  });
+
+  it("a softmax over several axes at once, as opset 12 means it", () => {
+    const soft = [node("Softmax", ["image"], ["y"], { axis: 1 })];
+    expect(refusal(classifier(soft, {}, { opset: 12 }))).toContain("over several axes at once");
+  });
+});
+
+describe("files that are no classifier of pictures are refused", () => {
+  const plain = classifier([node("Relu", ["image"], ["y"])]);
+  const change = (what: (m: Parameters<Parameters<typeof patched>[1]>[0]) => void): string =>
+    refusal(patched(plain, what));
+
+  it("with whole numbers as input", () => {
+    const message = change((m) => {
+      m.graph.input[0].type.tensorType.elemType = 2;
+    });
+    expect(message).toBe(
+      'the model\'s input "image" has element type 2, and float32 (1) is needed; export it with a float32 input.',
+    );
+  });
+
+  it("with several inputs", () => {
+    const message = change((m) => {
+      m.graph.input.push({ ...m.graph.input[0], name: "mask" });
+    });
+    expect(message).toContain("2 inputs (image, mask)");
+  });
+
+  it("but an input that is a weight too, as old files list them, is none", () => {
+    const old = patched(plain, (m) => {
+      m.graph.input.push({ ...m.graph.input[0], name: "head" });
+    });
+    expect(importOnnx(old).inputName).toBe("image");
+  });
+
+  it.each([6, 0, 99])("of opset %d", (opset) => {
+    const message = change((m) => {
+      m.opsetImport[0].version = opset;
+    });
+    expect(message).toBe(
+      `the model uses ONNX opset ${opset || "none"}, and 7 to 23 are known; export it with opset 18.`,
+    );
+  });
+
+  it("whose output is a picture", () => {
+    const model = buildModel({
+      inputs: [{ name: "image", dims: ["N", 3, 6, 6] }],
+      nodes: [node("Relu", ["image"], ["y"])],
+      outputs: ["y"],
+    });
+    expect(refusal(model)).toContain("one row of class scores a frame");
+  });
+
+  it("whose output does not depend on the picture", () => {
+    const message = change((m) => {
+      m.graph.output[0].name = "head";
+    });
+    expect(message).toContain('output "head" does not depend on its input "image"');
+  });
+
+  it("which leave their size open", () => {
+    const message = change((m) => {
+      m.graph.input[0].type.tensorType.shape.dim[2] = { dimParam: "height" };
+    });
+    expect(message).toContain("leaves its size open ([N, 3, ?, 6]); give input width and height in its card");
+  });
+
+  it("which keep their weights in another file that is not given", () => {
+    const message = change((m) => {
+      const head = m.graph.initializer[0];
+      head.dataLocation = 1;
+      head.externalData = [{ key: "location", value: "weights.bin" }];
+    });
+    expect(message).toContain('in another file, "weights.bin"');
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["text", "a text file, not a model\n"],
+  ])("which hold %s", (_what, text) => {
+    expect(refusal(new TextEncoder().encode(text))).toMatch(/is not an ONNX file or is damaged/);
+  });
+});
+
+describe("what the scores do not depend on is left alone", () => {
+  it("a further output of an operator that cannot be explained", () => {
+    const model = patched(
+      classifier([node("Relu", ["image"], ["y"]), node("LpNormalization", ["y"], ["extra"])]),
+      (m) => {
+        m.graph.output.push({ ...m.graph.output[0], name: "extra" });
+      },
+    );
+    expect(importOnnx(model).layers.map((l) => l.operator)).toEqual(["Relu", "GlobalAveragePool", "Flatten", "Gemm"]);
+  });
+});

@@ -1,0 +1,109 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ModelError } from "../../src/errors.js";
+import { buildNetwork, type NetworkChoice, networkChoice, type RandomNetwork } from "./random/network.js";
+import { noise } from "./random/writer.js";
+import { explainFrames } from "./run.js";
+import { relativeError } from "./twin/golden.js";
+import { readOnnx } from "./twin/onnx-reader.js";
+import { type TwinOptions, type TwinResult, twin } from "./twin/twin.js";
+
+/** Relative to the frame's largest |R|. */
+const TOLERANCE = 1e-4;
+
+const OPTIONS: TwinOptions[] = [
+  { method: "r-lrp", inputRule: "bounded" },
+  { method: "r-lrp-constant", inputRule: "contribution", start: "contrast" },
+  { method: "r-lrp-absolute", inputRule: "flat", target: 0 },
+  { method: "r-lrp", inputRule: "flat", start: "contrast" },
+  { method: "r-lrp-constant", inputRule: "bounded", target: 0 },
+  { method: "r-lrp-absolute", inputRule: "bounded", start: "contrast" },
+  { method: "r-lrp", inputRule: "contribution" },
+];
+
+/** Whether a map is so sensitive to rounding that float32 need not give the one that float64 gives. */
+function isUnstable(network: RandomNetwork, frame: Float64Array, options: TwinOptions, expected: TwinResult): boolean {
+  if (expected.cancellation > 300 || expected.fragile) return true;
+  for (let seed = 1; seed <= 24; seed++) {
+    const random = noise(seed);
+    const rounding = (v: number): number => v * (1 + 1e-6 * random());
+    const nudged = twin(network.nudged(seed), frame, network.shape, { ...options, target: expected.target, rounding });
+    if (relativeError(nudged.relevance, expected.relevance) > TOLERANCE / 5 || nudged.flows !== expected.flows)
+      return true;
+  }
+  return false;
+}
+
+/** Compares engine and twin on every frame, for every option. */
+async function judge(
+  choice: NetworkChoice,
+  tally: { judged: number; unstable: number; refused: number },
+): Promise<void> {
+  const network = buildNetwork(choice);
+  const { shape, frames, low, high, channelAxis } = network;
+  const model = readOnnx(network.model);
+  for (const given of OPTIONS) {
+    if (given.start === "contrast" && choice.classes === 1) continue;
+    const options = { ...given, low, high, channelAxis };
+    const explained = await explainFrames(network.model, frames, shape, options).catch((error: unknown) => {
+      // Two gates and no signal, say: refused by both or by neither.
+      if (!(error instanceof ModelError) || error.code !== "model-unsupported") throw error;
+      expect(() => twin(model, frames[0]!, shape, options), error.message).toThrow("no relevance rule");
+      return undefined;
+    });
+    if (!explained) {
+      tally.refused += 1;
+      return;
+    }
+    frames.forEach((frame, n) => {
+      const expected = twin(model, frame, shape, options);
+      const actual = explained[n]!;
+      const wrong = [
+        relativeError(actual.logits, expected.logits),
+        actual.target === expected.target ? 0 : 1,
+        relativeError(actual.relevance, expected.relevance),
+      ];
+      tally.judged += 1;
+      if (wrong.every((error) => error < TOLERANCE)) return;
+      if (!isUnstable(network, frame, options, expected))
+        throw new Error(`frame ${n} with ${JSON.stringify(given)}: errors ${wrong}, left ${expected.l1}`);
+      tally.unstable += 1;
+    });
+  }
+}
+
+/** The nodes, for whoever reads the failure. */
+const listing = (choice: NetworkChoice): string =>
+  buildNetwork(choice)
+    .nodes.map((n) => `${n.outputs} = ${n.op}(${n.inputs}) ${JSON.stringify(n.attributes)}`)
+    .join("\n");
+
+async function check(seed: number, numRuns: number): Promise<void> {
+  const tally = { judged: 0, unstable: 0, refused: 0 };
+  let smallest: NetworkChoice | undefined;
+  const property = fc.asyncProperty(networkChoice, async (choice) => {
+    try {
+      await judge(choice, tally);
+    } catch (error) {
+      smallest = choice;
+      throw error;
+    }
+  });
+  const result = await fc.check(property, { seed, numRuns });
+  if (result.failed)
+    throw new Error(
+      `seed ${seed}: ${(result.errorInstance as Error).message}\n${JSON.stringify(smallest)}\n${smallest && listing(smallest)}`,
+      { cause: result.errorInstance },
+    );
+  // Nearly all must have been compared.
+  expect(tally.unstable).toBeLessThanOrEqual(3 + tally.judged * 0.03);
+  expect(tally.refused).toBeLessThanOrEqual(2 + numRuns * 0.03);
+}
+
+/** More of both by hand: `NETWORKS=400 NETWORK_SEED=7 npx vitest run test/explain/random-networks.test.ts`. */
+const RUNS = Number(process.env.NETWORKS ?? 20);
+const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2, Math.floor(Math.random() * 1e6)];
+
+describe("the engine agrees with the twin on random networks", () => {
+  it.each(SEEDS)("of seed %d", (seed) => check(seed, RUNS), 600_000);
+});
