@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
+import { METHOD_NAMES } from "../explain/method-names.js";
 import type { Rect } from "../pipeline/frame.js";
 
 /** The model that comes with the package. */
@@ -14,6 +15,15 @@ export const modelOption = (): Option =>
     SHIPPED_MODEL,
     "the shipped EfficientNet-Lite0",
   );
+
+export const methodOption = (): Option =>
+  new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp");
+export const inputRuleOption = (): Option =>
+  new Option("--input-rule <name>", "rule of the layer that reads the picture")
+    .choices(["bounded", "contribution", "flat"])
+    .default("bounded");
+export const startOption = (): Option =>
+  new Option("--start <kind>", "where relevance starts").choices(["one-hot", "contrast"]).default("one-hot");
 
 /** Reads a whole number of a range. */
 export const wholeNumber =

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import sharp from "sharp";
 import { InputError } from "../errors.js";
 import { engineNamed } from "../explain/engines/registry.js";
-import { METHOD_NAMES } from "../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
+import { inputValues } from "../explain/programs/frames.js";
 import { type InputRange, tensorProgram } from "../explain/programs/tensor.js";
+import { classTarget, inputRuleOption, methodOption, startOption, wholeNumber } from "./arguments.js";
 import { type NpyArray, readNpy, writeNpy } from "./npy.js";
 
 interface AttributeOptions {
@@ -33,16 +34,6 @@ const numbers = (text: string): number[] => {
     throw new InvalidArgumentError("give one number, or one a channel separated by commas.");
   return values;
 };
-const target = (text: string): "top" | number => {
-  if (text === "top") return "top";
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class.');
-  return Number(text);
-};
-const threads = (text: string): number => {
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("give a number of threads, or 0 for one per core.");
-  return Number(text);
-};
-
 async function attribute(options: AttributeOptions): Promise<void> {
   const model = loadModel(options.model);
   const bytes = readInput(options.input);
@@ -169,8 +160,7 @@ function rangeOf(options: AttributeOptions, model: LoadedModel): InputRange {
   const p = model.preprocessing;
   const shape = model.network.shapes.get(model.network.input)!;
   const channels = shape[model.channelAxis] ?? 1;
-  const fromCard = (pixel: number): number[] | undefined =>
-    p?.mean.map((m, c) => (pixel - m) / p.std[c % p.std.length]!);
+  const fromCard = (pixel: number): number[] | undefined => p && inputValues(p, pixel);
   const low = options.low ?? fromCard(0);
   const high = options.high ?? fromCard(255);
   if (options.inputRule === "bounded" && (!low || !high))
@@ -196,16 +186,10 @@ export const attributeCommand = (): Command =>
     .description("explain one tensor or image: a relevance map as .npy, scores as JSON on stdout")
     .requiredOption("--model <path>", "ONNX file, or folder with model.onnx and model.yaml")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
-    .addOption(new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp"))
-    .addOption(
-      new Option("--input-rule <name>", "rule of the layer that reads the picture")
-        .choices(["bounded", "contribution", "flat"])
-        .default("bounded"),
-    )
-    .addOption(
-      new Option("--start <kind>", "where relevance starts").choices(["one-hot", "contrast"]).default("one-hot"),
-    )
-    .option("--target <class>", "top, or the index of the class to explain", target, "top")
+    .addOption(methodOption())
+    .addOption(inputRuleOption())
+    .addOption(startOption())
+    .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
     .option(
       "--low <values>",
       "the network's input value for pixel 0, one or one a channel (default: from the card)",
@@ -213,7 +197,7 @@ export const attributeCommand = (): Command =>
     )
     .option("--high <values>", "the network's input value for pixel 255 (default: from the card)", numbers)
     .option("--engine <name>", "engine", "auto")
-    .option("--threads <count>", "threads of the engine; 0: one per core", threads, 0)
+    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 999), 0)
     .option(
       "--output <file>",
       "write the relevance here: .npy, float32, same shape as the input, sum of |R| = 1 a frame",

@@ -4,7 +4,6 @@ import { Command, Option } from "commander";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { createExplainer } from "../explain/explainer.js";
-import { METHOD_NAMES } from "../explain/method-names.js";
 import type { MethodOptions } from "../explain/options.js";
 import { createMetrics } from "../metrics/metrics.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
@@ -15,7 +14,16 @@ import { findInputs, nameOutputs, short } from "../station/one-shot/inputs.js";
 import { isPicture } from "../station/one-shot/picture.js";
 import { explainPicture } from "../station/one-shot/picture-job.js";
 import type { Done, Job, OneShot } from "../station/one-shot/settings.js";
-import { classTarget, modelOption, number, region, wholeNumber } from "./arguments.js";
+import {
+  classTarget,
+  inputRuleOption,
+  methodOption,
+  modelOption,
+  number,
+  region,
+  startOption,
+  wholeNumber,
+} from "./arguments.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { createProgress, noProgress, type Progress } from "./progress.js";
@@ -167,15 +175,9 @@ export const explainCommand = (): Command =>
     .description("explain pictures and films: the picture or film with its heat, and a summary a frame")
     .argument("<file...>", "pictures, films, folders of them, globs")
     .addOption(modelOption())
-    .addOption(new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp"))
-    .addOption(
-      new Option("--input-rule <name>", "rule of the layer that reads the picture")
-        .choices(["bounded", "contribution", "flat"])
-        .default("bounded"),
-    )
-    .addOption(
-      new Option("--start <kind>", "where relevance starts").choices(["one-hot", "contrast"]).default("one-hot"),
-    )
+    .addOption(methodOption())
+    .addOption(inputRuleOption())
+    .addOption(startOption())
     .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
     .option("--region <x,y,w,h>", "pixels of the frame that alone are classified and explained", region)
     .option("--fps <rate>", "films: frames a second at most (default: all)", number(0, 1000, false))

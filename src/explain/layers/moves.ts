@@ -1,4 +1,4 @@
-import { elements, type LayerOf, type TensorId, type Weights } from "../network/network.js";
+import type { LayerOf, Weights } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
@@ -97,5 +97,3 @@ export const multiplyForward = (scope: Scope, layer: LayerOf<"gate">): Value =>
   scope.e.mul(tensorValue(scope, layer.inputs[0]!), tensorValue(scope, layer.inputs[1]!));
 export const softmaxForward = (scope: Scope, layer: LayerOf<"softmax">): Value =>
   scope.e.op("Softmax", [tensorValue(scope, layer.inputs[0]!)], { axis: { int: layer.axis } });
-
-export const elementsOf = (scope: Scope, id: TensorId): number => elements(shapeOf(scope, id));

@@ -8,12 +8,6 @@ export interface Constant {
   integer: boolean;
 }
 
-export const scalarConstant = (value: number, integer = false): Constant => ({
-  dims: [],
-  data: integer ? Float64Array.of(value) : Float32Array.of(value),
-  integer,
-});
-
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
 /** Reads weights from a file beside the model: `(location, offset, length) => bytes`. */

@@ -38,6 +38,10 @@ export const coarseSize = (p: Preprocessing): { rows: number; columns: number } 
   return { rows: cells(p.height), columns: cells(p.width) };
 };
 
+/** The model's input for a grey pixel of this value (0..255), one a channel. */
+export const inputValues = (p: Preprocessing, pixel: number): number[] =>
+  p.mean.map((m, c) => (pixel - m) / p.std[c % p.std.length]!);
+
 /**
  * Frames in, explanation summaries out. Inputs: `frames` uint8 `[N, H, W, 3]` RGB, `scale` float32 `[N]` (0: each
  * frame's own peak). Outputs: `top_index`, `top_probability` `[N, k]`; `target_index`, `target_probability`,
@@ -60,7 +64,7 @@ export function framesProgram(
   const scale = e.input("scale", "float32", [-1]);
   const dims = network.shapes.get(network.input)!;
   const bound = (pixel: number) => {
-    const values = p.mean.map((m, c) => (pixel - m) / p.std[c % p.std.length]!);
+    const values = inputValues(p, pixel);
     return e.tensor(Float32Array.from(values), rangeDims(values, dims.length, channelAxis));
   };
   const map = emitInputRelevance(scope, scores, options, { low: bound(0), high: bound(255) });
