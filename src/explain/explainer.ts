@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
+import { InOrder } from "../in-order.js";
 import { EngineThread } from "./engine-thread.js";
 import type { Explainer, Explanation } from "./explanation.js";
 import type { MethodOptions } from "./options.js";
@@ -35,7 +36,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     await Promise.all(threads.map((t) => t.close()));
     throw failed.reason;
   }
-  let tail: Promise<unknown> = Promise.resolve();
+  const order = new InOrder();
   let next = 0;
   return {
     model: first.model,
@@ -52,17 +53,11 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
         parts.push(threads[next]!.explain(batch.slice(at, at + size)));
         next = (next + 1) % count;
       }
-      const before = tail;
-      const result = Promise.all(parts).then(async (explained) => {
-        await before;
-        return explained.flat();
-      });
       // Batches resolve in the order they were given, whichever thread is done first.
-      tail = result.catch(() => {});
-      return result;
+      return order.next(Promise.all(parts).then((explained) => explained.flat()));
     },
     async close() {
-      await tail;
+      await order.settled;
       const closed = await Promise.allSettled(threads.map((t) => t.close()));
       const bad = closed.find((c) => c.status === "rejected");
       if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)}).`);

@@ -1,6 +1,7 @@
 import type { Config } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
+import { InOrder } from "../in-order.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
@@ -56,8 +57,7 @@ export class Station {
   readonly #delivery: Delivery;
   readonly #statuses: StatusReporter;
   readonly #courses = new Map<string, Course>();
-  /** Settles when all batches so far are explained. */
-  #explained: Promise<unknown> = Promise.resolve();
+  readonly #explained = new InOrder();
   readonly #startedAt = Date.now();
   #stopping = false;
   #giveUp = (): void => {};
@@ -173,14 +173,11 @@ export class Station {
     });
     metrics.batch(frames.length);
     for (const frame of frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
-    const before = this.#explained;
-    const results = this.#explainEach(inputs);
     // What is retried alone must not be overtaken by the next batch.
-    this.#explained = Promise.all([before, results]);
-    await this.#explained;
+    const results = await this.#explained.next(this.#explainEach(inputs));
     const timing = { startedAt, explainMs: performance.now() - startedAt, size: frames.length };
     metrics.stage("explain", timing.explainMs / 1000);
-    for (const [k, result] of (await results).entries()) {
+    for (const [k, result] of results.entries()) {
       const frame = frames[k]!;
       if (!(result instanceof Error)) {
         this.#follow(frame, result, timing);
