@@ -28,12 +28,8 @@ export function jsonSchemas(): Record<string, object> {
   };
 }
 
-/**
- * Validators without format support refuse `format`, so times are held to their pattern alone; the bound of safe
- * integers says nothing to a reader.
- */
-function plain({ jsonSchema }: { jsonSchema: { format?: string; maximum?: number; description?: string } }): void {
-  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+/** Validators without format support refuse `format`, so times are held to their pattern alone. */
+function plain({ jsonSchema }: { jsonSchema: { format?: string; description?: string } }): void {
   if (jsonSchema.format !== "date-time") return;
   delete jsonSchema.format;
   jsonSchema.description ??= "ISO 8601, UTC";
