@@ -55,6 +55,8 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
     const kept = fitEnd(e, spread, [outHeight * sh, outWidth * sw], cut);
     return flipped(kept, [before[0], before[1], Math.max(0, after[0]), Math.max(0, after[1])]);
   }
+  const byPhase = phases(scope, layer, g, weight);
+  if (byPhase !== undefined) return byPhase;
   // Without padding the transpose covers (out − 1)·s + d·(k − 1) + 1; what the forward padding added is cut off and what
   // the stride left unread is filled with zeros.
   const covered = [(outHeight - 1) * sh + dh * (kh - 1) + 1, (outWidth - 1) * sw + dw * (kw - 1) + 1] as const;
@@ -63,6 +65,58 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
   const pads = [top, left, Math.max(0, bottom), Math.max(0, right)] as [number, number, number, number];
   const map = e.convTranspose(g, e.weights(weight), { ...layer, pads }, layer.groups, [0, 0]);
   return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
+}
+
+/**
+ * The transpose of a strided convolution as one plain convolution that makes each of the stride's phases a channel of its
+ * own, interleaved afterwards: row `y = s·q + p` gathers `w[k] g[o]` with `k = (p + top) mod s + s·m` and
+ * `o = q + ⌊(p + top) / s⌋ − m`. Undefined where dilation or the padding asked for do not fit that.
+ */
+function phases(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Value | undefined {
+  const { e } = scope;
+  const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const [out, perGroup, kh, kw] = weight.dims as [number, number, number, number];
+  const [sh, sw] = layer.strides;
+  if (layer.dilations.some((d) => d !== 1) || layer.groups !== 1 || sh !== sw || sh === 1) return undefined;
+  const rows = taps(kh, sh, layer.pads[0]);
+  const columns = taps(kw, sw, layer.pads[1]);
+  const [qh, qw] = [Math.ceil(height / sh), Math.ceil(width / sw)];
+  const pads: Window["pads"] = [
+    -rows.first,
+    -columns.first,
+    qh - 1 + rows.last - (outHeight - 1),
+    qw - 1 + columns.last - (outWidth - 1),
+  ];
+  if (pads.some((p) => p < 0)) return undefined;
+  const kernel: [number, number] = [rows.last - rows.first + 1, columns.last - columns.first + 1];
+  const size = kernel[0] * kernel[1];
+  const data = new Float32Array(sh * sw * perGroup * out * size);
+  for (const { phase: py, at: y, tap: ky } of rows.list)
+    for (const { phase: px, at: x, tap: kx } of columns.list)
+      for (let i = 0; i < perGroup; i++)
+        for (let o = 0; o < out; o++)
+          data[(((py * sw + px) * perGroup + i) * out + o) * size + y * kernel[1] + x] =
+            weight.data[((o * perGroup + i) * kh + ky) * kw + kx]!;
+  const all = e.conv(g, e.tensor(data, [sh * sw * perGroup, out, ...kernel]), undefined, {
+    kernel,
+    strides: [1, 1],
+    pads,
+    dilations: [1, 1],
+  });
+  const woven = e.op("DepthToSpace", [all], { blocksize: { int: sh }, mode: { text: "DCR" } });
+  return fitEnd(e, woven, [qh * sh, qw * sw], [height - qh * sh, width - qw * sw]);
+}
+
+/** Which tap of the kernel falls on which neighbour `o − q`, for each phase of one axis; `at` counts from `first`. */
+function taps(kernel: number, stride: number, before: number) {
+  const found: { phase: number; offset: number; tap: number }[] = [];
+  for (let phase = 0; phase < stride; phase++)
+    for (let tap = (phase + before) % stride, m = 0; tap < kernel; tap += stride, m++)
+      found.push({ phase, offset: Math.floor((phase + before) / stride) - m, tap });
+  const offsets = found.map((f) => f.offset);
+  const [first, last] = [Math.min(0, ...offsets), Math.max(0, ...offsets)];
+  return { first, last, list: found.map((f) => ({ ...f, at: f.offset - first })) };
 }
 
 /** `stride − 1` zeros after each element along height and width: every element repeated, then all but the first masked. */

@@ -1,6 +1,6 @@
 import type { DenseLayer, Weights } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
-import { type Scope, tensorValue } from "./scope.js";
+import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const denseForward = (scope: Scope, layer: DenseLayer): Value => {
   const { e } = scope;
@@ -13,8 +13,14 @@ export const denseWith = (scope: Scope, _layer: DenseLayer, a: Value, weight: We
   scope.e.matmul(a, scope.e.weights(weight));
 
 /** `Σ_j w_ij g_j` for several weights; one value each. */
-export const denseTransposed = (scope: Scope, _layer: DenseLayer, g: Value, weights: readonly Weights[]): Value[] =>
-  weights.map((w) => scope.e.matmul(g, scope.e.weights(swap(w))));
+export const denseTransposed = (scope: Scope, layer: DenseLayer, g: Value, weights: readonly Weights[]): Value[] => {
+  const { e } = scope;
+  // Gemm reads the weights of the forward pass the other way round: no second copy of what may be hundreds of megabytes.
+  const matrix = shapeOf(scope, layer.outputs[0]!).length === 2;
+  return weights.map((w) =>
+    matrix ? e.op("Gemm", [g, e.weights(w)], { transB: { int: 1 } }) : e.matmul(g, e.weights(swap(w))),
+  );
+};
 
 function swap(weight: Weights): Weights {
   const [rows, columns] = weight.dims as [number, number];

@@ -14,7 +14,10 @@ export const isWeighted = (layer: Layer): layer is WeightedLayer => layer.kind =
 export const isLinear = (layer: Layer): layer is LinearLayer =>
   isWeighted(layer) || layer.kind === "averagePool" || layer.kind === "mean";
 
-const mapWeights = (w: Weights, map: (v: number) => number): Weights => ({ dims: w.dims, data: w.data.map(map) });
+const same = (w: number): number => w;
+/** Weights that stay what they are stay one constant of the program. */
+const mapWeights = (w: Weights, map: (v: number) => number): Weights =>
+  map === same ? w : { dims: w.dims, data: w.data.map(map) };
 
 /** `Σ_i a_i m(w_ij)` without bias. */
 export function linearWith(scope: Scope, layer: LinearLayer, a: Value, map: (w: number) => number): Value {
@@ -38,7 +41,7 @@ export function linearTransposed(scope: Scope, layer: LinearLayer, g: Value): Va
     case "mean":
       return meanTransposed(scope, layer, g);
     default:
-      return weightedTransposed(scope, layer, g, [(w) => w])[0]!;
+      return weightedTransposed(scope, layer, g, [same])[0]!;
   }
 }
 

@@ -40,17 +40,16 @@ export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value): Value 
 
 function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const { e } = scope;
-  const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const [kh, kw] = layer.kernel;
   const [h, w] = [outHeight * kh, outWidth * kw];
   const x = tensorValue(scope, layer.inputs[0]!);
   const cut = h === height && w === width ? x : e.slice(x, [2, 3], [0, 0], [h, w]);
-  const blocks = e.reshape(cut, [-1, channels, outHeight, kh, outWidth, kw]);
-  const spread = [-1, channels, outHeight, 1, outWidth, 1];
-  const wins = e.cast(e.equal(blocks, e.reshape(tensorValue(scope, layer.outputs[0]!), spread)), "float32");
-  const share = e.div(e.reshape(r, spread), e.reduce("ReduceSum", wins, [3, 5]));
-  return e.pad(e.reshape(e.mul(wins, share), [-1, channels, h, w]), [0, 0, 0, 0], [0, 0, height - h, width - w]);
+  const wins = e.cast(e.equal(cut, e.repeat(tensorValue(scope, layer.outputs[0]!), kh, kw)), "float32");
+  const tied = e.op("AveragePool", [wins], { kernel_shape: { ints: [kh, kw] }, strides: { ints: [kh, kw] } });
+  const share = e.div(e.mul(r, e.number(1 / (kh * kw))), tied);
+  return e.pad(e.mul(wins, e.repeat(share, kh, kw)), [0, 0, 0, 0], [0, 0, height - h, width - w]);
 }
 
 /** Any geometry: each offset of the window is compared apart, then the shares are put back where they came from. */

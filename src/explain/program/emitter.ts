@@ -27,6 +27,8 @@ export class Emitter {
   #counter = 0;
   #numbers = new Map<string, Value>();
   #emitted = new Map<string, Value[]>();
+  /** Names of constants by their data and dims: weights used twice are kept once. */
+  #tensors = new Map<Float32Array, Map<string, Value>>();
 
   input(name: string, kind: ElementKind, dims: readonly number[]): Value {
     this.#inputs.push({ name, kind, dims });
@@ -55,7 +57,14 @@ export class Emitter {
 
   tensor(data: Float32Array, dims: readonly number[]): Value {
     if (data.length === 1) return this.#cached("float32", dims, [data[0]!]);
-    return this.#constant("float32", dims, data);
+    const key = dims.join(",");
+    const known = this.#tensors.get(data)?.get(key);
+    if (known !== undefined) return known;
+    const name = this.#constant("float32", dims, data);
+    const same = this.#tensors.get(data);
+    if (same) same.set(key, name);
+    else this.#tensors.set(data, new Map([[key, name]]));
+    return name;
   }
 
   weights(w: Weights): Value {

@@ -1,0 +1,325 @@
+import type { AttributeProto, ModelMessage, NodeProto } from "../onnx/proto.js";
+import { AttributeType, ModelProto, toNumber } from "../onnx/proto.js";
+
+/** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
+const NCHWC = "com.microsoft.nchwc";
+/** Channel counts of which both block sizes, 8 and 16, are a divisor: such tensors have no padding channels. */
+const WHOLE_BLOCKS = 16;
+
+/** Operators that treat every element alike, and so in any layout alike. */
+const ELEMENTWISE = new Set(
+  "Abs Add And Cast Ceil Celu Clip Div Elu Equal Erf Exp Floor Greater HardSigmoid HardSwish Identity LeakyRelu Less Log Max Min Mish Mul Neg Not Or Pow Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh ThresholdedRelu Where".split(
+    " ",
+  ),
+);
+const REDUCTIONS = new Set(["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"]);
+
+const POOLS = new Set(["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"]);
+
+/** Dims of one frame; undefined where not known. */
+type Dims = readonly number[] | undefined;
+
+/**
+ * Keeps a graph that onnxruntime has optimised in its blocked layout. Its own pass returns to the plain layout before
+ * each operator that it has no blocked kernel for; most of those treat every element alike, and need none.
+ * @param file a model saved by onnxruntime after its layout pass; returned unchanged in meaning
+ */
+export function keepBlocked(file: Uint8Array): Uint8Array {
+  const message = ModelProto.decode(file) as unknown as ModelMessage;
+  const graph = message.graph!;
+  const pass = new Pass(message);
+  for (const node of graph.node ?? []) pass.visit(node);
+  for (const output of graph.output ?? []) pass.plain(output.name);
+  graph.node = pass.nodes;
+  return ModelProto.encode(message as object).finish();
+}
+
+class Pass {
+  readonly nodes: NodeProto[] = [];
+  /** The blocked twin of a plain value. */
+  #blocked = new Map<string, string>();
+  /** Plain values that some node of the new graph makes. */
+  #made = new Set<string>();
+  /** What a value is called now. */
+  #alias = new Map<string, string>();
+  #dims = new Map<string, Dims>();
+  /** Values with one element, in all or a frame. */
+  #single = new Set<string>();
+  #constants = new Map<string, readonly number[]>();
+  /** First dim of each initializer. */
+  #leading = new Map<string, number>();
+
+  constructor({ graph }: ModelMessage) {
+    for (const tensor of graph!.initializer ?? []) {
+      const dims = (tensor.dims ?? []).map((d) => toNumber(d));
+      const name = tensor.name!;
+      this.#made.add(name);
+      this.#dims.set(name, dims.slice(1));
+      this.#leading.set(name, dims[0] ?? 1);
+      if (dims.every((d) => d === 1)) this.#single.add(name);
+      const integers = tensor.dataType === 7 && tensor.rawData?.length;
+      if (integers) this.#constants.set(name, int64s(tensor.rawData!));
+      else if (tensor.dataType === 1 && tensor.rawData?.length && tensor.rawData.length <= 64)
+        this.#constants.set(name, Array.from(new Float32Array(new Uint8Array(tensor.rawData).buffer)));
+    }
+    for (const { name, type } of graph!.input ?? []) {
+      this.#made.add(name);
+      const dims = type?.tensorType?.shape?.dim?.map((d) => toNumber(d.dimValue, -1));
+      this.#dims.set(name, dims?.slice(1));
+    }
+  }
+
+  visit(original: NodeProto): void {
+    const node: NodeProto = { ...original, input: (original.input ?? []).map((name) => this.#alias.get(name) ?? name) };
+    const [x] = node.input as [string];
+    const [y] = node.output as [string];
+    if (node.domain === NCHWC && node.opType === "ReorderOutput") return this.#reorderOutput(node, x, y);
+    if (node.domain === NCHWC && node.opType === "ReorderInput" && !channelsLast(node)) {
+      const twin = this.#blocked.get(x);
+      if (twin !== undefined) {
+        this.#alias.set(y, twin);
+        return;
+      }
+    }
+    if (!node.domain && this.#visitBlocked(node)) return;
+    for (const name of node.input!) this.plain(name);
+    this.#push(node);
+    this.#infer(node);
+  }
+
+  /** Makes sure that a value exists in the plain layout. */
+  plain(name: string): void {
+    if (name === "" || this.#made.has(name)) return;
+    const twin = this.#blocked.get(name);
+    if (twin === undefined) return;
+    this.nodes.push({
+      opType: "ReorderOutput",
+      domain: NCHWC,
+      name: `plain_${name}`,
+      input: [twin],
+      output: [name],
+      attribute: [{ name: "channels", type: AttributeType.int, i: this.#dims.get(name)![0]! }],
+    });
+    this.#made.add(name);
+  }
+
+  #push(node: NodeProto): void {
+    this.nodes.push(node);
+    for (const name of node.output ?? []) this.#made.add(name);
+  }
+
+  #reorderOutput(node: NodeProto, x: string, y: string): void {
+    const channels = intOf(node, "channels", 0);
+    const dims = this.#dims.get(x);
+    if (dims && channels % WHOLE_BLOCKS === 0 && !channelsLast(node)) {
+      this.#blocked.set(y, x);
+      this.#dims.set(y, [channels, ...dims.slice(1)]);
+      return;
+    }
+    this.#push(node);
+    this.#dims.set(y, dims && !channelsLast(node) ? [channels, ...dims.slice(1)] : undefined);
+  }
+
+  /** Whether the node was put into the new graph on blocked values. */
+  #visitBlocked(node: NodeProto): boolean {
+    const { opType } = node;
+    const inputs = node.input!;
+    const twins = inputs.filter((name) => this.#blocked.has(name));
+    if (twins.length === 0) return false;
+    const dims = this.#dims.get(twins[0]!)!;
+    if (REDUCTIONS.has(opType)) {
+      const axes = this.#constants.get(inputs[1]!);
+      if (axes?.join() !== "1,2,3" || intOf(node, "keepdims", 1) !== 1) return false;
+      this.#push({ ...node, input: [this.#blocked.get(inputs[0]!)!, ...inputs.slice(1)] });
+      this.#infer(node);
+      return true;
+    }
+    if (opType === "Split") return this.#split(node, dims);
+    if (opType === "Concat") return this.#concat(node);
+    if (opType === "Resize") return this.#resize(node, dims);
+    if (POOLS.has(opType) && node.output!.length === 1) return this.#pool(node);
+    if (!ELEMENTWISE.has(opType)) return false;
+    const fits = (name: string): boolean =>
+      name === "" ||
+      this.#single.has(name) ||
+      (this.#blocked.has(name) && this.#dims.get(name)!.join() === dims.join());
+    if (!inputs.every(fits)) return false;
+    this.#pushBlocked(node, [dims]);
+    return true;
+  }
+
+  #pushBlocked(node: NodeProto, dims: readonly Dims[]): void {
+    for (const name of node.input!) if (!this.#blocked.has(name)) this.plain(name);
+    const outputs = node.output!.map((name) => `${name}_blocked`);
+    this.nodes.push({ ...node, input: node.input!.map((name) => this.#blocked.get(name) ?? name), output: outputs });
+    node.output!.forEach((name, k) => {
+      this.#blocked.set(name, outputs[k]!);
+      this.#dims.set(name, dims[k]);
+      this.#dims.set(outputs[k]!, dims[k]);
+    });
+  }
+
+  #split(node: NodeProto, dims: readonly number[]): boolean {
+    const sizes = this.#constants.get(node.input![1] ?? "");
+    if (intOf(node, "axis", 0) !== 1 || !sizes || sizes.some((s) => s % WHOLE_BLOCKS !== 0)) return false;
+    this.#pushBlocked(
+      node,
+      sizes.map((s) => [s, ...dims.slice(1)]),
+    );
+    return true;
+  }
+
+  #concat(node: NodeProto): boolean {
+    if (intOf(node, "axis", 0) !== 1 || !node.input!.every((name) => this.#blocked.has(name))) return false;
+    const parts = node.input!.map((name) => this.#dims.get(name)!);
+    this.#pushBlocked(node, [[parts.reduce((sum, p) => sum + p[0]!, 0), ...parts[0]!.slice(1)]]);
+    return true;
+  }
+
+  #pool(node: NodeProto): boolean {
+    const twin = this.#blocked.get(node.input![0]!)!;
+    const [y] = node.output as [string];
+    const blocked = { ...node, domain: NCHWC, input: [twin], output: [`${y}_blocked`] };
+    this.nodes.push(blocked);
+    this.#infer(blocked);
+    const dims = this.#dims.get(`${y}_blocked`);
+    // Without dims nothing after it could be blocked, and how to come back would not be known.
+    if (!dims) {
+      this.nodes.pop();
+      return false;
+    }
+    this.#blocked.set(y, `${y}_blocked`);
+    this.#dims.set(y, dims);
+    return true;
+  }
+
+  /** Repeats each pixel a whole number of times along height and width. */
+  #resize(node: NodeProto, dims: readonly number[]): boolean {
+    const scales = this.#constants.get(node.input![2] ?? "");
+    if (scales?.length !== 4 || scales.some((s) => !Number.isInteger(s)) || scales[0] !== 1 || scales[1] !== 1)
+      return false;
+    const repeats =
+      textOf(node, "mode") === "nearest" &&
+      textOf(node, "coordinate_transformation_mode") === "asymmetric" &&
+      textOf(node, "nearest_mode") === "floor";
+    if (!repeats) return false;
+    const upsample: NodeProto = {
+      opType: "Upsample",
+      domain: NCHWC,
+      name: node.name,
+      input: [node.input![0]!],
+      output: node.output,
+      attribute: [
+        { name: "scales", type: AttributeType.ints, ints: [...scales] },
+        { name: "mode", type: AttributeType.string, s: new TextEncoder().encode("nearest") },
+      ],
+    };
+    this.#pushBlocked(upsample, [[dims[0]!, dims[1]! * scales[2]!, dims[2]! * scales[3]!]]);
+    return true;
+  }
+
+  /** Notes the dims of a node's outputs where they are easy to tell; unknown dims only cost speed. */
+  #infer(node: NodeProto): void {
+    const inputs = node.input!;
+    const [y] = node.output as [string];
+    const dims = this.#dims.get(inputs[0]!);
+    if (ELEMENTWISE.has(node.opType) && !node.domain) {
+      if (inputs.every((name) => name === "" || this.#single.has(name))) this.#single.add(y);
+      const others = inputs
+        .filter((name) => name !== "" && !this.#single.has(name))
+        .map((name) => this.#dims.get(name));
+      if (others.length > 0) this.#dims.set(y, others.reduce(broadcast));
+    } else if (REDUCTIONS.has(node.opType)) {
+      if (this.#constants.get(inputs[1]!)?.join() === "1,2,3" && intOf(node, "keepdims", 1) === 1) this.#single.add(y);
+    } else if (node.opType === "Reshape") {
+      const target = this.#constants.get(inputs[1]!);
+      if (target?.[0] !== -1) return;
+      this.#dims.set(y, target.slice(1));
+      if (target.slice(1).every((d) => d === 1)) this.#single.add(y);
+    } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
+    else if (dims) this.#inferMoved(node, dims);
+  }
+
+  #inferMoved(node: NodeProto, dims: readonly number[]): void {
+    const [y] = node.output as [string];
+    const values = (index: number) => this.#constants.get(node.input![index] ?? "");
+    if (node.opType === "Resize") {
+      const scales = values(2);
+      if (scales?.length === 4)
+        this.#dims.set(
+          y,
+          dims.map((d, k) => Math.floor(d * scales[k + 1]!)),
+        );
+    } else if (node.opType === "DepthToSpace") {
+      const size = intOf(node, "blocksize", 1);
+      this.#dims.set(y, [dims[0]! / size ** 2, dims[1]! * size, dims[2]! * size]);
+    } else if (node.opType === "Pad") {
+      const pads = values(1);
+      if (pads?.length === 2 * (dims.length + 1))
+        this.#dims.set(
+          y,
+          dims.map((d, k) => d + pads[k + 1]! + pads[k + 2 + dims.length]!),
+        );
+    } else if (node.opType === "Slice") {
+      const [starts, ends, axes, steps] = [1, 2, 3, 4].map(values);
+      if (!starts || !ends || !axes || axes.some((a) => a < 1)) return;
+      const cut = [...dims];
+      axes.forEach((axis, k) => {
+        const end = Math.min(ends[k]!, dims[axis - 1]!);
+        cut[axis - 1] = Math.ceil((end - starts[k]!) / (steps?.[k] ?? 1));
+      });
+      this.#dims.set(y, cut);
+    } else if (node.opType === "ConvTranspose") {
+      const [, kh, kw] = this.#dims.get(node.input![1]!) ?? [];
+      const pads = intsOf(node, "pads") ?? [0, 0, 0, 0];
+      const strides = intsOf(node, "strides") ?? [1, 1];
+      const dilations = intsOf(node, "dilations") ?? [1, 1];
+      const extra = intsOf(node, "output_padding") ?? [0, 0];
+      const perGroup = this.#dims.get(node.input![1]!)?.[0];
+      if (perGroup === undefined || kh === undefined || kw === undefined) return;
+      const size = (k: 0 | 1): number =>
+        (dims[k + 1]! - 1) * strides[k]! + dilations[k]! * ([kh, kw][k]! - 1) + 1 - pads[k]! - pads[k + 2]! + extra[k]!;
+      this.#dims.set(y, [perGroup * intOf(node, "group", 1), size(0), size(1)]);
+    } else this.#inferWindow(node, dims);
+  }
+
+  #inferWindow(node: NodeProto, dims: readonly number[]): void {
+    const [y] = node.output as [string];
+    // Padding channels included: a blocked filter has whole blocks of them.
+    const channels = node.opType === "Conv" ? (this.#leading.get(node.input![1]!) ?? 0) : dims[0]!;
+    if (node.opType === "GlobalAveragePool" || node.opType === "GlobalMaxPool") {
+      this.#dims.set(y, [channels, 1, 1]);
+      return;
+    }
+    if (node.opType === "Upsample") {
+      const scales = intsOf(node, "scales");
+      if (scales?.length === 4) this.#dims.set(y, [channels, dims[1]! * scales[2]!, dims[2]! * scales[3]!]);
+      return;
+    }
+    if (node.opType !== "Conv" && node.opType !== "MaxPool" && node.opType !== "AveragePool") return;
+    const kernel = intsOf(node, "kernel_shape");
+    const pads = intsOf(node, "pads") ?? [0, 0, 0, 0];
+    const strides = intsOf(node, "strides") ?? [1, 1];
+    const dilations = intsOf(node, "dilations") ?? [1, 1];
+    const auto = textOf(node, "auto_pad");
+    if (!kernel || intOf(node, "ceil_mode", 0) !== 0 || (auto !== "" && auto !== "NOTSET")) return;
+    const size = (k: number): number =>
+      Math.floor((dims[k + 1]! + pads[k]! + pads[k + 2]! - dilations[k]! * (kernel[k]! - 1) - 1) / strides[k]!) + 1;
+    this.#dims.set(y, [channels, size(0), size(1)]);
+  }
+}
+
+const attributeOf = (node: NodeProto, name: string): AttributeProto | undefined =>
+  node.attribute?.find((a) => a.name === name);
+const intOf = (node: NodeProto, name: string, fallback: number): number => {
+  const a = attributeOf(node, name);
+  return a ? toNumber(a.i) : fallback;
+};
+const intsOf = (node: NodeProto, name: string): number[] | undefined =>
+  attributeOf(node, name)?.ints?.map((v) => toNumber(v));
+const textOf = (node: NodeProto, name: string): string =>
+  new TextDecoder().decode(attributeOf(node, name)?.s ?? new Uint8Array());
+const channelsLast = (node: NodeProto): boolean => intOf(node, "channels_last", 0) !== 0;
+const int64s = (raw: Uint8Array): number[] => Array.from(new BigInt64Array(new Uint8Array(raw).buffer), Number);
+const broadcast = (a: Dims, b: Dims): Dims =>
+  a && b && a.length === b.length ? a.map((d, k) => (d === 1 ? b[k]! : d)) : undefined;
