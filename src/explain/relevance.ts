@@ -273,7 +273,7 @@ class Descent {
     const { scope } = this;
     const layer = scope.network.layers.find((l) => l.outputs.includes(id))!;
     const keepsDims = layer.kind === "scale" || layer.kind === "activation";
-    const through = (end: keyof InputBounds): Value => {
+    const through = (end: "low" | "high"): Value => {
       const values = layer.inputs.map((input): [TensorId, Value] => {
         const value = this.#boundsAt(input)[end];
         const dims = [1, ...shapeOf(scope, input).slice(1)];

@@ -103,6 +103,15 @@ class Pass {
     this.#made.add(name);
   }
 
+  /** Makes sure that a value of whole blocks exists in the blocked layout: what is added to it mostly does. */
+  #toBlocked(name: string): void {
+    if (this.#blocked.has(name)) return;
+    const twin = `${name}_blocked`;
+    this.nodes.push({ opType: "ReorderInput", domain: NCHWC, name: twin, input: [name], output: [twin] });
+    this.#blocked.set(name, twin);
+    this.#dims.set(twin, this.#dims.get(name));
+  }
+
   #push(node: NodeProto): void {
     this.nodes.push(node);
     for (const name of node.output ?? []) this.#made.add(name);
@@ -140,10 +149,9 @@ class Pass {
     if (POOLS.has(opType) && node.output!.length === 1) return this.#pool(node);
     if (!ELEMENTWISE.has(opType)) return false;
     const fits = (name: string): boolean =>
-      name === "" ||
-      this.#single.has(name) ||
-      (this.#blocked.has(name) && this.#dims.get(name)!.join() === dims.join());
+      name === "" || this.#single.has(name) || this.#dims.get(name)?.join() === dims.join();
     if (!inputs.every(fits)) return false;
+    for (const name of inputs) if (name !== "" && !this.#single.has(name)) this.#toBlocked(name);
     this.#pushBlocked(node, [dims]);
     return true;
   }

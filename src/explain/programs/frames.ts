@@ -2,8 +2,8 @@ import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import { Emitter, type Value } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
+import { emitBounds, rangeDims } from "./bounds.js";
 import { classesOf, emitInputRelevance, emitScores, emitShares, type Scores } from "./explanation.js";
-import { rangeDims } from "./tensor.js";
 
 /** How pictures become the model's input: `(v − mean) / std` for v in 0..255, one value each or one a channel. */
 export interface Preprocessing {
@@ -63,11 +63,8 @@ export function framesProgram(
   if (classifyOnly) return e.finish();
   const scale = e.input("scale", "float32", [-1]);
   const dims = network.shapes.get(network.input)!;
-  const bound = (pixel: number) => {
-    const values = inputValues(p, pixel);
-    return e.tensor(Float32Array.from(values), rangeDims(values, dims.length, channelAxis));
-  };
-  const map = emitInputRelevance(scope, scores, options, { low: bound(0), high: bound(255) });
+  const bounds = emitBounds(e, inputValues(p, 0), inputValues(p, 255), dims.length, channelAxis);
+  const map = emitInputRelevance(scope, scores, options, bounds);
   const pixels =
     dims.length === 4 ? e.reduce("ReduceSum", map, [channelAxis], false) : e.reshape(map, [-1, p.height, p.width]);
   emitMap(e, pixels, scale, p, summary);

@@ -2,6 +2,7 @@ import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
+import { emitBounds } from "./bounds.js";
 import { classesOf, emitInputRelevance, emitScores, emitShares } from "./explanation.js";
 
 /** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
@@ -10,11 +11,6 @@ export interface InputRange {
   high: readonly number[];
   /** Axis of the input that holds the channels. */
   channelAxis: number;
-}
-
-/** Dims that make one value a channel broadcast against the input. */
-export function rangeDims(values: readonly number[], rank: number, channelAxis: number): number[] {
-  return values.length === 1 ? [] : Array.from({ length: rank }, (_, k) => (k === channelAxis ? values.length : 1));
 }
 
 /**
@@ -26,8 +22,8 @@ export function tensorProgram(network: Network, options: MethodOptions, range: I
   const dims = network.shapes.get(network.input)!;
   const input = e.input("input", "float32", dims);
   const { scope, scores } = emitScores(e, network, input, options.target);
-  const value = (v: readonly number[]) => e.tensor(Float32Array.from(v), rangeDims(v, dims.length, range.channelAxis));
-  const map = emitInputRelevance(scope, scores, options, { low: value(range.low), high: value(range.high) });
+  const bounds = emitBounds(e, range.low, range.high, dims.length, range.channelAxis);
+  const map = emitInputRelevance(scope, scores, options, bounds);
   const classes = classesOf(network);
   e.output(scores.logits, "logits", "float32", [-1, classes]);
   e.output(scores.probabilities, "probabilities", "float32", [-1, classes]);

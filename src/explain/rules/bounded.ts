@@ -1,20 +1,40 @@
-import { weightedTransposed } from "../layers/linear.js";
-import { tensorValue } from "../layers/scope.js";
-import type { InputRule } from "./rule.js";
+import { convTransposed } from "../layers/conv.js";
+import { type WeightedLayer, weightedTransposed } from "../layers/linear.js";
+import { type Scope, tensorValue } from "../layers/scope.js";
+import type { ConvLayer } from "../network/network.js";
+import type { Value } from "../program/emitter.js";
+import type { InputBounds, InputRule } from "./rule.js";
 
 /** `U_i = x_i (wᵀQ)_i − l_i (w⁺ᵀQ)_i − h_i (w⁻ᵀQ)_i`: a pixel measured against the darkest and brightest it could be. */
 export const bounded: InputRule = {
   name: "bounded",
-  emit(scope, layer, q, { low, high }) {
+  emit(scope, layer, q, bounds) {
     const { e } = scope;
-    const [all, raising, lowering] = weightedTransposed(scope, layer, q, [
-      (w) => w,
-      (w) => Math.max(w, 0),
-      (w) => Math.min(w, 0),
-    ]);
-    return e.sub(
-      e.sub(e.mul(tensorValue(scope, layer.inputs[0]!), all!), e.mul(low, raising!)),
-      e.mul(high, lowering!),
-    );
+    const x = tensorValue(scope, layer.inputs[0]!);
+    const [all, rest] = transposes(scope, layer, q, bounds);
+    return e.sub(e.mul(x, all), rest);
   },
 };
+
+/** `wᵀQ`, and `l (w⁺ᵀQ) + h (w⁻ᵀQ)`: of weights of its own where the bounds of each channel are numbers. */
+function transposes(scope: Scope, layer: WeightedLayer, q: Value, { low, high, numbers }: InputBounds): [Value, Value] {
+  const { e } = scope;
+  if (layer.kind === "conv" && layer.groups === 1 && numbers) {
+    const weighed = { dims: layer.weight.dims, data: weigh(layer, numbers) };
+    return convTransposed(scope, layer, q, [layer.weight, weighed]) as [Value, Value];
+  }
+  const [all, raising, lowering] = weightedTransposed(scope, layer, q, [
+    (w) => w,
+    (w) => Math.max(w, 0),
+    (w) => Math.min(w, 0),
+  ]) as [Value, Value, Value];
+  return [all, e.add(e.mul(low, raising), e.mul(high, lowering))];
+}
+
+function weigh(layer: ConvLayer, { low, high }: NonNullable<InputBounds["numbers"]>): Float32Array {
+  const [, channels, kh, kw] = layer.weight.dims as [number, number, number, number];
+  return layer.weight.data.map((w, i) => {
+    const c = Math.floor(i / (kh * kw)) % channels;
+    return w * (w > 0 ? low[c % low.length]! : high[c % high.length]!);
+  });
+}

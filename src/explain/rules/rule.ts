@@ -22,6 +22,8 @@ export interface InputRule {
 export interface InputBounds {
   low: Value;
   high: Value;
+  /** The same as numbers, where they are known before the program runs: one each, or one a channel of axis 1. */
+  numbers?: { low: readonly number[]; high: readonly number[] };
 }
 
 /** Smallest positive normal float32: turns 0/0 into 0 where a numerator can be no larger than its divisor. */
