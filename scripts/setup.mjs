@@ -9,7 +9,14 @@ import { findProgram, widePath } from "./processes.mjs";
 export const root = path.resolve(fileURLToPath(new URL("..", import.meta.url)));
 
 /** The package, of Debian and of Homebrew, that holds each program. */
-const PACKAGES = { ffmpeg: "ffmpeg", ffprobe: "ffmpeg", "nats-server": "nats-server", chromium: "chromium" };
+const PACKAGES = {
+  ffmpeg: "ffmpeg",
+  ffprobe: "ffmpeg",
+  "nats-server": "nats-server",
+  chromium: "chromium",
+  "g++": "g++",
+  pip3: "python3-pip",
+};
 
 /** A fault the user can mend; its message is one sentence. */
 export class SetupError extends Error {}
@@ -150,6 +157,14 @@ function installPackages(say) {
   if (existsSync(path.join(root, record)) && isInstallCurrent(readJson("package-lock.json"), readJson(record))) return;
   say("installing npm packages");
   npm(["ci", "--no-progress", "--loglevel=error"], "npm ci failed; its words are above.");
+}
+
+/** The native binding of TensorFlow.js, which `npm ci` wipes; built already, it is only tried. */
+export function buildTensorFlow(say) {
+  say("TensorFlow.js' native binding");
+  const script = path.join(root, "scripts/setup-tensorflow.sh");
+  const { status } = spawnSync("bash", [script], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) throw new SetupError("The TensorFlow.js binding could not be built; what went wrong is above.");
 }
 
 export function build(say) {

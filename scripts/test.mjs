@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
 import { countResults } from "./results.mjs";
-import { root, SetupError, setup } from "./setup.mjs";
+import { buildTensorFlow, root, SetupError, setup } from "./setup.mjs";
 
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
@@ -15,7 +15,9 @@ const STEPS = [
 function main() {
   const counts = { passed: 0, failed: 0 };
   try {
-    setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium"], say: (line) => console.log(`- ${line}`) });
+    const say = (line) => console.log(`- ${line}`);
+    setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3"], say });
+    buildTensorFlow(say);
     const failedSteps = STEPS.filter(([name, script, words]) => {
       console.log(`- ${name}`);
       return node(script, words) !== 0;

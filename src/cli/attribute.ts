@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import sharp from "sharp";
 import { InputError } from "../errors.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
-import { inputValues } from "../explain/programs/frames.js";
-import { type InputRange, tensorProgram } from "../explain/programs/tensor.js";
+import { tensorProgram } from "../explain/programs/tensor.js";
 import { classTarget, inputRuleOption, methodOption, startOption, wholeNumber } from "./arguments.js";
+import { numbers, rangeOf } from "./input-range.js";
 import { type NpyArray, readNpy, writeNpy } from "./npy.js";
 
 interface AttributeOptions {
@@ -28,12 +28,6 @@ interface AttributeOptions {
 /** Frames in one run of the engine: bounds memory, results do not depend on it. */
 const CHUNK = 16;
 
-const numbers = (text: string): number[] => {
-  const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
-  if (values.some((v) => !Number.isFinite(v)))
-    throw new InvalidArgumentError("give one number, or one a channel separated by commas.");
-  return values;
-};
 async function attribute(options: AttributeOptions): Promise<void> {
   const model = loadModel(options.model);
   const bytes = readInput(options.input);
@@ -153,31 +147,6 @@ async function fromImage(bytes: Uint8Array, file: string, model: LoadedModel): P
       data[p.layout === "NCHW" ? c * area + i : i * p.channels + c] = value;
     }
   return { dims: [1, ...model.network.shapes.get(model.network.input)!.slice(1)], data };
-}
-
-/** Pixel 0 and 255 as the model sees them: given, or from the card. */
-function rangeOf(options: AttributeOptions, model: LoadedModel): InputRange {
-  const p = model.preprocessing;
-  const shape = model.network.shapes.get(model.network.input)!;
-  const channels = shape[model.channelAxis] ?? 1;
-  const fromCard = (pixel: number): number[] | undefined => p && inputValues(p, pixel);
-  const low = options.low ?? fromCard(0);
-  const high = options.high ?? fromCard(255);
-  if (options.inputRule === "bounded" && (!low || !high))
-    throw new InputError(
-      "range",
-      `the input rule "bounded" needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}.`,
-    );
-  for (const [name, values] of [
-    ["--low", low],
-    ["--high", high],
-  ] as const)
-    if (values && values.length !== 1 && values.length !== channels)
-      throw new InputError(
-        "range",
-        `${name} has ${values.length} values, but the model's input has ${channels} channel(s); give one value, or one a channel.`,
-      );
-  return { low: low ?? [0], high: high ?? [0], channelAxis: model.channelAxis };
 }
 
 /** `video-explainer attribute` */

@@ -1,4 +1,4 @@
-import type { EngineFigures } from "../station/bench/engine.js";
+import type { EngineComparison, EngineFigures } from "../station/bench/engine.js";
 import type { DecodeFigures } from "../station/bench/frames.js";
 import type { PipelineFigures } from "../station/bench/pipeline.js";
 import type { BenchReport } from "./bench.js";
@@ -61,6 +61,21 @@ function engineLines(e: EngineFigures): string[] {
     `  session: one run of the engine; explainer: as the worker runs it, a batch shared out over its threads`,
     `  set-up, milliseconds: model file ${e.setup.loadModelMs}, explainers ready ${e.setup.explainers.map((x) => x.readyMs).join(", ")}`,
     ...table([["program", "emit", "session", "first run"], ...programs]),
+    "",
+    ...comparisonLines(e.engines),
+  ];
+}
+
+function comparisonLines(engines: readonly EngineComparison[]): string[] {
+  const run = engines.flatMap((e) => ("name" in e ? [e] : []));
+  const fastest = run.toSorted((a, b) => a.explainMs - b.explainMs)[0];
+  return [
+    `Engines on this machine, milliseconds a frame (median)${fastest ? `; the fastest is ${fastest.engine}` : ""}`,
+    ...table([
+      ["", "forward", "with explanation"],
+      ...run.map((e) => [e.name, e.forwardMs.toFixed(2), e.explainMs.toFixed(2)]),
+    ]),
+    ...engines.flatMap((e) => ("missing" in e ? [`  ${e.engine}: ${e.missing}`] : [])),
   ];
 }
 

@@ -30,6 +30,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./attribute.js")).attributeCommand(),
   },
   {
+    name: "compile",
+    summary: "write a model with its explanation as one standard ONNX file",
+    load: async () => (await import("./compile.js")).compileCommand(),
+  },
+  {
+    name: "inspect",
+    summary: "show a model layer by layer, with its costs and rules",
+    load: async () => (await import("./inspect.js")).inspectCommand(),
+  },
+  {
     name: "watch",
     summary: "follow the topics in the terminal, or as the live page",
     load: async () => (await import("./watch.js")).watchCommand(),

@@ -111,7 +111,10 @@ export const configSchema = z.strictObject({
   }),
   engine: z
     .strictObject({
-      kind: z.enum(["auto", "onnxruntime"]).default("auto"),
+      kind: z
+        .enum(["auto", "onnxruntime", "tfjs"])
+        .default("auto")
+        .describe("auto: the best that loads, onnxruntime before tfjs"),
       device: z.enum(["auto", "cpu", "cuda"]).default("auto"),
       maxBatch: positive.max(256).default(8),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),

@@ -6,7 +6,7 @@ import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
 /** What a thread says: `ready` once, then one answer a batch. */
 export type ThreadMessage =
-  | { kind: "ready"; model: ModelInfo; engine: string }
+  | { kind: "ready"; model: ModelInfo; engine: string; passed: readonly string[] }
   | { kind: "result"; id: number; explanations: Explanation[] }
   | { kind: "failed"; id?: number; error: PlainError };
 
@@ -28,6 +28,8 @@ export class EngineThread {
     private readonly worker: Worker,
     readonly model: ModelInfo,
     readonly engine: string,
+    /** Why each better engine was not taken. */
+    readonly passed: readonly string[],
   ) {}
 
   static start(options: ExplainerOptions): Promise<EngineThread> {
@@ -40,7 +42,7 @@ export class EngineThread {
       };
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "ready") {
-          thread = new EngineThread(worker, message.model, message.engine);
+          thread = new EngineThread(worker, message.model, message.engine, message.passed);
           resolve(thread);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
 import { InOrder } from "../in-order.js";
 import { EngineThread } from "./engine-thread.js";
+import { quietTensorFlow } from "./engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "./explanation.js";
 import type { MethodOptions } from "./options.js";
 import type { SummaryOptions } from "./programs/frames.js";
@@ -21,9 +22,12 @@ const MOST_THREADS = 4;
 /**
  * Loads a model in worker threads, compiles and warms it. Frames of a batch are shared out: one thread a core, each
  * running whole frames, gets more done than one frame spread over all cores.
+ * The native binding of TensorFlow.js keeps a state of its own for each thread, so several threads run it at once; its
+ * pool of threads is one for the process, a core each, whatever `threads` says.
  * @throws InputError or ModelError when model, card, method or target are wrong
  */
 export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
+  quietTensorFlow();
   const total = options.threads || availableParallelism();
   const count = options.device === "cuda" ? 1 : Math.min(total, MOST_THREADS);
   const each = { ...options, threads: Math.max(1, Math.floor(total / count)) };
@@ -41,6 +45,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   return {
     model: first.model,
     engine: first.engine,
+    passed: first.passed,
     get alive() {
       return threads.every((t) => t.alive);
     },

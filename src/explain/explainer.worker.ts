@@ -152,7 +152,7 @@ async function start(): Promise<void> {
       }
     });
   });
-  post({ kind: "ready", model: model.info, engine: explainer.name });
+  post({ kind: "ready", model: model.info, engine: explainer.name, passed: explainer.passed ?? [] });
 }
 
 start().catch((error: unknown) => {

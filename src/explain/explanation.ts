@@ -77,6 +77,8 @@ export interface Explainer {
   readonly model: ModelInfo;
   /** Which engine runs it, e.g. `onnxruntime-cpu`. */
   readonly engine: string;
+  /** Why each better engine was not taken. */
+  readonly passed?: readonly string[];
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
   /** False once a thread of the engine has died: nothing more will be explained. */

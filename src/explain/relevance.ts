@@ -4,7 +4,7 @@ import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./laye
 import { maxPoolBack, tiles } from "./layers/max-pool.js";
 import * as moves from "./layers/moves.js";
 import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
-import type { Layer, TensorId } from "./network/network.js";
+import type { Layer, Network, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
 import { type InputBounds, type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "./rules/rule.js";
 
@@ -299,12 +299,18 @@ const PASSES_PIXELS = new Set<Layer["kind"]>([
 ]);
 
 /** Tensors with only one-to-one, reshaping or padding layers between them and the picture: what reads them has an input rule. */
-const madeOfPixels = (scope: Scope): Set<TensorId> => reached(scope, (layer) => PASSES_PIXELS.has(layer.kind));
+const madeOfPixels = (scope: Scope): Set<TensorId> => reached(scope.network, (layer) => PASSES_PIXELS.has(layer.kind));
+
+/** Weighted layers that read the picture and so take the input rule. */
+export function pictureReaders(network: Network): Set<Layer> {
+  const pixels = reached(network, (layer) => PASSES_PIXELS.has(layer.kind));
+  return new Set(network.layers.filter((layer) => isWeighted(layer) && pixels.has(layer.inputs[0]!)));
+}
 
 /** Tensors with no linear layer between them and the picture: relevance keeps its sign there. */
-const beforeFirstLinear = (scope: Scope): Set<TensorId> => reached(scope, (layer) => !isLinear(layer));
+const beforeFirstLinear = (scope: Scope): Set<TensorId> => reached(scope.network, (layer) => !isLinear(layer));
 
-function reached({ network }: Scope, crosses: (layer: Layer) => boolean): Set<TensorId> {
+function reached(network: Network, crosses: (layer: Layer) => boolean): Set<TensorId> {
   const found = new Set<TensorId>([network.input]);
   for (const layer of network.layers)
     if (crosses(layer) && layer.inputs.every((id) => found.has(id))) for (const id of layer.outputs) found.add(id);

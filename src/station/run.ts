@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { LoadedConfig } from "../config/load.js";
+import { describeEngine } from "../explain/engines/registry.js";
 import { createExplainer } from "../explain/explainer.js";
 import type { Logger } from "../log.js";
 import { createMetrics } from "../metrics/metrics.js";
@@ -32,7 +33,9 @@ export async function startStation(
     device: config.engine.device,
     threads: config.engine.threads,
   });
-  log.info(`model ${explainer.model.name} is warm on ${explainer.engine}`);
+  log.info(
+    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
+  );
   const renderer = createOverlayRenderer();
   const sinks: Sink[] = [];
   let server: MetricsServer | undefined;

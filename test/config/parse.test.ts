@@ -75,7 +75,7 @@ log:
       "demo.yaml:1:10: station must be text (name of this worker), found the number 5; put it in quotes",
       "demo.yaml:2:8: model.path is missing; give text (ONNX file, or folder with model.onnx and its card model.yaml)",
       "demo.yaml:3:21: engine.maxBatch must be a whole number, found the number 1.5",
-      'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, onnxruntime; did you mean "onnxruntime"?',
+      'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, onnxruntime, tfjs; did you mean "onnxruntime"?',
       "demo.yaml:3:57: engine.maxWaitMs must be at most 1000 (how long a batch waits for more frames), found the number 5000",
       'demo.yaml:4:20: explain.target must be "top" or a number (the class to explain), found text "foo"',
       "demo.yaml:4:31: explain.grid must be a mapping of keys and values, found the number 3",

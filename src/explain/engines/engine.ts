@@ -17,6 +17,8 @@ export interface EngineOptions {
 export interface Runner {
   /** Engine and device, e.g. `onnxruntime-cpu`. */
   readonly name: string;
+  /** Why each better engine was not taken. */
+  readonly passed?: readonly string[];
   run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
   close(): Promise<void>;
 }

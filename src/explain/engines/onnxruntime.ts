@@ -45,6 +45,8 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
     // Spinning threads would take the cores from decoding and drawing.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
+  // What the runner keeps must not hold the program: its constants are as large as the model.
+  const { inputs: inputPorts, outputs: outputPorts } = program;
   const file = toOnnx(program);
   const blocked = options.device === "cpu" ? await blockedSession(ort, file, sessionOptions) : undefined;
   const session =
@@ -60,13 +62,13 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
     name: `onnxruntime-${options.device}`,
     async run(feeds) {
       const inputs: Record<string, Tensor> = {};
-      for (const port of program.inputs) {
+      for (const port of inputPorts) {
         const feed = feeds[port.name]!;
         inputs[port.name] = new ort.Tensor(port.kind as "float32", feed.data as Float32Array, feed.dims as number[]);
       }
       const results = await session.run(inputs);
       return Object.fromEntries(
-        program.outputs.map(({ name }) => [
+        outputPorts.map(({ name }) => [
           name,
           { data: results[name]!.data, dims: results[name]!.dims } as NumericTensor,
         ]),

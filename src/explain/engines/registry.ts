@@ -1,19 +1,45 @@
-import { InputError } from "../../errors.js";
-import type { Engine } from "./engine.js";
+import { InputError, VideoExplainerError } from "../../errors.js";
+import type { Engine, Runner } from "./engine.js";
 import { onnxruntimeRunner } from "./onnxruntime.js";
+import { tfjsRunner } from "./tfjs/runner.js";
 
 /** Engines by name, best first. One line registers one. */
 export const ENGINES: Record<string, Engine> = {
   onnxruntime: onnxruntimeRunner,
+  tfjs: (program, options) => tfjsRunner(program, options),
 };
 
-/** `auto` is the first that is registered. */
+/** What `engine.kind` and `--engine` may say. */
+export const ENGINE_NAMES = ["auto", ...Object.keys(ENGINES)] as const;
+
+/** `auto` is the best that loads. */
 export function engineNamed(name: string): Engine {
-  const engine = name === "auto" ? Object.values(ENGINES)[0] : Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
-  if (!engine)
-    throw new InputError(
-      "unknown-engine",
-      `engine "${name}" is not known; known are auto, ${Object.keys(ENGINES).join(", ")}.`,
-    );
-  return engine;
+  if (name === "auto") return bestEngine;
+  if (Object.hasOwn(ENGINES, name)) return ENGINES[name]!;
+  throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}.`);
 }
+
+/** Whether an engine is not there at all, rather than at odds with the program. */
+const isMissing = (error: unknown): error is VideoExplainerError =>
+  error instanceof VideoExplainerError && error.code === "engine-missing";
+
+async function bestEngine(...words: Parameters<Engine>): Promise<Runner> {
+  const passed: string[] = [];
+  for (const engine of Object.values(ENGINES)) {
+    try {
+      const runner = await engine(...words);
+      return { ...runner, passed: [...passed, ...(runner.passed ?? [])] };
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      passed.push(error.message);
+    }
+  }
+  throw new VideoExplainerError(
+    "engine-missing",
+    `no engine can be loaded; run npm ci, and for TensorFlow npm run setup:tensorflow (${passed.map((p) => p.replace(/\.$/, "")).join("; ")}).`,
+  );
+}
+
+/** One line for the log: which engine runs, and why better ones do not. */
+export const describeEngine = ({ name, passed = [] }: Pick<Runner, "name" | "passed">): string =>
+  passed.length === 0 ? name : `${name} (not taken: ${passed.map((p) => p.replace(/\.$/, "")).join("; ")})`;

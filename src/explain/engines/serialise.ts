@@ -1,3 +1,4 @@
+import { packageVersion } from "../../version.js";
 import { AttributeType, ModelProto } from "../onnx/proto.js";
 import { ELEMENT_CODE } from "../program/emitter.js";
 import type { Attribute, Program, ProgramConstant, ProgramPort } from "../program/program.js";
@@ -5,11 +6,21 @@ import type { Attribute, Program, ProgramConstant, ProgramPort } from "../progra
 const OPSET = 18;
 const IR_VERSION = 9;
 
+/** What an exported file says about itself. */
+export interface OnnxNotes {
+  /** Shown by viewers beside the graph. */
+  doc: string;
+  metadata: Readonly<Record<string, string>>;
+}
+
 /** Writes a Program as a standard ONNX file (opset 18). */
-export function toOnnx(program: Program): Uint8Array {
+export function toOnnx(program: Program, notes?: OnnxNotes): Uint8Array {
   const message = {
     irVersion: IR_VERSION,
     producerName: "video-explainer",
+    producerVersion: packageVersion(),
+    docString: notes?.doc ?? "",
+    metadataProps: Object.entries(notes?.metadata ?? {}).map(([key, value]) => ({ key, value })),
     opsetImport: [{ domain: "", version: OPSET }],
     graph: {
       name: "explanation",

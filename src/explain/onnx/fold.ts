@@ -46,7 +46,21 @@ function broadcast(
   return { dims, data: out, integer };
 }
 
+/** Side of the tiles that a matrix is turned in: both ends of a tile stay in the cache. */
+const TILE = 32;
+
+function transposeMatrix(c: Constant): Constant {
+  const [rows, columns] = c.dims as [number, number];
+  const out = c.integer ? new Float64Array(c.data.length) : new Float32Array(c.data.length);
+  for (let top = 0; top < rows; top += TILE)
+    for (let left = 0; left < columns; left += TILE)
+      for (let r = top; r < Math.min(rows, top + TILE); r++)
+        for (let k = left; k < Math.min(columns, left + TILE); k++) out[k * rows + r] = c.data[r * columns + k]!;
+  return { dims: [columns, rows], data: out, integer: c.integer };
+}
+
 export function transposeConstant(c: Constant, permutation: readonly number[]): Constant {
+  if (c.dims.length === 2 && permutation.join() === "1,0") return transposeMatrix(c);
   const dims = permutation.map((p) => c.dims[p]!);
   const from = strides(c.dims);
   const to = strides(dims);

@@ -61,8 +61,9 @@ function importGraph(
 
   const output = graph.output[0]?.name;
   const needed = nodesBehind(output ?? "", graph.node);
+  const unknown = [...needed].filter((proto) => !isKnown(proto)).reverse();
   graph.node.forEach((proto, index) => {
-    if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "");
+    if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "", unknown);
   });
 
   const outputId = output === undefined ? undefined : importer.tensors.get(output);
@@ -103,7 +104,17 @@ function nodesBehind(tensor: string, nodes: readonly NodeProto[]): Set<NodeProto
   return needed;
 }
 
-function importNode(importer: Importer, node: Node, domain: string): void {
+const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType) || Object.hasOwn(FOLDS, opType);
+
+/** What else stands in the way, so that nobody has to mend one node at a time. */
+function others(node: Node, unknown: readonly NodeProto[]): string {
+  const rest = unknown.filter((n) => n.name !== node.name || n.opType !== node.op);
+  if (rest.length === 0) return "";
+  const listed = rest.slice(0, 8).map((n) => `"${n.name || n.output?.[0] || ""}" (${n.opType})`);
+  return `, nor ${listed.join(", ")}${rest.length > listed.length ? ` and ${rest.length - listed.length} more` : ""}`;
+}
+
+function importNode(importer: Importer, node: Node, domain: string, unknown: readonly NodeProto[]): void {
   if (!DOMAINS.has(domain))
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
   const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
@@ -120,7 +131,7 @@ function importNode(importer: Importer, node: Node, domain: string): void {
   if (!operator || (allConstant && node.op !== "ConstantOfShape"))
     importer.refuse(
       node,
-      `no rule says how relevance crosses it; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
+      `no rule says how relevance crosses it${others(node, unknown)}; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
     );
   operator(importer, node);
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
+import { VideoExplainerError } from "../../errors.js";
 import type { NumericTensor, Runner } from "../../explain/engines/engine.js";
-import { engineNamed } from "../../explain/engines/registry.js";
+import { ENGINES, engineNamed } from "../../explain/engines/registry.js";
 import { createExplainer } from "../../explain/explainer.js";
 import type { ExplainInput } from "../../explain/explanation.js";
 import { METHOD_NAMES, type MethodName } from "../../explain/method-names.js";
@@ -26,6 +27,11 @@ export interface RatioRow {
   ratio: number;
 }
 
+/** One engine on this machine, each frame alone in one run; medians in milliseconds. */
+export type EngineComparison =
+  | { engine: string; name: string; forwardMs: number; explainMs: number }
+  | { engine: string; missing: string };
+
 export interface EngineFigures {
   engine: string;
   /** Threads within a session, and of an explainer in all. */
@@ -37,6 +43,8 @@ export interface EngineFigures {
     explainers: { method: MethodName; readyMs: number }[];
   };
   rows: RatioRow[];
+  /** Every engine that is registered, the default method. */
+  engines: EngineComparison[];
 }
 
 export interface EngineBenchOptions {
@@ -87,6 +95,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     threads: options.threads || availableParallelism(),
     setup: { loadModelMs: rounded(loading.ms, 1), programs: [], explainers: [] },
     rows: [],
+    engines: [],
   };
   const each = options.seconds / (methods.length * BATCHES.length * 2);
   const add = async (
@@ -127,6 +136,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     await both.close();
   }
   await forward.close();
+  figures.engines = await compareEngines(model, options, feeds(1), each, stop);
 
   for (const method of methods) {
     const { threads, summary } = options;
@@ -181,6 +191,40 @@ async function build(
     firstRunMs: rounded(first.ms, 1),
   });
   return session.value;
+}
+
+/** Runs the forward pass and the explanation on every engine that loads. */
+async function compareEngines(
+  model: LoadedModel,
+  { threads, summary }: EngineBenchOptions,
+  feed: Record<string, NumericTensor>,
+  seconds: number,
+  stop: AbortSignal,
+): Promise<EngineComparison[]> {
+  const programs = [true, false].map((classifyOnly) =>
+    framesProgram(model.network, DEFAULT_METHOD, requirePreprocessing(model), summary, classifyOnly),
+  );
+  const compared: EngineComparison[] = [];
+  for (const engine of Object.keys(ENGINES)) {
+    const runners: Runner[] = [];
+    try {
+      for (const program of programs) runners.push(await engineNamed(engine)(program, { device: "cpu", threads }));
+      const [forward, explain] = runners as [Runner, Runner];
+      const got = await interleaved(
+        () => forward.run(feed),
+        () => explain.run(feed),
+        seconds,
+        stop,
+      );
+      compared.push({ engine, name: explain.name, forwardMs: rounded(got.a), explainMs: rounded(got.b) });
+    } catch (error) {
+      if (!(error instanceof VideoExplainerError)) throw error;
+      compared.push({ engine, missing: error.message });
+    } finally {
+      await Promise.all(runners.map((runner) => runner.close()));
+    }
+  }
+  return compared;
 }
 
 const pictureDims = ({ info }: LoadedModel): number[] => [info.inputHeight, info.inputWidth, 3];

@@ -1,0 +1,45 @@
+import { InvalidArgumentError } from "commander";
+import { InputError } from "../errors.js";
+import type { LoadedModel } from "../explain/model/load.js";
+import type { MethodOptions } from "../explain/options.js";
+import { inputValues } from "../explain/programs/frames.js";
+import type { InputRange } from "../explain/programs/tensor.js";
+
+/** Reads `v` or `v,v,v`. */
+export const numbers = (text: string): number[] => {
+  const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
+  if (values.some((v) => !Number.isFinite(v)))
+    throw new InvalidArgumentError("give one number, or one a channel separated by commas.");
+  return values;
+};
+
+export interface RangeOptions {
+  inputRule: MethodOptions["inputRule"];
+  low?: number[];
+  high?: number[];
+}
+
+/** Pixel 0 and 255 as the model sees them: given, or from the card. */
+export function rangeOf(options: RangeOptions, model: LoadedModel): InputRange {
+  const p = model.preprocessing;
+  const shape = model.network.shapes.get(model.network.input)!;
+  const channels = shape[model.channelAxis] ?? 1;
+  const fromCard = (pixel: number): number[] | undefined => p && inputValues(p, pixel);
+  const low = options.low ?? fromCard(0);
+  const high = options.high ?? fromCard(255);
+  if (options.inputRule === "bounded" && (!low || !high))
+    throw new InputError(
+      "range",
+      `the input rule "bounded" needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}.`,
+    );
+  for (const [name, values] of [
+    ["--low", low],
+    ["--high", high],
+  ] as const)
+    if (values && values.length !== 1 && values.length !== channels)
+      throw new InputError(
+        "range",
+        `${name} has ${values.length} values, but the model's input has ${channels} channel(s); give one value, or one a channel.`,
+      );
+  return { low: low ?? [0], high: high ?? [0], channelAxis: model.channelAxis };
+}

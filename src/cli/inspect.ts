@@ -1,0 +1,123 @@
+import { Command } from "commander";
+import { type LoadedModel, loadModel } from "../explain/model/load.js";
+import { costOf } from "../explain/network/cost.js";
+import type { Layer } from "../explain/network/network.js";
+import type { MethodOptions } from "../explain/options.js";
+import { pictureReaders } from "../explain/relevance.js";
+import { inputRuleOption, methodOption } from "./arguments.js";
+import { table } from "./table.js";
+
+interface InspectOptions {
+  method: MethodOptions["method"];
+  inputRule: MethodOptions["inputRule"];
+  json?: boolean;
+}
+
+interface Row {
+  name: string;
+  kind: Layer["kind"];
+  operator: string;
+  input: number[][];
+  output: number[][];
+  parameters: number;
+  multiplyAdds: number;
+  rule: string;
+}
+
+/** What happens to relevance at layers that no method has a rule of its own for. */
+const RULES: Partial<Record<Layer["kind"], string>> = {
+  activation: "passes",
+  scale: "passes",
+  maxPool: "to the winner",
+  add: "by |share|",
+  gate: "to the signal",
+  softmax: "none (gate)",
+};
+
+function rows(model: LoadedModel, { method, inputRule }: InspectOptions): Row[] {
+  const { network } = model;
+  const first = pictureReaders(network);
+  const linear = new Set<Layer["kind"]>(["conv", "dense", "averagePool", "mean"]);
+  const shapes = (ids: readonly number[]) => ids.map((id) => network.shapes.get(id)!.slice(1));
+  return network.layers.map((layer) => ({
+    name: layer.name,
+    kind: layer.kind,
+    operator: layer.operator,
+    input: shapes(layer.inputs),
+    output: shapes(layer.outputs),
+    ...costOf(network, layer),
+    rule: first.has(layer) ? inputRule : linear.has(layer.kind) ? method : (RULES[layer.kind] ?? "moved back"),
+  }));
+}
+
+/** A shape as people write it, with how often it occurs. */
+function dims(shapes: readonly number[][]): string {
+  const texts = shapes.map((s) => s.join("x"));
+  const distinct = [...new Set(texts)];
+  return distinct.length === 1 && texts.length > 1 ? `${texts.length} of ${texts[0]}` : texts.join(" + ");
+}
+
+const count = (value: number): string => (value === 0 ? "" : value.toLocaleString("en"));
+/** Names of nodes can be paths; their ends tell them apart. */
+const shorten = (text: string): string => (text.length > 40 ? `…${text.slice(-39)}` : text);
+
+function inspect(given: string, options: InspectOptions): void {
+  const model = loadModel(given);
+  const layers = rows(model, options);
+  const total = {
+    layers: layers.length,
+    parameters: layers.reduce((sum, r) => sum + r.parameters, 0),
+    multiplyAdds: layers.reduce((sum, r) => sum + r.multiplyAdds, 0),
+  };
+  const input = model.network.shapes.get(model.network.input)!.slice(1);
+  const { name, sha256 } = model.info;
+  if (options.json) {
+    const report = {
+      model: { name, sha256, input, classes: model.classes, final: model.network.final },
+      method: options.method,
+      inputRule: options.inputRule,
+      layers,
+      total,
+    };
+    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    return;
+  }
+  const lines = table(
+    [
+      ["layer", "kind", "input", "output", "parameters", "multiply-adds", "rule"],
+      ...layers.map((r) => [
+        shorten(r.name),
+        r.kind,
+        dims(r.input),
+        dims(r.output),
+        count(r.parameters),
+        count(r.multiplyAdds),
+        r.rule,
+      ]),
+      ["total", `${total.layers} layers`, "", "", count(total.parameters), count(total.multiplyAdds), ""],
+    ],
+    new Set([4, 5]),
+  );
+  process.stdout.write(
+    `${name}: input ${input.join("x")}, ${model.classes} classes, ${model.network.final === "none" ? "logits" : model.network.final} at the end\n${lines.join("\n")}\n`,
+  );
+}
+
+/** `video-explainer inspect` */
+export const inspectCommand = (): Command =>
+  new Command("inspect")
+    .description("show the network as it is explained, layer by layer: shapes, parameters, multiply-adds, rule")
+    .argument("<model>", "model file, or folder with the model and model.yaml")
+    .addOption(methodOption())
+    .addOption(inputRuleOption())
+    .option("--json", "print one JSON object instead of the table")
+    .addHelpText(
+      "after",
+      `
+Batch norms are folded and a final softmax or sigmoid is stripped, as for explaining. A model that cannot be explained ends
+with the node, the operator and the reason, and exit code 2.
+
+Example:
+  $ video-explainer inspect models/efficientnet-lite0`,
+    )
+    .action(inspect);

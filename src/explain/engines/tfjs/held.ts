@@ -1,0 +1,103 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { tf } from "./tensorflow.js";
+
+/** `[0, 2, 3, …, 1]`: where each axis of the channel-last form comes from. */
+export const lastOrder = (rank: number): number[] => [0, ...Array.from({ length: rank - 2 }, (_, k) => k + 2), 1];
+
+/** The axis of the channel-last form that holds this axis of the plain one. */
+export const lastAxis = (axis: number, rank: number): number => (axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1);
+
+const isIdentity = (permutation: readonly number[]): boolean => permutation.every((p, k) => p === k);
+
+/** Rearranges axes; where only axes of length 1 move, nothing is copied. */
+export function permute(t: Tensor, permutation: readonly number[]): Tensor {
+  if (isIdentity(permutation)) return t.clone();
+  const moved = permutation.filter((p) => t.shape[p] !== 1);
+  if (moved.every((p, k) => k === 0 || p > moved[k - 1]!))
+    return tf().reshape(
+      t,
+      permutation.map((p) => t.shape[p]!),
+    );
+  return tf().transpose(t, [...permutation]);
+}
+
+/**
+ * A value of a program while it runs: dims in the program's order, data in that order (`plain`), with axis 1 moved to
+ * the end (`last`, what TensorFlow's kernels want), or in both. A missing form is made when it is asked for and kept
+ * until the value is dropped.
+ */
+export class Held {
+  #forms: { plain?: Tensor; last?: Tensor };
+  #derived = new Map<string, Tensor>();
+
+  constructor(
+    readonly dims: readonly number[],
+    forms: { plain?: Tensor; last?: Tensor },
+    /** The values, where they are known before any run. */
+    readonly known?: readonly number[],
+  ) {
+    this.#forms = forms;
+    for (const tensor of Object.values(forms)) tf().keep(tensor);
+  }
+
+  static plain(tensor: Tensor): Held {
+    return new Held(tensor.shape, { plain: tensor });
+  }
+
+  /** Of a tensor in the channel-last form. */
+  static last(tensor: Tensor): Held {
+    const { shape } = tensor;
+    return new Held([shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)], { last: tensor });
+  }
+
+  get rank(): number {
+    return this.dims.length;
+  }
+  get size(): number {
+    return this.dims.reduce((a, b) => a * b, 1);
+  }
+  get hasPlain(): boolean {
+    return this.#forms.plain !== undefined;
+  }
+  get hasLast(): boolean {
+    return this.#forms.last !== undefined;
+  }
+
+  plain(): Tensor {
+    const { last } = this.#forms;
+    this.#forms.plain ??= tf().keep(permute(last!, [0, this.rank - 1, ...this.dims.slice(2).map((_, k) => k + 1)]));
+    return this.#forms.plain;
+  }
+
+  /** Needs three axes or more. */
+  last(): Tensor {
+    this.#forms.last ??= tf().keep(permute(this.#forms.plain!, lastOrder(this.rank)));
+    return this.#forms.last;
+  }
+
+  /** Another arrangement of the same values, made once. */
+  derived(key: string, make: () => Tensor): Tensor {
+    let known = this.#derived.get(key);
+    if (!known) {
+      known = tf().keep(tf().tidy(make));
+      this.#derived.set(key, known);
+    }
+    return known;
+  }
+
+  /** As it broadcasts against a channel-last tensor of this rank. */
+  lastAgainst(rank: number): Tensor {
+    if (this.rank === rank) return this.last();
+    if (this.size === 1) return this.plain();
+    return this.derived(`last${rank}`, () => {
+      const dims = [...Array.from({ length: rank - this.rank }, () => 1), ...this.dims];
+      return permute(tf().reshape(this.plain(), dims), lastOrder(rank));
+    });
+  }
+
+  drop(): void {
+    for (const tensor of [...Object.values(this.#forms), ...this.#derived.values()]) tensor.dispose();
+    this.#forms = {};
+    this.#derived.clear();
+  }
+}

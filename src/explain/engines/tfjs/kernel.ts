@@ -1,0 +1,81 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { VideoExplainerError } from "../../../errors.js";
+import type { Operation } from "../../program/program.js";
+import { Held } from "./held.js";
+
+/** One operation about to run: its inputs (undefined where left out) and attributes. */
+export class Call {
+  constructor(
+    readonly operation: Operation,
+    readonly inputs: readonly (Held | undefined)[],
+  ) {}
+
+  at(index: number): Held {
+    return this.inputs[index] ?? this.refuse(`lacks its input ${index}`);
+  }
+  has(index: number): boolean {
+    return this.inputs[index] !== undefined;
+  }
+  int(name: string, otherwise: number): number {
+    const a = this.operation.attributes[name];
+    return a && "int" in a ? a.int : otherwise;
+  }
+  float(name: string, otherwise: number): number {
+    const a = this.operation.attributes[name];
+    return a && "float" in a ? a.float : otherwise;
+  }
+  ints(name: string): readonly number[] | undefined {
+    const a = this.operation.attributes[name];
+    return a && "ints" in a ? a.ints : undefined;
+  }
+  text(name: string, otherwise: string): string {
+    const a = this.operation.attributes[name];
+    return a && "text" in a ? a.text : otherwise;
+  }
+  /** The values of an input that must be constant. */
+  known(index: number): readonly number[] {
+    return this.at(index).known ?? this.refuse(`needs a constant as its input ${index}`);
+  }
+  /** As `known`, or undefined where the input is left out. */
+  optional(index: number): readonly number[] | undefined {
+    return this.has(index) ? this.known(index) : undefined;
+  }
+  /** An axis counted from the front. */
+  axis(name: string, otherwise: number, rank = this.at(0).rank): number {
+    const axis = this.int(name, otherwise);
+    return axis < 0 ? axis + rank : axis;
+  }
+  refuse(what: string): never {
+    throw new VideoExplainerError(
+      "engine-refused",
+      `the engine tfjs cannot run the operation ${this.operation.op} (${this.operation.outputs[0]}): it ${what}.`,
+    );
+  }
+}
+
+/** Runs one operation. What it makes on the way is freed when it returns. */
+export type Kernel = (call: Call) => Held | Held[];
+export type Kernels = Record<string, Kernel>;
+
+/** Whether to work on the channel-last form: the choice that has the fewer elements rearranged. */
+export function prefersLast(operands: readonly Held[]): boolean {
+  const rank = Math.max(...operands.map((o) => o.rank));
+  if (rank < 3) return false;
+  let [toLast, toPlain] = [0, 0];
+  for (const o of operands.filter((held) => held.rank === rank)) {
+    if (!o.hasLast) toLast += o.size;
+    if (!o.hasPlain) toPlain += o.size;
+  }
+  return toLast < toPlain || (toLast === toPlain && operands.some((o) => o.hasLast && !o.hasPlain));
+}
+
+/** The operands as tensors of one form, with what makes a value of the result. */
+export function aligned(operands: readonly Held[]): { tensors: Tensor[]; hold: (t: Tensor) => Held; last: boolean } {
+  const last = prefersLast(operands);
+  const rank = Math.max(...operands.map((o) => o.rank));
+  return {
+    last,
+    tensors: operands.map((o) => (last ? o.lastAgainst(rank) : o.plain())),
+    hold: last ? Held.last : Held.plain,
+  };
+}

@@ -1,0 +1,187 @@
+import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import { Held } from "../held.js";
+import type { Call, Kernels } from "../kernel.js";
+import { tf } from "../tensorflow.js";
+import { windowOf } from "../window.js";
+
+type Pair = readonly [number, number];
+
+/** `[O, I, kh, kw]` to TensorFlow's order, zeros put between its elements where the dilation says so. */
+function kernelOf(weight: Held, permutation: readonly number[], dilations: Pair, flip = false): Tensor {
+  return weight.derived(`kernel${permutation.join("")}|${dilations.join("x")}|${flip}`, () => {
+    let w = tf().transpose(weight.plain(), [...permutation]);
+    const axes = [permutation.indexOf(2), permutation.indexOf(3)];
+    if (flip) w = tf().reverse(w, axes);
+    axes.forEach((axis, k) => {
+      const d = dilations[k]!;
+      if (d > 1) w = spread(w, axis, d, true);
+    });
+    return w.clone();
+  });
+}
+
+/** `by − 1` zeros after each element along an axis; none after the last where `open`. */
+function spread(x: Tensor, axis: number, by: number, open: boolean): Tensor {
+  if (by === 1) return x;
+  const { shape } = x;
+  const split = tf().reshape(x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
+  const around = split.shape.map((_, k) => [0, k === axis + 1 ? by - 1 : 0] as [number, number]);
+  const joined = tf().reshape(tf().pad(split, around), [
+    ...shape.slice(0, axis),
+    shape[axis]! * by,
+    ...shape.slice(axis + 1),
+  ]);
+  if (!open) return joined;
+  const size = [...joined.shape];
+  size[axis] = size[axis]! - (by - 1);
+  return tf().slice(
+    joined,
+    size.map(() => 0),
+    size,
+  );
+}
+
+/** Only every so many rows and columns. */
+function thin(x: Tensor4D, [sh, sw]: Pair): Tensor4D {
+  if (sh === 1 && sw === 1) return x;
+  return tf().stridedSlice(x, [0, 0, 0, 0], x.shape, [1, sh, sw, 1]) as Tensor4D;
+}
+
+const padded = (x: Tensor4D, [top, left, bottom, right]: readonly number[], value = 0): Tensor4D =>
+  top || left || bottom || right
+    ? tf().pad(
+        x,
+        [
+          [0, 0],
+          [top!, bottom!],
+          [left!, right!],
+          [0, 0],
+        ],
+        value,
+      )
+    : x;
+
+function conv(call: Call): Held {
+  const x = call.at(0).last() as Tensor4D;
+  const weight = call.at(1);
+  const { strides, pads, dilations } = windowOf(call, weight.dims.slice(2) as [number, number]);
+  const groups = call.int("group", 1);
+  const perGroup = weight.dims[1]!;
+  let result: Tensor4D;
+  if (groups > 1 && perGroup === 1 && weight.dims[0]! % groups === 0) {
+    // [O, 1, kh, kw] to [kh, kw, channels, outputs a channel].
+    const [out, , kh, kw] = weight.dims as [number, number, number, number];
+    const dense = kernelOf(weight, [2, 3, 1, 0], dilations);
+    const [eh, ew] = [dense.shape[0]!, dense.shape[1]!];
+    const kernel = weight.derived(`depthwise${dilations.join("x")}|${kh}x${kw}`, () =>
+      tf().reshape(dense, [eh, ew, groups, out / groups]),
+    ) as Tensor4D;
+    const even = strides[0] === strides[1];
+    const all = tf().depthwiseConv2d(padded(x, pads), kernel, even ? [strides[0], strides[1]] : 1, "valid");
+    result = even ? all : thin(all, strides);
+  } else {
+    const plainStrides = dilations.every((d) => d === 1) || strides.every((s) => s === 1);
+    const kernel = kernelOf(weight, [2, 3, 1, 0], [1, 1]) as Tensor4D;
+    const around = [
+      [0, 0],
+      [pads[0], pads[2]],
+      [pads[1], pads[3]],
+      [0, 0],
+    ] as [[number, number], [number, number], [number, number], [number, number]];
+    const one = (part: Tensor4D, k: Tensor4D): Tensor4D => {
+      const all = tf().conv2d(
+        part,
+        k,
+        plainStrides ? [strides[0], strides[1]] : 1,
+        pads.some((p) => p > 0) ? around : "valid",
+        "NHWC",
+        [dilations[0], dilations[1]],
+      );
+      return plainStrides ? all : thin(all, strides);
+    };
+    if (groups === 1) result = one(x, kernel);
+    else {
+      const parts = tf().split(x, groups, 3) as Tensor4D[];
+      const kernels = tf().split(kernel, groups, 3) as Tensor4D[];
+      result = tf().concat(
+        parts.map((part, g) => one(part, kernels[g]!)),
+        3,
+      );
+    }
+  }
+  return Held.last(call.has(2) ? tf().add(result, call.at(2).plain()) : result);
+}
+
+/** `[N, I, h, w]` with `[I, O / groups, kh, kw]`; what padding cuts off is cut off the full result. */
+function convTranspose(call: Call): Held {
+  const x = call.at(0).last() as Tensor4D;
+  const weight = call.at(1);
+  const { strides, pads, dilations, kernel } = windowOf(call, weight.dims.slice(2) as [number, number]);
+  const groups = call.int("group", 1);
+  const extra = (call.ints("output_padding") ?? [0, 0]) as Pair;
+  const reach = kernel.map((k, i) => (k - 1) * dilations[i]! + 1) as [number, number];
+  const [batch, height, width, channels] = x.shape;
+  const full = [(height - 1) * strides[0] + reach[0], (width - 1) * strides[1] + reach[1]] as const;
+  const perGroup = weight.dims[1]!;
+  let result: Tensor4D;
+  if (groups === channels && groups > 1) {
+    // A depthwise one is a depthwise convolution of the input with zeros put in, its kernel turned.
+    const holes = spread(spread(x, 1, strides[0], true), 2, strides[1], true) as Tensor4D;
+    const turned = kernelOf(weight, [2, 3, 0, 1], dilations, true) as Tensor4D;
+    const [bh, bw] = [reach[0] - 1, reach[1] - 1];
+    result = tf().depthwiseConv2d(padded(holes, [bh, bw, bh, bw]), turned, 1, "valid");
+  } else {
+    // [I, O, kh, kw] to [kh, kw, O, I].
+    const filter = kernelOf(weight, [2, 3, 1, 0], dilations) as Tensor4D;
+    const parts = groups === 1 ? [x] : (tf().split(x, groups, 3) as Tensor4D[]);
+    const filters = groups === 1 ? [filter] : (tf().split(filter, groups, 3) as Tensor4D[]);
+    const results = parts.map((part, g) =>
+      tf().conv2dTranspose(part, filters[g]!, [batch, full[0], full[1], perGroup], [strides[0], strides[1]], "valid"),
+    );
+    result = results.length === 1 ? results[0]! : tf().concat(results, 3);
+  }
+  // Output padding beyond the full result, and negative cuts, are zeros.
+  const cut = [pads[2] - extra[0], pads[3] - extra[1]] as const;
+  const grown = padded(result, [0, 0, Math.max(0, -cut[0]), Math.max(0, -cut[1])]);
+  const size = [batch, full[0] - pads[0] - cut[0], full[1] - pads[1] - cut[1], grown.shape[3]] as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const kept = tf().slice(grown, [0, pads[0], pads[1], 0], size);
+  return Held.last(call.has(2) ? tf().add(kept, call.at(2).plain()) : kept);
+}
+
+function matmul(call: Call): Held {
+  const [a, b] = [call.at(0).plain(), call.at(1).plain()];
+  if (a.rank < 2 || b.rank < 2) call.refuse("multiplies vectors");
+  // A matrix on the right serves every row on the left: one product instead of one a frame.
+  if (a.rank > 2 && b.rank === 2) {
+    const rows = tf().reshape(a, [-1, a.shape.at(-1)!]);
+    return Held.plain(tf().reshape(tf().matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]));
+  }
+  if (a.rank === 2 && b.rank > 2) {
+    const batch = b.shape.slice(0, -2);
+    return Held.plain(tf().matMul(tf().broadcastTo(a, [...batch, ...a.shape]), b));
+  }
+  return Held.plain(tf().matMul(a, b));
+}
+
+export const linearKernels: Kernels = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  MatMul: matmul,
+  Gemm: (call) => {
+    const alpha = call.float("alpha", 1);
+    const product = tf().matMul(
+      call.at(0).plain(),
+      call.at(1).plain(),
+      call.int("transA", 0) === 1,
+      call.int("transB", 0) === 1,
+    );
+    const scaled = alpha === 1 ? product : tf().mul(product, alpha);
+    if (!call.has(2)) return Held.plain(scaled);
+    return Held.plain(tf().add(scaled, tf().mul(call.at(2).plain(), call.float("beta", 1))));
+  },
+};

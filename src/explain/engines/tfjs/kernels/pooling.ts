@@ -1,0 +1,63 @@
+import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import { Held } from "../held.js";
+import type { Kernels } from "../kernel.js";
+import { tf } from "../tensorflow.js";
+import { type PlaneWindow, windowOf } from "../window.js";
+
+/** Stands for minus infinity, which no padding may win against. */
+const LOWEST = -3.4028234663852886e38;
+
+function padded(x: Tensor4D, { pads: [top, left, bottom, right] }: PlaneWindow, value: number): Tensor4D {
+  if (top + left + bottom + right === 0) return x;
+  const around = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ] as [number, number][];
+  return tf().pad(x, around as never, value);
+}
+
+/** What each offset of the window sees, over all windows. */
+function offsets(x: Tensor4D, { kernel, strides, dilations }: PlaneWindow): Tensor[] {
+  const [n, height, width, channels] = x.shape;
+  const count = (size: number, k: number): number =>
+    Math.floor((size - (kernel[k]! - 1) * dilations[k]! - 1) / strides[k]!) + 1;
+  const [rows, columns] = [count(height, 0), count(width, 1)];
+  return Array.from({ length: kernel[0] * kernel[1] }, (_, k) => {
+    const [y, left] = [Math.floor(k / kernel[1]) * dilations[0], (k % kernel[1]) * dilations[1]];
+    const end = [n, y + (rows - 1) * strides[0] + 1, left + (columns - 1) * strides[1] + 1, channels];
+    return tf().stridedSlice(x, [0, y, left, 0], end, [1, strides[0], strides[1], 1]);
+  });
+}
+
+export const poolingKernels: Kernels = {
+  MaxPool: (call) => {
+    if (call.operation.outputs.length > 1) call.refuse("gives indices");
+    const window = windowOf(call);
+    const x = padded(call.at(0).last() as Tensor4D, window, LOWEST);
+    if (window.dilations.some((d) => d > 1))
+      return Held.last(
+        offsets(x, window)
+          .reduce((a, b) => tf().maximum(a, b))
+          .clone(),
+      );
+    return Held.last(tf().maxPool(x, [...window.kernel], [...window.strides], "valid"));
+  },
+  AveragePool: (call) => {
+    const window = windowOf(call);
+    const x = call.at(0).last() as Tensor4D;
+    const [kh, kw] = window.kernel;
+    const average = (v: Tensor4D): Tensor =>
+      window.dilations.some((d) => d > 1)
+        ? tf().div(
+            offsets(v, window).reduce((a, b) => tf().add(a, b)),
+            tf().scalar(kh * kw),
+          )
+        : tf().avgPool(v, [kh, kw], [...window.strides], "valid");
+    const all = average(padded(x, window, 0));
+    if (window.pads.every((p) => p === 0) || call.int("count_include_pad", 0) === 1) return Held.last(all);
+    const share = average(padded(tf().ones([1, x.shape[1], x.shape[2], 1]), window, 0));
+    return Held.last(tf().div(all, share));
+  },
+};

@@ -1,0 +1,61 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { Held, lastAxis } from "../held.js";
+import type { Call, Kernel, Kernels } from "../kernel.js";
+import { tf } from "../tensorflow.js";
+
+type Reduction = (x: Tensor, axes: number[], keep: boolean) => Tensor;
+
+function axesOf(call: Call): number[] {
+  const { rank } = call.at(0);
+  const given = call.optional(1) ?? call.ints("axes") ?? [];
+  const axes = given.length > 0 ? given : call.at(0).dims.map((_, k) => k);
+  return axes.map((a) => (a < 0 ? a + rank : a));
+}
+
+const reduce =
+  (fn: Reduction): Kernel =>
+  (call) =>
+    over(call, fn, axesOf(call), call.int("keepdims", 1) === 1);
+
+function over(call: Call, fn: Reduction, axes: number[], keep: boolean): Held {
+  const x = call.at(0);
+  const left = x.rank - axes.length;
+  // Without its batch or with channels among what is left of a few axes, the channel-last form has no meaning.
+  const last = x.hasLast && !x.hasPlain && (keep || axes.includes(1) || left === 2 || left >= 3) && !axes.includes(0);
+  if (!last) return Held.plain(fn(x.plain(), axes, keep));
+  const result = fn(
+    x.last(),
+    axes.map((a) => lastAxis(a, x.rank)),
+    keep,
+  );
+  return keep || (!axes.includes(1) && left >= 3) ? Held.last(result) : Held.plain(result);
+}
+
+export const reduceKernels: Kernels = {
+  ReduceSum: reduce((x, axes, keep) => tf().sum(x, axes, keep)),
+  ReduceMean: reduce((x, axes, keep) => tf().mean(x, axes, keep)),
+  ReduceMax: reduce((x, axes, keep) => tf().max(x, axes, keep)),
+  ReduceMin: reduce((x, axes, keep) => tf().min(x, axes, keep)),
+  ReduceProd: reduce((x, axes, keep) => tf().prod(x, axes, keep)),
+  ReduceL1: reduce((x, axes, keep) => tf().sum(tf().abs(x), axes, keep)),
+  ReduceL2: reduce((x, axes, keep) => tf().sqrt(tf().sum(tf().square(x), axes, keep))),
+  ReduceSumSquare: reduce((x, axes, keep) => tf().sum(tf().square(x), axes, keep)),
+  GlobalAveragePool: (call) => over(call, (x, axes) => tf().mean(x, axes, true), spatial(call), true),
+  GlobalMaxPool: (call) => over(call, (x, axes) => tf().max(x, axes, true), spatial(call), true),
+  Softmax: (call) => {
+    const x = call.at(0);
+    const axis = call.axis("axis", -1);
+    const last = x.hasLast && !x.hasPlain;
+    const data = last ? x.last() : x.plain();
+    const at = last ? lastAxis(axis, x.rank) : axis;
+    const powers = tf().exp(tf().sub(data, tf().max(data, at, true)));
+    const result = tf().div(powers, tf().sum(powers, at, true));
+    return last ? Held.last(result) : Held.plain(result);
+  },
+};
+
+const spatial = (call: Call): number[] =>
+  call
+    .at(0)
+    .dims.map((_, k) => k)
+    .slice(2);

@@ -1,0 +1,123 @@
+import type { Tensor, TypedArray } from "@tensorflow/tfjs-core";
+import { VideoExplainerError } from "../../../errors.js";
+import type { ElementKind, Program, ProgramConstant } from "../../program/program.js";
+import type { EngineOptions, NumericTensor, Runner } from "../engine.js";
+import { Held } from "./held.js";
+import { Call } from "./kernel.js";
+import { KERNELS } from "./kernels/index.js";
+import { type BackendChoice, loadBackend, tf } from "./tensorflow.js";
+
+/** Longest constant whose values are also kept as numbers: shapes, axes, sizes, bounds. */
+const KNOWN_ELEMENTS = 256;
+
+/**
+ * Runs programs on TensorFlow.js. Calls block the thread they are made on: use it in a worker.
+ * @throws VideoExplainerError when no backend loads, or an operation of the program is not known
+ */
+export async function tfjsRunner(
+  program: Program,
+  _options: EngineOptions,
+  choice: BackendChoice = "auto",
+): Promise<Runner> {
+  const unknown = program.operations.find((o) => !Object.hasOwn(KERNELS, o.op));
+  if (unknown)
+    throw new VideoExplainerError(
+      "engine-refused",
+      `the engine tfjs does not know the operation ${unknown.op} (${unknown.outputs[0]}); take engine onnxruntime.`,
+    );
+  const backend = await loadBackend(choice);
+  const use = tf().getBackend();
+  const constants = new Map(program.constants.map((c) => [c.name, upload(c)]));
+  const drops = lastUses(program);
+  return {
+    name: backend.name,
+    passed: backend.passed,
+    async run(feeds) {
+      if (tf().getBackend() !== use) await tf().setBackend(use);
+      return execute(program, feeds, constants, drops);
+    },
+    async close() {
+      for (const constant of constants.values()) constant.drop();
+      constants.clear();
+    },
+  };
+}
+
+const TYPES = { float32: "float32", float64: "float32", int64: "int32", uint8: "int32", bool: "bool" } as const;
+
+function upload({ kind, dims, data }: ProgramConstant): Held {
+  const values = kind === "float64" ? Float32Array.from(data) : data;
+  const tensor = tf().tensor(
+    kind === "int64" ? Int32Array.from(values, bounded) : (values as TypedArray),
+    [...dims],
+    TYPES[kind],
+  );
+  return new Held(dims, { plain: tensor }, data.length <= KNOWN_ELEMENTS ? Array.from(data) : undefined);
+}
+/** "To the end" is written as a number that no int32 holds. */
+const bounded = (v: number): number => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, v));
+
+/** For each operation, what nobody reads after it. */
+function lastUses(program: Program): string[][] {
+  const outputs = new Set(program.outputs.map((o) => o.name));
+  const kept = new Set(program.constants.map((c) => c.name));
+  const seen = new Set<string>();
+  return program.operations
+    .toReversed()
+    .map(({ inputs, outputs: made }) => {
+      const fresh = [...new Set([...inputs, ...made])].filter(
+        (name) => name !== "" && !seen.has(name) && !kept.has(name) && !outputs.has(name),
+      );
+      for (const name of fresh) seen.add(name);
+      return fresh;
+    })
+    .reverse();
+}
+
+function execute(
+  program: Program,
+  feeds: Record<string, NumericTensor>,
+  constants: ReadonlyMap<string, Held>,
+  drops: readonly string[][],
+): Record<string, NumericTensor> {
+  const values = new Map<string, Held>();
+  try {
+    for (const { name, kind } of program.inputs) {
+      const { data, dims } = feeds[name]!;
+      const plain = data instanceof BigInt64Array ? Int32Array.from(data, Number) : data;
+      values.set(name, Held.plain(tf().tensor(plain, [...dims], TYPES[kind])));
+    }
+    program.operations.forEach((operation, k) => {
+      const inputs = operation.inputs.map((name) =>
+        name === "" ? undefined : (values.get(name) ?? constants.get(name)),
+      );
+      tf().engine().startScope();
+      try {
+        const made = KERNELS[operation.op]!(new Call(operation, inputs));
+        [made].flat().forEach((held, i) => {
+          const name = operation.outputs[i];
+          if (name) values.set(name, held);
+          else held.drop();
+        });
+      } finally {
+        tf().engine().endScope();
+      }
+      for (const name of drops[k]!) {
+        values.get(name)?.drop();
+        values.delete(name);
+      }
+    });
+    return Object.fromEntries(program.outputs.map(({ name, kind }) => [name, download(values.get(name)!, kind)]));
+  } finally {
+    for (const held of values.values()) held.drop();
+  }
+}
+
+function download(held: Held, kind: ElementKind): NumericTensor {
+  const tensor: Tensor = held.plain();
+  const data = tensor.dataSync();
+  const { dims } = held;
+  if (kind === "int64") return { data: BigInt64Array.from(data, (v) => BigInt(v)), dims };
+  if (kind === "uint8" || kind === "bool") return { data: Uint8Array.from(data), dims };
+  return { data: Float32Array.from(data), dims };
+}

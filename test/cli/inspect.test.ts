@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { classifier, node } from "../explain/onnx/messages.js";
+import { GOLDEN } from "../explain/twin/golden.js";
+import { runCli } from "./run-cli.js";
+
+const CNN = fileURLToPath(new URL("../../models/inspection-cnn", import.meta.url));
+const EFFNET = fileURLToPath(new URL("../../models/efficientnet-lite0", import.meta.url));
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "inspect-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("inspect", () => {
+  it("prints a line a layer with the rule of each, and totals", async () => {
+    const ended = await runCli(["inspect", CNN]);
+    expect(ended).toMatchObject({ code: 0, stderr: "" });
+    const lines = ended.stdout.trimEnd().split("\n");
+    expect(lines[1]).toMatch(/^layer +kind +input +output +parameters +multiply-adds +rule$/);
+    expect(lines[2]).toMatch(/ conv .* bounded$/);
+    expect(lines.at(-1)).toMatch(/^total +\d+ layers/);
+    expect(lines.filter((line) => / conv .* r-lrp$/.test(line)).length).toBeGreaterThan(1);
+  });
+
+  it("counts the published multiply-adds of EfficientNet-Lite0", async () => {
+    const report = JSON.parse((await runCli(["inspect", EFFNET, "--json"])).stdout);
+    // 407 million by its authors' count, which leaves the means out.
+    expect(report.total.multiplyAdds / 1e6).toBeGreaterThan(380);
+    expect(report.total.multiplyAdds / 1e6).toBeLessThan(420);
+    expect(report.total.parameters / 1e6).toBeCloseTo(4.6, 0);
+    expect(report.total.layers).toBe(report.layers.length);
+  });
+
+  it("shows the rules of the chosen method", async () => {
+    const model = join(GOLDEN, "residual", "model.onnx");
+    const words = ["inspect", model, "--json", "--method", "r-lrp-absolute", "--input-rule", "flat"];
+    const { layers } = JSON.parse((await runCli(words)).stdout);
+    const rules = new Set(layers.map((l: { rule: string }) => l.rule));
+    expect(rules).toContain("r-lrp-absolute");
+    expect(rules).toContain("flat");
+    expect(rules).toContain("by |share|");
+    expect(rules).not.toContain("r-lrp");
+  });
+
+  it("names every node that stands in the way of an explanation", async () => {
+    const file = join(folder, "odd.onnx");
+    const nodes = [node("Det", ["image"], ["a"]), node("NonZero", ["a"], ["y"])];
+    writeFileSync(file, classifier(nodes));
+    const ended = await runCli(["inspect", file]);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/"the Det" \(operator Det\).*"the NonZero" \(NonZero\)/);
+    expect(ended.stderr.trim().split("\n")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,44 @@
+import type { NumericTensor, Runner } from "../../../src/explain/engines/engine.js";
+import { onnxruntimeRunner } from "../../../src/explain/engines/onnxruntime.js";
+import { tfjsRunner } from "../../../src/explain/engines/tfjs/runner.js";
+import { type BackendChoice, loadBackend } from "../../../src/explain/engines/tfjs/tensorflow.js";
+import { canonicalise } from "../../../src/explain/network/canonicalise.js";
+import { importOnnx } from "../../../src/explain/onnx/import.js";
+import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import type { Program } from "../../../src/explain/program/program.js";
+import { tensorProgram } from "../../../src/explain/programs/tensor.js";
+import type { GoldenCase } from "../twin/golden.js";
+import type { TwinOptions } from "../twin/twin.js";
+
+const OPTIONS = { device: "cpu", threads: 1 } as const;
+export type Feeds = Record<string, NumericTensor>;
+
+/** The program of a golden case and the frames it is about. */
+export function goldenProgram(golden: GoldenCase, options: TwinOptions): { program: Program; feeds: Feeds } {
+  const { method, inputRule, start, target } = { ...DEFAULT_METHOD, ...options };
+  const channelAxis = golden.shape[1] === golden.low.length ? 1 : golden.shape.length - 1;
+  const network = canonicalise(importOnnx(golden.model));
+  const range = { low: golden.low, high: golden.high, channelAxis };
+  const program = tensorProgram(network, { method, inputRule, start, target }, range);
+  const data = Float32Array.from(golden.frames.flatMap((frame) => Array.from(frame)));
+  return { program, feeds: { input: { data, dims: [golden.frames.length, ...golden.shape.slice(1)] } } };
+}
+
+async function once(made: Promise<Runner>, feeds: Feeds): Promise<Feeds> {
+  const runner = await made;
+  try {
+    return await runner.run(feeds);
+  } finally {
+    await runner.close();
+  }
+}
+
+export const onOnnxruntime = (program: Program, feeds: Feeds): Promise<Feeds> =>
+  once(onnxruntimeRunner(program, OPTIONS), feeds);
+export const onTfjs = (choice: BackendChoice, program: Program, feeds: Feeds): Promise<Feeds> =>
+  once(tfjsRunner(program, OPTIONS, choice), feeds);
+
+/** Fails with what to do where the binding is not built. */
+export const requireNative = async (): Promise<void> => {
+  await loadBackend("native");
+};
