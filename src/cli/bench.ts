@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import { METHOD_NAMES, type MethodName } from "../explain/method-names.js";
+import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { Rect } from "../pipeline/frame.js";
 import { checkSource } from "../pipeline/index.js";
@@ -102,7 +102,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     report.decode = await benchDecoding(source, info, seconds * DECODE_SHARE, stop);
   }
   if (options.only !== "pipeline") {
-    say(`engine alone: ${seconds} s for ${METHOD_NAMES.length} methods and batches of ${BATCHES.join(", ")}`);
+    say(`engine alone: ${seconds} s for ${R_LRP_NAMES.length} methods and batches of ${BATCHES.join(", ")}`);
     const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
     stop.throwIfAborted();
     const summary = config.explain;
@@ -133,7 +133,7 @@ export const benchCommand = (): Command =>
   new Command("bench")
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
-    .addOption(new Option("--method <name>", "method, end to end").choices([...METHOD_NAMES]).default("r-lrp"))
+    .addOption(new Option("--method <name>", "method, end to end").choices([...R_LRP_NAMES]).default("r-lrp"))
     .addOption(
       new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),
     )

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { METHOD_NAMES } from "../explain/method-names.js";
 
 /** A valid NATS subject token, as names of stations and sources must be. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
@@ -123,7 +124,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   explain: z
     .strictObject({
-      method: z.enum(["r-lrp", "r-lrp-constant", "r-lrp-absolute"]).default("r-lrp"),
+      method: z.enum(METHOD_NAMES).default("r-lrp"),
       inputRule: z.enum(["bounded", "contribution", "flat"]).default("bounded"),
       start: z.enum(["one-hot", "contrast"]).default("one-hot"),
       target: z

@@ -1,3 +1,18 @@
-/** Names of the methods, default first. */
-export const METHOD_NAMES = ["r-lrp", "r-lrp-constant", "r-lrp-absolute"] as const;
+/** Names of the R-LRP methods, default first. */
+export const R_LRP_NAMES = ["r-lrp", "r-lrp-constant", "r-lrp-absolute"] as const;
+/** Classical rules and composites, for side-by-side comparison. */
+export const CLASSICAL_NAMES = [
+  "lrp-0",
+  "epsilon",
+  "gamma",
+  "z-plus",
+  "alpha1-beta0",
+  "alpha2-beta1",
+  "flat",
+  "w-square",
+  "epsilon-plus-flat",
+  "epsilon-gamma-box",
+  "epsilon-alpha2-beta1-flat",
+] as const;
+export const METHOD_NAMES = [...R_LRP_NAMES, ...CLASSICAL_NAMES] as const;
 export type MethodName = (typeof METHOD_NAMES)[number];

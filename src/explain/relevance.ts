@@ -1,5 +1,5 @@
 import { ModelError } from "../errors.js";
-import { emitLayer } from "./layers/forward.js";
+import { BoundsBelow } from "./bounds.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack, tiles } from "./layers/max-pool.js";
 import * as moves from "./layers/moves.js";
@@ -46,7 +46,7 @@ class Descent {
   #pending = new Map<TensorId, Message[]>();
   #pixels: Set<TensorId>;
   #before: Set<TensorId>;
-  #bounds = new Map<TensorId, InputBounds>();
+  #bounds: BoundsBelow;
   #nonNegative: Set<TensorId>;
   #crossed = 0;
 
@@ -57,7 +57,7 @@ class Descent {
     this.#pixels = madeOfPixels(scope);
     this.#before = beforeFirstLinear(scope);
     this.#nonNegative = nonNegative(scope);
-    this.#bounds.set(scope.network.input, options.bounds);
+    this.#bounds = new BoundsBelow(scope, options.bounds);
   }
 
   run(): Value {
@@ -168,7 +168,7 @@ class Descent {
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
     const norm = this.#pending.size === 0 ? undefined : (message.norm ?? this.#norm(output, message));
     if (this.#pixels.has(input) && isWeighted(layer)) {
-      const value = options.inputRule.emit(scope, layer, message.value, this.#boundsAt(input));
+      const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input));
       return this.#send(input, { form: "signed", value, norm });
     }
     const denominator = options.method.denominator(scope, layer);
@@ -265,26 +265,6 @@ class Descent {
     const { e } = this.scope;
     return e.div(value, e.max(this.#l1(at, value), e.number(TINY)));
   }
-
-  /** Pixel 0 and pixel 255 as they arrive at a tensor made of pixels; broadcastable against it. */
-  #boundsAt(id: TensorId): InputBounds {
-    const known = this.#bounds.get(id);
-    if (known) return known;
-    const { scope } = this;
-    const layer = scope.network.layers.find((l) => l.outputs.includes(id))!;
-    const keepsDims = layer.kind === "scale" || layer.kind === "activation";
-    const through = (end: "low" | "high"): Value => {
-      const values = layer.inputs.map((input): [TensorId, Value] => {
-        const value = this.#boundsAt(input)[end];
-        const dims = [1, ...shapeOf(scope, input).slice(1)];
-        return [input, keepsDims ? value : scope.e.op("Expand", [value, scope.e.ints(dims)])];
-      });
-      return emitLayer({ ...scope, values: new Map(values) }, layer)[layer.outputs.indexOf(id)]!;
-    };
-    const bounds = { low: through("low"), high: through("high") };
-    this.#bounds.set(id, bounds);
-    return bounds;
-  }
 }
 
 const PASSES_PIXELS = new Set<Layer["kind"]>([
@@ -330,7 +310,7 @@ const KEEPS_SIGN = new Set<Layer["kind"]>([
 ]);
 
 /** Tensors that cannot be negative, so that |t| is t. */
-function nonNegative({ network }: Scope): Set<TensorId> {
+export function nonNegative({ network }: Scope): Set<TensorId> {
   const known = new Set<TensorId>();
   for (const layer of network.layers) {
     const last = layer.kind === "activation" ? layer.steps.at(-1)! : undefined;

@@ -6,7 +6,10 @@ import { importOnnx } from "../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD, type MethodOptions } from "../../src/explain/options.js";
 import type { Program } from "../../src/explain/program/program.js";
 import { tensorProgram } from "../../src/explain/programs/tensor.js";
-import type { TwinOptions } from "./twin/twin.js";
+import type { TwinOptions as Options } from "./twin/twin.js";
+
+/** The twin's options; the engine knows more methods. */
+type TwinOptions = Omit<Options, "method"> & { method?: MethodOptions["method"] };
 
 /** Runs a program once, on the machine's processor. */
 export async function runProgram(

@@ -34,9 +34,12 @@ export function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
   );
 }
 
-/** Moves `r` (dims of the output) to the winner of each window; tied winners share equally, overlapping windows add. */
-export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value): Value =>
-  tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r);
+/** What several winners of a window do: share equally, or leave it all to the first, row by row. */
+type Ties = "share" | "first";
+
+/** Moves `r` (dims of the output) to the winner of each window; overlapping windows add. */
+export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties = "share"): Value =>
+  ties === "share" && tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r, ties);
 
 function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const { e } = scope;
@@ -53,7 +56,7 @@ function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
 }
 
 /** Any geometry: each offset of the window is compared apart, then the shares are put back where they came from. */
-function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
+function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties): Value {
   const { e } = scope;
   const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
@@ -66,13 +69,14 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const x = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], LOWEST);
   const y = tensorValue(scope, layer.outputs[0]!);
   const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
-  const wins = offsets.map(([oy, ox]) =>
+  const equal = offsets.map(([oy, ox]) =>
     e.cast(
       e.equal(e.slice(x, [2, 3], [oy, ox], [oy + (outHeight - 1) * sh + 1, ox + (outWidth - 1) * sw + 1], [sh, sw]), y),
       "float32",
     ),
   );
-  const share = e.div(r, wins.reduce(e.add));
+  const wins = ties === "share" ? equal : firstOf(scope, equal);
+  const share = ties === "share" ? e.div(r, wins.reduce(e.add)) : r;
   // Phase (py, px) of the padded input collects the offsets that fall on it, each shifted by whole strides.
   const [rows, columns] = [outHeight + Math.floor(((kh - 1) * dh) / sh), outWidth + Math.floor(((kw - 1) * dw) / sw)];
   const phases: Value[] = [];
@@ -98,4 +102,14 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
         );
   const missing = [Math.max(0, top + height - rows * sh), Math.max(0, left + width - columns * sw)] as const;
   return e.slice(e.pad(whole, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
+}
+
+/** Of masks with 1 where something wins, those with 1 where nothing before it did. */
+function firstOf({ e }: Scope, masks: readonly Value[]): Value[] {
+  let taken: Value | undefined;
+  return masks.map((mask) => {
+    const first = taken === undefined ? mask : e.relu(e.sub(mask, taken));
+    taken = taken === undefined ? mask : e.max(taken, mask);
+    return first;
+  });
 }

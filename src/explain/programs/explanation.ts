@@ -1,10 +1,12 @@
 import { InputError } from "../../errors.js";
+import { emitClassical } from "../classical.js";
 import { emitForward } from "../layers/forward.js";
 import type { Scope } from "../layers/scope.js";
 import { elements, type Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import type { Emitter, Value } from "../program/emitter.js";
 import { emitRelevance } from "../relevance.js";
+import { compositeNamed } from "../rules/classical/composites.js";
 import { inputRuleNamed, methodNamed } from "../rules/registry.js";
 import { type InputBounds, TINY } from "../rules/rule.js";
 
@@ -53,10 +55,13 @@ function emitStart(e: Emitter, scores: Scores, start: MethodOptions["start"], cl
 
 /** Emits the relevance of the network's input, unscaled, dims of that input. */
 export function emitInputRelevance(scope: Scope, scores: Scores, options: MethodOptions, bounds: InputBounds): Value {
+  const start = emitStart(scope.e, scores, options.start, classesOf(scope.network));
+  const composite = compositeNamed(options.method);
+  if (composite) return emitClassical(scope, { composite, start, bounds });
   return emitRelevance(scope, {
     method: methodNamed(options.method),
     inputRule: inputRuleNamed(options.inputRule),
-    start: emitStart(scope.e, scores, options.start, classesOf(scope.network)),
+    start,
     bounds,
   });
 }

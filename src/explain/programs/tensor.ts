@@ -2,6 +2,7 @@ import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
+import { compositeNamed } from "../rules/classical/composites.js";
 import { emitBounds } from "./bounds.js";
 import { classesOf, emitInputRelevance, emitScores, emitShares } from "./explanation.js";
 
@@ -15,7 +16,8 @@ export interface InputRange {
 
 /**
  * The model's own input in, explanation out. Input: float32 with the model's dims. Outputs: `logits` and
- * `probabilities` `[N, classes]`, `target` int64 `[N]`, `relevance` with the input's dims, Σ|R| = 1 a frame.
+ * `probabilities` `[N, classes]`, `target` int64 `[N]`, `relevance` with the input's dims, Σ|R| = 1 a frame
+ * for R-LRP and as it comes for classical methods.
  */
 export function tensorProgram(network: Network, options: MethodOptions, range: InputRange): Program {
   const e = new Emitter();
@@ -28,6 +30,8 @@ export function tensorProgram(network: Network, options: MethodOptions, range: I
   e.output(scores.logits, "logits", "float32", [-1, classes]);
   e.output(scores.probabilities, "probabilities", "float32", [-1, classes]);
   e.output(scores.target, "target", "int64", [-1]);
-  e.output(emitShares(e, map, dims.length).shares, "relevance", "float32", dims);
+  // Numbers of classical methods are those that other libraries give.
+  const relevance = compositeNamed(options.method) ? map : emitShares(e, map, dims.length).shares;
+  e.output(relevance, "relevance", "float32", dims);
   return e.finish();
 }

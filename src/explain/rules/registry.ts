@@ -1,4 +1,5 @@
 import { InputError } from "../../errors.js";
+import { METHOD_NAMES } from "../method-names.js";
 import { bounded } from "./bounded.js";
 import { contribution } from "./contribution.js";
 import { flat } from "./flat.js";
@@ -12,15 +13,16 @@ export const METHODS: readonly LinearRule[] = [rLrp, rLrpConstant, rLrpAbsolute]
 /** Rules of the layer that reads the picture. One line registers one. */
 export const INPUT_RULES: readonly InputRule[] = [bounded, contribution, flat];
 
-function find<R extends { name: string }>(rules: readonly R[], what: string, name: string): R {
+function find<R extends { name: string }>(
+  rules: readonly R[],
+  what: string,
+  name: string,
+  known: readonly string[] = rules.map((r) => r.name),
+): R {
   const rule = rules.find((r) => r.name === name);
-  if (!rule)
-    throw new InputError(
-      "unknown-rule",
-      `${what} "${name}" is not known; known are ${rules.map((r) => r.name).join(", ")}.`,
-    );
+  if (!rule) throw new InputError("unknown-rule", `${what} "${name}" is not known; known are ${known.join(", ")}.`);
   return rule;
 }
 
-export const methodNamed = (name: string): LinearRule => find(METHODS, "method", name);
+export const methodNamed = (name: string): LinearRule => find(METHODS, "method", name, METHOD_NAMES);
 export const inputRuleNamed = (name: string): InputRule => find(INPUT_RULES, "input rule", name);

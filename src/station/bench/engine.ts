@@ -4,7 +4,7 @@ import type { NumericTensor, Runner } from "../../explain/engines/engine.js";
 import { ENGINES, engineNamed } from "../../explain/engines/registry.js";
 import { createExplainer } from "../../explain/explainer.js";
 import type { ExplainInput } from "../../explain/explanation.js";
-import { METHOD_NAMES, type MethodName } from "../../explain/method-names.js";
+import { type MethodName, R_LRP_NAMES } from "../../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../../explain/model/load.js";
 import { DEFAULT_METHOD } from "../../explain/options.js";
 import { framesProgram, type SummaryOptions } from "../../explain/programs/frames.js";
@@ -87,7 +87,7 @@ async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>,
 
 /** Measures the cost of explaining beside the forward pass alone, on real frames. */
 export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
-  const { methods = METHOD_NAMES } = options;
+  const { methods = R_LRP_NAMES } = options;
   const loading = await timed(() => loadModel(options.model));
   const model = loading.value;
   const figures: EngineFigures = {
