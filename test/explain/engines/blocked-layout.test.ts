@@ -1,0 +1,151 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { keepBlocked } from "../../../src/explain/engines/blocked-layout.js";
+import { toOnnx } from "../../../src/explain/engines/serialise.js";
+import { canonicalise } from "../../../src/explain/network/canonicalise.js";
+import { importOnnx } from "../../../src/explain/onnx/import.js";
+import { type ModelMessage, ModelProto } from "../../../src/explain/onnx/proto.js";
+import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { tensorProgram } from "../../../src/explain/programs/tensor.js";
+import { noise } from "../random/writer.js";
+import { explainFrames } from "../run.js";
+import { relativeError } from "../twin/golden.js";
+import { buildModel, type InitializerInput, type NodeInput } from "../twin/onnx-writer.js";
+import { twin } from "../twin/twin.js";
+
+const SHAPE = [1, 3, 14, 18];
+
+/** Layers as wide as real ones, so that whole blocks of channels occur; 24 channels leave half a block of sixteen. */
+class Wide {
+  readonly nodes: NodeInput[] = [];
+  readonly initializers: Record<string, InitializerInput> = {};
+  #random = noise(7);
+
+  weights(name: string, ...dims: number[]): string {
+    const fan = dims.slice(1).reduce((a, b) => a * b, 1);
+    const data = Array.from({ length: dims[0]! * fan }, () => this.#random() / Math.sqrt(fan / 3));
+    this.initializers[name] = { dims, data };
+    return name;
+  }
+  node(op: string, inputs: string[], y: string, attributes: NodeInput["attributes"] = {}, more: string[] = []): string {
+    this.nodes.push({ op, name: y, inputs, outputs: [y, ...more], attributes });
+    return y;
+  }
+  conv(x: string, y: string, from: number, to: number, kernel = 1, stride = 1, group = 1): string {
+    const pad = Math.floor(kernel / 2);
+    const words = [x, this.weights(`${y}.w`, to, from / group, kernel, kernel), this.weights(`${y}.b`, to)];
+    return this.node("Conv", words, y, {
+      kernel_shape: [kernel, kernel],
+      strides: [stride, stride],
+      pads: [pad, pad, pad, pad],
+      group,
+    });
+  }
+  relu(x: string): string {
+    return this.node("Relu", [x], `${x}.relu`);
+  }
+  finish(x: string, channels: number): Uint8Array {
+    const pooled = this.node("Flatten", [this.node("GlobalAveragePool", [x], "pooled")], "flat");
+    this.node("Gemm", [pooled, this.weights("head", channels, 5)], "scores");
+    const { nodes, initializers } = this;
+    return buildModel({
+      inputs: [{ name: "image", dims: ["N", ...SHAPE.slice(1)] }],
+      nodes,
+      initializers,
+      outputs: ["scores"],
+      opset: 13,
+    });
+  }
+}
+
+const window = { kernel_shape: [2, 2], strides: [2, 2] };
+const NETWORKS: Record<string, (w: Wide) => Uint8Array> = {
+  "a residual network with stride": (w) => {
+    const stem = w.relu(w.conv("image", "stem", 3, 16, 3, 2));
+    const branch = w.conv(w.relu(w.conv(stem, "one", 16, 16, 3)), "two", 16, 32, 3, 2);
+    const sum = w.relu(w.node("Add", [branch, w.conv(stem, "short", 16, 32, 1, 2)], "sum"));
+    const next = w.node("Add", [w.conv(sum, "three", 32, 32, 3), sum], "again");
+    return w.finish(w.relu(next), 32);
+  },
+  "an inverted residual of 24 channels": (w) => {
+    const stem = w.node("Clip", [w.conv("image", "stem", 3, 24, 3)], "stem6", { min: 0, max: 6 });
+    const wide = w.relu(w.conv(stem, "expand", 24, 96));
+    const deep = w.relu(w.conv(wide, "depthwise", 96, 96, 3, 2, 96));
+    const narrow = w.conv(deep, "project", 96, 24);
+    const back = w.conv(w.relu(w.conv(narrow, "expand2", 24, 48)), "project2", 48, 24);
+    return w.finish(w.node("Add", [narrow, back], "sum"), 24);
+  },
+  "concatenation, split and both pools": (w) => {
+    const stem = w.relu(w.conv("image", "stem", 3, 32, 3));
+    const pooled = w.node("MaxPool", [stem], "max", window);
+    const joined = w.node("Concat", [w.conv(pooled, "a", 32, 16), w.relu(w.conv(pooled, "b", 32, 32, 3))], "joined", {
+      axis: 1,
+    });
+    w.initializers.sizes = { dims: [2], data: [16, 32], type: "int64" };
+    w.node("Split", [joined, "sizes"], "first", { axis: 1 }, ["second"]);
+    const mean = w.node("AveragePool", ["second"], "mean", window);
+    const top = w.node("MaxPool", [w.relu(w.conv("first", "c", 16, 32, 3))], "top", {
+      kernel_shape: [3, 3],
+      strides: [2, 2],
+    });
+    return w.finish(w.node("Add", [w.conv(top, "d", 32, 32), mean], "both"), 32);
+  },
+};
+
+describe("an explanation in the blocked layout is what the twin says", () => {
+  it.each(Object.keys(NETWORKS))("of %s", async (name) => {
+    const model = NETWORKS[name]!(new Wide());
+    const random = noise(3);
+    const frames = [0, 1, 2].map(() => Float64Array.from({ length: 3 * 14 * 18 }, () => random() * 2));
+    for (const method of ["r-lrp", "r-lrp-constant", "r-lrp-absolute"] as const) {
+      const options = { method, low: [-2], high: [2], channelAxis: 1 };
+      const explained = await explainFrames(model, frames, SHAPE, options);
+      frames.forEach((frame, n) => {
+        const expected = twin(model, frame, SHAPE, options);
+        expect(relativeError(explained[n]!.logits, expected.logits)).toBeLessThan(1e-4);
+        expect(relativeError(explained[n]!.relevance, expected.relevance), `${method} frame ${n}`).toBeLessThan(1e-4);
+      });
+    }
+  });
+});
+
+describe("keepBlocked", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "blocked-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const counts = (file: Uint8Array): Record<string, number> => {
+    const { graph } = ModelProto.decode(file) as unknown as ModelMessage;
+    const found: Record<string, number> = {};
+    for (const { opType } of graph!.node!) found[opType] = (found[opType] ?? 0) + 1;
+    return found;
+  };
+
+  it("leaves few of the returns to the plain layout, and no operator out", async () => {
+    const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
+    const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
+    const ort = createRequire(import.meta.url)("onnxruntime-node") as typeof import("onnxruntime-node");
+    const saved = join(folder, "optimised.onnx");
+    const session = await ort.InferenceSession.create(toOnnx(program), {
+      graphOptimizationLevel: "all",
+      optimizedModelFilePath: saved,
+      logSeverityLevel: 4,
+    });
+    await session.release();
+    const [before, after] = [counts(readFileSync(saved)), counts(keepBlocked(readFileSync(saved)))];
+    expect(before.ReorderOutput).toBeGreaterThan(8);
+    expect(after.ReorderOutput!).toBeLessThanOrEqual(before.ReorderOutput! / 2);
+    for (const op of ["Conv", "Abs", "Div", "Mul", "Add", "ReduceMean", "Relu"]) expect(after[op]).toBe(before[op]);
+  });
+
+  it("leaves a graph without blocked operators as it is", () => {
+    const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
+    const plain = toOnnx(tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 }));
+    expect(counts(keepBlocked(plain))).toEqual(counts(plain));
+  });
+});
