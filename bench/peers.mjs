@@ -1,0 +1,134 @@
+/**
+ * Forward + R-LRP beside our own forward pass and beside PyTorch's gradient × input, zennit and Captum, in one run: the same
+ * networks, threads and batch; each contender in a process of its own, taking turns, so that noise hits all alike.
+ *
+ *   npm run build && node bench/peers.mjs [--networks vgg16,resnet50] [--batch 4] [--rounds 7] [--threads 2]
+ *                                         [--python PATH] [--json FILE]
+ *
+ * Fetches torch, torchvision, zennit, captum and onnx from PyPI into the user's cache folder the first time (3 GB);
+ * --python names an interpreter that has them already.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, homedir, tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { markdown, median, ratios } from "./peers/report.mjs";
+
+const here = path.dirname(new URL(import.meta.url).pathname);
+const PACKAGES = ["torch", "torchvision", "zennit", "captum", "onnx"];
+const KNOWN = ["vgg16", "vgg19", "resnet50", "mobilenet_v2"];
+const OURS = ["forward", "r-lrp", "r-lrp-constant", "r-lrp-absolute"];
+const PEERS = ["forward", "gradient-x-input", "zennit", "captum"];
+
+const { values: args } = parseArgs({
+  options: {
+    networks: { type: "string", default: KNOWN.join(",") },
+    batch: { type: "string", default: "4" },
+    rounds: { type: "string", default: "7" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    python: { type: "string" },
+    json: { type: "string" },
+  },
+});
+const whole = (name) => {
+  const value = Number(args[name]);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  console.error(`--${name} ${args[name]} is not a whole number; give 1 or more.`);
+  process.exit(2);
+};
+const [batch, rounds, threads] = [whole("batch"), whole("rounds"), whole("threads")];
+const networks = args.networks.split(",");
+const odd = networks.find((n) => !KNOWN.includes(n));
+if (odd !== undefined) {
+  console.error(`--networks names ${odd}; known are ${KNOWN.join(", ")}.`);
+  process.exit(2);
+}
+
+function pythonWithPeers() {
+  if (args.python) return args.python;
+  const home = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "video-explainer", "peers");
+  const python = path.join(home, "bin", "python");
+  if (!existsSync(path.join(home, ".complete"))) {
+    console.error(`fetching ${PACKAGES.join(", ")} into ${home}`);
+    mkdirSync(path.dirname(home), { recursive: true });
+    execFileSync("python3", ["-m", "venv", "--clear", home], { stdio: "inherit" });
+    execFileSync(python, ["-m", "pip", "install", "--quiet", ...PACKAGES], { stdio: "inherit" });
+    writeFileSync(path.join(home, ".complete"), "");
+  }
+  return python;
+}
+
+/** A contender that waits for its turn. */
+async function start(name, command, words) {
+  const child = spawn(command, words, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${name} ended early; its words are above`);
+    return value;
+  };
+  if ((await next()) !== "ready") throw new Error(`${name} did not start`);
+  return {
+    name,
+    times: [],
+    async run() {
+      child.stdin.write("run\n");
+      this.times.push(Number(await next()));
+    },
+    async end() {
+      child.stdin.write("end\n");
+      return JSON.parse(await next());
+    },
+  };
+}
+
+async function measure(network, python, folder) {
+  const model = path.join(folder, `${network}.onnx`);
+  execFileSync(python, [path.join(here, "peers/contender.py"), "export", network, "--output", model], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const words = ["--batch", String(batch), "--threads", String(threads)];
+  const contenders = [];
+  for (const method of OURS)
+    contenders.push(
+      await start(`ours ${method}`, process.execPath, [
+        "--expose-gc",
+        path.join(here, "peers/contender.mjs"),
+        method,
+        model,
+        String(batch),
+        String(threads),
+        "onnxruntime",
+      ]),
+    );
+  for (const peer of PEERS)
+    contenders.push(await start(peer, python, [path.join(here, "peers/contender.py"), peer, network, ...words]));
+  for (let round = 0; round < rounds; round++)
+    for (const contender of contenders) {
+      process.stderr.write(`\r${network}: round ${round + 1} of ${rounds}, ${contender.name.padEnd(24)}`);
+      await contender.run();
+    }
+  process.stderr.write("\n");
+  const rows = [];
+  for (const contender of contenders)
+    rows.push({
+      name: contender.name,
+      msPerFrame: median(contender.times) / batch,
+      bestMsPerFrame: Math.min(...contender.times) / batch,
+      ...(await contender.end()),
+    });
+  return { network, rows, ratios: ratios(rows) };
+}
+
+const folder = mkdtempSync(path.join(tmpdir(), "peers-"));
+try {
+  const python = pythonWithPeers();
+  const results = [];
+  for (const network of networks) results.push(await measure(network, python, folder));
+  console.log(markdown(results, { batch, rounds, threads }));
+  if (args.json) writeFileSync(args.json, `${JSON.stringify({ batch, rounds, threads, results }, undefined, 2)}\n`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
