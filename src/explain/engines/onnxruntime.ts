@@ -90,9 +90,10 @@ async function blockedSession(
   file: Uint8Array,
   options: SessionOptions,
 ): Promise<InferenceSession | undefined> {
-  const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
-  const at = (name: string): string => path.join(folder, name);
+  let folder: string | undefined;
   try {
+    folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
+    const at = (name: string): string => path.join(folder!, name);
     const first = await ort.InferenceSession.create(file, {
       ...options,
       enableProfiling: false,
@@ -111,6 +112,7 @@ async function blockedSession(
   } catch {
     return undefined;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    // The session has mapped its weights: they stay after their file is gone.
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
