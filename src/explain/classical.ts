@@ -1,8 +1,8 @@
 import { ModelError } from "../errors.js";
 import { BoundsBelow } from "./bounds.js";
+import { movedBack } from "./layers/back.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack } from "./layers/max-pool.js";
-import * as moves from "./layers/moves.js";
 import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
 import type { Layer, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
@@ -39,7 +39,8 @@ export function emitClassical(scope: Scope, options: ClassicalOptions): Value {
     if (parts.every((p) => p === undefined)) continue;
     for (const id of layer.outputs) pending.delete(id);
     const [input] = layer.inputs as [TensorId];
-    if (layer.kind === "split") send(input, moves.splitBack(scope, layer, parts));
+    const moved = movedBack(scope, layer, parts);
+    if (moved) for (const [id, r] of moved) send(id, r);
     else if (isWeighted(layer)) {
       const { composite } = options;
       const own = first.has(layer) ? composite.first?.[layer.kind] : undefined;
@@ -83,18 +84,6 @@ function cross(scope: Scope, layer: Layer, r: Value): [TensorId, Value][] {
     }
     case "maxPool":
       return [[input, maxPoolBack(scope, layer, r, "first")]];
-    case "reshape":
-      return [[input, moves.reshapeBack(scope, layer, r)]];
-    case "transpose":
-      return [[input, moves.transposeBack(scope, layer, r)]];
-    case "pad":
-      return [[input, moves.padBack(scope, layer, r)]];
-    case "slice":
-      return [[input, moves.sliceBack(scope, layer, r)]];
-    case "concat": {
-      const back = moves.concatBack(scope, layer, r);
-      return layer.inputs.map((id, k) => [id, back[k]!]);
-    }
   }
   throw new ModelError(
     "model-unsupported",

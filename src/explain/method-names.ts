@@ -14,5 +14,6 @@ export const CLASSICAL_NAMES = [
   "epsilon-gamma-box",
   "epsilon-alpha2-beta1-flat",
 ] as const;
-export const METHOD_NAMES = [...R_LRP_NAMES, ...CLASSICAL_NAMES] as const;
+export const GRADIENT_NAMES = ["gradient-x-input"] as const;
+export const METHOD_NAMES = [...R_LRP_NAMES, ...CLASSICAL_NAMES, ...GRADIENT_NAMES] as const;
 export type MethodName = (typeof METHOD_NAMES)[number];

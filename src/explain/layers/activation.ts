@@ -4,7 +4,10 @@ import type { Attribute } from "../program/program.js";
 import { type Scope, tensorValue } from "./scope.js";
 
 /** Emits a one-to-one function, step by step. */
-export function activationForward(scope: Scope, layer: ActivationLayer): Value {
+export const activationForward = (scope: Scope, layer: ActivationLayer): Value => activationSteps(scope, layer).at(-1)!;
+
+/** The input of a one-to-one function and the result of each step. */
+export function activationSteps(scope: Scope, layer: ActivationLayer): Value[] {
   const { e } = scope;
   const values = [tensorValue(scope, layer.inputs[0]!)];
   for (const step of layer.steps)
@@ -15,7 +18,7 @@ export function activationForward(scope: Scope, layer: ActivationLayer): Value {
         step.operands.map((o) => (typeof o === "number" ? values[o]! : e.weights(o))),
       ),
     );
-  return values.at(-1)!;
+  return values;
 }
 
 function emitStep({ e }: Scope, step: ElementStep, operands: Value[]): Value {

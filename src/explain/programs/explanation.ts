@@ -1,7 +1,9 @@
 import { InputError } from "../../errors.js";
 import { emitClassical } from "../classical.js";
+import { emitGradientTimesInput } from "../gradient.js";
 import { emitForward } from "../layers/forward.js";
 import type { Scope } from "../layers/scope.js";
+import { R_LRP_NAMES } from "../method-names.js";
 import { elements, type Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import type { Emitter, Value } from "../program/emitter.js";
@@ -56,6 +58,7 @@ function emitStart(e: Emitter, scores: Scores, start: MethodOptions["start"], cl
 /** Emits the relevance of the network's input, unscaled, dims of that input. */
 export function emitInputRelevance(scope: Scope, scores: Scores, options: MethodOptions, bounds: InputBounds): Value {
   const start = emitStart(scope.e, scores, options.start, classesOf(scope.network));
+  if (options.method === "gradient-x-input") return emitGradientTimesInput(scope, start);
   const composite = compositeNamed(options.method);
   if (composite) return emitClassical(scope, { composite, start, bounds });
   return emitRelevance(scope, {
@@ -65,6 +68,10 @@ export function emitInputRelevance(scope: Scope, scores: Scores, options: Method
     bounds,
   });
 }
+
+/** Whether a method's numbers are shares: Σ|R| = 1. Others stay as they come, so that they compare with other libraries'. */
+export const givesShares = (method: MethodOptions["method"]): boolean =>
+  (R_LRP_NAMES as readonly string[]).includes(method);
 
 /** Scales a map to Σ|R| = 1 over each frame; an all-zero map stays zero. Also gives `Σ|R|` before, `[N, 1, …]`. */
 export function emitShares(e: Emitter, map: Value, rank: number): { shares: Value; total: Value } {

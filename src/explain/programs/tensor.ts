@@ -2,9 +2,8 @@ import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
-import { compositeNamed } from "../rules/classical/composites.js";
 import { emitBounds } from "./bounds.js";
-import { classesOf, emitInputRelevance, emitScores, emitShares } from "./explanation.js";
+import { classesOf, emitInputRelevance, emitScores, emitShares, givesShares } from "./explanation.js";
 
 /** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
 export interface InputRange {
@@ -30,8 +29,7 @@ export function tensorProgram(network: Network, options: MethodOptions, range: I
   e.output(scores.logits, "logits", "float32", [-1, classes]);
   e.output(scores.probabilities, "probabilities", "float32", [-1, classes]);
   e.output(scores.target, "target", "int64", [-1]);
-  // Numbers of classical methods are those that other libraries give.
-  const relevance = compositeNamed(options.method) ? map : emitShares(e, map, dims.length).shares;
+  const relevance = givesShares(options.method) ? emitShares(e, map, dims.length).shares : map;
   e.output(relevance, "relevance", "float32", dims);
   return e.finish();
 }
