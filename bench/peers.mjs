@@ -123,12 +123,15 @@ async function measure(network, python, folder) {
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), "peers-"));
+const results = [];
 try {
   const python = pythonWithPeers();
-  const results = [];
-  for (const network of networks) results.push(await measure(network, python, folder));
-  console.log(markdown(results, { batch, rounds, threads }));
-  if (args.json) writeFileSync(args.json, `${JSON.stringify({ batch, rounds, threads, results }, undefined, 2)}\n`);
+  for (const network of networks) {
+    results.push(await measure(network, python, folder));
+    // After each network: a fault in the last does not lose the first.
+    if (args.json) writeFileSync(args.json, `${JSON.stringify({ batch, rounds, threads, results }, undefined, 2)}\n`);
+  }
 } finally {
+  if (results.length > 0) console.log(markdown(results, { batch, rounds, threads }));
   rmSync(folder, { recursive: true, force: true });
 }

@@ -24,7 +24,13 @@ const row = (cells) => `| ${cells.join(" | ")} |`;
 export function markdown(results, { batch, rounds, threads }) {
   const times = results.flatMap(({ network, rows }) =>
     rows.map((r) =>
-      row([network, r.name, r.msPerFrame.toFixed(1), r.bestMsPerFrame.toFixed(1), String(Math.round(r.peakMib))]),
+      row([
+        network,
+        r.finite === false ? `${r.name} (gave NaN)` : r.name,
+        r.msPerFrame.toFixed(1),
+        r.bestMsPerFrame.toFixed(1),
+        String(Math.round(r.peakMib)),
+      ]),
     ),
   );
   const names = Object.keys(results[0].ratios.fasterThan);

@@ -1,0 +1,44 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+// @ts-expect-error plain JavaScript, as the other scripts of bench/
+import { markdown, median, ratios } from "../../bench/peers/report.mjs";
+
+const rows = [
+  { name: "ours forward", msPerFrame: 10, bestMsPerFrame: 9, peakMib: 100 },
+  { name: "ours r-lrp", msPerFrame: 25, bestMsPerFrame: 24, peakMib: 200 },
+  { name: "forward", msPerFrame: 20, bestMsPerFrame: 20, peakMib: 300 },
+  { name: "zennit", msPerFrame: 100, bestMsPerFrame: 90, peakMib: 800 },
+  { name: "captum", msPerFrame: 50, bestMsPerFrame: 40, peakMib: 400, finite: false },
+];
+
+describe("the report of bench/peers.mjs", () => {
+  it("compares with our own forward pass and with each peer, not with the peers' forward", () => {
+    expect(ratios(rows)).toEqual({
+      overOwnForward: 2.5,
+      fasterThan: { zennit: 4, captum: 2 },
+      memoryOfPeer: { zennit: 0.25, captum: 0.5 },
+    });
+  });
+
+  it("takes the middle of the rounds", () => {
+    expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2.5]);
+  });
+
+  it("says which peer gave no numbers", () => {
+    const text = markdown([{ network: "vgg16", rows, ratios: ratios(rows) }], { batch: 4, rounds: 3, threads: 2 });
+    expect(text).toContain("| vgg16 | captum (gave NaN) | 50.0 | 40.0 | 400 |");
+    expect(text).toContain("| vgg16 | 2.50 | 4.0× | 2.0× | 0.25 | 0.50 |");
+  });
+});
+
+describe("bench/peers.mjs refuses, in one sentence,", () => {
+  const script = fileURLToPath(new URL("../../bench/peers.mjs", import.meta.url));
+  it.each([
+    [["--networks", "lenet"], "--networks names lenet; known are vgg16, vgg19, resnet50, mobilenet_v2.\n"],
+    [["--rounds", "0"], "--rounds 0 is not a whole number; give 1 or more.\n"],
+  ])("%j", (words, sentence) => {
+    const ended = spawnSync(process.execPath, [script, ...words], { encoding: "utf8" });
+    expect(ended).toMatchObject({ status: 2, stderr: sentence, stdout: "" });
+  });
+});
