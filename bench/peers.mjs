@@ -22,7 +22,20 @@ const KNOWN = ["vgg16", "vgg19", "resnet50", "mobilenet_v2"];
 const OURS = ["forward", "r-lrp", "r-lrp-constant", "r-lrp-absolute"];
 const PEERS = ["forward", "gradient-x-input", "zennit", "captum"];
 
-const { values: args } = parseArgs({
+const USAGE = `node bench/peers.mjs [--networks ${KNOWN.join(",")}] [--batch 4] [--rounds 7] [--threads ${availableParallelism()}]
+                     [--python PATH] [--json FILE]`;
+
+/** The options, or the sentence that says which is wrong. */
+function parse(config) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    console.error(`${error.message.split(". ")[0]}; usage: ${USAGE}`);
+    return process.exit(2);
+  }
+}
+
+const { values: args } = parse({
   options: {
     networks: { type: "string", default: KNOWN.join(",") },
     batch: { type: "string", default: "4" },
@@ -30,8 +43,13 @@ const { values: args } = parseArgs({
     threads: { type: "string", default: String(availableParallelism()) },
     python: { type: "string" },
     json: { type: "string" },
+    help: { type: "boolean", default: false },
   },
 });
+if (args.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const whole = (name) => {
   const value = Number(args[name]);
   if (Number.isSafeInteger(value) && value >= 1) return value;
@@ -104,9 +122,17 @@ async function measure(network, python, folder) {
       ]),
     );
   for (const peer of PEERS)
-    contenders.push(await start(peer, python, [path.join(here, "peers/contender.py"), peer, network, ...words]));
+    try {
+      contenders.push(await start(peer, python, [path.join(here, "peers/contender.py"), peer, network, ...words]));
+    } catch (error) {
+      console.error(`${network}: without ${peer} (${error.message})`);
+    }
   for (let round = 0; round < rounds; round++)
-    for (const contender of contenders) {
+    // Another one begins each round: nobody always follows the same one.
+    for (const contender of [
+      ...contenders.slice(round % contenders.length),
+      ...contenders.slice(0, round % contenders.length),
+    ]) {
       process.stderr.write(`\r${network}: round ${round + 1} of ${rounds}, ${contender.name.padEnd(24)}`);
       await contender.run();
     }

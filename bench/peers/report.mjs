@@ -8,7 +8,8 @@ export function median(values) {
 /** What forward + r-lrp costs over our own forward pass, and how many times faster than each peer it is. */
 export function ratios(rows) {
   const time = (name) => rows.find((row) => row.name === name).msPerFrame;
-  const peers = rows.filter((row) => !row.name.startsWith("ours ") && row.name !== "forward");
+  // Numbers that are not finite are no explanation to be faster than.
+  const peers = rows.filter((row) => !row.name.startsWith("ours ") && row.name !== "forward" && row.finite !== false);
   return {
     overOwnForward: time("ours r-lrp") / time("ours forward"),
     fasterThan: Object.fromEntries(peers.map((row) => [row.name, row.msPerFrame / time("ours r-lrp")])),
@@ -33,17 +34,19 @@ export function markdown(results, { batch, rounds, threads }) {
       ]),
     ),
   );
-  const names = Object.keys(results[0].ratios.fasterThan);
+  const names = [...new Set(results.flatMap((r) => Object.keys(r.ratios.fasterThan)))];
+  const cell = (value, text) => (value === undefined ? "" : text(value));
   const lines = results.map(({ network, ratios: r }) =>
     row([
       network,
       r.overOwnForward.toFixed(2),
-      ...names.map((name) => `${r.fasterThan[name].toFixed(1)}×`),
-      ...names.map((name) => r.memoryOfPeer[name].toFixed(2)),
+      ...names.map((name) => cell(r.fasterThan[name], (v) => `${v.toFixed(1)}×`)),
+      ...names.map((name) => cell(r.memoryOfPeer[name], (v) => v.toFixed(2))),
     ]),
   );
   return [
-    `Batch ${batch}, ${threads} threads, median of ${rounds} rounds; milliseconds a frame.`,
+    `Batch ${batch} (ours frame by frame, as the worker runs networks of this size), ${threads} threads, median of ${rounds} rounds;`,
+    "milliseconds a frame. A peer marked NaN gave numbers that are not finite.",
     "",
     row(["network", "contender", "median", "best", "peak MiB"]),
     row(["---", "---", "---:", "---:", "---:"]),

@@ -169,7 +169,7 @@ export const attributeCommand = (): Command =>
     .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 999), 0)
     .option(
       "--output <file>",
-      "write the relevance here: .npy, float32, same shape as the input, sum of |R| = 1 a frame",
+      "write the relevance here: .npy, float32, same shape as the input; for R-LRP sum of |R| = 1 a frame",
     )
     .addHelpText(
       "after",

@@ -113,7 +113,8 @@ export const compileCommand = (): Command =>
     .addHelpText(
       "after",
       `
-With --input tensor the file gives logits, probabilities, target and relevance (dims of the input, sum of |R| = 1 a frame).
+With --input tensor the file gives logits, probabilities, target and relevance (dims of the input; for R-LRP
+sum of |R| = 1 a frame).
 With --input frames it takes frames and scale (float32 [N]; 0: each frame's own) and gives the classification, the shares by
 grid cell and an 8-bit heatmap (128: zero).
 

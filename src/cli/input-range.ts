@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { InputError } from "../errors.js";
+import { R_LRP_NAMES } from "../explain/method-names.js";
 import type { LoadedModel } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
 import { inputValues } from "../explain/programs/frames.js";
@@ -14,9 +15,17 @@ export const numbers = (text: string): number[] => {
 };
 
 export interface RangeOptions {
+  method: MethodOptions["method"];
   inputRule: MethodOptions["inputRule"];
   low?: number[];
   high?: number[];
+}
+
+/** What measures a pixel against the darkest and brightest it could be, if anything does. */
+function boundedBy({ method, inputRule }: RangeOptions): string | undefined {
+  if (method === "epsilon-gamma-box") return `the method "${method}"`;
+  const shares = (R_LRP_NAMES as readonly string[]).includes(method);
+  return shares && inputRule === "bounded" ? 'the input rule "bounded"' : undefined;
 }
 
 /** Pixel 0 and 255 as the model sees them: given, or from the card. */
@@ -27,10 +36,11 @@ export function rangeOf(options: RangeOptions, model: LoadedModel): InputRange {
   const fromCard = (pixel: number): number[] | undefined => p && inputValues(p, pixel);
   const low = options.low ?? fromCard(0);
   const high = options.high ?? fromCard(255);
-  if (options.inputRule === "bounded" && (!low || !high))
+  const wanting = boundedBy(options);
+  if (wanting && (!low || !high))
     throw new InputError(
       "range",
-      `the input rule "bounded" needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}.`,
+      `${wanting} needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}.`,
     );
   for (const [name, values] of [
     ["--low", low],
