@@ -4,6 +4,7 @@ import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
 import type { MethodOptions } from "../explain/options.js";
 import { pictureReaders } from "../explain/relevance.js";
+import { compositeNamed } from "../explain/rules/classical/composites.js";
 import { inputRuleOption, methodOption } from "./arguments.js";
 import { table } from "./table.js";
 
@@ -34,10 +35,25 @@ const RULES: Partial<Record<Layer["kind"], string>> = {
   softmax: "none (gate)",
 };
 
-function rows(model: LoadedModel, { method, inputRule }: InspectOptions): Row[] {
+/** Rule of each layer under a method. */
+function ruleOf(layer: Layer, readsPicture: boolean, { method, inputRule }: InspectOptions): string {
+  const weighted = layer.kind === "conv" || layer.kind === "dense";
+  if (method === "gradient-x-input") return "gradient";
+  const composite = compositeNamed(method);
+  if (composite) {
+    if (weighted) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
+    const shared = layer.kind === "averagePool" || layer.kind === "mean" || layer.kind === "add";
+    return shared ? "by share" : (RULES[layer.kind] ?? "moved back");
+  }
+  if (readsPicture) return inputRule;
+  return weighted || layer.kind === "averagePool" || layer.kind === "mean"
+    ? method
+    : (RULES[layer.kind] ?? "moved back");
+}
+
+function rows(model: LoadedModel, options: InspectOptions): Row[] {
   const { network } = model;
   const first = pictureReaders(network);
-  const linear = new Set<Layer["kind"]>(["conv", "dense", "averagePool", "mean"]);
   const shapes = (ids: readonly number[]) => ids.map((id) => network.shapes.get(id)!.slice(1));
   return network.layers.map((layer) => ({
     name: layer.name,
@@ -46,7 +62,7 @@ function rows(model: LoadedModel, { method, inputRule }: InspectOptions): Row[] 
     input: shapes(layer.inputs),
     output: shapes(layer.outputs),
     ...costOf(network, layer),
-    rule: first.has(layer) ? inputRule : linear.has(layer.kind) ? method : (RULES[layer.kind] ?? "moved back"),
+    rule: ruleOf(layer, first.has(layer), options),
   }));
 }
 

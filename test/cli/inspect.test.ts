@@ -47,6 +47,14 @@ describe("inspect", () => {
     expect(rules).not.toContain("r-lrp");
   });
 
+  it("shows the rules that a composite puts together", async () => {
+    const { layers } = JSON.parse((await runCli(["inspect", CNN, "--json", "--method", "epsilon-gamma-box"])).stdout);
+    const rules = layers.filter((l: { parameters: number }) => l.parameters > 0).map((l: { rule: string }) => l.rule);
+    expect(rules[0]).toBe("box");
+    expect(rules.at(-1)).toBe("epsilon");
+    expect(rules.slice(1, -1).every((rule: string) => rule === "gamma" || rule === "epsilon")).toBe(true);
+  });
+
   it("names every node that stands in the way of an explanation", async () => {
     const file = join(folder, "odd.onnx");
     const nodes = [node("Det", ["image"], ["a"]), node("NonZero", ["a"], ["y"])];
