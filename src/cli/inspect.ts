@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { isLinear } from "../explain/layers/linear.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
@@ -29,6 +30,8 @@ interface Row {
 const RULES: Partial<Record<Layer["kind"], string>> = {
   activation: "passes",
   scale: "passes",
+  norm: "passes",
+  lrn: "passes",
   maxPool: "to the winner",
   add: "by |share|",
   gate: "to the signal",
@@ -42,13 +45,11 @@ function ruleOf(layer: Layer, readsPicture: boolean, { method, inputRule }: Insp
   const composite = compositeNamed(method);
   if (composite) {
     if (weighted) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
-    const shared = layer.kind === "averagePool" || layer.kind === "mean" || layer.kind === "add";
+    const shared = isLinear(layer) || layer.kind === "add";
     return shared ? "by share" : (RULES[layer.kind] ?? "moved back");
   }
   if (readsPicture) return inputRule;
-  return weighted || layer.kind === "averagePool" || layer.kind === "mean"
-    ? method
-    : (RULES[layer.kind] ?? "moved back");
+  return isLinear(layer) ? method : (RULES[layer.kind] ?? "moved back");
 }
 
 function rows(model: LoadedModel, options: InspectOptions): Row[] {

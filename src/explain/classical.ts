@@ -3,7 +3,7 @@ import { BoundsBelow } from "./bounds.js";
 import { movedBack } from "./layers/back.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack } from "./layers/max-pool.js";
-import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
+import { type Scope, tensorValue } from "./layers/scope.js";
 import type { Layer, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
 import { nonNegative, pictureReaders } from "./relevance.js";
@@ -73,10 +73,11 @@ function cross(scope: Scope, layer: Layer, r: Value): [TensorId, Value][] {
   const [input] = layer.inputs as [TensorId];
   switch (layer.kind) {
     case "activation":
+    case "lrn":
+    case "norm":
     case "scale":
       return [[input, r]];
     case "gate":
-      if (shapeOf(scope, input).join() !== shapeOf(scope, layer.outputs[0]!).join()) break;
       return [[input, r]];
     case "add": {
       const share = e.div(r, stabilized(e, tensorValue(scope, layer.outputs[0]!)));

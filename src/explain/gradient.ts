@@ -1,7 +1,9 @@
 import { ModelError } from "../errors.js";
 import { movedBack } from "./layers/back.js";
 import { isLinear, linearTransposed } from "./layers/linear.js";
+import { lrnGradient } from "./layers/lrn.js";
 import { maxPoolBack } from "./layers/max-pool.js";
+import { normGradient } from "./layers/norm.js";
 import { type Scope, shapeOf, tensorValue } from "./layers/scope.js";
 import { activationGradient } from "./layers/slope.js";
 import type { Layer, TensorId } from "./network/network.js";
@@ -42,6 +44,10 @@ function back(scope: Scope, layer: Layer, g: Value): [TensorId, Value][] {
       const { dims, data } = layer.factor;
       return [[input, e.mul(g, e.tensor(data, dims.length === 0 ? [] : [1, ...dims]))]];
     }
+    case "lrn":
+      return [[input, lrnGradient(scope, layer, g)]];
+    case "norm":
+      return [[input, normGradient(scope, layer, g)]];
     case "add":
       return layer.inputs.map((id) => [id, g]);
     case "maxPool":

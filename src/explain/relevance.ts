@@ -1,5 +1,6 @@
 import { ModelError } from "../errors.js";
 import { BoundsBelow } from "./bounds.js";
+import { gatherBack } from "./layers/gather.js";
 import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "./layers/linear.js";
 import { maxPoolBack, tiles } from "./layers/max-pool.js";
 import * as moves from "./layers/moves.js";
@@ -107,19 +108,15 @@ class Descent {
     if (isLinear(layer)) return this.#crossLinear(layer, this.#unsigned(output, message));
     switch (layer.kind) {
       case "activation":
+      case "lrn":
         return this.#send(input, this.#oneToOne(output, message));
+      case "norm":
       case "scale": {
         const passed = this.#oneToOne(output, message);
         const slope = passed.form === "unsigned" ? moves.scaleSlope(scope, layer) : undefined;
         return this.#send(input, slope ? { ...passed, value: scope.e.mul(passed.value, slope) } : passed);
       }
       case "gate": {
-        // The signal may be broadcast by its gate, never the other way round.
-        if (shapeOf(scope, input).join() !== shapeOf(scope, output).join())
-          throw new ModelError(
-            "model-unsupported",
-            `node "${layer.name}" (operator ${layer.operator}) cannot be explained: its gate is larger than its signal.`,
-          );
         // A gate that is closed hides the sign of its signal: unsigned relevance there is that of a zero, which counts as positive.
         const passed = message.form === "unsigned" ? this.#signed(output, message) : this.#oneToOne(output, message);
         return this.#send(input, passed);
@@ -145,6 +142,10 @@ class Descent {
       case "slice": {
         const settled = this.#settle(output, message);
         return this.#send(input, { ...settled, value: moves.sliceBack(scope, layer, settled.value) });
+      }
+      case "gather": {
+        const settled = this.#settle(output, message);
+        return this.#send(input, { ...settled, value: gatherBack(scope, layer, settled.value) });
       }
       case "concat": {
         const settled = this.#settle(output, message);
@@ -270,6 +271,9 @@ class Descent {
 const PASSES_PIXELS = new Set<Layer["kind"]>([
   "activation",
   "scale",
+  "norm",
+  "lrn",
+  "gather",
   "reshape",
   "transpose",
   "pad",
@@ -301,6 +305,8 @@ const KEEPS_SIGN = new Set<Layer["kind"]>([
   "maxPool",
   "averagePool",
   "mean",
+  "resize",
+  "gather",
   "reshape",
   "transpose",
   "slice",
@@ -320,7 +326,8 @@ export function nonNegative({ network }: Scope): Set<TensorId> {
         last.op === "Sigmoid" ||
         last.op === "HardSigmoid" ||
         (last.op === "Clip" && (last.attributes.min ?? -1) >= 0));
-    const folded = (layer.kind === "averagePool" || layer.kind === "mean") && layer.factor !== undefined;
+    const folded =
+      (layer.kind === "averagePool" || layer.kind === "mean" || layer.kind === "resize") && layer.factor !== undefined;
     if (clipped || (KEEPS_SIGN.has(layer.kind) && !folded && layer.inputs.every((id) => known.has(id))))
       for (const id of layer.outputs) known.add(id);
   }

@@ -1,4 +1,4 @@
-import type { AveragePoolLayer, MeanLayer, Window } from "../network/network.js";
+import type { AveragePoolLayer, MeanLayer, ResizeLayer, Window } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
@@ -50,22 +50,24 @@ const sums = (scope: Scope, layer: AveragePoolLayer, a: Value): Value => {
   return e.conv(a, e.weights(ones(channelsOf(scope, layer), layer)), undefined, window, channelsOf(scope, layer));
 };
 
+type WithFolded = AveragePoolLayer | MeanLayer | ResizeLayer;
+
 /** One value an element of axis 1, broadcastable against the layer's output. */
-function channelwise(scope: Scope, layer: AveragePoolLayer | MeanLayer, values: Float32Array): Value {
+function channelwise(scope: Scope, layer: WithFolded, values: Float32Array): Value {
   const dims = shapeOf(scope, layer.outputs[0]!).map((_, k) => (k === 1 ? values.length : 1));
   return scope.e.tensor(values, dims);
 }
 
 type WeightMap = (w: number) => number;
 const same: WeightMap = (w) => w;
-const scaled = (scope: Scope, layer: AveragePoolLayer | MeanLayer, z: Value, map: WeightMap): Value =>
+export const channelScaled = (scope: Scope, layer: WithFolded, z: Value, map: WeightMap): Value =>
   layer.factor ? scope.e.mul(z, channelwise(scope, layer, layer.factor.map(map))) : z;
-const shifted = (scope: Scope, layer: AveragePoolLayer | MeanLayer, z: Value): Value =>
+export const channelShifted = (scope: Scope, layer: WithFolded, z: Value): Value =>
   layer.shift ? scope.e.add(z, channelwise(scope, layer, layer.shift)) : z;
 
 /** The average of `a` with the folded factor mapped, without the shift. */
 export const averagePoolWith = (scope: Scope, layer: AveragePoolLayer, a: Value, map: WeightMap): Value =>
-  scaled(scope, layer, averagePool(scope, layer, a), map);
+  channelScaled(scope, layer, averagePool(scope, layer, a), map);
 
 /** Engines merge a padding layer into the pool that reads it, and then refuse padding as long as the kernel. */
 function followsLongPadding(scope: Scope, layer: AveragePoolLayer): boolean {
@@ -93,7 +95,7 @@ function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
 }
 
 export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value =>
-  shifted(scope, layer, averagePoolWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
+  channelShifted(scope, layer, averagePoolWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
 
 /** `Σ_j γ_j g_j / n_j` over the windows that hold each element. */
 export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
@@ -101,7 +103,7 @@ export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: 
   const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const share = counts(scope, layer);
-  const weighted = scaled(scope, layer, g, same);
+  const weighted = channelScaled(scope, layer, g, same);
   const spread = e.mul(weighted, uniform(share.data) ? e.number(share.data[0]!) : e.tensor(share.data, share.dims));
   const covered = [0, 1].map(
     (k) => ([outHeight, outWidth][k]! - 1) * layer.strides[k]! + layer.dilations[k]! * (layer.kernel[k]! - 1) + 1,
@@ -123,17 +125,17 @@ export const meanWith = (scope: Scope, layer: MeanLayer, a: Value, map: WeightMa
   const { e } = scope;
   const spatial = layer.keepDims && layer.axes.join() === "2,3" && shapeOf(scope, layer.inputs[0]!).length === 4;
   const mean = spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
-  return scaled(scope, layer, mean, map);
+  return channelScaled(scope, layer, mean, map);
 };
 export const meanForward = (scope: Scope, layer: MeanLayer): Value =>
-  shifted(scope, layer, meanWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
+  channelShifted(scope, layer, meanWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
 
 /** `γ g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
 export function meanTransposed(scope: Scope, layer: MeanLayer, g: Value): Value {
   const { e } = scope;
   const shape = shapeOf(scope, layer.inputs[0]!);
   const n = layer.axes.reduce((product, axis) => product * shape[axis]!, 1);
-  const weighted = scaled(scope, layer, g, same);
+  const weighted = channelScaled(scope, layer, g, same);
   const kept = layer.keepDims
     ? weighted
     : e.reshape(

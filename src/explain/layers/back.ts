@@ -1,5 +1,6 @@
 import type { Layer, TensorId } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
+import { gatherBack } from "./gather.js";
 import * as moves from "./moves.js";
 import type { Scope } from "./scope.js";
 
@@ -23,6 +24,8 @@ export function movedBack(
       return [[input, moves.padBack(scope, layer, r)]];
     case "slice":
       return [[input, moves.sliceBack(scope, layer, r)]];
+    case "gather":
+      return [[input, gatherBack(scope, layer, r)]];
     case "split":
       return [[input, moves.splitBack(scope, layer, [...parts])]];
     case "concat": {

@@ -18,11 +18,12 @@ export const denseTransposed = (scope: Scope, layer: DenseLayer, g: Value, weigh
   // Gemm reads the weights of the forward pass the other way round: no second copy of what may be hundreds of megabytes.
   const matrix = shapeOf(scope, layer.outputs[0]!).length === 2;
   return weights.map((w) =>
-    matrix ? e.op("Gemm", [g, e.weights(w)], { transB: { int: 1 } }) : e.matmul(g, e.weights(swap(w))),
+    matrix ? e.op("Gemm", [g, e.weights(w)], { transB: { int: 1 } }) : e.matmul(g, e.weights(swapped(w))),
   );
 };
 
-function swap(weight: Weights): Weights {
+/** The transpose of a matrix. */
+export function swapped(weight: Weights): Weights {
   const [rows, columns] = weight.dims as [number, number];
   const data = new Float32Array(weight.data.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) data[c * rows + r] = weight.data[r * columns + c]!;

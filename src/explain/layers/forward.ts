@@ -4,8 +4,12 @@ import { activationForward } from "./activation.js";
 import { averagePoolForward, meanForward } from "./average-pool.js";
 import { convForward } from "./conv.js";
 import { denseForward } from "./dense.js";
+import { gatherForward } from "./gather.js";
+import { lrnForward } from "./lrn.js";
 import { maxPoolForward } from "./max-pool.js";
 import * as moves from "./moves.js";
+import { normForward } from "./norm.js";
+import { resizeForward } from "./resize.js";
 import type { Scope } from "./scope.js";
 
 /** How each layer kind is emitted. One line registers one. */
@@ -16,14 +20,18 @@ const FORWARD: { [K in Layer["kind"]]: (scope: Scope, layer: Extract<Layer, { ki
   concat: moves.concatForward,
   conv: convForward,
   dense: denseForward,
+  gather: gatherForward,
   gate: moves.multiplyForward,
+  lrn: lrnForward,
   maxPool: maxPoolForward,
   mean: meanForward,
-  multiply: () => {
-    throw new Error("a product that was not told apart into signal and gate reached the compiler");
-  },
+  norm: normForward,
   pad: moves.padForward,
+  pair: () => {
+    throw new Error("an operator on two tensors that no transform knew reached the compiler");
+  },
   reshape: moves.reshapeForward,
+  resize: resizeForward,
   scale: moves.scaleForward,
   slice: moves.sliceForward,
   softmax: moves.softmaxForward,

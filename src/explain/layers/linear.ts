@@ -1,18 +1,27 @@
-import type { AveragePoolLayer, ConvLayer, DenseLayer, Layer, MeanLayer, Weights } from "../network/network.js";
+import type {
+  AveragePoolLayer,
+  ConvLayer,
+  DenseLayer,
+  Layer,
+  MeanLayer,
+  ResizeLayer,
+  Weights,
+} from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { averagePoolTransposed, averagePoolWith, meanTransposed, meanWith } from "./average-pool.js";
 import { convTransposed, convWith } from "./conv.js";
 import { denseTransposed, denseWith } from "./dense.js";
+import { resizeTransposed, resizeWith } from "./resize.js";
 import type { Scope } from "./scope.js";
 
 /** Layers that compute `z_j = Σ_i a_i w_ij + b_j`. */
-export type LinearLayer = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer;
+export type LinearLayer = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer | ResizeLayer;
 /** Linear layers with weights of their own, which may take an input rule. */
 export type WeightedLayer = ConvLayer | DenseLayer;
 
 export const isWeighted = (layer: Layer): layer is WeightedLayer => layer.kind === "conv" || layer.kind === "dense";
 export const isLinear = (layer: Layer): layer is LinearLayer =>
-  isWeighted(layer) || layer.kind === "averagePool" || layer.kind === "mean";
+  isWeighted(layer) || layer.kind === "averagePool" || layer.kind === "mean" || layer.kind === "resize";
 
 const same = (w: number): number => w;
 /** Weights that stay what they are stay one constant of the program. */
@@ -30,6 +39,8 @@ export function linearWith(scope: Scope, layer: LinearLayer, a: Value, map: (w: 
       return averagePoolWith(scope, layer, a, map);
     case "mean":
       return meanWith(scope, layer, a, map);
+    case "resize":
+      return resizeWith(scope, layer, a, map);
   }
 }
 
@@ -40,6 +51,8 @@ export function linearTransposed(scope: Scope, layer: LinearLayer, g: Value): Va
       return averagePoolTransposed(scope, layer, g);
     case "mean":
       return meanTransposed(scope, layer, g);
+    case "resize":
+      return resizeTransposed(scope, layer, g);
     default:
       return weightedTransposed(scope, layer, g, [same])[0]!;
   }

@@ -17,7 +17,7 @@ export const scaleForward = (
 };
 
 /** −1 where the factor is negative; undefined where it never is. */
-export function scaleSlope(scope: Scope, layer: LayerOf<"scale">): Value | undefined {
+export function scaleSlope(scope: Scope, layer: LayerOf<"scale"> | LayerOf<"norm">): Value | undefined {
   if (!layer.factor?.data.some((v) => v < 0)) return undefined;
   const signs = withBatch({ dims: layer.factor.dims, data: layer.factor.data.map((v) => (v < 0 ? -1 : 1)) });
   return scope.e.weights(signs);

@@ -39,6 +39,9 @@ const SLOPES: Record<string, (at: At) => Value> = {
   },
   Sqrt: ({ e, y }) => e.div(e.number(0.5), y),
   Exp: ({ y }) => y,
+  Log: ({ e, x }) => e.div(one(e), x),
+  Abs: ({ e, x }) => e.sign(x),
+  Reciprocal: ({ e, y }) => e.op("Neg", [square(e, y)]),
   Elu: (at) => positiveElse(at, at.e.add(at.y, at.e.number(at.attributes.alpha!))),
   Celu: (at) => positiveElse(at, at.e.op("Exp", [at.e.div(at.x, at.e.number(at.attributes.alpha!))])),
   Selu: (at) => {
@@ -92,7 +95,14 @@ function slopesOf(
 ): (Value | undefined)[] {
   const [a, b] = operands as [Value, Value];
   if (step.op === "Add") return operands.map(() => undefined);
+  if (step.op === "Sub") return [undefined, e.number(-1)];
   if (step.op === "Mul") return [b, a];
+  if (step.op === "Div") return [e.div(one(e), b), e.op("Neg", [e.div(y, b)])];
+  if (step.op === "Max" || step.op === "Min") {
+    // Of two equal ones the first takes the slope.
+    const first = e.cast(e.op(step.op === "Max" ? "GreaterOrEqual" : "LessOrEqual", [a, b]), "float32");
+    return [first, e.sub(one(e), first)];
+  }
   if (step.op === "PRelu") return [e.where(e.less(a, e.number(0)), b, one(e))];
   if (step.op === "Pow") return [e.mul(e.op("Pow", [a, e.sub(b, one(e))]), b)];
   const slope = SLOPES[step.op];

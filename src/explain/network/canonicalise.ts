@@ -2,18 +2,20 @@ import { foldScales } from "./fold-scales.js";
 import type { Network } from "./network.js";
 import { recogniseActivations } from "./recognise-activations.js";
 import { recogniseGates } from "./recognise-gates.js";
+import { recogniseNorms } from "./recognise-norms.js";
 import { stripFinal } from "./strip-final.js";
 
 /** The transforms that bring any imported network to the form that rules are written for, in order. Each is pure. */
 const TRANSFORMS: readonly ((network: Network) => Network)[] = [
   stripFinal,
+  recogniseNorms,
   recogniseActivations,
   recogniseGates,
   foldScales,
 ];
 
 /**
- * Canonical form: no final softmax or sigmoid, spelled-out activations as one layer, gates told from signals, constant
+ * Canonical form: no final softmax or sigmoid, spelled-out activations and norms as one layer, gates told from signals, constant
  * scales folded into the linear layer that they follow. Logits stay what they were.
  */
 export const canonicalise = (network: Network): Network => TRANSFORMS.reduce((n, transform) => transform(n), network);

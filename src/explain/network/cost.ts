@@ -30,6 +30,17 @@ export function costOf(network: Network, layer: Layer): Cost {
       return { parameters: 0, multiplyAdds: outputs * layer.kernel[0] * layer.kernel[1] };
     case "mean":
       return { parameters: 0, multiplyAdds: elements(network.shapes.get(layer.inputs[0]!)!) };
+    case "resize": {
+      const [, , height, width] = network.shapes.get(layer.inputs[0]!)! as [number, number, number, number];
+      const [rows, columns] = [layer.rows.dims[0]!, layer.columns.dims[0]!];
+      const channels = network.shapes.get(layer.outputs[0]!)![1]!;
+      return { parameters: 0, multiplyAdds: channels * (rows * height * width + rows * width * columns) };
+    }
+    case "norm":
+      return {
+        parameters: (layer.factor?.data.length ?? 0) + (layer.shift?.data.length ?? 0),
+        multiplyAdds: layer.factor ? outputs : 0,
+      };
     case "scale":
       return {
         parameters: (layer.factor?.data.length ?? 0) + (layer.shift?.data.length ?? 0),

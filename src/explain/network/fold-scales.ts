@@ -6,14 +6,15 @@ import {
   type MeanLayer,
   makers,
   type Network,
+  type ResizeLayer,
   readers,
   type ScaleLayer,
   type Weights,
 } from "./network.js";
 
-type Linear = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer;
-const isLinear = (layer: Layer | undefined): layer is Linear =>
-  layer?.kind === "conv" || layer?.kind === "dense" || layer?.kind === "averagePool" || layer?.kind === "mean";
+type Linear = ConvLayer | DenseLayer | AveragePoolLayer | MeanLayer | ResizeLayer;
+const LINEAR = new Set<Layer["kind"]>(["conv", "dense", "averagePool", "mean", "resize"]);
+const isLinear = (layer: Layer | undefined): layer is Linear => layer !== undefined && LINEAR.has(layer.kind);
 
 /**
  * Folds constant per-channel scales and shifts (batch norm among them) into the linear layer whose only reader they are: `γ(wa + b) + β = (γw)a + (γb + β)`.
@@ -62,7 +63,7 @@ function fold(linear: Linear, scale: ScaleLayer, dims: readonly number[]): Linea
   const { outputs } = scale;
   const shifted = (before: Float32Array | undefined): Float32Array =>
     shift.map((v, c) => (before?.[c] ?? 0) * factor[c]! + v);
-  if (linear.kind === "averagePool" || linear.kind === "mean")
+  if (linear.kind !== "conv" && linear.kind !== "dense")
     return {
       ...linear,
       outputs,

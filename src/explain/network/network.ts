@@ -55,6 +55,15 @@ export interface MeanLayer extends Base, Folded {
   axes: number[];
   keepDims: boolean;
 }
+/**
+ * Bilinear or other separable interpolation of `[N, C, H, W]`: `z = rows · a · columnsᵀ` for each channel; `rows` is
+ * `[H', H]`, `columns` `[W', W]`, no weight negative.
+ */
+export interface ResizeLayer extends Base, Folded {
+  kind: "resize";
+  rows: Weights;
+  columns: Weights;
+}
 export interface MaxPoolLayer extends Base, Window {
   kind: "maxPool";
 }
@@ -83,9 +92,18 @@ export interface AddLayer extends Base {
 export interface GateLayer extends Base {
   kind: "gate";
 }
-/** A product of two tensors, before it is known which one is a gate. */
-export interface MultiplyLayer extends Base {
-  kind: "multiply";
+/** An operator on two tensors, before it is known what it is part of: a gate, a difference, an activation or a norm spelled out. */
+export interface PairLayer extends Base {
+  kind: "pair";
+  op: "Mul" | "Div" | "Sub" | "Max" | "Min";
+}
+/** `y = (x − mean) / √(variance + ε) · factor + shift` over `axes`, as layer norm: one-to-one for relevance. */
+export interface NormLayer extends Base {
+  kind: "norm";
+  axes: number[];
+  epsilon: number;
+  factor?: Weights;
+  shift?: Weights;
 }
 export interface ConcatLayer extends Base {
   kind: "concat";
@@ -103,12 +121,26 @@ export interface SliceLayer extends Base {
   starts: number[];
   ends: number[];
 }
+/** Element k along `axis` is a copy of element `indices[k]`: any order, any step, elements repeated or left out. */
+export interface GatherLayer extends Base {
+  kind: "gather";
+  axis: number;
+  indices: number[];
+}
 /** Constant padding; `before`/`after` an axis, batch axis included (0). */
 export interface PadLayer extends Base {
   kind: "pad";
   before: number[];
   after: number[];
   value: number;
+}
+/** `y = x / (bias + α/size · Σ x²)^β`, the sum over `size` neighbouring channels: one-to-one for relevance. */
+export interface LrnLayer extends Base {
+  kind: "lrn";
+  size: number;
+  alpha: number;
+  beta: number;
+  bias: number;
 }
 /** Any change of shape that keeps the order of elements; the target is in `Network.shapes`. */
 export interface ReshapeLayer extends Base {
@@ -119,10 +151,11 @@ export interface TransposeLayer extends Base {
   /** Batch axis stays first: `permutation[0] === 0`. */
   permutation: number[];
 }
-/** Softmax over the last axis, met inside gates; a final one is stripped. */
+/** Softmax (or its logarithm), met inside gates; a final one is stripped. */
 export interface SoftmaxLayer extends Base {
   kind: "softmax";
   axis: number;
+  log?: boolean;
 }
 
 export type Layer =
@@ -130,15 +163,19 @@ export type Layer =
   | DenseLayer
   | AveragePoolLayer
   | MeanLayer
+  | ResizeLayer
   | MaxPoolLayer
   | ActivationLayer
   | ScaleLayer
   | AddLayer
   | GateLayer
-  | MultiplyLayer
+  | PairLayer
+  | NormLayer
+  | LrnLayer
   | ConcatLayer
   | SplitLayer
   | SliceLayer
+  | GatherLayer
   | PadLayer
   | ReshapeLayer
   | TransposeLayer
@@ -179,4 +216,15 @@ export function readers(network: Pick<Network, "layers" | "output">): Map<Tensor
 /** The layer that makes each tensor. */
 export function makers(network: Pick<Network, "layers">): Map<TensorId, Layer> {
   return new Map(network.layers.flatMap((layer) => layer.outputs.map((id) => [id, layer] as const)));
+}
+
+/** Without the layers that the output does not depend on. */
+export function withoutDead(network: Network): Network {
+  const needed = new Set<TensorId>([network.output]);
+  const layers = network.layers.toReversed().filter((layer) => {
+    const live = layer.outputs.some((id) => needed.has(id));
+    if (live) for (const id of layer.inputs) needed.add(id);
+    return live;
+  });
+  return layers.length === network.layers.length ? network : { ...network, layers: layers.reverse() };
 }

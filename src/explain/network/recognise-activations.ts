@@ -1,11 +1,13 @@
 import {
   type ActivationLayer,
+  type AddLayer,
   type ElementStep,
   type Layer,
-  type MultiplyLayer,
   makers,
   type Network,
+  type PairLayer,
   readers,
+  type ScaleLayer,
   type TensorId,
   type Weights,
 } from "./network.js";
@@ -13,7 +15,7 @@ import {
 /** Layers that act on each element alone and can be steps of a spelled-out activation. */
 const isElementwise = (layer: Layer | undefined): layer is Layer =>
   layer !== undefined &&
-  (layer.kind === "activation" || layer.kind === "scale" || layer.kind === "add" || layer.kind === "multiply");
+  (layer.kind === "activation" || layer.kind === "scale" || layer.kind === "add" || layer.kind === "pair");
 
 /**
  * Finds products such as `x · sigmoid(x)` or `x · ½(1 + erf(x/√2))`, in which everything is a function of one tensor
@@ -21,11 +23,38 @@ const isElementwise = (layer: Layer | undefined): layer is Layer =>
  */
 export function recogniseActivations(network: Network): Network {
   let current = network;
-  for (const layer of network.layers) if (layer.kind === "multiply") current = merge(current, layer);
+  for (const layer of network.layers)
+    if (layer.kind === "pair" || (layer.kind === "add" && isPRelu(layer, network))) current = merge(current, layer);
   return current;
 }
 
-function merge(network: Network, product: MultiplyLayer): Network {
+/** `relu(x) − a · relu(−x)`: the one sum of one-to-one functions that is an activation and no skip connection. */
+function isPRelu(layer: AddLayer, network: Network): boolean {
+  const made = makers(network);
+  const relu = (id: TensorId): TensorId | undefined => {
+    const maker = made.get(id);
+    return maker?.kind === "activation" && maker.steps.length === 1 && isRelu(maker.steps[0]!)
+      ? maker.inputs[0]
+      : undefined;
+  };
+  const scaled = (id: TensorId | undefined): ScaleLayer | undefined => {
+    const maker = id === undefined ? undefined : made.get(id);
+    return maker?.kind === "scale" && maker.factor && !maker.shift ? maker : undefined;
+  };
+  const negated = (id: TensorId): TensorId | undefined => {
+    const inner = relu(scaled(id)?.inputs[0] ?? -1);
+    const minus = scaled(inner);
+    return minus?.factor?.data.every((v) => v === -1) ? minus.inputs[0] : undefined;
+  };
+  const [a, b] = layer.inputs as [TensorId, TensorId];
+  const x = relu(a) ?? relu(b);
+  return x !== undefined && layer.inputs.length === 2 && (negated(a) === x || negated(b) === x);
+}
+
+const isRelu = ({ op, attributes }: ElementStep): boolean =>
+  op === "Relu" || (op === "Clip" && attributes.min === 0 && attributes.max === undefined);
+
+function merge(network: Network, product: PairLayer | AddLayer): Network {
   const made = makers(network);
   if (!network.layers.includes(product)) return network;
   const [a, b] = product.inputs as [TensorId, TensorId];
@@ -119,7 +148,7 @@ function spellOut(source: TensorId, region: readonly Layer[]): { steps: ElementS
       if (layer.factor) result = put("Mul", [result, layer.factor]);
       if (layer.shift) result = put("Add", [result, layer.shift]);
     } else {
-      const op = layer.kind === "add" ? "Add" : "Mul";
+      const op = layer.kind === "pair" ? layer.op : "Add";
       for (const other of layer.inputs.slice(1)) result = put(op, [result, at.get(other)!]);
     }
     at.set(layer.outputs[0]!, result);

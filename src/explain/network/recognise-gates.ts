@@ -1,5 +1,6 @@
 import { ModelError } from "../../errors.js";
-import { type Layer, makers, type Network, type TensorId } from "./network.js";
+import { Builder } from "./builder.js";
+import { type Layer, makers, type Network, type PairLayer, type TensorId } from "./network.js";
 
 const GATE_OPERATORS = new Set(["Sigmoid", "HardSigmoid"]);
 type Makers = ReadonlyMap<TensorId, Layer>;
@@ -7,29 +8,70 @@ type Makers = ReadonlyMap<TensorId, Layer>;
 /** How a factor is known as the gate, surest first. */
 const SIGNS: readonly ((id: TensorId, made: Makers) => boolean)[] = [endsInGate, endsInUnscaledGate];
 
-/** Tells the gate of each product from its signal: the factor that ends in a sigmoid, hard-sigmoid or softmax. */
+/**
+ * Tells the gate of each product from its signal: the factor that ends in a sigmoid, hard-sigmoid or softmax. A signal
+ * smaller than its gate is copied along the axes that it lacks. A difference becomes a sum with what is subtracted negated.
+ * @throws ModelError at a product, quotient or extreme of two tensors that is no gate, and at what is known only as a part
+ */
 export function recogniseGates(network: Network): Network {
   const made = makers(network);
-  const layers = network.layers.map((layer): Layer => {
-    if (layer.kind !== "multiply") return layer;
-    const [a, b] = layer.inputs as [TensorId, TensorId];
-    for (const isGate of SIGNS) {
-      const [first, second] = [isGate(a, made), isGate(b, made)];
-      if (first !== second) return { ...layer, kind: "gate", inputs: second ? [a, b] : [b, a] };
-      if (first) throw unclear(layer, "both end");
+  const build = new Builder(network);
+  for (const layer of network.layers) {
+    if (layer.kind === "pair") build.push(...gateOf(layer, made, build));
+    else {
+      refuseParts(layer);
+      build.push(layer);
     }
-    throw unclear(layer, "neither ends");
-  });
-  return { ...network, layers };
+  }
+  return build.network();
 }
 
-const unclear = (layer: Layer, which: string): ModelError =>
+function gateOf(layer: PairLayer, made: Makers, build: Builder): Layer[] {
+  if (layer.op === "Sub") return build.difference(layer);
+  if (layer.op !== "Mul")
+    throw refusal(
+      layer,
+      `it ${VERBS[layer.op]} two tensors that both depend on the picture, and is part of no activation or norm that is known`,
+    );
+  const [a, b] = layer.inputs as [TensorId, TensorId];
+  for (const isGate of SIGNS) {
+    const [first, second] = [isGate(a, made), isGate(b, made)];
+    if (first && second) throw unclear(layer, "both end");
+    if (!first && !second) continue;
+    const [signal, gate] = second ? [a, b] : [b, a];
+    const { op: _, ...base } = layer;
+    return [{ ...base, kind: "gate", inputs: [build.expanded(layer, signal, layer.outputs[0]!), gate] }];
+  }
+  throw unclear(layer, "neither ends");
+}
+
+const VERBS: Record<Exclude<PairLayer["op"], "Mul" | "Sub">, string> = {
+  Div: "divides",
+  Max: "takes the larger of",
+  Min: "takes the smaller of",
+};
+const refusal = (layer: Layer, reason: string): ModelError =>
   new ModelError(
     "model-unsupported",
-    `node "${layer.name}" (operator ${layer.operator}) cannot be explained: it multiplies two tensors, and ${which} in a sigmoid, hard-sigmoid or softmax that would mark the gate.`,
+    `node "${layer.name}" (operator ${layer.operator}) cannot be explained: ${reason}.`,
+  );
+const unclear = (layer: Layer, which: string): ModelError =>
+  refusal(
+    layer,
+    `it multiplies two tensors, and ${which} in a sigmoid, hard-sigmoid or softmax that would mark the gate`,
   );
 
-const MOVES = new Set<Layer["kind"]>(["reshape", "transpose", "split", "slice", "pad", "concat"]);
+/** Functions that neither rise nor fall all the way are known only inside an activation or a norm. */
+const PARTS = new Set(["Reciprocal", "Abs", "Sin", "Cos"]);
+
+function refuseParts(layer: Layer): void {
+  if (layer.kind === "activation" && layer.steps.length === 1 && PARTS.has(layer.steps[0]!.op))
+    throw refusal(layer, "it stands alone, and only as a part of a known activation or norm can relevance cross it");
+  if (layer.kind === "softmax" && layer.log)
+    throw refusal(layer, "a log-softmax can only stand at the end of a classifier");
+}
+
+const MOVES = new Set<Layer["kind"]>(["reshape", "transpose", "split", "slice", "gather", "pad", "concat"]);
 
 function endsInGate(id: TensorId, made: Makers): boolean {
   const layer = made.get(id);

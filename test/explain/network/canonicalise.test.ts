@@ -164,7 +164,7 @@ describe("scales and shifts fold into the linear layer whose only reader they ar
 describe("activations spelled out of several nodes become one layer", () => {
   const sigmoid = node("Sigmoid", ["c"], ["s"]);
   it.each<Case>([
-    ["silu", [conv, sigmoid, node("Mul", ["c", "s"], ["y"])], {}, ["activation", "multiply"], ["activation"]],
+    ["silu", [conv, sigmoid, node("Mul", ["c", "s"], ["y"])], {}, ["activation", "pair"], ["activation"]],
     [
       "gelu",
       [
@@ -176,15 +176,15 @@ describe("activations spelled out of several nodes become one layer", () => {
         node("Mul", ["h", "half"], ["y"]),
       ],
       { root: { dims: [], data: [Math.SQRT2] }, one: { dims: [1], data: [1] }, half: { dims: [], data: [0.5] } },
-      ["scale", "activation", "scale", "multiply", "scale"],
+      ["scale", "activation", "scale", "pair", "scale"],
       ["activation", "scale"],
     ],
     [
       "but not where another layer reads what is inside",
       [conv, sigmoid, node("Mul", ["c", "s"], ["t"]), node("Add", ["t", "s"], ["y"])],
       {},
-      ["activation", "multiply", "add"],
-      ["activation", "multiply", "add"],
+      ["activation", "pair", "add"],
+      ["activation", "pair", "add"],
     ],
   ])("%s", async (_what, nodes, constants, kindsBefore, kindsAfter) => {
     const model = classifier(nodes, { ...weights, ...constants }, { channels: 4 });

@@ -154,3 +154,45 @@ export function layerNorm(node: OnnxNode, [x, gamma, beta]: (Tensor | undefined)
   }
   return { dims: [...x!.dims], data };
 }
+
+/** Instance norm is group norm with a group for each channel; γ and β a channel, or a group in old GroupNormalization. */
+export function groupNorm(node: OnnxNode, [x, gamma, beta]: (Tensor | undefined)[]): Tensor {
+  const [batch, channels] = x!.dims as [number, number];
+  const groups = node.op === "InstanceNormalization" ? channels : numberAttribute(node, "num_groups", 1);
+  const epsilon = numberAttribute(node, "epsilon", 1e-5);
+  const length = x!.data.length / (batch * groups);
+  const plane = x!.data.length / (batch * channels);
+  const data = new Float64Array(x!.data.length);
+  for (let start = 0; start < data.length; start += length) {
+    const row = x!.data.subarray(start, start + length);
+    const mean = row.reduce((sum, v) => sum + v, 0) / length;
+    const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / length;
+    row.forEach((v, k) => {
+      const c = normChannel(start + k, plane, channels, gamma!.data.length);
+      data[start + k] = ((v - mean) / Math.sqrt(variance + epsilon)) * gamma!.data[c]! + beta!.data[c]!;
+    });
+  }
+  return { dims: [...x!.dims], data };
+}
+
+/** Which of `factors` numbers belongs to element `i`: one a channel, or one a group of channels. */
+export const normChannel = (i: number, plane: number, channels: number, factors: number): number =>
+  Math.floor(((Math.floor(i / plane) % channels) * factors) / channels);
+
+export function localResponse(node: OnnxNode, [x]: (Tensor | undefined)[]): Tensor {
+  const [, channels] = x!.dims as [number, number];
+  const size = numberAttribute(node, "size", 1);
+  const alpha = numberAttribute(node, "alpha", 1e-4);
+  const beta = numberAttribute(node, "beta", 0.75);
+  const bias = numberAttribute(node, "bias", 1);
+  const plane = sizeOf(x!.dims.slice(2));
+  const data = x!.data.map((v, i) => {
+    const c = Math.floor(i / plane) % channels;
+    let sum = 0;
+    const first = Math.max(0, c - Math.floor((size - 1) / 2));
+    const last = Math.min(channels - 1, c + Math.ceil((size - 1) / 2));
+    for (let k = first; k <= last; k++) sum += x!.data[i + (k - c) * plane]! ** 2;
+    return v / (bias + (alpha / size) * sum) ** beta;
+  });
+  return { dims: [...x!.dims], data };
+}

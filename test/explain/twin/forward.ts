@@ -1,5 +1,14 @@
-import { BINARY, batchNormFactors, combine, layerNorm, softmax, UNARY } from "./elementwise.js";
-import { LINEAR, type LinearLayer, linearForward, MAX_POOLS, maxPoolWindows } from "./linear.js";
+import {
+  BINARY,
+  batchNormFactors,
+  combine,
+  groupNorm,
+  layerNorm,
+  localResponse,
+  softmax,
+  UNARY,
+} from "./elementwise.js";
+import { LINEAR, type LinearLayer, linearForward, linearName, MAX_POOLS, maxPoolWindows } from "./linear.js";
 import { MOVES, type Origin } from "./moves.js";
 import { numberAttribute, type OnnxModel, type OnnxNode } from "./onnx-reader.js";
 import { normaliseAxis, type Tensor, tensor } from "./tensor.js";
@@ -55,12 +64,12 @@ export function runForward(
 export const liveInputs = (run: Forward, node: OnnxNode): string[] => node.inputs.filter((name) => run.live.has(name));
 
 const isLinear = (run: Forward, node: OnnxNode): boolean =>
-  node.op in LINEAR && run.live.has(node.inputs[0]!) && liveInputs(run, node).length === 1;
+  linearName(node) in LINEAR && run.live.has(node.inputs[0]!) && liveInputs(run, node).length === 1;
 
 function evaluate(run: Forward, node: OnnxNode, inputs: (Tensor | undefined)[]): Tensor[] {
   const x = inputs[0];
-  if (isLinear(run, node) || (node.op in LINEAR && liveInputs(run, node).length === 0)) {
-    const layer = LINEAR[node.op]!(node, inputs);
+  if (isLinear(run, node) || (linearName(node) in LINEAR && liveInputs(run, node).length === 0)) {
+    const layer = LINEAR[linearName(node)]!(node, inputs);
     run.layers.set(node, layer);
     return [{ dims: layer.outDims, data: linearForward(layer, x!.data) }];
   }
@@ -99,6 +108,9 @@ const SPECIAL: Record<string, (node: OnnxNode, inputs: (Tensor | undefined)[]) =
     return { dims: [...x.dims], data: x.data.map((v, i) => v * scale[channel(i)]! + shift[channel(i)]!) };
   },
   LayerNormalization: layerNorm,
+  InstanceNormalization: groupNorm,
+  GroupNormalization: groupNorm,
+  LRN: localResponse,
   Softmax: (node, [x]) => ({
     dims: [...x!.dims],
     data: softmax(x!, normaliseAxis(numberAttribute(node, "axis", -1), x!.dims.length)),

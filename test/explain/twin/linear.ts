@@ -1,4 +1,5 @@
-import { listAttribute, numberAttribute, type OnnxNode } from "./onnx-reader.js";
+import { listAttribute, numberAttribute, type OnnxNode, textAttribute } from "./onnx-reader.js";
+import { resizedDims, resizedFrom } from "./resize.js";
 import { broadcastIndex, forEachIndex, normaliseAxis, sizeOf, stridesOf, type Tensor } from "./tensor.js";
 import { countInWindow, forEachInWindow, outputDims, windowsOf } from "./windows.js";
 
@@ -150,19 +151,95 @@ const matMul: Build = (node, [a, b]) => {
   return dense(sizeOf(a!.dims) / inner, inner, outer, outDims, (k, n) => b!.data[k * outer + n]!);
 };
 
-/** Linear layers by operator; all inputs but the first are constants. */
+/** Every input element goes to `stride · o + dilation · k − pad` of the output, weighted. */
+const transposedConvolution: Build = (node, [input, weight, bias]) => {
+  const [batch, channels, ...size] = input!.dims as [number, number, ...number[]];
+  const [, perGroup, ...kernel] = weight!.dims as [number, number, ...number[]];
+  const groups = numberAttribute(node, "group", 1);
+  const list = (name: string, fallback: number[]): number[] => listAttribute(node, name) ?? fallback;
+  const strides = list("strides", [1, 1]);
+  const dilations = list("dilations", [1, 1]);
+  const extra = list("output_padding", [0, 0]);
+  const full = size.map((n, k) => strides[k]! * (n - 1) + dilations[k]! * (kernel[k]! - 1) + 1 + extra[k]!);
+  let pads = list("pads", [0, 0, 0, 0]);
+  const auto = textAttribute(node, "auto_pad", "NOTSET");
+  const wanted = listAttribute(node, "output_shape")?.slice(-2);
+  if (wanted || auto.startsWith("SAME")) {
+    const total = full.map((f, k) => f - (wanted?.[k] ?? size[k]! * strides[k]!));
+    const low = total.map((t) => (auto === "SAME_UPPER" ? Math.floor(t / 2) : t - Math.floor(t / 2)));
+    pads = [...low, ...total.map((t, k) => t - low[k]!)];
+  }
+  const output = full.map((f, k) => f - pads[k]! - pads[k + 2]!) as [number, number];
+  const outChannels = perGroup * groups;
+  const outDims = [batch, outChannels, ...output];
+  const plane = output[0] * output[1];
+  return {
+    outDims,
+    bias: Float64Array.from({ length: sizeOf(outDims) }, (_, j) =>
+      bias ? bias.data[Math.floor(j / plane) % outChannels]! : 0,
+    ),
+    forEachEdge(visit) {
+      forEachIndex(input!.dims, ([n, c, y, x], i) => {
+        const group = Math.floor(c! / (channels / groups));
+        forEachIndex(weight!.dims.slice(1), ([o, ky, kx], at) => {
+          const oy = y! * strides[0]! + ky! * dilations[0]! - pads[0]!;
+          const ox = x! * strides[1]! + kx! * dilations[1]! - pads[1]!;
+          if (oy < 0 || oy >= output[0] || ox < 0 || ox >= output[1]) return;
+          const j = ((n! * outChannels + group * perGroup + o!) * output[0] + oy) * output[1] + ox;
+          visit(i, j, weight!.data[c! * perGroup * kernel[0]! * kernel[1]! + at]!);
+        });
+      });
+    },
+  };
+};
+
+/** Bilinear interpolation: four neighbours of each output element, weighted by their distance. */
+const interpolation: Build = (node, inputs) => {
+  const input = inputs[0]!;
+  const { dims: outDims, scales } = resizedDims(node, inputs);
+  const strides = stridesOf(input.dims);
+  return {
+    outDims,
+    bias: new Float64Array(sizeOf(outDims)),
+    forEachEdge(visit) {
+      forEachIndex(outDims, (index, j) => {
+        let corners: [number, number][] = [[0, 1]];
+        index.forEach((k, axis) => {
+          const n = input.dims[axis]!;
+          const at = Math.min(Math.max(resizedFrom(node, k, n, outDims[axis]!, scales[axis]!), 0), n - 1);
+          const low = Math.floor(at);
+          corners = corners.flatMap(([i, w]): [number, number][] => [
+            [i + low * strides[axis]!, w * (1 - (at - low))],
+            ...(at > low ? [[i + (low + 1) * strides[axis]!, w * (at - low)] as [number, number]] : []),
+          ]);
+        });
+        for (const [i, w] of corners) visit(i, j, w);
+      });
+    },
+  };
+};
+
+/** Linear layers by what `linearName` says of a node; all inputs but the first are constants. */
 export const LINEAR: Record<string, Build> = {
   Conv: convolution,
+  ConvTranspose: transposedConvolution,
   Gemm: gemm,
   MatMul: matMul,
   AveragePool: averagePool,
   GlobalAveragePool: globalAveragePool,
   ReduceMean: reduce(true),
   ReduceSum: reduce(false),
+  interpolation,
 };
 
+/** A resize is a linear layer where it interpolates, else it moves elements. */
+export const linearName = (node: OnnxNode): string =>
+  (node.op === "Resize" || node.op === "Upsample") && textAttribute(node, "mode", "nearest") !== "nearest"
+    ? "interpolation"
+    : node.op;
+
 /** Layers that can be the one that reads the image. */
-export const READS_IMAGE = new Set(["Conv", "Gemm", "MatMul"]);
+export const READS_IMAGE = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
 /** The axis along which a layer's weights differ from output to output. */
 export const channelAxis = (node: OnnxNode, rank: number): number => (node.op === "MatMul" ? rank - 1 : 1);

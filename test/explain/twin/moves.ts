@@ -1,4 +1,5 @@
 import { listAttribute, numberAttribute, type OnnxNode, textAttribute } from "./onnx-reader.js";
+import { nearestOf, resizedDims, resizedFrom } from "./resize.js";
 import {
   broadcastDims,
   broadcastIndex,
@@ -214,6 +215,31 @@ const blocks =
     ];
   };
 
+/** Each element a copy of the nearest one. */
+const nearest: Move = (node, inputs) => {
+  const x = inputs[0]!;
+  const { dims, scales } = resizedDims(node, inputs);
+  const strides = stridesOf(x.dims);
+  const from = (k: number, axis: number): number => {
+    const at = nearestOf(node, resizedFrom(node, k, x.dims[axis]!, dims[axis]!, scales[axis]!));
+    return dims[axis] === x.dims[axis] ? k : Math.min(Math.max(at, 0), x.dims[axis]! - 1);
+  };
+  return [origin(dims, (index) => dot(index.map(from), strides))];
+};
+
+const tile: Move = (_node, [x, repeats]) => {
+  const dims = x!.dims.map((n, axis) => n * repeats!.data[axis]!);
+  const strides = stridesOf(x!.dims);
+  return [
+    origin(dims, (index) =>
+      dot(
+        index.map((k, axis) => k % x!.dims[axis]!),
+        strides,
+      ),
+    ),
+  ];
+};
+
 const identity: Move = (_node, [x]) => sameOrder(x!, [...x!.dims]);
 
 /** Operators that only move, copy or drop elements. */
@@ -232,6 +258,9 @@ export const MOVES: Record<string, Move> = {
   Pad: pad,
   Gather: gather,
   Expand: expand,
+  Tile: tile,
+  Resize: nearest,
+  Upsample: nearest,
   DepthToSpace: blocks(true),
   SpaceToDepth: blocks(false),
 };

@@ -145,8 +145,11 @@ export function oneToOneSource(run: Forward, structure: Structure, node: OnnxNod
   return undefined;
 }
 
+/** Norms over a frame's own elements: one-to-one for relevance. */
+export const NORMS = new Set(["LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN"]);
+
 function isOneToOneNode(run: Forward, node: OnnxNode): boolean {
-  if (node.op in ACTIVATIONS || node.op === "PRelu" || node.op === "LayerNormalization") return true;
+  if (node.op in ACTIVATIONS || node.op === "PRelu" || NORMS.has(node.op)) return true;
   if ((node.op === "Max" || node.op === "Min") && constantOf(run, node)) return true;
   return affine(run, node) !== undefined;
 }

@@ -2,7 +2,7 @@
  * The slow, obvious twin of R-LRP: one frame, float64, loops over the edges of each layer, formulas as in the method's
  * description. It shares no code with the production engine.
  */
-import { softmax } from "./elementwise.js";
+import { normChannel, softmax } from "./elementwise.js";
 import { type Forward, highest, liveInputs, runForward } from "./forward.js";
 import { type OnnxModel, type OnnxNode, readOnnx } from "./onnx-reader.js";
 import {
@@ -10,6 +10,7 @@ import {
   type FoldedLayer,
   foldedLayer,
   gatedSignal,
+  NORMS,
   oneToOneSource,
   readsImage,
   type Structure,
@@ -135,7 +136,7 @@ function sendBack(b: Backward, node: OnnxNode): void {
   const folded = foldedLayer(run, structure, node);
   const source = oneToOneSource(run, structure, node);
   const signal = gatedSignal(run, structure, node);
-  const isSkip = (node.op === "Add" || node.op === "Sum") && liveInputs(run, node).length > 1;
+  const isSkip = ["Add", "Sum", "Sub"].includes(node.op) && liveInputs(run, node).length > 1;
   if (folded) sendThroughLinear(b, folded, output, r);
   else if (run.moves.has(node)) sendThroughMove(b, node);
   else if (run.pools.has(node)) sendThroughMaxPool(b, node, r);
@@ -252,9 +253,14 @@ function sendThroughOneToOne(b: Backward, node: OnnxNode, source: string, r: Flo
 function slopeOf(run: Forward, node: OnnxNode): (j: number) => number {
   const step = affine(run, node);
   if (step) return (j) => step.factor[j]!;
-  if (node.op !== "LayerNormalization") return () => 1;
-  const gamma = run.values.get(node.inputs[1]!)!;
-  const at = broadcastIndex(gamma.dims, run.values.get(node.outputs[0]!)!.dims);
+  const gamma = NORMS.has(node.op) ? run.values.get(node.inputs[1] ?? "") : undefined;
+  if (!gamma) return () => 1;
+  const { dims, data } = run.values.get(node.outputs[0]!)!;
+  if (node.op !== "LayerNormalization") {
+    const plane = data.length / (dims[0]! * dims[1]!);
+    return (j) => gamma.data[normChannel(j, plane, dims[1]!, gamma.data.length)]!;
+  }
+  const at = broadcastIndex(gamma.dims, dims);
   return (j) => gamma.data[at[j]!]!;
 }
 
@@ -273,10 +279,11 @@ function sendToBroadcast(b: Backward, name: string, output: string, r: Float64Ar
 function sendThroughAdd(b: Backward, node: OnnxNode, r: Float64Array): void {
   const output = node.outputs[0]!;
   const z = b.run.values.get(output)!;
-  const branches = liveInputs(b.run, node).map((name) => {
+  const branches = liveInputs(b.run, node).map((name, k) => {
     const u = b.run.values.get(name)!;
     const at = broadcastIndex(u.dims, z.dims);
-    return { name, value: (j: number): number => u.data[at[j]!]! };
+    const sign = node.op === "Sub" && k === 1 ? -1 : 1;
+    return { name, value: (j: number): number => sign * u.data[at[j]!]! };
   });
   for (const { name, value } of branches) {
     const share = r.map((v, j) => {

@@ -1,6 +1,7 @@
-import type { TensorId, Weights } from "../../network/network.js";
+import type { ElementStep, PairLayer, TensorId, Weights } from "../../network/network.js";
 import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
+import { expandTo } from "./gather.js";
 
 /** One-to-one operators with their attributes and defaults; constants of a PRelu come as an operand. */
 const ONE_TO_ONE: Record<string, Record<string, number>> = {
@@ -14,6 +15,9 @@ const ONE_TO_ONE: Record<string, Record<string, number>> = {
   Mish: {},
   Sqrt: {},
   Exp: {},
+  Log: {},
+  Abs: {},
+  Reciprocal: {},
   Elu: { alpha: 1 },
   Celu: { alpha: 1 },
   Selu: { alpha: 1.6732632, gamma: 1.0507009 },
@@ -101,7 +105,7 @@ const broadcastDims = (a: readonly number[], b: readonly number[]): number[] | u
 };
 
 /** Refuses constant dims (batch axis left out) that do not broadcast to those of a tensor. */
-function requireFit(importer: Importer, node: Node, x: TensorId, constant: readonly number[]): void {
+export function requireFit(importer: Importer, node: Node, x: TensorId, constant: readonly number[]): void {
   const shape = importer.shape(x);
   const dims = broadcastDims(shape.slice(1), constant);
   if (!dims || dims.length !== shape.length - 1 || dims.some((d, k) => d !== shape[k + 1]))
@@ -127,49 +131,103 @@ function operands(importer: Importer, node: Node): { x: TensorId; constant?: Wei
   return { x, constant, constantFirst };
 }
 
-function bothTensors(importer: Importer, node: Node, kind: "add" | "multiply"): void {
-  const ids = node.inputs.map((_, k) => importer.tensor(node, k));
+/** The dims that tensors broadcast to together. */
+function commonDims(importer: Importer, node: Node, ids: readonly TensorId[]): number[] {
   const shapes = ids.map((id) => importer.shape(id));
   const dims = shapes.reduce<number[] | undefined>((d, s) => d && broadcastDims(d, s), [...shapes[0]!]);
-  if (!dims)
+  const longest = Math.max(...shapes.map((s) => s.length));
+  if (!dims || dims[0] !== -1 || shapes.some((s) => s.length < longest && s.length > 1))
     importer.refuse(
       node,
       `its inputs have dims that do not fit each other (${shapes.map((s) => `[${s.join(", ")}]`).join(" and ")})`,
     );
-  if (kind === "add" && shapes.some((s) => s.length !== dims.length || s.some((d, k) => d !== dims[k])))
-    importer.refuse(node, "it adds tensors of different shapes; a skip connection needs equal ones");
-  importer.push(node, kind, ids, [dims], {});
+  return dims;
 }
+
+/** Adds tensors; those that are broadcast are copied first, so that relevance goes back through the copies. */
+function addTensors(importer: Importer, node: Node, ids: readonly TensorId[]): void {
+  const dims = commonDims(importer, node, ids);
+  importer.push(
+    node,
+    "add",
+    ids.map((id) => expandTo(importer, node, id, dims)),
+    [dims],
+    {},
+  );
+}
+
+function pushPair(importer: Importer, node: Node, op: PairLayer["op"], ids: readonly [TensorId, TensorId]): TensorId {
+  return importer.push(node, "pair", [...ids], [commonDims(importer, node, ids)], { op })[0]!;
+}
+
+const both = (importer: Importer, node: Node): [TensorId, TensorId] => [
+  importer.tensor(node, 0),
+  importer.tensor(node, 1),
+];
 
 export const Add: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant } = operands(importer, node);
   if (constant) pushScale(importer, node, x, { shift: constant });
-  else bothTensors(importer, node, "add");
+  else addTensors(importer, node, both(importer, node));
 };
+/** Constants among the terms are shifts. */
 export const Sum: OperatorImport = (importer: Importer, node: Node) => {
-  if (node.inputs.length === 1) importer.alias(node, importer.tensor(node, 0));
-  else bothTensors(importer, node, "add");
+  const constants = node.inputs.map((_, k) => importer.constant(node, k)).filter((c) => c !== undefined);
+  const ids = node.inputs.flatMap((_, k) => (importer.isTensor(node, k) ? [importer.tensor(node, k)] : []));
+  const [first] = ids;
+  if (first === undefined) importer.refuse(node, "it adds no tensor that depends on the picture");
+  if (ids.length === 1) importer.alias(node, first);
+  else addTensors(importer, node, ids);
+  for (const constant of constants) {
+    const x = importer.tensors.get(node.outputs[0]!)!;
+    const shift = perFrame(constant, importer.shape(x).length);
+    if (!shift)
+      importer.refuse(node, `its constant [${constant.dims.join(", ")}] differs between the frames of a batch`);
+    pushScale(importer, node, x, { shift });
+  }
 };
 export const Mul: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant } = operands(importer, node);
   if (constant) pushScale(importer, node, x, { factor: constant });
-  else bothTensors(importer, node, "multiply");
+  else pushPair(importer, node, "Mul", both(importer, node));
 };
 export const Sub: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant, constantFirst } = operands(importer, node);
-  if (!constant) importer.refuse(node, "it subtracts one tensor from another; only a constant can be subtracted");
-  if (constantFirst) pushScale(importer, node, x, { factor: { dims: [], data: Float32Array.of(-1) }, shift: constant });
+  if (!constant) pushPair(importer, node, "Sub", both(importer, node));
+  else if (constantFirst)
+    pushScale(importer, node, x, { factor: { dims: [], data: Float32Array.of(-1) }, shift: constant });
   else pushScale(importer, node, x, { shift: map(constant, (v) => -v) });
 };
 export const Div: OperatorImport = (importer: Importer, node: Node) => {
   const { x, constant, constantFirst } = operands(importer, node);
-  if (!constant || constantFirst)
-    importer.refuse(
-      node,
-      "it divides by a tensor that depends on the picture; only a constant divisor can be explained",
-    );
-  pushScale(importer, node, x, { factor: map(constant, (v) => 1 / v) });
+  if (!constant) pushPair(importer, node, "Div", both(importer, node));
+  else if (!constantFirst) pushScale(importer, node, x, { factor: map(constant, (v) => 1 / v) });
+  else {
+    const step = { op: "Reciprocal", operands: [0], attributes: {} };
+    const [inverse] = importer.push(node, "activation", [x], [importer.shape(x)], { steps: [step] });
+    if (constant.data.some((v) => v !== 1)) pushScale(importer, node, inverse!, { factor: constant });
+  }
 };
+
+/** Against a number it is a clip; against more constants a step of an activation; of two tensors it has to be part of one. */
+const extreme =
+  (op: "Max" | "Min"): OperatorImport =>
+  (importer: Importer, node: Node) => {
+    if (node.inputs.length === 1) return importer.alias(node, importer.tensor(node, 0));
+    if (node.inputs.length !== 2) importer.refuse(node, `it compares ${node.inputs.length} tensors; two are known`);
+    const { x, constant } = operands(importer, node);
+    if (!constant) return void pushPair(importer, node, op, both(importer, node));
+    requireFit(importer, node, x, constant.dims);
+    const bound = constant.data.length === 1 ? constant.data[0]! : undefined;
+    const step: ElementStep =
+      bound === undefined
+        ? { op, operands: [0, constant], attributes: {} }
+        : { op: "Clip", operands: [0], attributes: op === "Max" ? { min: bound } : { max: bound } };
+    importer.push(node, "activation", [x], [importer.shape(x)], { steps: [step] });
+  };
+export const Max = extreme("Max");
+export const Min = extreme("Min");
+
 export const Neg: OperatorImport = (importer: Importer, node: Node) =>
   pushScale(importer, node, importer.tensor(node, 0), { factor: { dims: [], data: Float32Array.of(-1) } });
 export const Pow: OperatorImport = (importer: Importer, node: Node) => {

@@ -1,7 +1,14 @@
 import type { OperatorImport } from "../importer.js";
+import * as blocks from "./blocks.js";
+import { ConvTranspose } from "./conv-transpose.js";
 import * as elementwise from "./elementwise.js";
+import * as gather from "./gather.js";
 import * as linear from "./linear.js";
+import * as norms from "./norms.js";
+import { Pad } from "./pad.js";
 import * as pooling from "./pooling.js";
+import * as reduce from "./reduce.js";
+import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
 
 /** Every operator that can be explained. One line registers one. */
@@ -16,30 +23,47 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Constant: shape.ConstantNode,
   ConstantOfShape: shape.ConstantOfShape,
   Conv: linear.Conv,
+  ConvTranspose,
+  DepthToSpace: blocks.DepthToSpace,
   Div: elementwise.Div,
   Dropout: shape.passThrough,
+  Expand: gather.Expand,
   Flatten: shape.Flatten,
+  Gather: gather.Gather,
   Gelu: elementwise.Gelu,
   Gemm: linear.Gemm,
-  GlobalAveragePool: pooling.GlobalAveragePool,
+  GlobalAveragePool: reduce.GlobalAveragePool,
   GlobalMaxPool: pooling.GlobalMaxPool,
+  GroupNormalization: norms.GroupNormalization,
   Identity: shape.passThrough,
+  InstanceNormalization: norms.InstanceNormalization,
+  LayerNormalization: norms.LayerNormalization,
+  LogSoftmax: shape.Softmax,
+  LRN: norms.LRN,
   MatMul: linear.MatMul,
+  Max: elementwise.Max,
   MaxPool: pooling.MaxPool,
+  Min: elementwise.Min,
   Mul: elementwise.Mul,
   Neg: elementwise.Neg,
-  PRelu: elementwise.PRelu,
-  Pad: shape.Pad,
+  Pad,
   Pow: elementwise.Pow,
-  ReduceMean: pooling.ReduceMean,
+  PRelu: elementwise.PRelu,
+  ReduceMax: reduce.ReduceMax,
+  ReduceMean: reduce.ReduceMean,
+  ReduceSum: reduce.ReduceSum,
   Reshape: shape.Reshape,
+  Resize,
   Shape: shape.Shape,
   Slice: shape.Slice,
   Softmax: shape.Softmax,
+  SpaceToDepth: blocks.SpaceToDepth,
   Split: shape.Split,
   Squeeze: shape.Squeeze,
   Sub: elementwise.Sub,
   Sum: elementwise.Sum,
+  Tile: gather.Tile,
   Transpose: shape.Transpose,
   Unsqueeze: shape.Unsqueeze,
+  Upsample: Resize,
 };

@@ -1,4 +1,4 @@
-import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
+import type { Importer, Node, OperatorImport } from "../importer.js";
 import { windowOf } from "./window.js";
 
 export const MaxPool: OperatorImport = (importer: Importer, node: Node) => {
@@ -22,38 +22,6 @@ export const AveragePool: OperatorImport = (importer: Importer, node: Node) => {
     extra,
     countPadding: node.int("count_include_pad", 0) === 1,
   });
-};
-
-const meanOver = (importer: Importer, node: Node, axes: number[], keepDims: boolean): void => {
-  const x = importer.tensor(node, 0);
-  const shape = importer.shape(x);
-  if (axes.includes(0)) importer.refuse(node, "it averages over the batch");
-  if (axes.length === 0) importer.refuse(node, "it averages over no axis");
-  const dims = shape.flatMap((d, k) => (axes.includes(k) ? (keepDims ? [1] : []) : [d]));
-  importer.push(node, "mean", [x], [dims], { axes, keepDims });
-};
-
-export const GlobalAveragePool: OperatorImport = (importer: Importer, node: Node) =>
-  meanOver(
-    importer,
-    node,
-    importer
-      .shape(importer.tensor(node, 0))
-      .map((_, k) => k)
-      .slice(2),
-    true,
-  );
-
-export const ReduceMean: OperatorImport = (importer: Importer, node: Node) => {
-  const rank = importer.shape(importer.tensor(node, 0)).length;
-  const operand = importer.constant(node, 1);
-  const axes = (operand ? Array.from(operand.data) : node.ints("axes")) ?? Array.from({ length: rank }, (_, k) => k);
-  meanOver(
-    importer,
-    node,
-    axes.map((a) => axisIn(importer, node, a, rank)).sort((a, b) => a - b),
-    node.int("keepdims", 1) === 1,
-  );
 };
 
 export const GlobalMaxPool: OperatorImport = (importer: Importer, node: Node) => {

@@ -1,6 +1,7 @@
 import { elements } from "../../network/network.js";
 import { axisIn, axisOf, BATCH, type Importer, MOST_ELEMENTS, type Node, type OperatorImport } from "../importer.js";
 import { ElementType } from "../proto.js";
+import { pick } from "./gather.js";
 
 const toDims = (values: ArrayLike<number>): number[] => Array.from(values, (v) => (v === BATCH ? -1 : v));
 
@@ -132,47 +133,37 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   const ends = list(2, "ends");
   if (!starts || !ends) importer.refuse(node, "its bounds are computed while the model runs");
   const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisIn(importer, node, a, shape.length));
-  if ((list(4, "steps") ?? []).some((s) => s !== 1))
-    importer.refuse(node, "it takes every Nth element; only slices without a step can be explained");
-  const kept = axes.map((_, k) => k).filter((k) => !(axes[k] === 0 && starts[k] === 0 && ends[k]! >= BATCH));
+  const steps = list(4, "steps") ?? starts.map(() => 1);
+  if ([ends, axes, steps].some((l) => l.length !== starts.length) || steps.includes(0))
+    importer.refuse(node, `its ${starts.length} starts do not fit its ends, axes and steps`);
+  const kept = axes
+    .map((_, k) => k)
+    .filter((k) => !(axes[k] === 0 && starts[k] === 0 && ends[k]! >= BATCH && steps[k] === 1));
   if (kept.some((k) => axes[k] === 0)) importer.refuse(node, "it slices the batch");
-  const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);
-  const from = kept.map((k) => clamp(starts[k]!, shape[axes[k]!]!));
-  const to = kept.map((k) => clamp(ends[k]!, shape[axes[k]!]!));
-  const at = kept.map((k) => axes[k]!);
-  const dims = shape.map((d, k) => (at.includes(k) ? to[at.indexOf(k)]! - from[at.indexOf(k)]! : d));
-  importer.push(node, "slice", [x], [dims], { axes: at, starts: from, ends: to });
+  importer.alias(node, x);
+  const plain = kept.filter((k) => steps[k] === 1);
+  let at = x;
+  if (plain.length > 0) {
+    const clamp = (v: number, d: number) => Math.min(Math.max(v < 0 ? v + d : v, 0), d);
+    const from = plain.map((k) => clamp(starts[k]!, shape[axes[k]!]!));
+    const to = plain.map((k) => clamp(ends[k]!, shape[axes[k]!]!));
+    const cut = plain.map((k) => axes[k]!);
+    const dims = shape.map((d, k) => (cut.includes(k) ? to[cut.indexOf(k)]! - from[cut.indexOf(k)]! : d));
+    [at] = importer.push(node, "slice", [x], [dims], { axes: cut, starts: from, ends: to }) as [number];
+  }
+  for (const k of kept)
+    if (steps[k] !== 1)
+      at = pick(importer, node, at, axes[k]!, places(starts[k]!, ends[k]!, steps[k]!, shape[axes[k]!]!));
 };
 
-export const Pad: OperatorImport = (importer: Importer, node: Node) => {
-  const x = importer.tensor(node, 0);
-  const shape = importer.shape(x);
-  const mode = node.text("mode", "constant");
-  if (mode !== "constant") importer.refuse(node, `its mode is ${mode}; only constant padding can be explained`);
-  const pads = importer.constant(node, 1)?.data ?? node.ints("pads") ?? node.ints("paddings");
-  if (!pads) importer.refuse(node, "its padding is computed while the model runs");
-  const value = node.inputs[2] ? importer.weight(node, 2, "value").data[0]! : node.float("value", 0);
-  const axesGiven = importer.constant(node, 3)?.data;
-  const axes = axesGiven
-    ? Array.from(axesGiven, (a) => axisIn(importer, node, a, shape.length))
-    : shape.map((_, k) => k);
-  if (pads.length !== 2 * axes.length)
-    importer.refuse(node, `its padding has ${pads.length} numbers, and ${2 * axes.length} are needed`);
-  const before = shape.map(() => 0);
-  const after = shape.map(() => 0);
-  axes.forEach((axis, k) => {
-    before[axis] = pads[k]!;
-    after[axis] = pads[k + axes.length]!;
-  });
-  if (before[0] || after[0]) importer.refuse(node, "it pads the batch");
-  if (before.some((p) => p < 0) || after.some((p) => p < 0))
-    importer.refuse(node, "it crops by negative padding; use a slice");
-  importer.push(node, "pad", [x], [shape.map((d, k) => (k === 0 ? d : d + before[k]! + after[k]!))], {
-    before,
-    after,
-    value,
-  });
-};
+/** The elements of an axis of `n` that a slice with a step takes. */
+function places(start: number, end: number, step: number, n: number): number[] {
+  const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + n : v, low), high);
+  const found: number[] = [];
+  if (step > 0) for (let k = clamp(start, 0, n); k < clamp(end, 0, n); k += step) found.push(k);
+  else for (let k = clamp(start, 0, n - 1); k > clamp(end, -1, n - 1); k += step) found.push(k);
+  return found;
+}
 
 const FLOATING = new Set<number>([ElementType.float, ElementType.float16, ElementType.double]);
 export const Cast: OperatorImport = (importer: Importer, node: Node) => {
@@ -192,7 +183,7 @@ export const Softmax: OperatorImport = (importer: Importer, node: Node) => {
   // Before opset 13 every axis from the given one on counted.
   if (importer.opset < 13 && shape.slice(axis + 1).some((d) => d !== 1))
     importer.refuse(node, "it works over several axes at once; export with opset 13 or newer");
-  importer.push(node, "softmax", [x], [shape], { axis });
+  importer.push(node, "softmax", [x], [shape], { axis, ...(node.op === "LogSoftmax" && { log: true }) });
 };
 
 /** Shapes of tensors become constants; the batch is held by a marker that no real dimension equals. */
