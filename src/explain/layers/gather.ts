@@ -24,8 +24,9 @@ export function gatherBack(scope: Scope, layer: GatherLayer, r: Value): Value {
   const shape = shapeOf(scope, layer.inputs[0]!);
   const extent = shape[axis]!;
   const copies = indices.length / extent;
+  const whole = Number.isInteger(copies);
   if (extent === 1) return e.reduce("ReduceSum", r, [axis]);
-  if (indices.every((from, k) => from === Math.floor(k / copies)))
+  if (whole && indices.every((from, k) => from === Math.floor(k / copies)))
     return e.reduce(
       "ReduceSum",
       e.reshape(
@@ -35,7 +36,7 @@ export function gatherBack(scope: Scope, layer: GatherLayer, r: Value): Value {
       [axis + 1],
       false,
     );
-  if (Number.isInteger(copies) && indices.every((from, k) => from === k % extent))
+  if (whole && indices.every((from, k) => from === k % extent))
     return e.reduce(
       "ReduceSum",
       e.reshape(

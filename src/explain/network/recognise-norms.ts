@@ -70,7 +70,7 @@ function scaledSum(root: Layer, made: Made): Found | undefined {
     if (!product || !inner || !offset.factor?.data.every((v) => v === -1)) continue;
     for (const [x, i] of [product.inputs, product.inputs.toReversed()] as [TensorId, TensorId][]) {
       const scaled = scale(i, made);
-      const spread = inverseRootOf(scaled && !scaled.shift ? scaled.inputs[0]! : i, made);
+      const spread = inverseRootOf(scaled && !scaled.shift ? unexpanded(scaled.inputs[0]!, made) : i, made);
       const mean = inner.inputs.map((id) => meanOf(id, made)).find((m) => m?.inputs[0] === x);
       if (!spread || !mean || !inner.inputs.includes(i)) continue;
       const centre = { x, axes: mean.axes };

@@ -1,9 +1,8 @@
 import type { AttributeInput } from "../twin/onnx-writer.js";
+import { COPIES } from "./copies.js";
+import { NORMS } from "./norms.js";
+import { type Block, pick } from "./pick.js";
 import { type Tensor, type Writer, windowed } from "./writer.js";
-
-/** Builds on a tensor; the numbers `n` say which of its variants. */
-export type Block = (w: Writer, x: Tensor, n: number[]) => Tensor;
-export const pick = <T>(list: readonly T[], k: number): T => list[k % list.length]!;
 
 /** A window that fits: kernel at most the padded input, pads smaller than the kernel. */
 function window({ dims: [, h, w] }: Tensor, n: number[]): { kernel: number[]; attributes: Record<string, number[]> } {
@@ -58,6 +57,14 @@ const SELF_GATED: Record<string, (w: Writer, x: string) => string> = {
   },
 };
 
+const SPELLED: Record<string, (w: Writer, x: string) => string> = {
+  siluByQuotient: (w, x) => w.node("Div", [x, w.node("Add", [w.node("Exp", [w.node("Neg", [x])]), w.scalar(1)])]),
+  softsign: (w, x) => w.node("Div", [x, w.node("Add", [w.node("Abs", [x]), w.scalar(1)])]),
+  mish: (w, x) => w.node("Mul", [w.node("Tanh", [w.node("Softplus", [x])]), x]),
+  leakyByMaximum: (w, x) => w.node("Max", [x, w.node("Mul", [x, w.scalar(0.25)])]),
+  lessItsTanh: (w, x) => w.node("Sub", [x, w.node("Mul", [w.node("Tanh", [x]), w.scalar(0.5)])]),
+};
+
 const ACTIVATIONS: [string, Record<string, AttributeInput>][] = [
   ["Relu", {}],
   ["LeakyRelu", { alpha: 0.2 }],
@@ -77,6 +84,8 @@ const perChannel = (w: Writer, x: Tensor, offset: number): string => w.weights([
 
 /** Blocks that keep a picture a picture; one line adds one. */
 export const BLOCKS: Record<string, Block> = {
+  ...COPIES,
+  ...NORMS,
   conv: (w, x, n) => {
     const { kernel, attributes } = window(x, n);
     return w.conv(x, 1 + (n[8]! % 5), kernel, attributes, n[9]! % 2 === 0);
@@ -104,6 +113,7 @@ export const BLOCKS: Record<string, Block> = {
   clip: (w, x, n) => w.one("Clip", x, {}, w.scalar(pick([0, -0.5], n[0]!)), w.scalar(pick([6, 0.7], n[1]!))),
   prelu: (w, x) => w.one("PRelu", x, {}, perChannel(w, x, 0.5)),
   selfGated: (w, x, n) => w.named(pick(Object.values(SELF_GATED), n[0]!)(w, x.name), x.dims),
+  spelled: (w, x, n) => w.named(pick(Object.values(SPELLED), n[0]!)(w, x.name), x.dims),
   maxPool: (w, x, n) => {
     const { kernel, attributes } = poolWindow(x, n);
     return w.named(w.node("MaxPool", [x.name], attributes), [x.dims[0], ...windowed(x, kernel, attributes)]);

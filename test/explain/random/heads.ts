@@ -1,4 +1,4 @@
-import { pick } from "./blocks.js";
+import { pick } from "./pick.js";
 import type { Tensor, Writer } from "./writer.js";
 
 interface Row {
@@ -59,6 +59,17 @@ export const HEADS: Record<string, Head> = {
     const name = w.node("ReduceMean", [x.name, w.ints(2, -1)], { keepdims: 0 });
     return dense(w, { name, length: x.dims[0] }, classes, n[0]!).name;
   },
+  total: (w, x, classes, n) => {
+    const name = w.node("ReduceSum", [x.name, w.ints(3, 2)], { keepdims: 0 });
+    return dense(w, { name, length: x.dims[0] }, classes, n[0]!).name;
+  },
+  /** The largest of each channel, or of each row. */
+  largest: (w, x, classes, n) => {
+    const axes = pick([[2, 3], [1, 3], [-1]], n[1]!);
+    const name = w.node("ReduceMax", [x.name, w.ints(...axes)], { keepdims: 1 });
+    const dims = x.dims.map((d, k) => (axes.includes(k + 1) || axes.includes(k - 3) ? 1 : d)) as Tensor["dims"];
+    return dense(w, flat(w, w.named(name, dims), n), classes, n[0]!).name;
+  },
   squeezed: (w, x, classes, n) => {
     const name = w.node("Squeeze", [w.node("GlobalAveragePool", [x.name]), w.ints(2, 3)]);
     return dense(w, { name, length: x.dims[0] }, classes, n[0]!).name;
@@ -85,6 +96,7 @@ export const HEADS: Record<string, Head> = {
 export const ENDS: Record<string, (w: Writer, scores: string, classes: number) => string> = {
   none: (_w, scores) => scores,
   softmax: (w, scores) => w.node("Softmax", [scores], { axis: 1 }),
+  logSoftmax: (w, scores) => w.node("LogSoftmax", [scores], { axis: -1 }),
   sigmoid: (w, scores) => w.node("Sigmoid", [scores]),
   softmaxReshaped: (w, scores, classes) => {
     const picture = w.node("Reshape", [scores, w.ints(0, classes, 1, 1)]);

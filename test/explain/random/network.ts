@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { buildModel, type InitializerInput, type NodeInput } from "../twin/onnx-writer.js";
 import { sizeOf } from "../twin/tensor.js";
-import { BLOCKS, pick } from "./blocks.js";
+import { BLOCKS } from "./blocks.js";
 import { ENDS, HEADS } from "./heads.js";
+import { pick } from "./pick.js";
 import { noise, type Tensor, Writer } from "./writer.js";
 
 /** One building block: what it is, how far back the tensor it reads lies, and numbers that it shapes itself by. */

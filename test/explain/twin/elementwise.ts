@@ -175,6 +175,18 @@ export function groupNorm(node: OnnxNode, [x, gamma, beta]: (Tensor | undefined)
   return { dims: [...x!.dims], data };
 }
 
+/** The elements that a norm takes together, each a run of its input. */
+export function normGroups(node: OnnxNode, x: Tensor): Float64Array[] {
+  if (node.op === "LRN") return [];
+  const [batch, channels] = x.dims as [number, number];
+  const groups = node.op === "InstanceNormalization" ? channels : numberAttribute(node, "num_groups", 1);
+  const length =
+    node.op === "LayerNormalization"
+      ? sizeOf(x.dims.slice(normaliseAxis(numberAttribute(node, "axis", -1), x.dims.length)))
+      : x.data.length / (batch * groups);
+  return Array.from({ length: x.data.length / length }, (_, k) => x.data.subarray(k * length, (k + 1) * length));
+}
+
 /** Which of `factors` numbers belongs to element `i`: one a channel, or one a group of channels. */
 export const normChannel = (i: number, plane: number, channels: number, factors: number): number =>
   Math.floor(((Math.floor(i / plane) % channels) * factors) / channels);

@@ -115,6 +115,10 @@ const SPECIAL: Record<string, (node: OnnxNode, inputs: (Tensor | undefined)[]) =
     dims: [...x!.dims],
     data: softmax(x!, normaliseAxis(numberAttribute(node, "axis", -1), x!.dims.length)),
   }),
+  LogSoftmax: (node, [x]) => ({
+    dims: [...x!.dims],
+    data: softmax(x!, normaliseAxis(numberAttribute(node, "axis", -1), x!.dims.length)).map(Math.log),
+  }),
   Shape: (node, [x]) => {
     const dims = x!.dims.slice(numberAttribute(node, "start", 0), numberAttribute(node, "end", x!.dims.length));
     return tensor([dims.length], dims);

@@ -2,7 +2,7 @@
  * The slow, obvious twin of R-LRP: one frame, float64, loops over the edges of each layer, formulas as in the method's
  * description. It shares no code with the production engine.
  */
-import { normChannel, softmax } from "./elementwise.js";
+import { normChannel, normGroups, softmax } from "./elementwise.js";
 import { type Forward, highest, liveInputs, runForward } from "./forward.js";
 import { type OnnxModel, type OnnxNode, readOnnx } from "./onnx-reader.js";
 import {
@@ -246,8 +246,15 @@ function sendThroughOneToOne(b: Backward, node: OnnxNode, source: string, r: Flo
   const slope = slopeOf(run, node);
   const sign = (j: number): number => s(x.data[at[j]!]!) * s(y.data[j]!) * s(slope(j));
   const keepsSign = structure.beforeLinear.has(source);
+  // What a norm makes of values that are all alike is zero, or what rounding left of it over a small deviation.
+  if (NORMS.has(node.op) && (keepsSign || normGroups(node, x).some(isFlat))) b.fragile = true;
   sendToBroadcast(b, source, output, keepsSign ? r : r.map((v, j) => v * sign(j)));
 }
+
+const isFlat = (values: Float64Array): boolean => {
+  const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  return values.every((v) => Math.abs(v - values[0]!) <= 1e-4 * largest);
+};
 
 /** The factor of a norm or constant scale; activations count as rising. */
 function slopeOf(run: Forward, node: OnnxNode): (j: number) => number {

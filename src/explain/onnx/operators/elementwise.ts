@@ -115,9 +115,17 @@ export function requireFit(importer: Importer, node: Node, x: TensorId, constant
     );
 }
 
+/** Pushes a scale and shift; where the constant is larger along some axes, the tensor is copied along them first. */
 function pushScale(importer: Importer, node: Node, x: TensorId, fields: { factor?: Weights; shift?: Weights }): void {
-  for (const constant of [fields.factor, fields.shift]) if (constant) requireFit(importer, node, x, constant.dims);
-  importer.push(node, "scale", [x], [importer.shape(x)], fields);
+  let at = x;
+  for (const constant of [fields.factor, fields.shift]) {
+    if (!constant) continue;
+    const shape = importer.shape(at);
+    const dims = broadcastDims(shape.slice(1), constant.dims);
+    if (dims?.length === shape.length - 1) at = expandTo(importer, node, at, [-1, ...dims]);
+    requireFit(importer, node, at, constant.dims);
+  }
+  importer.push(node, "scale", [at], [importer.shape(at)], fields);
 }
 
 /** Splits the operands of a binary operator into tensor and constant; two tensors give no constant. */
