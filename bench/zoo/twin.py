@@ -1,0 +1,575 @@
+"""R-LRP of one frame in float64, node by node of an ONNX file, with PyTorch's own layers: what the zoo's maps are held against.
+It shares nothing with the program: Σ_j w_ij g_j is taken from automatic differentiation of each linear layer alone.
+
+    python twin.py MODEL.onnx INPUT.npy LOW HIGH OUTPUT.npy        LOW and HIGH: comma-separated, one a channel
+"""
+import sys
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from onnx import numpy_helper
+
+torch.set_grad_enabled(False)
+
+
+def sign(v):
+    return torch.where(v < 0, -1.0, 1.0).to(v)
+
+
+class Node:
+    def __init__(self, proto):
+        self.op, self.inputs, self.outputs = proto.op_type, list(proto.input), list(proto.output)
+        self.attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
+
+    def get(self, name, fallback=None):
+        value = self.attributes.get(name, fallback)
+        return value.decode() if isinstance(value, bytes) else value
+
+
+def tensor(proto):
+    array = numpy_helper.to_array(proto)
+    return torch.from_numpy(array.astype(np.int64 if array.dtype.kind in "iub" else np.float64))
+
+
+class Graph:
+    def __init__(self, file, image):
+        model = onnx.load(file)
+        graph = model.graph
+        self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+        self.values = {t.name: tensor(t) for t in graph.initializer}
+        self.image = next(i.name for i in graph.input if i.name not in self.values)
+        self.output = graph.output[0].name
+        self.values[self.image] = image
+        self.live = {self.image}
+        self.nodes = self.needed([Node(n) for n in graph.node])
+        self.producer = {o: n for n in self.nodes for o in n.outputs}
+        self.readers = {}
+        for name in [i for n in self.nodes for i in n.inputs] + [self.output]:
+            self.readers[name] = self.readers.get(name, 0) + 1
+        for node in self.nodes:
+            self.run(node)
+
+    def needed(self, nodes):
+        wanted, kept = {self.output}, []
+        for node in reversed(nodes):
+            if any(o in wanted for o in node.outputs):
+                wanted.update(node.inputs)
+                kept.append(node)
+        return kept[::-1]
+
+    def live_inputs(self, node):
+        return [i for i in node.inputs if i in self.live]
+
+    def operands(self, node):
+        return [self.values[i] if i else None for i in node.inputs]
+
+    def run(self, node, values=None):
+        """Computes a node; with `values`, from those instead of the frame's own (nothing is stored then)."""
+        source = self.values if values is None else values
+        args = [source.get(i, self.values.get(i)) if i else None for i in node.inputs]
+        if node.op in LINEAR:
+            out = LINEAR[node.op](self, node, *args)
+        else:
+            out = OPERATORS[node.op](self, node, *args)
+        outs = list(out) if isinstance(out, (tuple, list)) else [out]
+        if values is None:
+            if node.op not in ("Shape", "Size") and any(i in self.live for i in node.inputs):
+                self.live.update(node.outputs)
+            self.values.update(zip(node.outputs, outs))
+        return outs
+
+
+# --- forward ---------------------------------------------------------------------------------------------------------------
+
+def explicit_pads(node, size, kernel):
+    strides, dilations = node.get("strides", [1, 1]), node.get("dilations", [1, 1])
+    auto = node.get("auto_pad", "NOTSET")
+    if auto.startswith("SAME"):
+        pads = [0, 0, 0, 0]
+        for k in range(2):
+            out = -(-size[k] // strides[k])
+            total = max(0, (out - 1) * strides[k] + dilations[k] * (kernel[k] - 1) + 1 - size[k])
+            small = total // 2
+            pads[k], pads[k + 2] = (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
+        return pads
+    return node.get("pads", [0, 0, 0, 0]) if auto != "VALID" else [0, 0, 0, 0]
+
+
+def padded(x, pads, value=0.0):
+    top, left, bottom, right = pads
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def conv(graph, node, x, w, b=None):
+    x = padded(x, explicit_pads(node, x.shape[2:], w.shape[2:]))
+    return F.conv2d(x, w, b, node.get("strides", [1, 1]), 0, node.get("dilations", [1, 1]), node.get("group", 1))
+
+
+def conv_transpose(graph, node, x, w, b=None):
+    top, left, bottom, right = node.get("pads", [0, 0, 0, 0])
+    full = F.conv_transpose2d(
+        x, w, None, node.get("strides", [1, 1]), 0, node.get("output_padding", [0, 0]), node.get("group", 1),
+        node.get("dilations", [1, 1]))
+    cut = full[:, :, top:full.shape[2] - bottom, left:full.shape[3] - right]
+    return cut if b is None else cut + b.reshape(1, -1, 1, 1)
+
+
+def gemm(graph, node, x, w, b=None):
+    z = node.get("alpha", 1.0) * (x @ (w.T if node.get("transB", 0) else w))
+    return z if b is None else z + node.get("beta", 1.0) * b
+
+
+def ceil_extra(node, size, kernel, pads):
+    extra = [0, 0]
+    strides, dilations = node.get("strides", [1, 1]), node.get("dilations", [1, 1])
+    for k in range(2):
+        span = size[k] + pads[k] + pads[k + 2] - dilations[k] * (kernel[k] - 1) - 1
+        out = span // strides[k] + 1
+        if node.get("ceil_mode", 0) and span % strides[k] and out * strides[k] < size[k] + pads[k]:
+            extra[k] = out * strides[k] - span
+    return extra
+
+
+def average_pool(graph, node, x):
+    kernel = node.get("kernel_shape")
+    pads = explicit_pads(node, x.shape[2:], kernel)
+    extra = ceil_extra(node, x.shape[2:], kernel, pads)
+    ones = torch.ones_like(x[:1, :1])
+    inside = padded(ones, pads, 1.0 if node.get("count_include_pad", 0) else 0.0)
+    reach = [0, 0, *extra]
+    window = torch.ones(1, 1, *kernel).to(x)
+    strides = node.get("strides", [1, 1])
+    count = F.conv2d(padded(inside, reach), window, stride=strides)
+    whole = padded(padded(x, pads), reach)
+    sums = F.conv2d(whole, window.expand(x.shape[1], 1, *kernel), stride=strides, groups=x.shape[1])
+    return sums / count
+
+
+def axes_of(node, x, axes):
+    given = axes.tolist() if axes is not None else node.get("axes")
+    return [a % x.dim() for a in given] if given else list(range(x.dim()))
+
+
+def mean(graph, node, x, axes=None):
+    return x.mean(axes_of(node, x, axes), keepdim=node.get("keepdims", 1) == 1)
+
+
+def total(graph, node, x, axes=None):
+    if not torch.is_floating_point(x):
+        x = x.double()
+    return x.sum(axes_of(node, x, axes), keepdim=node.get("keepdims", 1) == 1)
+
+
+LINEAR = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "Gemm": gemm,
+    "MatMul": lambda g, n, x, w: x @ w,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": lambda g, n, x: x.mean(list(range(2, x.dim())), keepdim=True),
+    "ReduceMean": mean,
+    "ReduceSum": total,
+}
+
+
+def windows(node, x):
+    """`[C, kernel, positions]` of every window of a max pool; what lies outside is −∞."""
+    kernel = node.get("kernel_shape")
+    pads = explicit_pads(node, x.shape[2:], kernel)
+    extra = ceil_extra(node, x.shape[2:], kernel, pads)
+    whole = padded(x, [pads[0], pads[1], pads[2] + extra[0], pads[3] + extra[1]], -np.inf)
+    step = dict(kernel_size=kernel, dilation=node.get("dilations", [1, 1]), stride=node.get("strides", [1, 1]))
+    columns = F.unfold(whole.transpose(0, 1), **step)
+    sizes = [(whole.shape[k + 2] - step["dilation"][k] * (kernel[k] - 1) - 1) // step["stride"][k] + 1 for k in (0, 1)]
+    return columns, sizes, whole.shape[2:], pads, step
+
+
+def max_pool(graph, node, x):
+    columns, sizes, *_ = windows(node, x)
+    return columns.amax(1).reshape(1, x.shape[1], *sizes)
+
+
+def max_pool_back(node, x, r):
+    columns, _, whole, pads, step = windows(node, x)
+    wins = (columns == columns.amax(1, keepdim=True)).to(x)
+    shares = wins / wins.sum(1, keepdim=True) * r.reshape(x.shape[1], 1, -1)
+    back = F.fold(shares, output_size=whole, **step).transpose(0, 1)
+    return back[:, :, pads[0]:pads[0] + x.shape[2], pads[1]:pads[1] + x.shape[3]]
+
+
+def max_over(axes, x):
+    return torch.amax(x, dim=axes, keepdim=True)
+
+
+def clip(graph, node, x, low=None, high=None):
+    low = low if low is not None else node.get("min")
+    high = high if high is not None else node.get("max")
+    return torch.clamp(x, None if low is None else float(low), None if high is None else float(high))
+
+
+def batch_norm(graph, node, x, gamma, beta, average, variance):
+    shape = [1, -1] + [1] * (x.dim() - 2)
+    factor = gamma / torch.sqrt(variance + node.get("epsilon", 1e-5))
+    return x * factor.reshape(shape) + (beta - average * factor).reshape(shape)
+
+
+def reshape(graph, node, x, shape):
+    target = [x.shape[k] if d == 0 else d for k, d in enumerate(shape.tolist())]
+    return x.reshape(target)
+
+
+def slices(graph, node, x, starts=None, ends=None, axes=None, steps=None):
+    starts = starts.tolist() if starts is not None else node.get("starts")
+    ends = ends.tolist() if ends is not None else node.get("ends")
+    given = axes.tolist() if axes is not None else node.get("axes", list(range(len(starts))))
+    by = steps.tolist() if steps is not None else [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, given, by):
+        picks = range(x.shape[axis])[slice(start, None if step < 0 and end < -x.shape[axis] else end, step)]
+        x = x.index_select(axis, torch.tensor(list(picks), dtype=torch.int64))
+    return x
+
+
+def pad(graph, node, x, pads=None, value=None, axes=None):
+    given = pads.tolist() if pads is not None else node.get("pads")
+    at = axes.tolist() if axes is not None else list(range(x.dim()))
+    both = [[0, 0] for _ in range(x.dim())]
+    for k, axis in enumerate(at):
+        both[axis] = [given[k], given[k + len(at)]]
+    mode = node.get("mode", "constant")
+    fill = float(value) if value is not None else node.get("value", 0.0)
+    flat = [p for pair in reversed(both) for p in pair]
+    if mode == "constant":
+        return F.pad(x, flat, value=fill)
+    return F.pad(x, flat[:4], mode={"edge": "replicate"}.get(mode, mode))
+
+
+def split(graph, node, x, sizes=None):
+    axis = node.get("axis", 0)
+    given = sizes.tolist() if sizes is not None else node.get("split")
+    count = len(node.outputs)
+    return torch.split(x, given if given is not None else -(-x.shape[axis] // count), axis)
+
+
+def squeeze(graph, node, x, axes=None):
+    given = axes.tolist() if axes is not None else node.get("axes")
+    return x.squeeze([a % x.dim() for a in given]) if given else x.squeeze()
+
+
+def unsqueeze(graph, node, x, axes=None):
+    given = axes.tolist() if axes is not None else node.get("axes")
+    for axis in sorted(a % (x.dim() + len(given)) for a in given):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def layer_norm(graph, node, x, gamma, beta=None):
+    axes = list(range(node.get("axis", -1) % x.dim(), x.dim()))
+    centred = x - x.mean(axes, keepdim=True)
+    y = centred / torch.sqrt((centred * centred).mean(axes, keepdim=True) + node.get("epsilon", 1e-5)) * gamma
+    return y if beta is None else y + beta
+
+
+def shape_of(graph, node, x):
+    dims = list(x.shape)
+    return torch.tensor(dims[node.get("start", 0):node.get("end", len(dims))])
+
+
+def constant(graph, node):
+    for value in node.attributes.values():
+        return tensor(value) if isinstance(value, onnx.TensorProto) else torch.tensor(value)
+
+
+def expm1(x):
+    return torch.expm1(torch.clamp(x, max=0))
+
+
+ACTIVATIONS = {
+    "Relu": lambda g, n, x: torch.relu(x),
+    "LeakyRelu": lambda g, n, x: torch.where(x < 0, n.get("alpha", 0.01) * x, x),
+    "Elu": lambda g, n, x: torch.where(x < 0, n.get("alpha", 1.0) * expm1(x), x),
+    "Sigmoid": lambda g, n, x: torch.sigmoid(x),
+    "HardSigmoid": lambda g, n, x: torch.clamp(n.get("alpha", 0.2) * x + n.get("beta", 0.5), 0, 1),
+    "HardSwish": lambda g, n, x: x * torch.clamp(x / 6 + 0.5, 0, 1),
+    "Tanh": lambda g, n, x: torch.tanh(x),
+    "Softplus": lambda g, n, x: F.softplus(x),
+    "Erf": lambda g, n, x: torch.erf(x),
+    "Gelu": lambda g, n, x: F.gelu(x, approximate=n.get("approximate", "none")),
+    "Clip": clip,
+    "PRelu": lambda g, n, x, slope: torch.where(x < 0, slope * x, x),
+}
+BINARY = {
+    "Add": lambda g, n, a, b: a + b,
+    "Sub": lambda g, n, a, b: a - b,
+    "Mul": lambda g, n, a, b: a * b,
+    "Div": lambda g, n, a, b: a / b if torch.is_floating_point(a) else torch.div(a, b, rounding_mode="trunc"),
+    "Pow": lambda g, n, a, b: a ** b,
+    "Max": lambda g, n, a, b: torch.maximum(a, b),
+    "Min": lambda g, n, a, b: torch.minimum(a, b),
+}
+MOVES = {
+    "Identity": lambda g, n, x: x.clone(),
+    "Dropout": lambda g, n, x, *rest: x.clone(),
+    "Cast": lambda g, n, x: x.clone(),
+    "Reshape": reshape,
+    "Flatten": lambda g, n, x: x.reshape(int(np.prod(x.shape[:n.get("axis", 1)])), -1),
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Transpose": lambda g, n, x: x.permute(n.get("perm", list(range(x.dim()))[::-1])),
+    "Concat": lambda g, n, *parts: torch.cat(parts, n.get("axis")),
+    "Split": split,
+    "Slice": slices,
+    "Pad": pad,
+    "Gather": lambda g, n, x, k: x[(slice(None),) * (n.get("axis", 0) % x.dim()) + (k,)],
+    "Expand": lambda g, n, x, shape: x * torch.ones(shape.tolist(), dtype=x.dtype),
+    "Tile": lambda g, n, x, repeats: x.repeat(repeats.tolist()),
+}
+MAX_POOLS = {
+    "MaxPool": max_pool,
+    "GlobalMaxPool": lambda g, n, x: max_over(list(range(2, x.dim())), x),
+}
+OPERATORS = {
+    **ACTIVATIONS, **BINARY, **MOVES, **MAX_POOLS,
+    "BatchNormalization": batch_norm,
+    "LayerNormalization": layer_norm,
+    "Softmax": lambda g, n, x: torch.softmax(x, n.get("axis", 1 if g.opset < 13 else -1)),
+    "Shape": shape_of,
+    "Constant": constant,
+    "ConstantOfShape": lambda g, n, shape: torch.full(shape.tolist(), float(tensor(n.get("value"))) if n.get("value") else 0.0),
+    "Neg": lambda g, n, x: -x,
+    "Exp": lambda g, n, x: torch.exp(x),
+    "Sqrt": lambda g, n, x: torch.sqrt(x.double()),
+    "Reciprocal": lambda g, n, x: 1 / x,
+}
+
+# --- what a node is --------------------------------------------------------------------------------------------------------
+
+ELEMENTWISE = {*ACTIVATIONS, *BINARY, "Neg", "Exp", "Sqrt", "Reciprocal", "BatchNormalization"}
+COPIES = {"Identity", "Dropout", "Cast"}
+
+
+class Explanation:
+    def __init__(self, graph, low, high):
+        self.graph, self.low, self.high = graph, low, high
+        self.relevance = {}
+        self.before, self.pixels = {graph.image}, {graph.image}
+        for node in graph.nodes:
+            live = graph.live_inputs(node)
+            if not live:
+                continue
+            if all(i in self.before for i in live) and node.op not in LINEAR:
+                self.before.update(node.outputs)
+            source = self.one_to_one(node)
+            keeps = all(i in self.pixels for i in live) if node.op in MOVES else source in self.pixels
+            if keeps:
+                self.pixels.update(node.outputs)
+
+    def affine(self, node):
+        """The constant factor of `y = factor · x + shift`, broadcastable against y; None for another node."""
+        g, live = self.graph, self.graph.live_inputs(node)
+        if len(live) != 1:
+            return None
+        if node.op == "BatchNormalization":
+            _, gamma, _, _, variance = g.operands(node)
+            shape = [1, -1] + [1] * (g.values[live[0]].dim() - 2)
+            return (gamma / torch.sqrt(variance + node.get("epsilon", 1e-5))).reshape(shape)
+        if node.op == "Neg":
+            return torch.tensor(-1.0).double()
+        if node.op not in ("Add", "Sub", "Mul", "Div"):
+            return None
+        first = node.inputs[0] == live[0]
+        c = g.values[node.inputs[1 if first else 0]].double()
+        one = torch.ones_like(c)
+        return {"Add": one, "Sub": one if first else -one, "Mul": c, "Div": 1 / c if first else None}[node.op]
+
+    def one_to_one(self, node):
+        live = list(dict.fromkeys(self.graph.live_inputs(node)))
+        if len(live) == 1 and (node.op in ACTIVATIONS or node.op == "LayerNormalization"
+                               or (node.op in ("Max", "Min")) or self.affine(node) is not None):
+            return live[0]
+        if len(live) == 2 and node.op in ("Mul", "Sub", "Div", "Max", "Min"):
+            return self.common(*live)
+        return None
+
+    def common(self, a, b):
+        others = self.lineage(b)
+        return next((name for name in self.lineage(a) if name in others), None)
+
+    def lineage(self, name):
+        node = self.graph.producer.get(name)
+        if node is None or node.op not in ELEMENTWISE:
+            return [name]
+        live = list(dict.fromkeys(self.graph.live_inputs(node)))
+        source = live[0] if len(live) == 1 else self.common(*live) if len(live) == 2 else None
+        return [name] if source is None else [name, *self.lineage(source)]
+
+    def folded(self, node):
+        """The linear node that ends in this one, with the factor on its outputs."""
+        g = self.graph
+        if node.op in LINEAR and len(g.live_inputs(node)) == 1:
+            return node, None
+        factor = self.affine(node)
+        if factor is None:
+            return None
+        name = g.live_inputs(node)[0]
+        while g.readers[name] == 1 and (maker := g.producer.get(name)) is not None and maker.op in COPIES:
+            name = maker.inputs[0]
+        maker = g.producer.get(name)
+        inner = self.folded(maker) if maker is not None and g.readers[name] == 1 else None
+        if inner is None:
+            return None
+        y = g.values[node.outputs[0]]
+        axis = y.dim() - 1 if inner[0].op == "MatMul" else 1
+        wide = factor.reshape([1] * (y.dim() - factor.dim()) + list(factor.shape))
+        if any(d != 1 and k != axis for k, d in enumerate(wide.shape)) or y.shape != g.values[name].shape:
+            return None
+        return inner[0], wide if inner[1] is None else wide * inner[1]
+
+    def ends_in_gate(self, name):
+        node = self.graph.producer.get(name)
+        if node is None:
+            return False
+        if node.op in ("Sigmoid", "HardSigmoid", "Softmax"):
+            return True
+        if node.op in MOVES:
+            return all(self.ends_in_gate(i) for i in self.graph.live_inputs(node))
+        factor = self.affine(node) if node.op in ("Mul", "Div") else None
+        clipped = self.graph.producer.get(self.graph.live_inputs(node)[0]) if factor is not None else node
+        if clipped is None or clipped.op != "Clip":
+            return False
+        low, high = clip_bounds(self.graph, clipped)
+        return low == 0 and abs(high * (1.0 if factor is None else float(factor.flatten()[0])) - 1) < 1e-6
+
+# --- relevance ---------------------------------------------------------------------------------------------------------------
+
+    def give(self, name, r):
+        self.relevance[name] = self.relevance[name] + r if name in self.relevance else r
+
+    def explain(self, logits):
+        z = self.graph.values[logits]
+        start = torch.zeros_like(z)
+        top = int(z.argmax())
+        start.view(-1)[top] = sign(z.view(-1)[top])
+        self.relevance[logits] = start
+        for node in reversed(self.graph.nodes):
+            if any(o in self.relevance for o in node.outputs):
+                self.send(node)
+        r = self.relevance[self.graph.image]
+        return r / r.abs().sum()
+
+    def send(self, node):
+        g = self.graph
+        output = node.outputs[0]
+        r = self.relevance.get(output)
+        folded = self.folded(node)
+        source = self.one_to_one(node)
+        live = g.live_inputs(node)
+        if folded:
+            return self.linear(*folded, output, r)
+        if node.op in MOVES:
+            return self.move(node)
+        if node.op == "MaxPool":
+            return self.give(live[0], max_pool_back(node, g.values[live[0]], r))
+        if node.op == "GlobalMaxPool":
+            x = g.values[live[0]]
+            wins = (x == g.values[output]).to(x)
+            return self.give(live[0], wins / wins.sum([2, 3], keepdim=True) * r)
+        if source is not None:
+            x, y = g.values[source], g.values[output]
+            slope = self.affine(node)
+            if node.op == "LayerNormalization":
+                slope = g.values[node.inputs[1]]
+            passed = r if source in self.before else r * sign(x) * sign(y) * (1 if slope is None else sign(slope))
+            return self.give(source, passed)
+        if node.op == "Mul" and len(live) == 2:
+            a, b = self.ends_in_gate(live[0]), self.ends_in_gate(live[1])
+            assert a != b, f"{node.outputs[0]}: no gate, or two"
+            return self.give(live[1] if a else live[0], r)
+        if node.op in ("Add", "Sum") and len(live) > 1:
+            magnitude = sum(g.values[i].abs() for i in live)
+            s = sign(g.values[output])
+            for i in live:
+                self.give(i, torch.where(magnitude == 0, 0, r * s * g.values[i] / magnitude))
+            return None
+        raise SystemExit(f"{node.op} ({output}) has no rule here")
+
+    def linear(self, node, factor, output, r):
+        g = self.graph
+        name = node.inputs[0]
+        a, z = g.values[name], g.values[output]
+        weights = {} if factor is None else {"factor": factor}
+        if node.op in ("Conv", "ConvTranspose", "Gemm", "MatMul") and name in self.pixels:
+            q = sign(z) * r
+            low, high = self.extreme(name, self.low), self.extreme(name, self.high)
+            u = (a * self.transposed(node, a, q, factor) - low * self.transposed(node, a, q, factor, 1)
+                 - high * self.transposed(node, a, q, factor, -1))
+        else:
+            magnitude = z.abs()
+            d = sign(z) * (magnitude + magnitude.mean())
+            u = a * self.transposed(node, a, torch.where(d == 0, 0, r / d), factor)
+        size = u.abs().sum()
+        self.give(name, u * (r.abs().sum() / size if size > 0 else 0))
+
+    def transposed(self, node, a, g, factor, part=0):
+        """Σ_j w_ij g_j; of the positive (1) or negative (−1) weights alone."""
+        args = self.graph.operands(node)[1:]
+        if node.op in ("Conv", "ConvTranspose", "Gemm") and len(args) > 1:
+            args = args[:1]
+        if part:
+            assert factor is None or (factor > 0).all() or node.op == "Conv"
+            w = args[0]
+            if factor is not None:
+                w = w * factor.reshape(-1, *[1] * (w.dim() - 1))
+                factor = None
+            args = [w.clamp(min=0) if part > 0 else w.clamp(max=0)]
+        with torch.enable_grad():
+            x = a.detach().clone().requires_grad_()
+            y = LINEAR[node.op](self.graph, node, x, *args)
+            scaled = g if factor is None else g * factor
+            return torch.autograd.grad(y, x, scaled.reshape(y.shape))[0]
+
+    def extreme(self, name, per_channel):
+        """What a tensor is for a picture of one value a channel."""
+        g = self.graph
+        image = g.values[g.image]
+        axis = 1 if image.shape[1] == len(per_channel) else -1
+        shape = [1] * image.dim()
+        shape[axis] = -1
+        values = {g.image: torch.ones_like(image) * torch.tensor(per_channel).double().reshape(shape)}
+        for node in g.nodes:
+            if any(o in self.before and o in g.live for o in node.outputs):
+                values.update(zip(node.outputs, g.run(node, values)))
+        return values[name]
+
+    def move(self, node):
+        g = self.graph
+        live = g.live_inputs(node)
+        with torch.enable_grad():
+            leaves = {i: g.values[i].detach().clone().requires_grad_() for i in live}
+            outs = g.run(node, leaves)
+            pairs = [(y, self.relevance[o]) for y, o in zip(outs, node.outputs) if o in self.relevance]
+            back = torch.autograd.grad([y for y, _ in pairs], list(leaves.values()), [r for _, r in pairs])
+        for name, r in zip(leaves, back):
+            self.give(name, r)
+
+
+def clip_bounds(graph, node):
+    args = graph.operands(node)[1:]
+    bound = lambda k, name: float(args[k]) if len(args) > k and args[k] is not None else node.get(name)
+    return bound(0, "min"), bound(1, "max")
+
+
+def logits_of(graph):
+    name = graph.output
+    while (node := graph.producer[name]).op in MOVES:
+        name = node.inputs[0]
+    return node.inputs[0] if node.op in ("Softmax", "Sigmoid") else graph.output
+
+
+if __name__ == "__main__":
+    file, image, low, high, output = sys.argv[1:]
+    graph = Graph(file, torch.from_numpy(np.load(image)).double())
+    numbers = lambda text: [float(v) for v in text.split(",")]
+    relevance = Explanation(graph, numbers(low), numbers(high)).explain(logits_of(graph))
+    np.save(output, relevance.numpy())
