@@ -8,6 +8,7 @@ import type { Network } from "../network/network.js";
 import { importOnnx } from "../onnx/import.js";
 import { classesOf } from "../programs/explanation.js";
 import type { Preprocessing } from "../programs/frames.js";
+import { importTfjs } from "../tfjs/import.js";
 import { type ModelCard, parseCard } from "./card.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -24,8 +25,8 @@ export interface LoadedModel {
 }
 
 /**
- * Reads a model: an ONNX file, or a folder that holds one and its card. A card `model.yaml`, or `NAME.yaml` beside
- * `NAME.onnx`, is read where there is one.
+ * Reads a model: an ONNX file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
+ * `model.yaml`, or `NAME.yaml` beside `NAME.onnx`, is read where there is one.
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
 export function loadModel(given: string): LoadedModel {
@@ -42,7 +43,7 @@ export function loadModel(given: string): LoadedModel {
     if (error instanceof InputError) throw error;
     throw new ModelError(
       "model-corrupt",
-      `${file}: the model file is damaged or uses ONNX in an unknown way; export it again.`,
+      `${file}: the model file is damaged or uses its format in an unknown way; export it again.`,
       { cause: error },
     );
   }
@@ -66,16 +67,17 @@ function locate(given: string): { file: string; cardFile: string | undefined } {
   if (!stat)
     throw new InputError(
       "model-missing",
-      `model "${given}" does not exist; give an ONNX file or a folder with model.onnx and model.yaml.`,
+      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml.`,
     );
   if (stat.isDirectory()) {
     const cardFile = path.join(given, "model.yaml");
     const named = existsSync(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
-    const file = path.join(given, named ?? "model.onnx");
-    if (!existsSync(file))
+    const names = named === undefined ? ["model.onnx", "model.json"] : [named];
+    const file = names.map((name) => path.join(given, name)).find((f) => existsSync(f));
+    if (file === undefined)
       throw new InputError(
         "model-missing",
-        `folder "${given}" holds no ${named ?? "model.onnx"}; put the ONNX file there or name it in model.yaml under "model".`,
+        `folder "${given}" holds no ${names.join(" or ")}; put the model there or name its file in model.yaml under "model".`,
       );
     return { file, cardFile: existsSync(cardFile) ? cardFile : undefined };
   }
@@ -88,9 +90,19 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
   const where = cardFile ?? "a card model.yaml beside the model";
   const folder = path.dirname(file);
   const { width: w, height: h, layout: given } = card.input;
-  const guess = given === "NHWC" ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
+  const tfjs = file.endsWith(".json");
+  const last = (given ?? (tfjs ? "NHWC" : "NCHW")) === "NHWC";
+  const guess = last ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
+  const hash = createHash("sha256").update(bytes);
+  const shard = (name: string): Uint8Array => {
+    const part = readExternal(folder, name, 0, undefined);
+    hash.update(part);
+    return part;
+  };
   const network = canonicalise(
-    importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length), guess),
+    tfjs
+      ? importTfjs(new TextDecoder().decode(bytes), shard, guess)
+      : importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length), guess),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const layout = given ?? (dims.length === 3 && dims[2]! <= 3 && dims[0]! > 3 ? "NHWC" : "NCHW");
@@ -145,8 +157,8 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
           }
         : undefined,
     info: {
-      name: card.name ?? path.basename(path.basename(file) === "model.onnx" ? folder : file).replace(/\.onnx$/, ""),
-      sha256: createHash("sha256").update(bytes).digest("hex"),
+      name: card.name ?? nameOf(file),
+      sha256: hash.digest("hex"),
       labels: readLabels(card, cardFile, folder, classes),
       inputWidth: width,
       inputHeight: height,
@@ -155,6 +167,12 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
     },
   };
 }
+
+/** The folder's name for model.onnx and model.json, else the file's without its extension. */
+const nameOf = (file: string): string => {
+  const { dir, base, name } = path.parse(path.resolve(file));
+  return base === "model.onnx" || base === "model.json" ? path.basename(dir) : name;
+};
 
 /** The preprocessing, or the error that says what the card lacks. */
 export function requirePreprocessing(model: LoadedModel): Preprocessing {

@@ -20,7 +20,7 @@ export class Builder {
   expanded(layer: Layer, id: TensorId, like: TensorId): TensorId {
     let at = id;
     for (const step of expansion(this.#shapes.get(id)!, this.#shapes.get(like)!)) {
-      const output = this.#tensor(step.dims);
+      const output = this.tensor(step.dims);
       this.push({
         ...step.fields,
         name: layer.name,
@@ -37,7 +37,7 @@ export class Builder {
   difference(layer: PairLayer): Layer[] {
     const [a, b] = layer.inputs as [TensorId, TensorId];
     const { op: _, ...base } = layer;
-    const negated = this.#tensor(this.#shapes.get(b)!);
+    const negated = this.tensor(this.#shapes.get(b)!);
     this.push({
       ...base,
       kind: "scale",
@@ -49,7 +49,12 @@ export class Builder {
     return [{ ...base, kind: "add", inputs: [a, negated].map((id) => this.expanded(layer, id, output)) }];
   }
 
-  #tensor(dims: readonly number[]): TensorId {
+  shape(id: TensorId): readonly number[] {
+    return this.#shapes.get(id)!;
+  }
+
+  /** A new tensor. */
+  tensor(dims: readonly number[]): TensorId {
     const id = this.#next++;
     this.#shapes.set(id, dims);
     return id;

@@ -1,3 +1,4 @@
+import { cancelTransposes } from "./cancel-transposes.js";
 import { foldScales } from "./fold-scales.js";
 import type { Network } from "./network.js";
 import { recogniseActivations } from "./recognise-activations.js";
@@ -8,6 +9,7 @@ import { stripFinal } from "./strip-final.js";
 /** The transforms that bring any imported network to the form that rules are written for, in order. Each is pure. */
 const TRANSFORMS: readonly ((network: Network) => Network)[] = [
   stripFinal,
+  cancelTransposes,
   recogniseNorms,
   recogniseActivations,
   recogniseGates,

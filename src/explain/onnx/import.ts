@@ -33,8 +33,18 @@ export function importOnnx(
   }
 }
 
-function importGraph(
-  graph: ReturnType<typeof decode>,
+/** What an import reads of a model message. */
+export interface GraphMessage {
+  opset: { version?: Parameters<typeof toNumber>[0] } | undefined;
+  node: NodeProto[];
+  initializer: NonNullable<NonNullable<ModelMessage["graph"]>["initializer"]>;
+  input: ValueInfo[];
+  output: ValueInfo[];
+}
+
+/** Reads a classifier from a message that is decoded already; parameters and errors as those of `importOnnx`. */
+export function importGraph(
+  graph: GraphMessage,
   external: ExternalReader,
   inputShape: readonly number[] | undefined,
 ): Network {
@@ -155,13 +165,7 @@ function inputDims(input: ValueInfo, given: readonly number[] | undefined): numb
   return dims;
 }
 
-function decode(bytes: Uint8Array): {
-  opset: { version?: Parameters<typeof toNumber>[0] } | undefined;
-  node: NodeProto[];
-  initializer: NonNullable<NonNullable<ModelMessage["graph"]>["initializer"]>;
-  input: ValueInfo[];
-  output: ValueInfo[];
-} {
+function decode(bytes: Uint8Array): GraphMessage {
   let message: ModelMessage;
   try {
     message = ModelProto.decode(bytes) as unknown as ModelMessage;

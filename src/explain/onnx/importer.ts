@@ -15,6 +15,8 @@ export const MOST_ELEMENTS = 2 ** 28;
 /** A node of the model file with typed access to its attributes. */
 export class Node {
   readonly op: string;
+  /** The operator as the model file calls it. */
+  readonly shown: string;
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -23,6 +25,7 @@ export class Node {
 
   constructor(proto: NodeProto, index: number, external: ExternalReader) {
     this.op = proto.opType;
+    this.shown = proto.shown ?? proto.opType;
     this.inputs = proto.input ?? [];
     this.outputs = proto.output ?? [];
     this.name = proto.name || this.outputs[0] || `node ${index}`;
@@ -68,7 +71,7 @@ export class Importer {
   refuse(node: Node, reason: string): never {
     throw new ModelError(
       "model-unsupported",
-      `node "${node.name}" (operator ${node.op}) cannot be explained: ${reason}.`,
+      `node "${node.name}" (operator ${node.shown}) cannot be explained: ${reason}.`,
     );
   }
 
@@ -131,7 +134,7 @@ export class Importer {
     const largest = Math.max(...shapes.map(elements));
     if (largest > MOST_ELEMENTS) this.refuse(node, `its output would have ${largest} elements a frame`);
     const outputs = shapes.map((s) => this.newTensor(s));
-    this.layers.push({ kind, name: node.name, operator: node.op, inputs, outputs, ...fields } as unknown as Layer);
+    this.layers.push({ kind, name: node.name, operator: node.shown, inputs, outputs, ...fields } as unknown as Layer);
     outputs.forEach((id, k) => {
       const name = node.outputs[k];
       if (name) this.tensors.set(name, id);

@@ -108,6 +108,8 @@ export interface NodeProto {
   opType: string;
   domain?: string;
   attribute?: AttributeProto[];
+  /** What messages and tables call the operator, where the file is not ONNX; not part of the format. */
+  shown?: string;
 }
 export interface ValueInfo {
   name: string;

@@ -97,7 +97,8 @@ function fromFields(tensor: TensorProto, type: number, label: string): Float32Ar
   }
 }
 
-function halfToFloat(half: number): number {
+/** The number that 16 bits stand for. */
+export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;

@@ -1,0 +1,62 @@
+import { ModelError } from "../../errors.js";
+import type { Network } from "../network/network.js";
+import { importGraph } from "../onnx/import.js";
+import { translateLayers } from "./layers/translate.js";
+import { OnnxGraph } from "./onnx-graph.js";
+import { translateGraph } from "./ops/translate.js";
+import { readWeights, type ShardReader, type WeightGroup } from "./weights.js";
+
+/** The top of a model.json. */
+interface ModelJson {
+  format?: string;
+  modelTopology?: Record<string, unknown>;
+  weightsManifest?: WeightGroup[];
+  signature?: unknown;
+}
+
+/**
+ * Reads a TensorFlow.js classifier, a layers model or a graph model, into a Network: it is translated into the ONNX graph
+ * that means the same, node by node, and imported as one.
+ * @param json text of model.json
+ * @param read reads a weights file beside it
+ * @param inputShape dims without the batch, for files that leave them open
+ * @throws ModelError naming the layer or operation that cannot be explained, or what is wrong with the file
+ */
+export function importTfjs(json: string, read: ShardReader, inputShape?: readonly number[]): Network {
+  const model = parse(json);
+  try {
+    const weights = readWeights(model.weightsManifest ?? [], read);
+    const graph = new OnnxGraph();
+    const topology = model.modelTopology!;
+    const output = Array.isArray(topology.node)
+      ? translateGraph(graph, { nodes: topology.node, signature: model.signature }, weights)
+      : translateLayers(graph, topology, weights);
+    return importGraph(graph.finish(output), noExternal, inputShape);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw new ModelError(
+      "model-corrupt",
+      "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again.",
+      { cause },
+    );
+  }
+}
+
+function parse(json: string): ModelJson {
+  let model: ModelJson | undefined;
+  try {
+    model = JSON.parse(json) as ModelJson;
+  } catch (cause) {
+    throw new ModelError("model-corrupt", "model.json is not JSON; copy it again.", { cause });
+  }
+  if (typeof model !== "object" || typeof model?.modelTopology !== "object" || model.modelTopology === null)
+    throw new ModelError(
+      "model-corrupt",
+      'model.json holds no "modelTopology"; convert the model with tensorflowjs_converter again.',
+    );
+  return model;
+}
+
+function noExternal(location: string): never {
+  throw new ModelError("model-external", `a translated model names a weights file "${location}".`);
+}

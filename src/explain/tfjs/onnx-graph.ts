@@ -1,0 +1,103 @@
+import { ModelError } from "../../errors.js";
+import { transposeConstant } from "../onnx/fold.js";
+import type { GraphMessage } from "../onnx/import.js";
+import { type AttributeProto, AttributeType, ElementType, type TensorProto } from "../onnx/proto.js";
+import type { Constant } from "../onnx/tensor.js";
+
+/** Name of a tensor of the graph under construction. */
+export type Name = string;
+type AttributeInput = number | string | readonly number[] | { float: number };
+
+export const OPSET = 20;
+
+/** Where a node comes from, for messages: the layer's or operation's name and kind in the TensorFlow.js file. */
+export interface Origin {
+  name: string;
+  kind: string;
+}
+
+/** An ONNX graph written node by node; every node is named after what it stands for. */
+export class OnnxGraph {
+  #message: GraphMessage = { opset: { version: OPSET }, node: [], initializer: [], input: [], output: [] };
+  #constants = new Map<Name, Constant>();
+  #counter = 0;
+  /** What nodes are written for now. */
+  origin: Origin = { name: "", kind: "" };
+
+  /** @throws ModelError naming the layer or operation */
+  refuse(reason: string): never {
+    const { name, kind } = this.origin;
+    throw new ModelError("model-unsupported", `node "${name}" (operator ${kind}) cannot be explained: ${reason}.`);
+  }
+
+  /** dims without the batch; 0 where they are open. */
+  input(name: Name, dims: readonly number[]): Name {
+    const dim = [{}, ...dims.map((d) => (d > 0 ? { dimValue: d } : {}))];
+    this.#message.input.push({ name, type: { tensorType: { elemType: ElementType.float, shape: { dim } } } });
+    return name;
+  }
+
+  node(op: string, inputs: readonly Name[], attributes: Record<string, AttributeInput> = {}, outputs = 1): Name[] {
+    const { name, kind } = this.origin;
+    const made = Array.from({ length: outputs }, () => `${name}#${this.#counter++}`);
+    const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
+    this.#message.node.push({ opType: op, input: [...inputs], output: made, name, shown: kind, attribute });
+    return made;
+  }
+  one(op: string, inputs: readonly Name[], attributes: Record<string, AttributeInput> = {}): Name {
+    return this.node(op, inputs, attributes)[0]!;
+  }
+
+  constant(constant: Constant): Name {
+    const name = `constant#${this.#counter++}`;
+    this.#message.initializer.push(tensorOf(name, constant));
+    this.#constants.set(name, constant);
+    return name;
+  }
+  floats(data: ArrayLike<number>, dims: readonly number[] = [data.length]): Name {
+    return this.constant({ dims: [...dims], data: Float32Array.from(data), integer: false });
+  }
+  number(value: number): Name {
+    return this.floats([value], []);
+  }
+  ints(...values: number[]): Name {
+    return this.constant({ dims: [values.length], data: Float64Array.from(values), integer: true });
+  }
+  /** The constant that a name stands for, if it is one. */
+  constantAt(name: Name): Constant | undefined {
+    return this.#constants.get(name);
+  }
+
+  transpose(x: Name, permutation: readonly number[]): Name {
+    const known = this.#constants.get(x);
+    if (known) return this.constant(transposeConstant(known, permutation));
+    return this.one("Transpose", [x], { perm: permutation });
+  }
+  /** Runs what works on `[N, C, H, W]` on a tensor of another layout, and gives its result in that layout. */
+  channelsFirst(x: Name, isLast: boolean, inside: (x: Name) => Name): Name {
+    if (!isLast) return inside(x);
+    return this.transpose(inside(this.transpose(x, [0, 3, 1, 2])), [0, 2, 3, 1]);
+  }
+
+  finish(output: Name): GraphMessage {
+    return { ...this.#message, output: [{ name: output }] };
+  }
+}
+
+function attributeOf(name: string, value: AttributeInput): AttributeProto {
+  if (typeof value === "string") return { name, type: AttributeType.string, s: new TextEncoder().encode(value) };
+  if (typeof value === "number") return { name, type: AttributeType.int, i: value };
+  if ("float" in value) return { name, type: AttributeType.float, f: value.float };
+  return { name, type: AttributeType.ints, ints: [...value] };
+}
+
+function tensorOf(name: Name, { dims, data, integer }: Constant): TensorProto {
+  if (integer) return { name, dims, dataType: ElementType.int64, int64Data: Array.from(data) };
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
+  return {
+    name,
+    dims,
+    dataType: ElementType.float,
+    rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  };
+}

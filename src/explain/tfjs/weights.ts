@@ -1,0 +1,94 @@
+import { ModelError } from "../../errors.js";
+import { type Constant, halfToFloat } from "../onnx/tensor.js";
+
+/** Reads a file that lies beside model.json. */
+export type ShardReader = (name: string) => Uint8Array;
+
+/** An entry of `weightsManifest[].weights`. */
+interface WeightSpec {
+  name: string;
+  shape: number[];
+  dtype: string;
+  quantization?: { dtype: string; min?: number; scale?: number; original_dtype?: string };
+}
+export interface WeightGroup {
+  paths: string[];
+  weights: WeightSpec[];
+}
+
+const BYTES: Record<string, number> = { float32: 4, int32: 4, float16: 2, uint16: 2, uint8: 1, bool: 1 };
+
+/**
+ * Weights of a TensorFlow.js model by name, quantised ones restored (`value · scale + min`).
+ * @throws ModelError where shards are shorter than the manifest says or hold a type that is not known
+ */
+export function readWeights(groups: readonly WeightGroup[], read: ShardReader): Map<string, Constant> {
+  const weights = new Map<string, Constant>();
+  for (const { paths, weights: specs } of groups) {
+    const bytes = joined(paths.map(read));
+    let at = 0;
+    for (const spec of specs) {
+      const stored = spec.quantization?.dtype ?? spec.dtype;
+      const size = Object.hasOwn(BYTES, stored) ? BYTES[stored] : undefined;
+      if (size === undefined)
+        throw new ModelError(
+          "model-type",
+          `weight "${spec.name}" has element type ${stored}, which is not supported; convert the model in float32.`,
+        );
+      const count = spec.shape.reduce((a, b) => a * b, 1);
+      const end = at + count * size;
+      if (!(Number.isSafeInteger(end) && end <= bytes.length))
+        throw new ModelError(
+          "model-corrupt",
+          `the weights in ${paths.join(", ")} end before weight "${spec.name}"; copy them again.`,
+        );
+      weights.set(spec.name, constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end))));
+      at = end;
+    }
+  }
+  return weights;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** `bytes` is a copy of its own, so that it can be seen as numbers. */
+function constantOf(spec: WeightSpec, stored: string, bytes: Uint8Array): Constant {
+  const { buffer } = bytes as Uint8Array<ArrayBuffer>;
+  const dims = [...spec.shape];
+  const { quantization } = spec;
+  const raw = numbers(stored, buffer);
+  if (quantization && stored !== "float16") {
+    const { min = 0, scale = 1 } = quantization;
+    const values = Float32Array.from(raw, (v) => v * scale + min);
+    return spec.dtype === "int32"
+      ? { dims, data: Float64Array.from(values, Math.round), integer: true }
+      : { dims, data: values, integer: false };
+  }
+  return spec.dtype === "float32"
+    ? { dims, data: raw instanceof Float32Array ? raw : Float32Array.from(raw), integer: false }
+    : { dims, data: Float64Array.from(raw), integer: true };
+}
+
+function numbers(type: string, buffer: ArrayBuffer): ArrayLike<number> {
+  switch (type) {
+    case "float32":
+      return new Float32Array(buffer);
+    case "int32":
+      return new Int32Array(buffer);
+    case "uint16":
+      return new Uint16Array(buffer);
+    case "float16":
+      return Float32Array.from(new Uint16Array(buffer), halfToFloat);
+    default:
+      return new Uint8Array(buffer);
+  }
+}
