@@ -14,10 +14,13 @@ const OPTIONS = { device: "cpu", threads: 1 } as const;
 export type Feeds = Record<string, NumericTensor>;
 
 /** The program of a golden case and the frames it is about. */
-export function goldenProgram(golden: GoldenCase, options: TwinOptions): { program: Program; feeds: Feeds } {
+export function goldenProgram(
+  golden: GoldenCase,
+  options: TwinOptions,
+  network = canonicalise(importOnnx(golden.model)),
+): { program: Program; feeds: Feeds } {
   const { method, inputRule, start, target } = { ...DEFAULT_METHOD, ...options };
   const channelAxis = golden.shape[1] === golden.low.length ? 1 : golden.shape.length - 1;
-  const network = canonicalise(importOnnx(golden.model));
   const range = { low: golden.low, high: golden.high, channelAxis };
   const program = tensorProgram(network, { method, inputRule, start, target }, range);
   const data = Float32Array.from(golden.frames.flatMap((frame) => Array.from(frame)));

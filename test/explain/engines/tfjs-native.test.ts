@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { tfjsRunner } from "../../../src/explain/engines/tfjs/runner.js";
 import { tf } from "../../../src/explain/engines/tfjs/tensorflow.js";
+import { tfjsNetwork } from "../tfjs/model.js";
 import { GOLDEN_MAPS, goldenCase, goldenNames, relativeError } from "../twin/golden.js";
 import { goldenProgram, onOnnxruntime, onTfjs, requireNative } from "./run.js";
 
@@ -25,6 +27,25 @@ describe("the native binding agrees with onnxruntime on every map of", () => {
             TOLERANCE,
           );
       }
+    }
+  });
+});
+
+describe("the native binding gives the golden maps of TensorFlow.js models", () => {
+  const cases = goldenNames()
+    .filter((name) => name.startsWith("keras-"))
+    .flatMap((name) => ["layers", "graph"].map((format) => [name, format] as const));
+  it.each(cases)("%s, %s", async (name, format) => {
+    const golden = goldenCase(name);
+    const network = tfjsNetwork(join(golden.folder, format));
+    for (const [map, expected] of golden.maps) {
+      const { program, feeds } = goldenProgram(golden, GOLDEN_MAPS[map]!, network);
+      const { relevance } = await onTfjs("native", program, feeds);
+      const all = relevance!.data as Float32Array;
+      const size = all.length / expected.length;
+      expected.forEach((frame, n) => {
+        expect(relativeError(all.subarray(n * size, (n + 1) * size), frame), `${map} ${n}`).toBeLessThan(TOLERANCE);
+      });
     }
   });
 });

@@ -105,7 +105,7 @@ describe("a model is found", () => {
 
 describe("a model that cannot be used is refused in one sentence that names the file", () => {
   it("missing", () => {
-    expect(refusal(join(folder, "no.onnx"))).toContain('no.onnx" does not exist; give an ONNX file or a folder');
+    expect(refusal(join(folder, "no.onnx"))).toContain('no.onnx" does not exist; give an ONNX file, the model.json');
     expect(refusal()).toContain("holds no model.onnx");
     put("model.yaml", "model: other.onnx");
     expect(refusal()).toContain("holds no other.onnx");

@@ -99,7 +99,8 @@ function translateModel(
     let results = made.get(key);
     if (!results) {
       const layer = layers.get(name);
-      const inbound = layer && inboundOf(layer.inbound_nodes?.[call]);
+      // A model within a model counts its own making as a call that the file leaves out.
+      const inbound = layer && inboundOf(layer.inbound_nodes?.[call] ?? layer.inbound_nodes?.at(-1));
       if (!inbound)
         throw new ModelError(
           "model-corrupt",

@@ -1,0 +1,253 @@
+import * as tf from "@tensorflow/tfjs";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { canonicalise } from "../../../src/explain/network/canonicalise.js";
+import { importTfjs } from "../../../src/explain/tfjs/import.js";
+import { noise } from "../random/writer.js";
+import { explainFrames } from "../run.js";
+import { relativeError } from "../twin/golden.js";
+
+beforeAll(() => tf.setBackend("cpu"));
+
+type Chain = tf.SymbolicTensor;
+const HEIGHT = 7;
+const WIDTH = 6;
+
+/** Random weights instead of zeros and ones; variances stay positive. */
+function shuffleWeights(model: tf.LayersModel, seed: number): void {
+  const random = noise(seed);
+  const names = model.weights.map((w) => w.originalName);
+  model.setWeights(
+    model.getWeights().map((w, k) => {
+      const positive = names[k]!.includes("variance");
+      const data = Float32Array.from({ length: w.size }, () => (positive ? 0.5 + Math.abs(random()) : 0.6 * random()));
+      return tf.tensor(data, w.shape);
+    }),
+  );
+}
+
+/** What TensorFlow.js saves, as its files would hold it. */
+async function saved(model: tf.LayersModel): Promise<{ json: string; shard: Uint8Array }> {
+  let artifacts: tf.io.ModelArtifacts | undefined;
+  await model.save(
+    tf.io.withSaveHandler(async (given) => {
+      artifacts = given;
+      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
+    }),
+  );
+  const { modelTopology, weightSpecs, weightData } = artifacts!;
+  const json = JSON.stringify({
+    format: "layers-model",
+    modelTopology,
+    weightsManifest: [{ paths: ["weights.bin"], weights: weightSpecs }],
+  });
+  return { json, shard: new Uint8Array(weightData as ArrayBuffer) };
+}
+
+/** The importer's scores beside TensorFlow.js' own. */
+async function expectSameScores(model: tf.LayersModel, seed: number): Promise<void> {
+  shuffleWeights(model, seed);
+  const { json, shard } = await saved(model);
+  const network = canonicalise(importTfjs(json, () => shard));
+  const random = noise(seed + 1);
+  const frames = [0, 1].map(() => Float64Array.from({ length: HEIGHT * WIDTH * 3 }, () => Math.fround(random())));
+  const explained = await explainFrames(network, frames, [1, HEIGHT, WIDTH, 3], {
+    low: [-1],
+    high: [1],
+    channelAxis: 3,
+  });
+  const input = tf.tensor(Float32Array.from(frames.flatMap((f) => [...f])), [2, HEIGHT, WIDTH, 3]);
+  const expected = (model.predict(input) as tf.Tensor).dataSync();
+  const size = expected.length / 2;
+  explained.forEach(({ logits, relevance }, n) => {
+    expect(relativeError(logits, expected.slice(n * size, (n + 1) * size))).toBeLessThan(2e-5);
+    expect(relevance.every(Number.isFinite)).toBe(true);
+  });
+}
+
+/** A picture, some layers, and a head of three scores. */
+function network(layers: (x: Chain) => Chain): tf.LayersModel {
+  const input = tf.input({ shape: [HEIGHT, WIDTH, 3] });
+  const x = layers(input);
+  const flat = x.shape.length > 2 ? (tf.layers.flatten().apply(x) as Chain) : x;
+  return tf.model({ inputs: input, outputs: tf.layers.dense({ units: 3 }).apply(flat) as Chain });
+}
+const L = tf.layers;
+const apply = (layer: tf.layers.Layer, x: Chain | Chain[]): Chain => layer.apply(x) as Chain;
+const conv = (x: Chain, filters = 4): Chain => apply(L.conv2d({ filters, kernelSize: 3, padding: "same" }), x);
+
+const CASES: [string, (x: Chain) => Chain][] = [
+  ["convolution, valid, of strides", (x) => apply(L.conv2d({ filters: 4, kernelSize: [3, 2], strides: [2, 1] }), x)],
+  [
+    "convolution, same, of strides",
+    (x) => apply(L.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }), x),
+  ],
+  ["convolution, dilated", (x) => apply(L.conv2d({ filters: 2, kernelSize: 3, dilationRate: 2 }), x)],
+  ["convolution without bias", (x) => apply(L.conv2d({ filters: 2, kernelSize: 1, useBias: false }), x)],
+  ["depthwise convolution", (x) => apply(L.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, padding: "same" }), x)],
+  [
+    "separable convolution",
+    (x) => apply(L.separableConv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same" }), x),
+  ],
+  [
+    "transposed convolution, same",
+    (x) => apply(L.conv2dTranspose({ filters: 2, kernelSize: 3, strides: 2, padding: "same" }), x),
+  ],
+  ["transposed convolution, valid", (x) => apply(L.conv2dTranspose({ filters: 2, kernelSize: [3, 2], strides: 2 }), x)],
+  [
+    "transposed convolution of a kernel shorter than its stride",
+    (x) => apply(L.conv2dTranspose({ filters: 2, kernelSize: 1, strides: 2 }), x),
+  ],
+  ["batch norm", (x) => apply(L.batchNormalization({}), conv(x))],
+  [
+    "batch norm without scale, with an epsilon",
+    (x) => apply(L.batchNormalization({ scale: false, epsilon: 0.1 }), conv(x)),
+  ],
+  ["batch norm without center before a convolution", (x) => conv(apply(L.batchNormalization({ center: false }), x))],
+  [
+    "batch norm after a dense layer",
+    (x) => apply(L.batchNormalization({}), apply(L.dense({ units: 5 }), apply(L.flatten(), x))),
+  ],
+  ["layer norm", (x) => apply(L.layerNormalization({ axis: -1 }), conv(x))],
+  ["max pool, same", (x) => apply(L.maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }), x)],
+  ["average pool, same", (x) => apply(L.averagePooling2d({ poolSize: [3, 2], strides: 2, padding: "same" }), x)],
+  ["average pool, valid", (x) => apply(L.averagePooling2d({ poolSize: 2 }), x)],
+  ["global average pool", (x) => apply(L.globalAveragePooling2d({}), conv(x))],
+  ["global max pool", (x) => apply(L.globalMaxPooling2d({}), conv(x))],
+  [
+    "zero padding",
+    (x) =>
+      conv(
+        apply(
+          L.zeroPadding2d({
+            padding: [
+              [1, 0],
+              [2, 1],
+            ],
+          }),
+          x,
+        ),
+      ),
+  ],
+  [
+    "cropping",
+    (x) =>
+      apply(
+        L.cropping2D({
+          cropping: [
+            [1, 2],
+            [0, 1],
+          ],
+        }),
+        conv(x),
+      ),
+  ],
+  ["upsampling, nearest", (x) => apply(L.upSampling2d({ size: [2, 3] }), conv(x, 2))],
+  ["permutation", (x) => apply(L.permute({ dims: [3, 1, 2] }), conv(x))],
+  ["reshape", (x) => apply(L.reshape({ targetShape: [WIDTH, HEIGHT * 4] }), conv(x))],
+  ["dropout", (x) => apply(L.dropout({ rate: 0.5 }), conv(x))],
+  ["gaussian noise", (x) => apply(L.gaussianNoise({ stddev: 1 }), conv(x))],
+  ["skip connection of three", (x) => apply(L.add(), [conv(x), conv(x), conv(x)])],
+  ["average of two", (x) => apply(L.average(), [conv(x), conv(x)])],
+  ["concatenation", (x) => apply(L.concatenate({ axis: -1 }), [conv(x, 2), conv(x, 3)])],
+  ["gate", (x) => apply(L.multiply(), [conv(x), apply(L.activation({ activation: "sigmoid" }), conv(x))])],
+  ["relu with a ceiling", (x) => apply(L.reLU({ maxValue: 0.3 }), conv(x))],
+  ["leaky relu", (x) => apply(L.leakyReLU({ alpha: 0.2 }), conv(x))],
+  ["elu", (x) => apply(L.elu({}), conv(x))],
+  ["thresholded relu", (x) => apply(L.thresholdedReLU({ theta: 0.2 }), conv(x))],
+  ["prelu", (x) => apply(L.prelu({ sharedAxes: [1, 2] }), conv(x))],
+  ["prelu of every element", (x) => apply(L.prelu({}), conv(x))],
+  ["dense layer on a picture", (x) => apply(L.dense({ units: 4, activation: "tanh" }), conv(x))],
+  [
+    "a layer used twice",
+    (x) => {
+      const shared = L.conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "relu" });
+      return apply(shared, apply(shared, x));
+    },
+  ],
+  [
+    "a model in a model",
+    (x) => {
+      const inner = tf.input({ shape: [HEIGHT, WIDTH, 3] });
+      const model = tf.model({ inputs: inner, outputs: apply(L.activation({ activation: "relu" }), conv(inner)) });
+      return conv(model.apply(x) as Chain);
+    },
+  ],
+  [
+    "a sequence in a model",
+    (x) => {
+      const inner = tf.sequential({
+        layers: [L.conv2d({ filters: 4, kernelSize: 2, inputShape: [HEIGHT, WIDTH, 3] }), L.reLU()],
+      });
+      return conv(inner.apply(x) as Chain);
+    },
+  ],
+];
+
+describe("a Keras layer means what TensorFlow.js makes of it", () => {
+  it.each(CASES)("%s", async (_name, layers) => {
+    await expectSameScores(network(layers), 5);
+  });
+
+  const ACTIVATIONS = [
+    "elu",
+    "hardSigmoid",
+    "linear",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "tanh",
+    "swish",
+    "mish",
+    "gelu",
+  ] as const;
+  it.each(ACTIVATIONS)("activation %s", async (activation) => {
+    await expectSameScores(
+      network((x) => apply(L.conv2d({ filters: 4, kernelSize: 3, activation: activation as "relu" }), x)),
+      9,
+    );
+  });
+
+  it("in sequential models", async () => {
+    const model = tf.sequential({
+      layers: [
+        L.conv2d({ filters: 4, kernelSize: 3, activation: "relu", inputShape: [HEIGHT, WIDTH, 3] }),
+        L.maxPooling2d({ poolSize: 2 }),
+        L.flatten(),
+        L.dense({ units: 3 }),
+      ],
+    });
+    await expectSameScores(model, 3);
+  });
+
+  it("in windows of any geometry", async () => {
+    const geometry = fc.record({
+      kind: fc.constantFrom("conv2d", "depthwiseConv2d", "maxPooling2d", "averagePooling2d"),
+      size: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+      strides: fc.integer({ min: 1, max: 3 }),
+      padding: fc.constantFrom("same", "valid"),
+      seed: fc.nat(1000),
+    });
+    await fc.assert(
+      fc.asyncProperty(geometry, async ({ kind, size, strides, padding, seed }) => {
+        const common = { strides: [strides, strides] as [number, number], padding: padding as "same" };
+        const layer =
+          kind === "conv2d"
+            ? L.conv2d({ ...common, filters: 3, kernelSize: size })
+            : kind === "depthwiseConv2d"
+              ? L.depthwiseConv2d({ ...common, kernelSize: size })
+              : kind === "maxPooling2d"
+                ? L.maxPooling2d({ ...common, poolSize: size })
+                : L.averagePooling2d({ ...common, poolSize: size });
+        await expectSameScores(
+          network((x) => apply(layer, x)),
+          seed,
+        );
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+});
