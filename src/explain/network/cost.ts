@@ -24,7 +24,7 @@ export function costOf(network: Network, layer: Layer): Cost {
     case "dense":
       return {
         parameters: layer.weight.data.length + (layer.bias?.length ?? 0),
-        multiplyAdds: outputs * layer.weight.dims[0]!,
+        multiplyAdds: outputs * layer.weight.dims[layer.outFirst ? 1 : 0]!,
       };
     case "averagePool":
       return { parameters: 0, multiplyAdds: outputs * layer.kernel[0] * layer.kernel[1] };

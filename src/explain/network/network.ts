@@ -31,10 +31,12 @@ export interface ConvLayer extends Base, Window {
   bias?: Float32Array;
   groups: number;
 }
-/** `z = a · w + b` over the last axis; weight `[in, out]`. */
+/** `z = a · w + b` over the last axis; weight `[in, out]`, or `[out, in]` where `outFirst`. */
 export interface DenseLayer extends Base {
   kind: "dense";
   weight: Weights;
+  /** As Gemm has it with transB, on rows only: nothing is gained by turning what may be hundreds of megabytes. */
+  outFirst?: boolean;
   bias?: Float32Array;
 }
 /** A scale and shift folded into a layer without weights: one value an element of axis 1 of its output. */

@@ -1,4 +1,3 @@
-import { transposeConstant } from "../fold.js";
 import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
 import { windowOf } from "./window.js";
@@ -29,21 +28,21 @@ export const Conv: OperatorImport = (importer: Importer, node: Node) => {
 
 export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
-  let weight = importer.weight(node, 1, "weight");
+  const weight = importer.weight(node, 1, "weight");
   const bias = node.inputs[2] ? importer.weight(node, 2, "bias") : undefined;
   if (node.int("transA", 0)) importer.refuse(node, "its input is transposed across the batch (transA)");
   if (weight.dims.length !== 2)
     importer.refuse(node, `its weight has dims [${weight.dims.join(", ")}], and a matrix is needed`);
-  if (node.int("transB", 0)) weight = transposeConstant(weight, [1, 0]);
+  const outFirst = node.int("transB", 0) === 1;
+  const [inputs, out] = (outFirst ? weight.dims.toReversed() : weight.dims) as [number, number];
   const alpha = node.float("alpha", 1);
   const beta = node.float("beta", 1);
   const shape = importer.shape(x);
-  if (shape.length !== 2 || shape[1] !== weight.dims[0])
+  if (shape.length !== 2 || shape[1] !== inputs)
     importer.refuse(
       node,
       `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`,
     );
-  const out = weight.dims[1]!;
   if (bias && bias.data.length !== 1 && bias.data.length !== out)
     importer.refuse(node, `its bias has ${bias.data.length} numbers for ${out} outputs`);
   const full = bias && Float32Array.from({ length: out }, (_, k) => beta * bias.data[bias.data.length === 1 ? 0 : k]!);
@@ -53,6 +52,7 @@ export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
       data: alpha === 1 ? float32(weight) : Float32Array.from(weight.data, (v) => v * alpha),
     },
     bias: full,
+    ...(outFirst && { outFirst }),
   });
 };
 
