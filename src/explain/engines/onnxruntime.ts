@@ -1,13 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
-import type { Program } from "../program/program.js";
+import type { Program, ProgramPort } from "../program/program.js";
 import { keepBlocked } from "./blocked-layout.js";
 import type { EngineOptions, NumericTensor, Runner } from "./engine.js";
-import { toOnnx } from "./serialise.js";
+import { toOnnx, writeOnnx } from "./serialise.js";
 
 type Ort = typeof import("onnxruntime-node");
 type SessionOptions = InferenceSession.SessionOptions;
@@ -31,47 +31,144 @@ function load(): Ort {
   return runtime;
 }
 
+/** Version of the library, which what it prepared depends on. */
+export const onnxruntimeVersion = (): string => load().env.versions.node ?? "";
+
 /** Runs programs as ONNX on onnxruntime. Calls block the thread they are made on: use it in a worker. */
 export async function onnxruntimeRunner(program: Program, options: EngineOptions): Promise<Runner> {
   const ort = load();
+  // What the runner keeps must not hold the program: its constants are as large as the model.
+  const { inputs, outputs } = program;
+  let folder: string | undefined;
+  try {
+    folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
+  } catch {
+    // Without a place for files the plain session, made in memory, is as right, only slower.
+    return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
+  }
+  try {
+    return await prepareOnnxruntime(program, options, folder).then((p) => p.open());
+  } finally {
+    // The session has mapped its weights: they stay after their file is gone.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** What a prepared folder holds, beside its files. */
+export interface Prepared {
+  inputs: readonly ProgramPort[];
+  outputs: readonly ProgramPort[];
+  /** Whether the graph is optimised already and stays as it is (see `keepBlocked`). */
+  blocked: boolean;
+}
+
+/** Name of the graph in a prepared folder. */
+const GRAPH = "graph.onnx";
+
+/**
+ * Writes what a session is made of into a folder: on a CPU the graph in onnxruntime's blocked layout, its weights beside it;
+ * `open` gives the runner.
+ */
+export async function prepareOnnxruntime(
+  program: Program,
+  options: EngineOptions,
+  folder: string,
+): Promise<{ prepared: Prepared; open(): Promise<Runner> }> {
+  const ort = load();
+  const { inputs, outputs } = program;
+  writeOnnx(program, folder, GRAPH);
+  const session = options.device === "cpu" ? await block(ort, folder, options) : undefined;
+  const prepared = { inputs, outputs, blocked: session !== undefined };
+  return {
+    prepared,
+    open: async () => (session ? runner(ort, session, prepared, options) : openPrepared(folder, prepared, options)),
+  };
+}
+
+/**
+ * A session that stays in onnxruntime's blocked layout, its graph in the folder instead of the plain one; undefined where
+ * there is none or onnxruntime does not take its own files back, in which case the plain graph is as right, only slower.
+ */
+async function block(ort: Ort, folder: string, options: EngineOptions): Promise<InferenceSession | undefined> {
+  const at = (name: string): string => path.join(folder, name);
+  try {
+    const first = await create(ort, at(GRAPH), { ...options, profile: undefined }, "all", {
+      optimizedModelFilePath: at("optimised.onnx"),
+      extra: {
+        optimized_model_external_initializers_file_name: "blocked.weights",
+        optimized_model_external_initializers_min_size_in_bytes: String(INLINE_BYTES),
+      },
+    });
+    await first.release();
+    writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx"))));
+    const session = await create(ort, at("blocked.onnx"), options, "disabled");
+    renameSync(at("blocked.onnx"), at(GRAPH));
+    rmSync(at(`${GRAPH}.weights`), { force: true });
+    return session;
+  } catch {
+    rmSync(at("blocked.weights"), { force: true });
+    return undefined;
+  } finally {
+    for (const name of ["optimised.onnx", "blocked.onnx"]) rmSync(at(name), { force: true });
+  }
+}
+
+/** A runner of what `prepareOnnxruntime` left in a folder; the folder is not needed once it is there. */
+export async function openPrepared(folder: string, prepared: Prepared, options: EngineOptions): Promise<Runner> {
+  const ort = load();
+  const session = await create(ort, path.join(folder, GRAPH), options, prepared.blocked ? "disabled" : "all");
+  return runner(ort, session, prepared, options);
+}
+
+/** @throws VideoExplainerError `engine-refused` */
+async function create(
+  ort: Ort,
+  model: string | Uint8Array,
+  options: EngineOptions,
+  graphOptimizationLevel: "all" | "disabled",
+  more: { optimizedModelFilePath?: string; extra?: Record<string, string> } = {},
+): Promise<InferenceSession> {
+  const { extra, ...rest } = more;
   const sessionOptions: SessionOptions = {
     executionProviders: options.device === "cuda" ? ["cuda", "cpu"] : ["cpu"],
-    graphOptimizationLevel: "all",
+    graphOptimizationLevel,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     logSeverityLevel: QUIET,
     enableProfiling: options.profile !== undefined,
     ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),
+    ...rest,
     // Spinning threads would take the cores from decoding and drawing.
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
+    extra: { session: { intra_op: { allow_spinning: "0" }, ...extra } },
   };
-  // What the runner keeps must not hold the program: its constants are as large as the model.
-  const { inputs: inputPorts, outputs: outputPorts } = program;
-  const file = toOnnx(program);
-  const blocked = options.device === "cpu" ? await blockedSession(ort, file, sessionOptions) : undefined;
-  const session =
-    blocked ??
-    (await ort.InferenceSession.create(file, sessionOptions).catch((cause: Error) => {
-      throw new VideoExplainerError(
-        "engine-refused",
-        `the engine onnxruntime cannot run this model on ${options.device} (${cause.message.split("\n")[0]}).`,
-        { cause },
-      );
-    }));
+  try {
+    return await ort.InferenceSession.create(model as string, sessionOptions);
+  } catch (cause) {
+    throw new VideoExplainerError(
+      "engine-refused",
+      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]}).`,
+      { cause },
+    );
+  }
+}
+
+function runner(
+  ort: Ort,
+  session: InferenceSession,
+  { inputs, outputs }: Pick<Program, "inputs" | "outputs">,
+  options: EngineOptions,
+): Runner {
   return {
     name: `onnxruntime-${options.device}`,
     async run(feeds) {
-      const inputs: Record<string, Tensor> = {};
-      for (const port of inputPorts) {
+      const given: Record<string, Tensor> = {};
+      for (const port of inputs) {
         const feed = feeds[port.name]!;
-        inputs[port.name] = new ort.Tensor(port.kind as "float32", feed.data as Float32Array, feed.dims as number[]);
+        given[port.name] = new ort.Tensor(port.kind as "float32", feed.data as Float32Array, feed.dims as number[]);
       }
-      const results = await session.run(inputs);
+      const results = await session.run(given);
       return Object.fromEntries(
-        outputPorts.map(({ name }) => [
-          name,
-          { data: results[name]!.data, dims: results[name]!.dims } as NumericTensor,
-        ]),
+        outputs.map(({ name }) => [name, { data: results[name]!.data, dims: results[name]!.dims } as NumericTensor]),
       );
     },
     async close() {
@@ -79,40 +176,4 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
       await session.release();
     },
   };
-}
-
-/**
- * A session that stays in onnxruntime's blocked layout (see `keepBlocked`); undefined where it has none or does not take
- * its own files back, in which case the plain session is as right, only slower.
- */
-async function blockedSession(
-  ort: Ort,
-  file: Uint8Array,
-  options: SessionOptions,
-): Promise<InferenceSession | undefined> {
-  let folder: string | undefined;
-  try {
-    folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
-    const at = (name: string): string => path.join(folder!, name);
-    const first = await ort.InferenceSession.create(file, {
-      ...options,
-      enableProfiling: false,
-      optimizedModelFilePath: at("optimised.onnx"),
-      extra: {
-        session: {
-          ...(options.extra?.session as object),
-          optimized_model_external_initializers_file_name: "weights.bin",
-          optimized_model_external_initializers_min_size_in_bytes: String(INLINE_BYTES),
-        },
-      },
-    });
-    await first.release();
-    writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx"))));
-    return await ort.InferenceSession.create(at("blocked.onnx"), { ...options, graphOptimizationLevel: "disabled" });
-  } catch {
-    return undefined;
-  } finally {
-    // The session has mapped its weights: they stay after their file is gone.
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  }
 }

@@ -1,3 +1,5 @@
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
+import path from "node:path";
 import { packageVersion } from "../../version.js";
 import { AttributeType, ModelProto } from "../onnx/proto.js";
 import { ELEMENT_CODE } from "../program/emitter.js";
@@ -14,7 +16,42 @@ export interface OnnxNotes {
 }
 
 /** Writes a Program as a standard ONNX file (opset 18). */
-export function toOnnx(program: Program, notes?: OnnxNotes): Uint8Array {
+export const toOnnx = (program: Program, notes?: OnnxNotes): Uint8Array => encode(program, notes, inline);
+
+/** Smaller constants stay in the graph, where optimisers see them. */
+const INLINE_BYTES = 2048;
+/** Engines map a weights file into memory; tensors on page borders need no copy. */
+const PAGE = 4096;
+
+/**
+ * Writes a Program as an ONNX file with its large constants in a file beside it, straight from where they lie: no second
+ * copy of them is made.
+ */
+export function writeOnnx(program: Program, folder: string, name: string): void {
+  const weights = `${name}.weights`;
+  const handle = openSync(path.join(folder, weights), "w");
+  let offset = 0;
+  try {
+    const external = (constant: ProgramConstant): Record<string, unknown> => {
+      const { rawData, ...rest } = inline(constant);
+      if (rawData.length <= INLINE_BYTES) return { ...rest, rawData };
+      for (let at = 0; at < rawData.length; ) at += writeSync(handle, rawData, at, rawData.length - at, offset + at);
+      const entries = { location: weights, offset: String(offset), length: String(rawData.length) };
+      offset = Math.ceil((offset + rawData.length) / PAGE) * PAGE;
+      const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
+      return { ...rest, externalData, dataLocation: 1 };
+    };
+    writeFileSync(path.join(folder, name), encode(program, undefined, external));
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function encode(
+  program: Program,
+  notes: OnnxNotes | undefined,
+  initializer: (constant: ProgramConstant) => Record<string, unknown>,
+): Uint8Array {
   const message = {
     irVersion: IR_VERSION,
     producerName: "video-explainer",
@@ -49,7 +86,7 @@ function attribute(name: string, value: Attribute): Record<string, unknown> {
 const bytesOf = (data: Float32Array | Float64Array | Uint8Array | BigInt64Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-function initializer(constant: ProgramConstant): Record<string, unknown> {
+function inline(constant: ProgramConstant): { rawData: Uint8Array; [field: string]: unknown } {
   const data = ArrayBuffer.isView(constant.data)
     ? constant.data
     : BigInt64Array.from(constant.data as readonly number[], (v) => BigInt(v));
