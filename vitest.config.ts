@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -7,5 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: test files start real servers, ffmpeg and engines.
     maxWorkers: 2,
+    // Compiled models of tests stay within the checkout.
+    env: { XDG_CACHE_HOME: fileURLToPath(new URL("node_modules/.cache/tests", import.meta.url)) },
   },
 });

@@ -14,7 +14,7 @@ const { emitScores } = await load("programs/explanation.js");
 const { ENGINES } = await load("engines/registry.js");
 
 const start = performance.now();
-const runner = await ENGINES[engine](program(), { device: "cpu", threads });
+const runner = await ENGINES[engine](program, { device: "cpu", threads });
 const compileMs = performance.now() - start;
 globalThis.gc?.();
 

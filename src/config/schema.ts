@@ -108,7 +108,9 @@ export const configSchema = z.strictObject({
     path: z
       .string()
       .min(1)
-      .describe("ONNX file, or folder with model.onnx and its card model.yaml; relative to the configuration file"),
+      .describe(
+        "ONNX or model.json file, or folder with one and its card model.yaml; relative to the configuration file",
+      ),
   }),
   engine: z
     .strictObject({
@@ -120,6 +122,13 @@ export const configSchema = z.strictObject({
       maxBatch: positive.max(256).default(8),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
       threads: z.number().int().min(0).max(256).default(0).describe("0: one per core"),
+      cache: z
+        .string()
+        .min(1)
+        .default("auto")
+        .describe(
+          "Folder that keeps compiled models for the next start, 4 GiB at most; auto: video-explainer in the user's cache folder; off: none",
+        ),
     })
     .prefault({}),
   explain: z

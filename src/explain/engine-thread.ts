@@ -4,9 +4,10 @@ import { workerUrl } from "../worker-url.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
-/** What a thread says: `ready` once, then one answer a batch. */
+/** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
 export type ThreadMessage =
-  | { kind: "ready"; model: ModelInfo; engine: string; passed: readonly string[] }
+  | { kind: "compiled" }
+  | { kind: "ready"; model: ModelInfo; engine: string; passed: readonly string[]; notes: readonly string[] }
   | { kind: "result"; id: number; explanations: Explanation[] }
   | { kind: "failed"; id?: number; error: PlainError };
 
@@ -30,9 +31,12 @@ export class EngineThread {
     readonly engine: string,
     /** Why each better engine was not taken. */
     readonly passed: readonly string[],
+    /** What went wrong on the way and was mended. */
+    readonly notes: readonly string[],
   ) {}
 
-  static start(options: ExplainerOptions): Promise<EngineThread> {
+  /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
+  static start(options: ExplainerOptions, compiled: () => void = () => {}): Promise<EngineThread> {
     const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
     return new Promise((resolve, reject) => {
       let thread: EngineThread | undefined;
@@ -41,8 +45,9 @@ export class EngineThread {
         else reject(error);
       };
       worker.on("message", (message: ThreadMessage) => {
-        if (message.kind === "ready") {
-          thread = new EngineThread(worker, message.model, message.engine, message.passed);
+        if (message.kind === "compiled") compiled();
+        else if (message.kind === "ready") {
+          thread = new EngineThread(worker, message.model, message.engine, message.passed, message.notes);
           resolve(thread);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);
@@ -72,7 +77,7 @@ export class EngineThread {
     await gone;
   }
 
-  #settle(message: Exclude<ThreadMessage, { kind: "ready" }>): void {
+  #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" }>): void {
     const call = this.#waiting.get(message.id!);
     this.#waiting.delete(message.id!);
     if (message.kind === "result") call?.resolve(message.explanations);

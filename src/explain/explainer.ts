@@ -8,12 +8,14 @@ import type { MethodOptions } from "./options.js";
 import type { SummaryOptions } from "./programs/frames.js";
 
 export interface ExplainerOptions extends MethodOptions, SummaryOptions {
-  /** ONNX file, or folder with model.onnx and model.yaml. */
+  /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
   model: string;
   engine: string;
   device: "auto" | "cpu" | "cuda";
   /** Threads in all; 0: one per core. */
   threads: number;
+  /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
+  cache?: string;
 }
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
@@ -31,21 +33,28 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   const total = options.threads || availableParallelism();
   const count = options.device === "cuda" ? 1 : Math.min(total, MOST_THREADS);
   const each = { ...options, threads: Math.max(1, Math.floor(total / count)) };
-  // The first finds what is wrong with the model before the others are started.
-  const first = await EngineThread.start(each);
-  const rest = await Promise.allSettled(Array.from({ length: count - 1 }, () => EngineThread.start(each)));
-  const threads = [first, ...rest.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []))];
-  const failed = rest.find((r) => r.status === "rejected");
+  // The first finds what is wrong with the model, and compiles it, before the others are started.
+  let leader: Promise<EngineThread> | undefined;
+  await new Promise<void>((compiled, failed) => {
+    leader = EngineThread.start(each, compiled);
+    leader.catch(failed);
+  });
+  const others = Array.from({ length: count - 1 }, () => EngineThread.start(each));
+  const started = await Promise.allSettled([leader!, ...others]);
+  const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
+  const failed = started.find((r) => r.status === "rejected");
   if (failed) {
     await Promise.all(threads.map((t) => t.close()));
     throw failed.reason;
   }
+  const [first] = threads as [EngineThread];
   const order = new InOrder();
   let next = 0;
   return {
     model: first.model,
     engine: first.engine,
     passed: first.passed,
+    notes: first.notes,
     get alive() {
       return threads.every((t) => t.alive);
     },

@@ -1,13 +1,11 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { plainError } from "../errors.js";
+import { compileRunner } from "./compile-runner.js";
 import type { ThreadMessage, ThreadRequest } from "./engine-thread.js";
 import type { NumericTensor, Runner } from "./engines/engine.js";
-import { engineNamed } from "./engines/registry.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ClassScore, ExplainInput, Explanation } from "./explanation.js";
-import { loadModel, requirePreprocessing } from "./model/load.js";
-import { elements, type Network } from "./network/network.js";
-import { coarseSize, framesProgram } from "./programs/frames.js";
+import { coarseSize } from "./programs/frames.js";
 import { centroid, findRegions } from "./regions.js";
 
 const options = workerData as ExplainerOptions;
@@ -17,23 +15,10 @@ const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => por
 /** Elements of all activations of a run up to which batching pays on a CPU (measured: 5 to 10 % on small networks, nothing beyond). */
 const CACHED_ELEMENTS = 4_000_000;
 
-const activations = ({ shapes }: Network): number => {
-  let sum = 0;
-  for (const dims of shapes.values()) sum += elements(dims);
-  return sum;
-};
-
 async function start(): Promise<void> {
-  const model = loadModel(options.model);
-  const preprocessing = requirePreprocessing(model);
+  const { runner: explainer, info, preprocessing, activations, notes } = await compileRunner(options, false);
+  post({ kind: "compiled" });
   const { width, height } = preprocessing;
-  const engine = engineNamed(options.engine);
-  const build = (classifyOnly: boolean): Promise<Runner> =>
-    engine(framesProgram(model.network, options, preprocessing, options, classifyOnly), {
-      device: options.device === "cuda" ? "cuda" : "cpu",
-      threads: options.threads,
-    });
-  const explainer = await build(false);
   let classifier: Runner | undefined;
   const frameSize = width * height * 3;
   let pixels = new Uint8Array(frameSize);
@@ -53,7 +38,7 @@ async function start(): Promise<void> {
 
   const score = (index: number, probability: number): ClassScore => ({
     index,
-    label: model.info.labels[index] ?? `class ${index}`,
+    label: info.labels[index] ?? `class ${index}`,
     probability: Math.min(1, Math.max(0, probability)),
   });
   const classification = (out: Record<string, NumericTensor>, n: number): Pick<Explanation, "top" | "target"> => {
@@ -92,9 +77,7 @@ async function start(): Promise<void> {
 
   /** Frames in one run: larger ones gain nothing once their activations leave the cache, and take memory. */
   const together =
-    options.device === "cuda"
-      ? Number.POSITIVE_INFINITY
-      : Math.max(1, Math.floor(CACHED_ELEMENTS / activations(model.network)));
+    options.device === "cuda" ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(CACHED_ELEMENTS / activations));
 
   async function runAll(batch: readonly ExplainInput[]): Promise<Explanation[]> {
     const results: Explanation[] = [];
@@ -110,7 +93,7 @@ async function start(): Promise<void> {
       const chosen = picks.map((k) => batch[k]!);
       const frames = gather(chosen);
       if (classifyOnly) {
-        classifier ??= await build(true);
+        classifier ??= (await compileRunner(options, true)).runner;
         const out = await classifier.run({ frames });
         picks.forEach((k, n) => {
           results[k] = { ...classification(out, n), relevance: null };
@@ -152,7 +135,7 @@ async function start(): Promise<void> {
       }
     });
   });
-  post({ kind: "ready", model: model.info, engine: explainer.name, passed: explainer.passed ?? [] });
+  post({ kind: "ready", model: info, engine: explainer.name, passed: explainer.passed ?? [], notes });
 }
 
 start().catch((error: unknown) => {

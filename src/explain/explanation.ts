@@ -79,6 +79,8 @@ export interface Explainer {
   readonly engine: string;
   /** Why each better engine was not taken. */
   readonly passed?: readonly string[];
+  /** What went wrong while it was made ready and was mended, a sentence each. */
+  readonly notes?: readonly string[];
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
   /** False once a thread of the engine has died: nothing more will be explained. */

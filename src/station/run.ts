@@ -32,7 +32,9 @@ export async function startStation(
     engine: config.engine.kind,
     device: config.engine.device,
     threads: config.engine.threads,
+    cache: /^(auto|off)$/.test(config.engine.cache) ? config.engine.cache : path.resolve(baseDir, config.engine.cache),
   });
+  for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
   );

@@ -21,7 +21,14 @@ describe("a configuration", () => {
   it("is completed with the defaults of the schema", () => {
     const config = parseConfig(VALID, "demo.yaml", {});
     expect(config.station).toBe("station");
-    expect(config.engine).toEqual({ kind: "auto", device: "auto", maxBatch: 8, maxWaitMs: 20, threads: 0 });
+    expect(config.engine).toEqual({
+      cache: "auto",
+      kind: "auto",
+      device: "auto",
+      maxBatch: 8,
+      maxWaitMs: 20,
+      threads: 0,
+    });
     expect(config.sources[0]).toMatchObject({ name: "cam", loop: false, transport: "tcp", stallSeconds: 10 });
     expect(config.metrics.port).toBe(9090);
   });
@@ -73,7 +80,7 @@ log:
 `;
     expect(faultsOf(text)).toEqual([
       "demo.yaml:1:10: station must be text (name of this worker), found the number 5; put it in quotes",
-      "demo.yaml:2:8: model.path is missing; give text (ONNX file, or folder with model.onnx and its card model.yaml)",
+      "demo.yaml:2:8: model.path is missing; give text (ONNX or model.json file, or folder with one and its card model.yaml)",
       "demo.yaml:3:21: engine.maxBatch must be a whole number, found the number 1.5",
       'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, onnxruntime, tfjs; did you mean "onnxruntime"?',
       "demo.yaml:3:57: engine.maxWaitMs must be at most 1000 (how long a batch waits for more frames), found the number 5000",

@@ -23,4 +23,8 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-export type Engine = (program: Program, options: EngineOptions) => Promise<Runner>;
+/** A program, or what makes it: then nobody but the engine holds its constants, which are as large as the model. */
+export type ProgramSource = Program | (() => Program);
+export const programOf = (source: ProgramSource): Program => (typeof source === "function" ? source() : source);
+
+export type Engine = (program: ProgramSource, options: EngineOptions) => Promise<Runner>;

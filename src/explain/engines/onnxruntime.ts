@@ -2,17 +2,22 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
 import type { Program, ProgramPort } from "../program/program.js";
 import { keepBlocked } from "./blocked-layout.js";
-import type { EngineOptions, NumericTensor, Runner } from "./engine.js";
+import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "./engine.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
 
 type Ort = typeof import("onnxruntime-node");
 type SessionOptions = InferenceSession.SessionOptions;
 /** Only what is fatal: errors arrive as exceptions anyway. */
 const QUIET = 4;
+/** Numbers of a matrix beyond which a second copy costs more memory than its order brings: reading it is what takes time. */
+const MOST_PACKED = 2 ** 22;
 /** Larger constants go into a file of their own, which threads of one process share. */
 const INLINE_BYTES = 2048;
 let runtime: Ort | undefined;
@@ -35,19 +40,19 @@ function load(): Ort {
 export const onnxruntimeVersion = (): string => load().env.versions.node ?? "";
 
 /** Runs programs as ONNX on onnxruntime. Calls block the thread they are made on: use it in a worker. */
-export async function onnxruntimeRunner(program: Program, options: EngineOptions): Promise<Runner> {
+export async function onnxruntimeRunner(source: ProgramSource, options: EngineOptions): Promise<Runner> {
   const ort = load();
-  // What the runner keeps must not hold the program: its constants are as large as the model.
-  const { inputs, outputs } = program;
   let folder: string | undefined;
   try {
     folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
   } catch {
     // Without a place for files the plain session, made in memory, is as right, only slower.
+    const program = programOf(source);
+    const { inputs, outputs } = program;
     return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
   }
   try {
-    return await prepareOnnxruntime(program, options, folder).then((p) => p.open());
+    return await prepareOnnxruntime(source, options, folder).then((p) => p.open());
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -58,6 +63,8 @@ export async function onnxruntimeRunner(program: Program, options: EngineOptions
 export interface Prepared {
   inputs: readonly ProgramPort[];
   outputs: readonly ProgramPort[];
+  /** Whether onnxruntime may keep matrices a second time in the order that its kernels like best. */
+  packs: boolean;
   /** Whether the graph is optimised already and stays as it is (see `keepBlocked`). */
   blocked: boolean;
 }
@@ -70,29 +77,56 @@ const GRAPH = "graph.onnx";
  * `open` gives the runner.
  */
 export async function prepareOnnxruntime(
-  program: Program,
+  source: ProgramSource,
   options: EngineOptions,
   folder: string,
 ): Promise<{ prepared: Prepared; open(): Promise<Runner> }> {
   const ort = load();
-  const { inputs, outputs } = program;
-  writeOnnx(program, folder, GRAPH);
-  const session = options.device === "cpu" ? await block(ort, folder, options) : undefined;
-  const prepared = { inputs, outputs, blocked: session !== undefined };
+  const ports = write(source, folder);
+  await collectGarbage();
+  const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs) : undefined;
+  const prepared = { ...ports, blocked: session !== undefined };
   return {
     prepared,
     open: async () => (session ? runner(ort, session, prepared, options) : openPrepared(folder, prepared, options)),
   };
 }
 
+/** Writes the graph; what is left of the program is its ports. */
+function write(source: ProgramSource, folder: string): Omit<Prepared, "blocked"> {
+  const program = programOf(source);
+  writeOnnx(program, folder, GRAPH);
+  const { inputs, outputs, constants } = program;
+  const large = constants.some((c) => c.dims.length === 2 && c.data.length > MOST_PACKED);
+  return { inputs, outputs, packs: !large };
+}
+
+/**
+ * The collector does not know that onnxruntime is about to take as much memory as the program has left behind. Memory of
+ * arrays is swept aside of it, and given back when it runs again.
+ */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let round = 0; round < 2; round++) {
+    collect();
+    await setImmediate();
+  }
+}
+
 /**
  * A session that stays in onnxruntime's blocked layout, its graph in the folder instead of the plain one; undefined where
  * there is none or onnxruntime does not take its own files back, in which case the plain graph is as right, only slower.
  */
-async function block(ort: Ort, folder: string, options: EngineOptions): Promise<InferenceSession | undefined> {
+async function block(
+  ort: Ort,
+  folder: string,
+  options: EngineOptions,
+  packs: boolean,
+): Promise<InferenceSession | undefined> {
   const at = (name: string): string => path.join(folder, name);
   try {
-    const first = await create(ort, at(GRAPH), { ...options, profile: undefined }, "all", {
+    const first = await create(ort, at(GRAPH), { ...options, profile: undefined }, "all", packs, {
       optimizedModelFilePath: at("optimised.onnx"),
       extra: {
         optimized_model_external_initializers_file_name: "blocked.weights",
@@ -101,7 +135,7 @@ async function block(ort: Ort, folder: string, options: EngineOptions): Promise<
     });
     await first.release();
     writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx"))));
-    const session = await create(ort, at("blocked.onnx"), options, "disabled");
+    const session = await create(ort, at("blocked.onnx"), options, "disabled", packs);
     renameSync(at("blocked.onnx"), at(GRAPH));
     rmSync(at(`${GRAPH}.weights`), { force: true });
     return session;
@@ -116,7 +150,13 @@ async function block(ort: Ort, folder: string, options: EngineOptions): Promise<
 /** A runner of what `prepareOnnxruntime` left in a folder; the folder is not needed once it is there. */
 export async function openPrepared(folder: string, prepared: Prepared, options: EngineOptions): Promise<Runner> {
   const ort = load();
-  const session = await create(ort, path.join(folder, GRAPH), options, prepared.blocked ? "disabled" : "all");
+  const session = await create(
+    ort,
+    path.join(folder, GRAPH),
+    options,
+    prepared.blocked ? "disabled" : "all",
+    prepared.packs,
+  );
   return runner(ort, session, prepared, options);
 }
 
@@ -126,6 +166,7 @@ async function create(
   model: string | Uint8Array,
   options: EngineOptions,
   graphOptimizationLevel: "all" | "disabled",
+  packs = true,
   more: { optimizedModelFilePath?: string; extra?: Record<string, string> } = {},
 ): Promise<InferenceSession> {
   const { extra, ...rest } = more;
@@ -139,7 +180,7 @@ async function create(
     ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),
     ...rest,
     // Spinning threads would take the cores from decoding and drawing.
-    extra: { session: { intra_op: { allow_spinning: "0" }, ...extra } },
+    extra: { session: { intra_op: { allow_spinning: "0" }, ...(packs ? {} : { disable_prepacking: "1" }), ...extra } },
   };
   try {
     return await ort.InferenceSession.create(model as string, sessionOptions);

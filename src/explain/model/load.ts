@@ -10,6 +10,7 @@ import { classesOf } from "../programs/explanation.js";
 import type { Preprocessing } from "../programs/frames.js";
 import { importTfjs } from "../tfjs/import.js";
 import { type ModelCard, parseCard } from "./card.js";
+import { type FileState, Reads } from "./reads.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
 export interface LoadedModel {
@@ -22,6 +23,8 @@ export interface LoadedModel {
   /** Axis of the input that holds the channels. */
   channelAxis: number;
   file: string;
+  /** Every file that it was read from, and where one was looked for in vain. */
+  files: readonly FileState[];
 }
 
 /**
@@ -30,11 +33,13 @@ export interface LoadedModel {
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
 export function loadModel(given: string): LoadedModel {
-  const { file, cardFile } = locate(given);
+  const reads = new Reads();
+  const { file, cardFile } = locate(given, reads);
   const card = cardFile ? parseCard(readText(cardFile), cardFile) : parseCard("", given);
+  reads.note(file);
   const bytes = readWhole(file);
   try {
-    return assemble(file, bytes, card, cardFile);
+    return assemble(file, bytes, card, cardFile, reads);
   } catch (error) {
     if (error instanceof ModelError)
       throw new ModelError(error.code, error.message.startsWith(file) ? error.message : `${file}: ${error.message}`, {
@@ -62,7 +67,7 @@ function readWhole(file: string): Uint8Array {
 }
 const readText = (file: string): string => new TextDecoder().decode(readWhole(file));
 
-function locate(given: string): { file: string; cardFile: string | undefined } {
+function locate(given: string, reads: Reads): { file: string; cardFile: string | undefined } {
   const stat = existsSync(given) ? statSync(given) : undefined;
   if (!stat)
     throw new InputError(
@@ -71,22 +76,28 @@ function locate(given: string): { file: string; cardFile: string | undefined } {
     );
   if (stat.isDirectory()) {
     const cardFile = path.join(given, "model.yaml");
-    const named = existsSync(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
+    const named = reads.exists(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
     const names = named === undefined ? ["model.onnx", "model.json"] : [named];
-    const file = names.map((name) => path.join(given, name)).find((f) => existsSync(f));
+    const file = names.map((name) => path.join(given, name)).find((f) => reads.exists(f));
     if (file === undefined)
       throw new InputError(
         "model-missing",
         `folder "${given}" holds no ${names.join(" or ")}; put the model there or name its file in model.yaml under "model".`,
       );
-    return { file, cardFile: existsSync(cardFile) ? cardFile : undefined };
+    return { file, cardFile: reads.exists(cardFile) ? cardFile : undefined };
   }
   const { dir, name } = path.parse(given);
   const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(given), "model.yaml")];
-  return { file: given, cardFile: cards.find((c) => c !== given && existsSync(c)) };
+  return { file: given, cardFile: cards.find((c) => c !== given && reads.exists(c)) };
 }
 
-function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: string | undefined): LoadedModel {
+function assemble(
+  file: string,
+  bytes: Uint8Array,
+  card: ModelCard,
+  cardFile: string | undefined,
+  reads: Reads,
+): LoadedModel {
   const where = cardFile ?? "a card model.yaml beside the model";
   const folder = path.dirname(file);
   const { width: w, height: h, layout: given } = card.input;
@@ -95,14 +106,14 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
   const guess = last ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
   const hash = createHash("sha256").update(bytes);
   const shard = (name: string): Uint8Array => {
-    const part = readExternal(folder, name, 0, undefined);
+    const part = readExternal(folder, name, 0, undefined, reads);
     hash.update(part);
     return part;
   };
   const network = canonicalise(
     tfjs
       ? importTfjs(new TextDecoder().decode(bytes), shard, guess)
-      : importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length), guess),
+      : importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length, reads), guess),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const layout = given ?? (dims.length === 3 && dims[2]! <= 3 && dims[0]! > 3 ? "NHWC" : "NCHW");
@@ -136,10 +147,12 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
         "model-card",
         `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s).`,
       );
+  const labels = readLabels(card, cardFile, folder, classes, reads);
   const spread = (values: readonly number[]) =>
     Array.from({ length: known ?? 1 }, (_, c) => values[c % values.length]!);
   return {
     file,
+    files: reads.files,
     card,
     network,
     classes,
@@ -159,7 +172,7 @@ function assemble(file: string, bytes: Uint8Array, card: ModelCard, cardFile: st
     info: {
       name: card.name ?? nameOf(file),
       sha256: hash.digest("hex"),
-      labels: readLabels(card, cardFile, folder, classes),
+      labels,
       inputWidth: width,
       inputHeight: height,
       channels: channels ?? 1,
@@ -184,15 +197,21 @@ export function requirePreprocessing(model: LoadedModel): Preprocessing {
   return model.preprocessing;
 }
 
-function readLabels(card: ModelCard, cardFile: string | undefined, folder: string, classes: number): string[] {
+function readLabels(
+  card: ModelCard,
+  cardFile: string | undefined,
+  folder: string,
+  classes: number,
+  reads: Reads,
+): string[] {
   const fallback = path.join(folder, "labels.txt");
-  const source = card.labels ?? (existsSync(fallback) ? "labels.txt" : undefined);
+  const source = card.labels ?? (reads.exists(fallback) ? "labels.txt" : undefined);
   if (source === undefined) return Array.from({ length: classes }, (_, k) => `class ${k}`);
   let labels: string[];
   let where = cardFile ?? folder;
   if (typeof source === "string") {
     where = path.resolve(cardFile ? path.dirname(cardFile) : folder, source);
-    if (!existsSync(where))
+    if (!reads.exists(where))
       throw new InputError(
         "labels-missing",
         `${cardFile}: the label file "${source}" does not exist; write one label a line into it.`,
@@ -207,14 +226,20 @@ function readLabels(card: ModelCard, cardFile: string | undefined, folder: strin
   return labels;
 }
 
-function readExternal(folder: string, location: string, offset: number, length: number | undefined): Uint8Array {
+function readExternal(
+  folder: string,
+  location: string,
+  offset: number,
+  length: number | undefined,
+  reads: Reads,
+): Uint8Array {
   const file = path.resolve(folder, location);
   if (!file.startsWith(path.resolve(folder) + path.sep))
     throw new ModelError(
       "model-external",
       `the model points to weights outside its own folder ("${location}"), which is not followed.`,
     );
-  if (!existsSync(file))
+  if (!reads.exists(file))
     throw new ModelError(
       "model-external",
       `the model keeps its weights in "${location}", which is not beside it; copy it there.`,

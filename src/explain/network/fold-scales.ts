@@ -71,7 +71,8 @@ function fold(linear: Linear, scale: ScaleLayer, dims: readonly number[]): Linea
       shift: shifted(linear.shift),
     };
   const perOut = linear.weight.data.length / channels;
-  const channelOf = linear.kind === "conv" || linear.outFirst ? (i: number) => Math.floor(i / perOut) : (i: number) => i % channels;
+  const channelOf =
+    linear.kind === "conv" || linear.outFirst ? (i: number) => Math.floor(i / perOut) : (i: number) => i % channels;
   const data = linear.weight.data.map((v, i) => v * factor[channelOf(i)]!);
   return { ...linear, outputs, weight: { dims: linear.weight.dims, data }, bias: shifted(linear.bias) };
 }

@@ -1,7 +1,7 @@
 import type { Tensor, TypedArray } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
 import type { ElementKind, Program, ProgramConstant } from "../../program/program.js";
-import type { EngineOptions, NumericTensor, Runner } from "../engine.js";
+import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "../engine.js";
 import { Held } from "./held.js";
 import { Call } from "./kernel.js";
 import { KERNELS } from "./kernels/index.js";
@@ -15,11 +15,12 @@ const KNOWN_ELEMENTS = 256;
  * @throws VideoExplainerError when no backend loads, or an operation of the program is not known
  */
 export async function tfjsRunner(
-  program: Program,
+  source: ProgramSource,
   _options: EngineOptions,
   choice: BackendChoice = "auto",
 ): Promise<Runner> {
-  const unknown = program.operations.find((o) => !Object.hasOwn(KERNELS, o.op));
+  const whole = programOf(source);
+  const unknown = whole.operations.find((o) => !Object.hasOwn(KERNELS, o.op));
   if (unknown)
     throw new VideoExplainerError(
       "engine-refused",
@@ -27,8 +28,10 @@ export async function tfjsRunner(
     );
   const backend = await loadBackend(choice);
   const use = tf().getBackend();
-  const constants = new Map(program.constants.map((c) => [c.name, upload(c)]));
-  const drops = lastUses(program);
+  const constants = new Map(whole.constants.map((c) => [c.name, upload(c)]));
+  const drops = lastUses(whole);
+  // The backend has the constants now: keeping them here too would hold the model twice.
+  const program: Program = { ...whole, constants: [] };
   return {
     name: backend.name,
     passed: backend.passed,

@@ -1,0 +1,108 @@
+import { rmSync } from "node:fs";
+import { arch, cpus } from "node:os";
+import path from "node:path";
+import { packageVersion } from "../version.js";
+import { type CompiledModel, CompiledStore, cacheFolder } from "./compiled.js";
+import type { EngineOptions, Runner } from "./engines/engine.js";
+import { onnxruntimeVersion, openPrepared, prepareOnnxruntime } from "./engines/onnxruntime.js";
+import { engineNamed } from "./engines/registry.js";
+import type { ExplainerOptions } from "./explainer.js";
+import { type LoadedModel, loadModel, requirePreprocessing } from "./model/load.js";
+import { elements, type Network } from "./network/network.js";
+import type { Program } from "./program/program.js";
+import { framesProgram } from "./programs/frames.js";
+
+/** A model's program, ready to run, with what the model says about itself. */
+export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {
+  runner: Runner;
+  /** What went wrong on the way and was mended, one sentence each. */
+  notes: string[];
+}
+
+const activationsOf = ({ shapes }: Network): number => {
+  let sum = 0;
+  for (const dims of shapes.values()) sum += elements(dims);
+  return sum;
+};
+
+/**
+ * The frames program of a model on its engine, from the cache of compiled models where it holds it.
+ * @throws InputError or ModelError when model, card, method or target are wrong
+ */
+export async function compileRunner(options: ExplainerOptions, classifyOnly: boolean): Promise<CompiledRunner> {
+  const engineOptions: EngineOptions = {
+    device: options.device === "cuda" ? "cuda" : "cpu",
+    threads: options.threads,
+  };
+  // What onnxruntime makes of a graph can be kept; TensorFlow.js interprets its program.
+  const kept = options.engine === "auto" || options.engine === "onnxruntime";
+  const folder = kept ? cacheFolder(options.cache) : undefined;
+  const version = folder === undefined ? undefined : versionOf();
+  if (folder === undefined || version === undefined) return fresh(options, engineOptions, classifyOnly);
+  const store = new CompiledStore(folder);
+  const { method, inputRule, start, target, top, grid, blur } = options;
+  const key = CompiledStore.key([
+    packageVersion(),
+    version,
+    [arch(), cpus()[0]?.model],
+    path.resolve(options.model),
+    engineOptions.device,
+    { method, inputRule, start, target, top, grid, blur, classifyOnly },
+  ]);
+  const notes: string[] = [];
+  const found = store.find(key);
+  if (found.problem) notes.push(found.problem);
+  if (found.folder && found.entry) {
+    try {
+      const { info, preprocessing, activations, prepared } = found.entry;
+      const runner = await openPrepared(found.folder, prepared, engineOptions);
+      return { runner, info, preprocessing, activations, notes };
+    } catch (error) {
+      notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
+    }
+  }
+  const place = store.begin(key);
+  if (place === undefined) return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
+  const { take, files, ...about } = load(options, classifyOnly);
+  try {
+    const { prepared, open } = await prepareOnnxruntime(take, engineOptions, place);
+    const runner = await open();
+    store.commit(key, place, { ...about, prepared, files });
+    return { ...about, runner, notes };
+  } catch (error) {
+    rmSync(place, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** undefined where onnxruntime cannot be loaded: another engine may. */
+function versionOf(): string | undefined {
+  try {
+    return onnxruntimeVersion();
+  } catch {
+    return undefined;
+  }
+}
+
+async function fresh(
+  options: ExplainerOptions,
+  engineOptions: EngineOptions,
+  classifyOnly: boolean,
+): Promise<CompiledRunner> {
+  const { take, files: _, ...about } = load(options, classifyOnly);
+  return { ...about, runner: await engineNamed(options.engine)(take, engineOptions), notes: [] };
+}
+
+/** What there is to know of a model, and its program to be taken once: then its weights are free for the collector. */
+function load(options: ExplainerOptions, classifyOnly: boolean) {
+  let model: LoadedModel | undefined = loadModel(options.model);
+  const { info, files } = model;
+  const preprocessing = requirePreprocessing(model);
+  const activations = activationsOf(model.network);
+  const take = (): Program => {
+    const { network } = model!;
+    model = undefined;
+    return framesProgram(network, options, preprocessing, options, classifyOnly);
+  };
+  return { info, files, preprocessing, activations, take };
+}
