@@ -26,9 +26,9 @@ export function foldScales(network: Network): Network {
     if (scale.kind !== "scale") continue;
     const source = scale.inputs[0]!;
     const maker = makers({ layers }).get(source);
-    if (!isLinear(maker)) continue;
+    if (!isLinear(maker) && maker?.kind !== "scale") continue;
     if (source === network.output || readers({ layers, output: network.output }).get(source)!.length !== 1) continue;
-    const folded = fold(maker, scale, network.shapes.get(source)!);
+    const folded = maker.kind === "scale" ? joined(maker, scale) : fold(maker, scale, network.shapes.get(source)!);
     if (!folded) continue;
     layers = layers.flatMap((l): Layer[] => (l === maker ? [folded] : l === scale ? [] : [l]));
     at -= 1;
@@ -52,6 +52,10 @@ function perChannel(
   const skipped = rank - w.dims.length;
   return w.dims.every((d, k) => d === (k + skipped === axis ? channels : 1)) ? w.data : undefined;
 }
+
+/** A factor and the shift behind it are one scale. */
+const joined = (first: ScaleLayer, second: ScaleLayer): ScaleLayer | undefined =>
+  first.shift || second.factor ? undefined : { ...first, outputs: second.outputs, shift: second.shift };
 
 function fold(linear: Linear, scale: ScaleLayer, dims: readonly number[]): Linear | undefined {
   const rank = dims.length - 1;
