@@ -9,12 +9,13 @@
  * --python names an interpreter that has them already.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, homedir, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { markdown, median, ratios } from "./peers/report.mjs";
+import { pythonWith } from "./python.mjs";
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const PACKAGES = ["torch", "torchvision", "zennit", "captum", "onnx"];
@@ -62,20 +63,6 @@ const odd = networks.find((n) => !KNOWN.includes(n));
 if (odd !== undefined) {
   console.error(`--networks names ${odd}; known are ${KNOWN.join(", ")}.`);
   process.exit(2);
-}
-
-function pythonWithPeers() {
-  if (args.python) return args.python;
-  const home = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "video-explainer", "peers");
-  const python = path.join(home, "bin", "python");
-  if (!existsSync(path.join(home, ".complete"))) {
-    console.error(`fetching ${PACKAGES.join(", ")} into ${home}`);
-    mkdirSync(path.dirname(home), { recursive: true });
-    execFileSync("python3", ["-m", "venv", "--clear", home], { stdio: "inherit" });
-    execFileSync(python, ["-m", "pip", "install", "--quiet", ...PACKAGES], { stdio: "inherit" });
-    writeFileSync(path.join(home, ".complete"), "");
-  }
-  return python;
 }
 
 /** A contender that waits for its turn. */
@@ -151,7 +138,7 @@ async function measure(network, python, folder) {
 const folder = mkdtempSync(path.join(tmpdir(), "peers-"));
 const results = [];
 try {
-  const python = pythonWithPeers();
+  const python = args.python ?? pythonWith("peers", PACKAGES);
   for (const network of networks) {
     results.push(await measure(network, python, folder));
     // After each network: a fault in the last does not lose the first.

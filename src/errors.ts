@@ -24,6 +24,10 @@ export class InputError extends VideoExplainerError {
 /** A model file cannot be read, or holds something that cannot be explained. */
 export class ModelError extends InputError {
   override readonly name = "ModelError";
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    // Names of a damaged file may hold anything, and a sentence stays on one line.
+    super(code, message.replace(/\p{Cc}+/gu, "·"), options);
+  }
 }
 
 /** One or more faults in a configuration; `faults` holds each, `message` all of them, one a line. */

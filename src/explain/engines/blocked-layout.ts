@@ -8,7 +8,7 @@ const WHOLE_BLOCKS = 16;
 
 /** Operators that treat every element alike, and so in any layout alike. */
 const ELEMENTWISE = new Set(
-  "Abs Add And Cast Ceil Celu Clip Div Elu Equal Erf Exp Floor Greater HardSigmoid HardSwish Identity LeakyRelu Less Log Max Min Mish Mul Neg Not Or Pow Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh ThresholdedRelu Where".split(
+  "Abs Add And Cast Ceil Celu Clip Div Elu Equal Erf Exp Floor Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual Log Max Min Mish Mul Neg Not Or Pow Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh ThresholdedRelu Where".split(
     " ",
   ),
 );

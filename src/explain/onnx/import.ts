@@ -80,7 +80,7 @@ export function importGraph(
   if (outputId === undefined)
     throw new ModelError(
       "model-output",
-      `the model's output "${output ?? ""}" does not depend on its input "${input.name}"; is this file a classifier?`,
+      `the model's output "${output ?? ""}" does not depend on its input "${input.name}"; give the file of a classifier.`,
     );
   const shape = importer.shape(outputId);
   const classes = elements(shape);

@@ -1,0 +1,154 @@
+/**
+ * Exports the networks people have, as they would, explains a picture with each at 224 × 224 and holds the map against a
+ * float64 twin on PyTorch (bench/zoo/twin.py); writes the list with sizes, times and errors as Markdown.
+ *
+ *   npm run build && node bench/zoo.mjs [--only resnet50,Xception] [--threads 2] [--output docs/models.md]
+ *                                       [--python PATH] [--keras-python PATH] [--models FOLDER]
+ *
+ * Fetches torch, torchvision, onnx and tensorflow, tf2onnx from PyPI into the user's cache folder the first time (4 GB);
+ * the options name interpreters that have them already. --models keeps the exported files for the next time.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import sharp from "sharp";
+import { pythonWith } from "./python.mjs";
+import { modelsPage } from "./zoo/page.mjs";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const torch = (exporter) => (name) => ({ name, by: `torchvision, ${exporter} exporter`, kind: exporter });
+const NETWORKS = [
+  ...[
+    "vgg16 vgg19 alexnet resnet18 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d densenet121 googlenet inception_v3",
+    "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large mnasnet1_0 efficientnet_b0 efficientnet_v2_s shufflenet_v2_x1_0",
+    "squeezenet1_0 squeezenet1_1 regnet_x_400mf regnet_y_400mf convnext_tiny",
+  ]
+    .join(" ")
+    .split(" ")
+    .map(torch("script")),
+  ..."resnet18 resnet50 densenet121 googlenet inception_v3 mobilenet_v2 mobilenet_v3_large efficientnet_b0 shufflenet_v2_x1_0 regnet_y_400mf"
+    .split(" ")
+    .map(torch("dynamo")),
+  ..."VGG16 ResNet50 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small MobileNetV3Large DenseNet121 InceptionV3 Xception EfficientNetB0 EfficientNetV2B0"
+    .split(" ")
+    .map((name) => ({ name, by: "keras.applications, tf2onnx", kind: "keras" })),
+];
+const TORCH = ["torch", "torchvision", "onnx", "onnxscript", "numpy"];
+const KERAS = ["tensorflow-cpu==2.15.*", "tf2onnx==1.16.1", "onnx<1.17", "numpy<2", "protobuf<4.24"];
+
+const { values: args } = parseArgs({
+  options: {
+    only: { type: "string" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    output: { type: "string", default: path.join(here, "../docs/models.md") },
+    python: { type: "string" },
+    "keras-python": { type: "string" },
+    models: { type: "string" },
+  },
+});
+const only = args.only?.split(",");
+const chosen = NETWORKS.filter(({ name }) => !only || only.includes(name));
+if (chosen.length === 0) {
+  console.error(`--only names no network that is known; known are ${NETWORKS.map((n) => n.name).join(", ")}.`);
+  process.exit(2);
+}
+const python = args.python ?? pythonWith("zoo", TORCH);
+const kerasPython = () => args["keras-python"] ?? pythonWith("zoo-keras", KERAS);
+const work = mkdtempSync(path.join(tmpdir(), "zoo-"));
+const models = args.models ?? work;
+mkdirSync(models, { recursive: true });
+
+/** A real picture as a network's input; `low` and `high` are what pixels of 0 and 255 become. */
+async function picture(kind, model) {
+  const { data } = await sharp(path.join(here, "../assets/media/bolts.gif"))
+    .removeAlpha()
+    .resize(224, 224, { fit: "cover" })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const rescales = /EfficientNet|MobileNetV3/.test(model);
+  const [mean, std] =
+    kind === "keras"
+      ? rescales
+        ? [0, 1]
+        : [127.5, 127.5]
+      : [
+          [123.675, 116.28, 103.53],
+          [58.395, 57.12, 57.375],
+        ];
+  const of = (values, c) => (Array.isArray(values) ? values[c] : values);
+  const value = (v, c) => (v - of(mean, c)) / of(std, c);
+  const size = 224 * 224;
+  const values = new Float32Array(3 * size);
+  for (let k = 0; k < size; k++)
+    for (let c = 0; c < 3; c++) values[kind === "keras" ? k * 3 + c : c * size + k] = value(data[k * 3 + c], c);
+  const ends = (v) => [0, 1, 2].map((c) => value(v, c)).join(",");
+  return { values, dims: kind === "keras" ? [1, 224, 224, 3] : [1, 3, 224, 224], low: ends(0), high: ends(255) };
+}
+
+const { readNpy, writeNpy } = await import(new URL("../dist/cli/npy.js", import.meta.url).href);
+const { readFileSync } = await import("node:fs");
+const at = (name) => path.join(work, name);
+
+async function measure({ name, kind, by }) {
+  const model = path.join(models, `${kind}-${name}.onnx`);
+  if (!existsSync(model)) {
+    const [command, words] =
+      kind === "keras"
+        ? [kerasPython(), [path.join(here, "zoo/export_keras.py"), name, model]]
+        : [python, [path.join(here, "zoo/export_torch.py"), name, kind, model]];
+    execFileSync(command, words, { stdio: ["ignore", "ignore", "pipe"] });
+  }
+  const { values, dims, low, high } = await picture(kind, name);
+  writeFileSync(at("picture.npy"), writeNpy(dims, values));
+  const words = [model, at("picture.npy"), low, high, at("ours.npy"), args.threads];
+  const figures = JSON.parse(execFileSync(process.execPath, [path.join(here, "zoo/measure.mjs"), ...words]).toString());
+  execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy")]);
+  const [ours, twin] = ["ours.npy", "twin.npy"].map((file) => readNpy(readFileSync(at(file)), file).data);
+  return { name, by, ...figures, ...compared(ours, twin) };
+}
+
+/** The largest difference over the largest |R|, and the correlation. */
+function compared(a, b) {
+  let [largest, error, sa, sb, saa, sbb, sab] = [0, 0, 0, 0, 0, 0, 0];
+  for (let k = 0; k < b.length; k++) {
+    largest = Math.max(largest, Math.abs(b[k]));
+    error = Math.max(error, Math.abs(a[k] - b[k]));
+    sa += a[k];
+    sb += b[k];
+    saa += a[k] * a[k];
+    sbb += b[k] * b[k];
+    sab += a[k] * b[k];
+  }
+  const n = b.length;
+  return {
+    error: error / largest,
+    correlation: (sab - (sa * sb) / n) / Math.sqrt((saa - (sa * sa) / n) * (sbb - (sb * sb) / n)),
+  };
+}
+
+const rows = [];
+try {
+  for (const network of chosen) {
+    try {
+      const row = await measure(network);
+      rows.push(row);
+      console.error(
+        `${network.name} (${network.kind}): error ${row.error.toExponential(1)}, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
+      );
+    } catch (error) {
+      const words = String(error.stderr ?? error.message)
+        .trim()
+        .split("\n")
+        .at(-1);
+      console.error(`${network.name} (${network.kind}) failed: ${words}`);
+      process.exitCode = 1;
+    }
+    // After each: a fault in the last does not lose the first.
+    writeFileSync(args.output, modelsPage(rows, Number(args.threads)));
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

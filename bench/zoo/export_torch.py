@@ -1,0 +1,34 @@
+"""Writes a torchvision network as ONNX, as its user would: python export_torch.py NAME EXPORTER OUTPUT
+
+Random weights; batch norms get factors, shifts and running statistics as training leaves them. EXPORTER: script or dynamo."""
+import sys
+import warnings
+
+warnings.filterwarnings("ignore")
+import torch
+import torchvision
+
+name, exporter, output = sys.argv[1:]
+torch.manual_seed(0)
+options = dict(aux_logits=False, init_weights=True) if name in ("googlenet", "inception_v3") else {}
+model = getattr(torchvision.models, name)(weights=None, **options)
+norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+for norm in norms:
+    norm.momentum = None  # averages over all passes
+    norm.reset_running_stats()
+    torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+    torch.nn.init.normal_(norm.bias, 0, 0.2)
+if norms:
+    model.train()
+    with torch.no_grad():
+        for _ in range(2):
+            model(torch.randn(4, 3, 224, 224))
+model.eval()
+frame = torch.randn(2, 3, 224, 224)
+names = dict(input_names=["image"], output_names=["scores"])
+if exporter == "script":
+    torch.onnx.export(model, frame, output, opset_version=17, dynamo=False,
+                      dynamic_axes={"image": {0: "N"}, "scores": {0: "N"}}, **names)
+else:
+    torch.onnx.export(model, (frame,), output, dynamo=True, verbose=False, external_data=False,
+                      dynamic_shapes=({0: torch.export.Dim("N")},), **names)

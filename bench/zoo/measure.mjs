@@ -1,0 +1,59 @@
+// One network of bench/zoo.mjs: node measure.mjs MODEL PICTURE LOW HIGH RELEVANCE THREADS; PICTURE and RELEVANCE are float32 .npy files.
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { median } from "../peers/report.mjs";
+
+const built = new URL("../../dist/", import.meta.url);
+const load = (file) => import(new URL(file, built).href);
+const [file, picture, lowText, highText, output, threads] = process.argv.slice(2);
+const { importOnnx } = await load("explain/onnx/import.js");
+const { canonicalise } = await load("explain/network/canonicalise.js");
+const { costOf } = await load("explain/network/cost.js");
+const { tensorProgram } = await load("explain/programs/tensor.js");
+const { Emitter } = await load("explain/program/emitter.js");
+const { emitScores } = await load("explain/programs/explanation.js");
+const { onnxruntimeRunner } = await load("explain/engines/onnxruntime.js");
+const { readNpy, writeNpy } = await load("cli/npy.js");
+
+const numbers = (text) => text.split(",").map(Number);
+const options = { device: "cpu", threads: Number(threads) };
+const started = performance.now();
+const network = canonicalise(importOnnx(readFileSync(file)));
+const dims = network.shapes.get(network.input).slice(1);
+const method = { method: "r-lrp", inputRule: "bounded", start: "one-hot", target: "top" };
+const range = { low: numbers(lowText), high: numbers(highText), channelAxis: dims[0] === 3 ? 1 : 3 };
+const explain = await onnxruntimeRunner(() => tensorProgram(network, method, range), options);
+const compileMs = performance.now() - started;
+const forward = await onnxruntimeRunner(() => {
+  const e = new Emitter();
+  const input = e.input("input", "float32", network.shapes.get(network.input));
+  e.output(emitScores(e, network, input, "top").scores.logits, "logits", "float32", [-1, -1]);
+  return e.finish();
+}, options);
+
+const { data: values } = readNpy(readFileSync(picture), picture);
+const feeds = { input: { data: values, dims: [1, ...dims] } };
+const times = { forward: [], explain: [] };
+let relevance;
+for (let round = 0; round < 7; round++)
+  for (const [name, runner] of [
+    ["forward", forward],
+    ["explain", explain],
+  ]) {
+    const start = performance.now();
+    const out = await runner.run(feeds);
+    if (round > 0) times[name].push(performance.now() - start);
+    relevance = out.relevance ?? relevance;
+  }
+writeFileSync(output, writeNpy([1, ...dims], Float32Array.from(relevance.data)));
+const costs = network.layers.map((layer) => costOf(network, layer));
+console.log(
+  JSON.stringify({
+    mib: statSync(file).size / 2 ** 20,
+    layers: network.layers.length,
+    parameters: costs.reduce((sum, c) => sum + c.parameters, 0),
+    multiplyAdds: costs.reduce((sum, c) => sum + c.multiplyAdds, 0),
+    compileMs,
+    forwardMs: median(times.forward),
+    explainMs: median(times.explain),
+  }),
+);
