@@ -105,9 +105,9 @@ async function measure({ name, kind, by }) {
   writeFileSync(at("picture.npy"), writeNpy(dims, values));
   const words = [model, at("picture.npy"), low, high, at("ours.npy"), args.threads];
   const figures = JSON.parse(execFileSync(process.execPath, [path.join(here, "zoo/measure.mjs"), ...words]).toString());
-  execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy")]);
+  const said = execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy")]);
   const [ours, twin] = ["ours.npy", "twin.npy"].map((file) => readNpy(readFileSync(at(file)), file).data);
-  return { name, by, ...figures, ...compared(ours, twin) };
+  return { name, by, ...figures, ...compared(ours, twin), closeCalls: Number(said.toString()) };
 }
 
 /** The largest difference over the largest |R|, and the correlation. */

@@ -2,6 +2,8 @@
 It shares nothing with the program: Σ_j w_ij g_j is taken from automatic differentiation of each linear layer alone.
 
     python twin.py MODEL.onnx INPUT.npy LOW HIGH OUTPUT.npy        LOW and HIGH: comma-separated, one a channel
+
+Prints how many windows of max pools have two values closer than float32 can tell apart after a convolution.
 """
 import sys
 
@@ -191,8 +193,16 @@ def max_pool(graph, node, x):
     return columns.amax(1).reshape(1, x.shape[1], *sizes)
 
 
+close_calls = 0
+
+
 def max_pool_back(node, x, r):
+    global close_calls
     columns, _, whole, pads, step = windows(node, x)
+    if columns.shape[1] > 1:
+        first, second = columns.topk(2, dim=1).values.unbind(1)
+        near = (second < first) & (first - second <= 1e-6 * first.abs())
+        close_calls += int((near & (r.reshape(x.shape[1], -1) != 0)).sum())
     wins = (columns == columns.amax(1, keepdim=True)).to(x)
     shares = wins / wins.sum(1, keepdim=True) * r.reshape(x.shape[1], 1, -1)
     back = F.fold(shares, output_size=whole, **step).transpose(0, 1)
@@ -573,3 +583,4 @@ if __name__ == "__main__":
     numbers = lambda text: [float(v) for v in text.split(",")]
     relevance = Explanation(graph, numbers(low), numbers(high)).explain(logits_of(graph))
     np.save(output, relevance.numpy())
+    print(close_calls)

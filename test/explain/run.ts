@@ -15,8 +15,9 @@ type TwinOptions = Omit<Options, "method"> & { method?: MethodOptions["method"] 
 export async function runProgram(
   program: Program,
   feeds: Record<string, NumericTensor>,
+  engine = "auto",
 ): Promise<Record<string, NumericTensor>> {
-  const runner = await engineNamed("auto")(program, { device: "cpu", threads: 1 });
+  const runner = await engineNamed(engine)(program, { device: "cpu", threads: 1 });
   try {
     return await runner.run(feeds);
   } finally {
@@ -45,6 +46,7 @@ export async function explainFrames(
   frames: readonly ArrayLike<number>[],
   shape: readonly number[],
   options: TwinOptions,
+  engine?: string,
 ): Promise<Explained[]> {
   const network = model instanceof Uint8Array ? canonicalise(importOnnx(model)) : model;
   const low = options.low ?? [0];
@@ -52,7 +54,7 @@ export async function explainFrames(
   const channelAxis = options.channelAxis ?? (shape[1] === low.length ? 1 : shape.length - 1);
   const program = tensorProgram(network, methodOptions(options), { low, high, channelAxis });
   const data = Float32Array.from(frames.flatMap((frame) => Array.from(frame)));
-  const out = await runProgram(program, { input: { data, dims: [frames.length, ...shape.slice(1)] } });
+  const out = await runProgram(program, { input: { data, dims: [frames.length, ...shape.slice(1)] } }, engine);
   const rows = (name: string): Float32Array[] => {
     const all = out[name]!.data as Float32Array;
     const size = all.length / frames.length;

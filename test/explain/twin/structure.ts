@@ -1,7 +1,7 @@
 import { ACTIVATIONS, BINARY, batchNormFactors, clipBounds, UNARY } from "./elementwise.js";
 import { type Forward, liveInputs } from "./forward.js";
 import { channelAxis, READS_IMAGE } from "./linear.js";
-import type { OnnxNode } from "./onnx-reader.js";
+import { listAttribute, type OnnxNode } from "./onnx-reader.js";
 import { broadcastIndex, stridesOf, type Tensor } from "./tensor.js";
 
 /** What a network's graph says about its layers, beyond single nodes. */
@@ -107,27 +107,63 @@ export interface FoldedLayer {
   node: OnnxNode;
   /** Multiplies all weights into output j. */
   factor: Float64Array;
+  /** Along which axis of the last folded node the weights differ from output to output. */
+  axis: number;
+  /** Which output of the linear node each element of the last folded node belongs to. */
+  order: Int32Array;
 }
 
 /** The layer that ends in `node`: itself if linear; the layer before if `node` folds into it. */
 export function foldedLayer(run: Forward, structure: Structure, node: OnnxNode): FoldedLayer | undefined {
   const layer = run.layers.get(node);
-  if (layer) return { node, factor: new Float64Array(layer.bias.length).fill(1) };
+  if (layer) {
+    const { length } = layer.bias;
+    const axis = channelAxis(node, run.values.get(node.outputs[0]!)!.dims.length);
+    return { node, factor: new Float64Array(length).fill(1), axis, order: Int32Array.from({ length }, (_, j) => j) };
+  }
   const step = affine(run, node);
-  const before = step && onlyMaker(structure, step.x);
+  const before = step && onlyMaker(run, structure, step.x);
   if (!before) return undefined;
-  const inner = foldedLayer(run, structure, before);
-  const rank = run.values.get(step.x)!.dims.length;
+  const inner = foldedLayer(run, structure, before.node);
   if (!inner || step.factor.length !== inner.factor.length) return undefined;
-  if (!isPerChannel(run, node, channelAxis(inner.node, rank))) return undefined;
-  return { node: inner.node, factor: inner.factor.map((f, j) => f * step.factor[j]!) };
+  const axis = axisAfter(run, structure, before.name, step.x, inner.axis);
+  if (!isPerChannel(run, node, axis)) return undefined;
+  const order = Int32Array.from(step.factor, (_, j) => inner.order[before.at(j)]!);
+  const factor = Float64Array.from(inner.factor);
+  step.factor.forEach((f, j) => {
+    factor[order[j]!]! *= f;
+  });
+  return { node: inner.node, factor, axis, order };
 }
 
-/** The node whose result nothing but the reader of `name` sees, copies left out. */
-function onlyMaker(structure: Structure, name: string): OnnxNode | undefined {
+interface Maker {
+  node: OnnxNode;
+  /** Its result. */
+  name: string;
+  /** Which of its elements element j of the tensor that was asked for is. */
+  at(j: number): number;
+}
+
+/** The node whose result nothing but the reader of `name` sees, copies and transpositions left out. */
+function onlyMaker(run: Forward, structure: Structure, name: string): Maker | undefined {
   if (structure.readers.get(name) !== 1) return undefined;
   const node = structure.producer.get(name);
-  return node && COPIES.has(node.op) ? onlyMaker(structure, node.inputs[0]!) : node;
+  if (!node) return undefined;
+  if (!COPIES.has(node.op) && node.op !== "Transpose") return { node, name, at: (j) => j };
+  const [origin] = run.moves.get(node)!;
+  const before = onlyMaker(run, structure, node.inputs[0]!);
+  return before && { ...before, at: (j) => before.at(origin!.at[j]!) };
+}
+
+/** Where axis `axis` of the tensor `from` lies in `to`, with only copies and transpositions between them. */
+function axisAfter(run: Forward, structure: Structure, from: string, to: string, axis: number): number {
+  if (from === to) return axis;
+  const node = structure.producer.get(to)!;
+  const before = axisAfter(run, structure, from, node.inputs[0]!, axis);
+  if (node.op !== "Transpose") return before;
+  const rank = run.values.get(to)!.dims.length;
+  const permutation = listAttribute(node, "perm") ?? Array.from({ length: rank }, (_, k) => rank - 1 - k);
+  return permutation.indexOf(before);
 }
 
 export const readsImage = (structure: Structure, node: OnnxNode): boolean =>

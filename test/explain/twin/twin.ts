@@ -146,12 +146,20 @@ function sendBack(b: Backward, node: OnnxNode): void {
   else throw new Error(`node "${node.name}": no relevance rule for operator ${node.op}`);
 }
 
-function sendThroughLinear(b: Backward, folded: FoldedLayer, output: string, r: Float64Array): void {
+function sendThroughLinear(b: Backward, folded: FoldedLayer, output: string, given: Float64Array): void {
   const { run, structure, options } = b;
-  const { node, factor } = folded;
+  const { node, factor, order } = folded;
   const name = node.inputs[0]!;
   const a = run.values.get(name)!.data;
-  const z = run.values.get(output)!.data;
+  const inOrder = (values: Float64Array): Float64Array => {
+    const sorted = new Float64Array(values.length);
+    values.forEach((v, j) => {
+      sorted[order[j]!] = v;
+    });
+    return sorted;
+  };
+  const z = inOrder(run.values.get(output)!.data);
+  const r = inOrder(given);
   const forEachEdge: EachEdge = (visit) => run.layers.get(node)!.forEachEdge((i, j, w) => visit(i, j, w * factor[j]!));
   const u = new Float64Array(a.length);
   let amount = 0;
