@@ -9,12 +9,11 @@
  * the options name interpreters that have them already. --models keeps the exported files for the next time.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import sharp from "sharp";
 import { pythonWith } from "./python.mjs";
 import { modelsPage } from "./zoo/page.mjs";
 
@@ -61,13 +60,16 @@ const work = mkdtempSync(path.join(tmpdir(), "zoo-"));
 const models = args.models ?? work;
 mkdirSync(models, { recursive: true });
 
+/** A frame of the film that comes with the project, 224 × 224 RGB. */
+function film() {
+  const words = ["-v", "error", "-ss", "5", "-i", path.join(here, "../assets/media/bottles.mp4"), "-frames:v", "1"];
+  const filters = ["-vf", "crop=270:270:370:80,scale=224:224", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"];
+  return execFileSync("ffmpeg", [...words, ...filters]);
+}
+
 /** A real picture as a network's input; `low` and `high` are what pixels of 0 and 255 become. */
-async function picture(kind, model) {
-  const { data } = await sharp(path.join(here, "../assets/media/bolts.gif"))
-    .removeAlpha()
-    .resize(224, 224, { fit: "cover" })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+function picture(kind, model) {
+  const data = film();
   const rescales = /EfficientNet|MobileNetV3/.test(model);
   const [mean, std] =
     kind === "keras"
@@ -89,20 +91,19 @@ async function picture(kind, model) {
 }
 
 const { readNpy, writeNpy } = await import(new URL("../dist/cli/npy.js", import.meta.url).href);
-const { readFileSync } = await import("node:fs");
 const at = (name) => path.join(work, name);
 
 async function measure({ name, kind, by }) {
   const model = path.join(models, `${kind}-${name}.onnx`);
+  const { values, dims, low, high } = picture(kind, name);
+  writeFileSync(at("picture.npy"), writeNpy(dims, values));
   if (!existsSync(model)) {
     const [command, words] =
       kind === "keras"
-        ? [kerasPython(), [path.join(here, "zoo/export_keras.py"), name, model]]
-        : [python, [path.join(here, "zoo/export_torch.py"), name, kind, model]];
+        ? [kerasPython(), [path.join(here, "zoo/export_keras.py"), name, at("picture.npy"), model]]
+        : [python, [path.join(here, "zoo/export_torch.py"), name, kind, at("picture.npy"), model]];
     execFileSync(command, words, { stdio: ["ignore", "ignore", "pipe"] });
   }
-  const { values, dims, low, high } = await picture(kind, name);
-  writeFileSync(at("picture.npy"), writeNpy(dims, values));
   const words = [model, at("picture.npy"), low, high, at("ours.npy"), args.threads];
   const figures = JSON.parse(execFileSync(process.execPath, [path.join(here, "zoo/measure.mjs"), ...words]).toString());
   const said = execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy")]);
@@ -136,7 +137,7 @@ try {
       const row = await measure(network);
       rows.push(row);
       console.error(
-        `${network.name} (${network.kind}): error ${row.error.toExponential(1)}, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
+        `${network.name} (${network.kind}): error ${row.error.toExponential(1)}, ${row.closeCalls} close calls, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
       );
     } catch (error) {
       const words = String(error.stderr ?? error.message)

@@ -1,14 +1,16 @@
-"""Writes a torchvision network as ONNX, as its user would: python export_torch.py NAME EXPORTER OUTPUT
+"""Writes a torchvision network as ONNX, as its user would: python export_torch.py NAME EXPORTER PICTURE OUTPUT
 
-Random weights; batch norms get factors, shifts and running statistics as training leaves them. EXPORTER: script or dynamo."""
+Random weights; batch norms get factors, shifts and the statistics of variants of the picture (.npy, as input) as training
+on such pictures would leave them. EXPORTER: script or dynamo."""
 import sys
 import warnings
 
 warnings.filterwarnings("ignore")
+import numpy as np
 import torch
 import torchvision
 
-name, exporter, output = sys.argv[1:]
+name, exporter, picture, output = sys.argv[1:]
 torch.manual_seed(0)
 options = dict(aux_logits=False, init_weights=True) if name in ("googlenet", "inception_v3") else {}
 model = getattr(torchvision.models, name)(weights=None, **options)
@@ -20,9 +22,13 @@ for norm in norms:
     torch.nn.init.normal_(norm.bias, 0, 0.2)
 if norms:
     model.train()
+    frame = torch.from_numpy(np.load(picture))
     with torch.no_grad():
         for _ in range(2):
-            model(torch.randn(4, 3, 224, 224))
+            shifts = torch.randint(0, 224, (6, 2)).tolist()
+            frames = torch.cat([frame.roll(s, (2, 3)) for s in shifts])
+            gain = torch.empty(6, 1, 1, 1).uniform_(0.7, 1.3)
+            model(frames * gain + 0.1 * torch.randn(6, 3, 224, 224))
 model.eval()
 frame = torch.randn(2, 3, 224, 224)
 names = dict(input_names=["image"], output_names=["scores"])

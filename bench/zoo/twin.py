@@ -466,7 +466,8 @@ class Explanation:
             if any(o in self.relevance for o in node.outputs):
                 self.send(node)
         r = self.relevance[self.graph.image]
-        return r / r.abs().sum()
+        size = r.abs().sum()
+        return r / size if size > 0 else r
 
     def send(self, node):
         g = self.graph

@@ -1,6 +1,6 @@
 import type { TensorId, Weights } from "../../network/network.js";
-import { axisIn, type Importer, MOST_ELEMENTS, type Node, type OperatorImport } from "../importer.js";
-import { pick } from "./gather.js";
+import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { MOST_ALONG, pick } from "./gather.js";
 
 /** How one axis is resized: its length, its new length, the scale that maps between them. */
 interface Along {
@@ -100,7 +100,7 @@ function extents(importer: Importer, node: Node, x: TensorId, old: boolean): Alo
       return { from: d, to: d, scale: 1 };
     }
     const to = scales ? Math.floor(d * values[k]!) : values[k]!;
-    if (!(Number.isInteger(to) && to >= 1 && to <= MOST_ELEMENTS))
+    if (!(Number.isInteger(to) && to >= 1 && to <= MOST_ALONG))
       importer.refuse(node, `it would make an axis of ${to} elements`);
     return { from: d, to, scale: scales ? values[k]! : to / d };
   });

@@ -1,0 +1,104 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { InputError } from "../../../src/errors.js";
+import { loadModel } from "../../../src/explain/model/load.js";
+import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { tensorProgram } from "../../../src/explain/programs/tensor.js";
+import { GOLDEN } from "../twin/golden.js";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "damaged-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const SHARD = "group1-shard1of1.bin";
+const CASES = ["keras-se", "keras-mobile", "keras-zero-padding", "keras-sequential"].flatMap((name) =>
+  ["layers", "graph"].map((format) => join(GOLDEN, name, format)),
+);
+const source = fc.constantFrom(...CASES);
+
+/** The model is compiled or refused in one sentence that names its file. */
+function expectSentence(json: string | Uint8Array, shard: Uint8Array): void {
+  writeFileSync(join(folder, "model.json"), json);
+  writeFileSync(join(folder, SHARD), shard);
+  try {
+    const { network } = loadModel(folder);
+    tensorProgram(network, DEFAULT_METHOD, { low: [0], high: [1], channelAxis: 3 });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    expect(error.message).toMatch(/^[^\n]+\.$/);
+  }
+}
+const read = (from: string) => ({
+  json: readFileSync(join(from, "model.json")),
+  shard: readFileSync(join(from, SHARD)),
+});
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** Every place of a JSON value, as what holds it and under which key. */
+function places(value: Json, found: [holder: Record<string, Json>, key: string][] = []) {
+  if (typeof value === "object" && value !== null)
+    for (const key of Object.keys(value)) {
+      const holder = value as Record<string, Json>;
+      found.push([holder, key]);
+      places(holder[key]!, found);
+    }
+  return found;
+}
+
+describe("damaged TensorFlow.js models are refused in one sentence", () => {
+  it("with bytes of model.json changed", () => {
+    const changes = fc.array(fc.record({ at: fc.nat(), value: fc.nat(255) }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(source, changes, (from, list) => {
+        const { json, shard } = read(from);
+        for (const { at, value } of list) json[at % json.length] = value;
+        expectSentence(json, shard);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("with a value of model.json that makes no sense", () => {
+    const values = fc.constantFrom<Json>(null, -1, 0, 1e9, 0.5, "x", "same", [], [0], [[1]], {}, true);
+    fc.assert(
+      fc.property(source, fc.nat(), values, (from, k, value) => {
+        const { json, shard } = read(from);
+        const model = JSON.parse(json.toString()) as Json;
+        const all = places(model);
+        const [holder, key] = all[k % all.length]!;
+        holder[key] = value;
+        expectSentence(JSON.stringify(model), shard);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  it("with weights that are cut off, missing or elsewhere", () => {
+    const { json, shard } = read(CASES[0]!);
+    writeFileSync(join(folder, "model.json"), json);
+    writeFileSync(join(folder, SHARD), shard.subarray(0, 100));
+    expect(() => loadModel(folder)).toThrow(/the weights in group1-shard1of1\.bin end before weight/);
+    rmSync(join(folder, SHARD));
+    expect(() => loadModel(folder)).toThrow(/keeps its weights in "group1-shard1of1\.bin", which is not beside it/);
+    writeFileSync(join(folder, "model.json"), json.toString().replaceAll(SHARD, "../elsewhere.bin"));
+    expect(() => loadModel(folder)).toThrow(/outside its own folder/);
+  });
+
+  it("with a layer or operation that nobody knows, by its name and kind", () => {
+    const [layers, graph] = [read(CASES[0]!), read(CASES[1]!)];
+    writeFileSync(join(folder, SHARD), layers.shard);
+    writeFileSync(
+      join(folder, "model.json"),
+      layers.json.toString().replace('"class_name": "Multiply"', '"class_name": "LSTM"'),
+    );
+    expect(() => loadModel(folder)).toThrow(/node "multiply" \(operator LSTM\) cannot be explained: no rule says/);
+    writeFileSync(join(folder, SHARD), graph.shard);
+    writeFileSync(join(folder, "model.json"), graph.json.toString().replace('"op": "Softmax"', '"op": "Einsum"'));
+    expect(() => loadModel(folder)).toThrow(/dense_6\/Softmax" \(operator Einsum\) cannot be explained: no rule says/);
+  });
+});
