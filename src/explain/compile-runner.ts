@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import path from "node:path";
+import { VideoExplainerError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { type CompiledModel, CompiledStore, cacheFolder } from "./compiled.js";
 import type { EngineOptions, Runner } from "./engines/engine.js";
@@ -71,7 +72,10 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     return { ...about, runner, notes };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
-    throw error;
+    if (error instanceof VideoExplainerError) throw error;
+    // A full disk costs the cache, not the start.
+    notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);
+    return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
   }
 }
 
@@ -93,14 +97,14 @@ async function fresh(
   return { ...about, runner: await engineNamed(options.engine)(take, engineOptions), notes: [] };
 }
 
-/** What there is to know of a model, and its program to be taken once: then its weights are free for the collector. */
+/** What there is to know of a model, and its program; once that is taken, the weights are free for the collector. */
 function load(options: ExplainerOptions, classifyOnly: boolean) {
   let model: LoadedModel | undefined = loadModel(options.model);
   const { info, files } = model;
   const preprocessing = requirePreprocessing(model);
   const activations = activationsOf(model.network);
   const take = (): Program => {
-    const { network } = model!;
+    const { network } = model ?? loadModel(options.model);
     model = undefined;
     return framesProgram(network, options, preprocessing, options, classifyOnly);
   };

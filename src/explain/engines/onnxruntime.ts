@@ -45,17 +45,17 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
   let folder: string | undefined;
   try {
     folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
-  } catch {
-    // Without a place for files the plain session, made in memory, is as right, only slower.
+    const { open } = await prepareOnnxruntime(source, options, folder);
+    return await open();
+  } catch (error) {
+    if (error instanceof VideoExplainerError) throw error;
+    // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
     return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
-  }
-  try {
-    return await prepareOnnxruntime(source, options, folder).then((p) => p.open());
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
