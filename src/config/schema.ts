@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEVICES } from "../explain/devices.js";
 import { METHOD_NAMES } from "../explain/method-names.js";
 
 /** A valid NATS subject token, as names of stations and sources must be. */
@@ -118,7 +119,10 @@ export const configSchema = z.strictObject({
         .enum(["auto", "onnxruntime", "tfjs"])
         .default("auto")
         .describe("auto: the best that loads, onnxruntime before tfjs"),
-      device: z.enum(["auto", "cpu", "cuda"]).default("auto"),
+      device: z
+        .enum(["auto", ...DEVICES])
+        .default("auto")
+        .describe("auto: cpu; cuda, tensorrt and webgpu need onnxruntime built with them"),
       maxBatch: positive.max(256).default(8),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
       threads: z.number().int().min(0).max(256).default(0).describe("0: one per core"),

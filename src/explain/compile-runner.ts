@@ -4,6 +4,7 @@ import path from "node:path";
 import { VideoExplainerError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { type CompiledModel, CompiledStore, cacheFolder } from "./compiled.js";
+import { deviceOf } from "./devices.js";
 import type { EngineOptions, Runner } from "./engines/engine.js";
 import { onnxruntimeVersion, openPrepared, prepareOnnxruntime } from "./engines/onnxruntime.js";
 import { engineNamed } from "./engines/registry.js";
@@ -32,7 +33,7 @@ const activationsOf = ({ shapes }: Network): number => {
  */
 export async function compileRunner(options: ExplainerOptions, classifyOnly: boolean): Promise<CompiledRunner> {
   const engineOptions: EngineOptions = {
-    device: options.device === "cuda" ? "cuda" : "cpu",
+    device: deviceOf(options.device),
     threads: options.threads,
   };
   // What onnxruntime makes of a graph can be kept; TensorFlow.js interprets its program.

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
 import { InOrder } from "../in-order.js";
+import { type Device, deviceOf } from "./devices.js";
 import { EngineThread } from "./engine-thread.js";
 import { quietTensorFlow } from "./engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "./explanation.js";
@@ -11,7 +12,7 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
   model: string;
   engine: string;
-  device: "auto" | "cpu" | "cuda";
+  device: "auto" | Device;
   /** Threads in all; 0: one per core. */
   threads: number;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
@@ -31,7 +32,7 @@ const MOST_THREADS = 4;
 export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
   quietTensorFlow();
   const total = options.threads || availableParallelism();
-  const count = options.device === "cuda" ? 1 : Math.min(total, MOST_THREADS);
+  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MOST_THREADS);
   const each = { ...options, threads: Math.max(1, Math.floor(total / count)) };
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { plainError } from "../errors.js";
 import { compileRunner } from "./compile-runner.js";
+import { deviceOf } from "./devices.js";
 import type { ThreadMessage, ThreadRequest } from "./engine-thread.js";
 import type { NumericTensor, Runner } from "./engines/engine.js";
 import type { ExplainerOptions } from "./explainer.js";
@@ -77,7 +78,9 @@ async function start(): Promise<void> {
 
   /** Frames in one run: larger ones gain nothing once their activations leave the cache, and take memory. */
   const together =
-    options.device === "cuda" ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(CACHED_ELEMENTS / activations));
+    deviceOf(options.device) !== "cpu"
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, Math.floor(CACHED_ELEMENTS / activations));
 
   async function runAll(batch: readonly ExplainInput[]): Promise<Explanation[]> {
     const results: Explanation[] = [];

@@ -1,3 +1,4 @@
+import type { Device } from "../devices.js";
 import type { Program } from "../program/program.js";
 
 export interface NumericTensor {
@@ -6,7 +7,7 @@ export interface NumericTensor {
 }
 
 export interface EngineOptions {
-  device: "cpu" | "cuda";
+  device: Device;
   /** Threads inside one run; 0 takes one per core. */
   threads: number;
   /** Write a profile of each operation into files that begin so. */

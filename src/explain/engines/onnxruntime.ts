@@ -7,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
+import type { Device } from "../devices.js";
 import type { Program, ProgramPort } from "../program/program.js";
 import { keepBlocked } from "./blocked-layout.js";
 import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "./engine.js";
@@ -16,6 +17,13 @@ type Ort = typeof import("onnxruntime-node");
 type SessionOptions = InferenceSession.SessionOptions;
 /** Only what is fatal: errors arrive as exceptions anyway. */
 const QUIET = 4;
+/** Execution providers of a device, first choice first: what one does not know, the next runs. */
+const PROVIDERS: Record<Device, string[]> = {
+  cpu: ["cpu"],
+  cuda: ["cuda", "cpu"],
+  tensorrt: ["tensorrt", "cuda", "cpu"],
+  webgpu: ["webgpu", "cpu"],
+};
 /** Numbers of a matrix beyond which a second copy costs more memory than its order brings: reading it is what takes time. */
 const MOST_PACKED = 2 ** 22;
 /** Larger constants go into a file of their own, which threads of one process share. */
@@ -171,7 +179,7 @@ async function create(
 ): Promise<InferenceSession> {
   const { extra, ...rest } = more;
   const sessionOptions: SessionOptions = {
-    executionProviders: options.device === "cuda" ? ["cuda", "cpu"] : ["cpu"],
+    executionProviders: PROVIDERS[options.device],
     graphOptimizationLevel,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
