@@ -174,6 +174,14 @@ const CASES: [string, (x: Chain) => Chain][] = [
     },
   ],
   [
+    "a model in a model, used twice",
+    (x) => {
+      const inner = tf.input({ shape: [HEIGHT, WIDTH, 3] });
+      const model = tf.model({ inputs: inner, outputs: apply(L.activation({ activation: "relu" }), conv(inner, 3)) });
+      return conv(model.apply(conv(model.apply(x) as Chain, 3)) as Chain);
+    },
+  ],
+  [
     "a sequence in a model",
     (x) => {
       const inner = tf.sequential({
@@ -250,4 +258,51 @@ describe("a Keras layer means what TensorFlow.js makes of it", () => {
       { numRuns: 40 },
     );
   }, 60_000);
+});
+
+/** `3 − 2 · (x + 1)` as Keras 3 writes operators between a picture's convolution and a dense layer. */
+const KERAS_3 = (() => {
+  const tensor = (name: string) => ({
+    class_name: "__keras_tensor__",
+    config: { shape: [null, 2, 2, 1], dtype: "float32", keras_history: [name, 0, 0] },
+  });
+  const layer = (class_name: string, name: string, config: object, args: unknown[]) => ({
+    class_name,
+    name,
+    config: { name, ...config },
+    inbound_nodes: args.length > 0 ? [{ args, kwargs: {} }] : [],
+  });
+  return {
+    keras_version: "3.5.0",
+    model_config: {
+      class_name: "Functional",
+      config: {
+        layers: [
+          layer("InputLayer", "picture", { batch_shape: [null, 2, 2, 1] }, []),
+          layer("Add", "add", {}, [tensor("picture"), 1]),
+          layer("Multiply", "multiply", {}, [2, tensor("add")]),
+          layer("Subtract", "subtract", {}, [3, tensor("multiply")]),
+          layer("Flatten", "flatten", {}, [tensor("subtract")]),
+          layer("Dense", "dense", { activation: "linear", use_bias: false }, [tensor("flatten")]),
+        ],
+        input_layers: ["picture", 0, 0],
+        output_layers: ["dense", 0, 0],
+      },
+    },
+  };
+})();
+
+it("numbers among the operands of a Keras 3 operator are read, in order", async () => {
+  const json = JSON.stringify({
+    modelTopology: KERAS_3,
+    weightsManifest: [{ paths: ["w"], weights: [{ name: "dense/kernel", shape: [4, 2], dtype: "float32" }] }],
+  });
+  const kernel = new Uint8Array(new Float32Array([1, 0, 0, 1, 0, 0, 0, 2]).buffer);
+  const [explained] = await explainFrames(canonicalise(importTfjs(json, () => kernel)), [[1, 2, 3, 4]], [1, 2, 2, 1], {
+    low: [0],
+    high: [1],
+    channelAxis: 3,
+  });
+  // 3 − 2 · (1 + 1) = −1; 3 − 2 · (2 + 1) + 2 · (3 − 2 · (4 + 1)) = −17.
+  expect([...explained!.logits]).toEqual([-1, -17]);
 });

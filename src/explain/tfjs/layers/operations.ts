@@ -1,22 +1,28 @@
 import type { Name } from "../onnx-graph.js";
 import { type Config, type LayerCall, type LayerTranslation, text } from "./layer.js";
 
-/** The number among an operation's arguments, where the other operand is one. */
-function constantOf({ config }: LayerCall): number | undefined {
-  const kwargs = (config.kwargs ?? {}) as Config;
-  const args = Array.isArray(kwargs.args) ? kwargs.args : [];
-  return [kwargs.y, kwargs.x, kwargs.x2, kwargs.x1, ...args].find((v): v is number => typeof v === "number");
+/**
+ * The operands of a call in order, numbers among them: Keras 3 writes `x + 3` as a layer Add of a tensor and a number, Keras 2 as a
+ * function with the number among its keywords.
+ */
+export function operands({ graph, config, inputs }: LayerCall): Name[] {
+  const { args = [], ...named } = (config.kwargs ?? {}) as Config;
+  const given = [...(args as unknown[]).flat(), named.x, named.x1, named.y, named.x2].filter((v) => v !== undefined);
+  const numbers = given.filter((v) => typeof v === "number");
+  if (numbers.length === 0) return [...inputs];
+  const startsWithNumber = typeof given[0] === "number" && given.length > numbers.length;
+  const constants = numbers.map((v) => graph.number(v));
+  return startsWithNumber ? [...constants, ...inputs] : [...inputs, ...constants];
 }
 
-const binary = (op: string): LayerTranslation => {
-  return (call) => {
-    const { graph, inputs } = call;
-    if (inputs.length === 2) return graph.one(op, inputs);
-    const value = constantOf(call);
-    if (value === undefined) return graph.refuse("its second operand is neither a tensor nor a number");
-    return graph.one(op, [inputs[0]!, graph.number(value)]);
+/** An operation of two operands. */
+export const binary =
+  (op: string): LayerTranslation =>
+  (call) => {
+    const both = operands(call);
+    if (both.length !== 2) call.graph.refuse("its second operand is neither a tensor nor a number");
+    return call.graph.one(op, both);
   };
-};
 const relu6: LayerTranslation = ({ graph, inputs }): Name =>
   graph.one("Clip", [inputs[0]!, graph.number(0), graph.number(6)]);
 

@@ -3,9 +3,9 @@ import { channelsLast, type LayerCall, type LayerTranslation, number, pair, text
 
 const passes: LayerTranslation = ({ inputs }) => inputs[0]!;
 
-const Flatten: LayerTranslation = ({ graph, config, inputs }) => {
+const Flatten: LayerTranslation = ({ graph, config, inputs, rank }) => {
   // Keras flattens a picture of channels first as if they were last.
-  const x = channelsLast(config) ? inputs[0]! : graph.transpose(inputs[0]!, [0, 2, 3, 1]);
+  const x = channelsLast(config) || rank !== 4 ? inputs[0]! : graph.transpose(inputs[0]!, [0, 2, 3, 1]);
   return graph.one("Reshape", [x, graph.ints(0, -1)]);
 };
 

@@ -69,6 +69,9 @@ export function translateLayers(
   return outputs[0]!.name;
 }
 
+const isModel = (kind: string | undefined): boolean =>
+  kind === "Functional" || kind === "Model" || kind === "Sequential";
+
 /** `given` are the tensors that stand for the model's inputs; a model that is the whole file makes its own. */
 function translateModel(
   shared: Shared,
@@ -91,6 +94,14 @@ function translateModel(
       `the model has ${inputs.length} inputs (${inputs.map(([name]) => name).join(", ")}), and a classifier has one, the picture.`,
     );
   const made = new Map<string, Made[]>();
+  // A model within a model may count its own making as call 0, which the file then leaves out.
+  const firstCalls = new Map<string, number>();
+  const named = [...layers.values()].flatMap((l) =>
+    (l.inbound_nodes ?? []).flatMap((n) => inboundOf(n)?.tensors ?? []),
+  );
+  for (const [name, call] of [...named, ...references(config.output_layers)])
+    firstCalls.set(name, Math.min(call, firstCalls.get(name) ?? Number.POSITIVE_INFINITY));
+  const firstCall = (name: string): number => (isModel(layers.get(name)?.class_name) ? (firstCalls.get(name) ?? 0) : 0);
   inputs.forEach(([name], k) => {
     made.set(`${name} 0`, [given?.[k] ?? pictureInput(shared.graph, layers.get(name)!.config, name)]);
   });
@@ -99,8 +110,7 @@ function translateModel(
     let results = made.get(key);
     if (!results) {
       const layer = layers.get(name);
-      // A model within a model counts its own making as a call that the file leaves out.
-      const inbound = layer && inboundOf(layer.inbound_nodes?.[call] ?? layer.inbound_nodes?.at(-1));
+      const inbound = layer && inboundOf(layer.inbound_nodes?.[call - firstCall(name)]);
       if (!inbound)
         throw new ModelError(
           "model-corrupt",
@@ -149,11 +159,10 @@ function translateLayer(
   kwargs: Config,
   path: readonly string[],
 ): Made[] {
-  const { graph, weights, keras3 } = shared;
+  const { graph, keras3 } = shared;
   const name = layer.name ?? String(layer.config.name);
   const kind = layer.class_name;
-  if (kind === "Functional" || kind === "Model" || kind === "Sequential")
-    return translateModel(shared, layer as unknown as ModelJson, inputs, [...path, name]);
+  if (isModel(kind)) return translateModel(shared, layer as unknown as ModelJson, inputs, [...path, name]);
   graph.origin = { name: [...path, name].join("/"), kind };
   const translation = Object.hasOwn(LAYERS, kind) ? LAYERS[kind] : undefined;
   if (!translation)
@@ -169,21 +178,25 @@ function translateLayer(
     inputs: inputs.map((i) => i.name),
     rank,
     keras3,
-    weight: (...names) => names.map((n) => weightNamed(weights, name, n)).find((w) => w !== undefined),
+    weight: (...names) => names.map((n) => weightNamed(shared, [...path, name], n)).find((w) => w !== undefined),
   });
   return [{ name: output, rank: rankAfter(kind, layer.config, rank) }];
 }
 
 /** Weights are named `layer/weight`, perhaps below the names of the models that hold the layer. */
-function weightNamed(weights: ReadonlyMap<string, Constant>, layer: string, weight: string): Constant | undefined {
-  const own = `${layer}/${weight}`;
-  const exact = weights.get(own);
+function weightNamed({ graph, weights }: Shared, path: readonly string[], weight: string): Constant | undefined {
+  const layer = path.at(-1)!;
+  const exact = weights.get(`${layer}/${weight}`) ?? weights.get([...path, weight].join("/"));
   if (exact) return exact;
-  for (const [name, value] of weights) {
+  const held = [...weights].filter(([name]) => {
     const parts = name.split("/");
-    if (name.endsWith(`/${own}`) || (parts.at(-1) === weight && parts.includes(layer))) return value;
-  }
-  return undefined;
+    return parts.at(-1) === weight && parts.includes(layer);
+  });
+  const near = held.filter(([name]) => path.every((p) => name.split("/").includes(p)));
+  const [first, second] = near.length > 0 ? near : held;
+  if (second)
+    graph.refuse(`both "${first![0]}" and "${second[0]}" may be its ${weight}; give its layers names of their own`);
+  return first?.[1];
 }
 
 function rankAfter(kind: string, config: Config, rank: number): number {

@@ -113,6 +113,7 @@ export const SHAPES: Record<string, OpTranslation> = {
   ExpandDims: (op) => op.graph.one("Unsqueeze", [op.first, op.graph.ints(...list(op, 1, "axis"))]),
   GatherV2: (op) => op.graph.one("Gather", op.inputs.slice(0, 2), { axis: list(op, 2, "axis")[0]! }),
   Identity: passes,
+  IdentityN: (op) => [...op.inputs],
   Max: reduce("ReduceMax"),
   Mean: reduce("ReduceMean"),
   MirrorPad: (op) => {

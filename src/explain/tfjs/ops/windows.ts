@@ -46,12 +46,18 @@ const Conv2DBackpropInput: OpTranslation = (op) => {
   const weight = graph.constant(transposeConstant(kernel, [3, 2, 0, 1]));
   const size = graph.constantAt(op.inputs[0]!);
   const shape = size ? spatial(op, Array.from(size.data), 0) : undefined;
+  // A size that follows from the picture's is what Keras makes it: the stride is covered where the kernel is shorter.
+  const short = [0, 1].map((k) => Math.max(0, strides[k]! - (dilations[k]! * (kernel.dims[k]! - 1) + 1)));
+  const valid = "auto_pad" in pads && pads.auto_pad === "VALID";
+  const extent: Record<string, [number, number] | number[]> = shape
+    ? { output_shape: shape }
+    : { output_padding: valid ? short : [0, 0] };
   return graph.channelsFirst(op.inputs[2]!, op.channelsLast, (x) =>
     graph.one("ConvTranspose", [x, weight], {
       strides,
       dilations,
       ...pads,
-      ...(shape && { output_shape: shape }),
+      ...extent,
     }),
   );
 };
@@ -75,13 +81,15 @@ const BatchToSpaceND: OpTranslation = (op) => {
   const { graph } = op;
   const conv = op.maker(0);
   const blocks = conv?.maker(0);
-  if (!conv?.kind.includes("onv2") || blocks?.kind !== "SpaceToBatchND")
+  if ((conv?.kind !== "Conv2D" && conv?.kind !== "DepthwiseConv2dNative") || blocks?.kind !== "SpaceToBatchND")
     return graph.refuse("it moves blocks out of the batch, which is known only around a convolution");
   const [size, before, after] = [
     blocks.constant(1, "block size").data,
     blocks.constant(2, "padding").data,
     op.constant(2, "cropping").data,
   ];
+  if (conv.text("padding", "VALID") !== "VALID" || conv.ints("strides").some((s) => s !== 1) || size.length !== 2)
+    return graph.refuse("the convolution between its blocks has padding or strides of its own");
   const pads = [0, 2, 1, 3].map((k) => before[k]! - after[k]!);
   if (pads.some((p) => p < 0)) return graph.refuse("it crops more than was padded");
   return convolved(conv, blocks.first, { dilations: [size[0]!, size[1]!], pads });
