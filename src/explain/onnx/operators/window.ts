@@ -35,9 +35,9 @@ export function windowOf(
   } else if (auto === "VALID") pads = [0, 0, 0, 0];
   const ceil = node.int("ceil_mode", 0) === 1;
   const extra: [number, number] = [0, 0];
+  const padded = (k: number): number => input[k + 2]! + pads[k]! + pads[k + 2]!;
   const output = [0, 1].map((k) => {
-    const padded = input[k + 2]! + pads[k]! + pads[k + 2]!;
-    const span = padded - (dilations[k]! * (kernel[k]! - 1) + 1);
+    const span = padded(k) - (dilations[k]! * (kernel[k]! - 1) + 1);
     let size = Math.floor(span / strides[k]!) + 1;
     if (ceil && span % strides[k]! !== 0 && size * strides[k]! < input[k + 2]! + pads[k]!) {
       extra[k] = size * strides[k]! - span;
@@ -47,9 +47,10 @@ export function windowOf(
   }) as [number, number];
   return {
     kernel: kernel as [number, number],
-    strides: strides as [number, number],
+    // A single window can have any stride, also one that nobody could make room for.
+    strides: strides.map((s, k) => (output[k] === 1 ? Math.min(s, padded(k)) : s)) as [number, number],
     pads: pads as [number, number, number, number],
-    dilations: dilations as [number, number],
+    dilations: dilations.map((d, k) => (kernel[k] === 1 ? 1 : d)) as [number, number],
     output,
     extra,
   };
