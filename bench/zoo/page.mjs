@@ -11,7 +11,7 @@ export function modelsPage(rows, threads) {
     "float64 twin on PyTorch, over the largest |R|; *compile* counts from the file to the first frame that can be taken, without",
     "the cache of compiled models; times are medians of six runs, in milliseconds. *Close calls* are windows of max pools whose",
     "two highest values differ by less than a millionth: float32 may take the other one, which moves that window's relevance by a",
-    "pixel. Errors above 1e-3 stand beside such windows only.",
+    "pixel. The errors of the VGG networks come from such windows.",
     "",
     row([
       "network",
