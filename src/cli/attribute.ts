@@ -153,7 +153,7 @@ async function fromImage(bytes: Uint8Array, file: string, model: LoadedModel): P
 export const attributeCommand = (): Command =>
   new Command("attribute")
     .description("explain one tensor or image: a relevance map as .npy, scores as JSON on stdout")
-    .requiredOption("--model <path>", "ONNX file, or folder with model.onnx and model.yaml")
+    .requiredOption("--model <path>", "ONNX or model.json file, or folder with one and model.yaml")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
     .addOption(methodOption())
     .addOption(inputRuleOption())
