@@ -11,9 +11,9 @@ import { createOverlayRenderer } from "../overlay/renderer.js";
 import type { Rect } from "../pipeline/frame.js";
 import { explainFilm } from "../station/one-shot/film.js";
 import { findInputs, nameOutputs, short } from "../station/one-shot/inputs.js";
-import { isPicture } from "../station/one-shot/picture.js";
 import { explainPicture } from "../station/one-shot/picture-job.js";
 import type { Done, Job, OneShot } from "../station/one-shot/settings.js";
+import { isPicture } from "../station/picture.js";
 import {
   classTarget,
   inputRuleOption,

@@ -19,6 +19,8 @@ export interface Contradiction {
 type Check = (config: PartialConfig) => Contradiction[];
 type Entry<T> = readonly [T, number];
 
+const SERVICE_SUBJECT = "video-explainer";
+
 const entries = <T>(list: readonly (T | undefined)[]): Entry<T>[] =>
   list.flatMap((item, i): Entry<T>[] => (item === undefined ? [] : [[item, i]]));
 
@@ -194,8 +196,40 @@ const emptyPublish: Check = (config) =>
       : [],
   );
 
+/** Requests to a service under such subjects would be stored, and answered by the stream. */
+const servicePrefix: Check = (config) =>
+  sinksOf(config, "nats").flatMap(([sink, i]) =>
+    sink.prefix === SERVICE_SUBJECT && sink.jetstream && sink.service.length > 0
+      ? [
+          {
+            path: ["sinks", i, "prefix"],
+            text: `sinks[${i}].prefix ${SERVICE_SUBJECT} is where requests to the service go; choose another, or set service: []`,
+          },
+        ]
+      : [],
+  );
+
+const someSource: Check = (config) => {
+  const { sources } = Object(config.written) as { sources?: unknown };
+  if (!Array.isArray(sources) || sources.length > 0) return [];
+  if (sinksOf(config, "nats").some(([sink]) => sink.service.includes("sources"))) return [];
+  const text =
+    "sources must have at least one entry, since no nats sink with the service `sources` is there to add one later";
+  return [{ path: ["sources"], text }];
+};
+
 /** One line adds a check. */
-const CHECKS: readonly Check[] = [sourceNames, liveOptions, regions, viewerPorts, twins, nats, emptyPublish];
+const CHECKS: readonly Check[] = [
+  sourceNames,
+  liveOptions,
+  regions,
+  viewerPorts,
+  twins,
+  nats,
+  servicePrefix,
+  someSource,
+  emptyPublish,
+];
 
 /** Contradictions between parts that are each valid. */
 export const crossChecks = (config: PartialConfig): Contradiction[] => CHECKS.flatMap((check) => check(config));

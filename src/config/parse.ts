@@ -111,7 +111,15 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
   const substituted = variables.substitute(document);
   const faults = [...syntax, ...substituted.faults].map(placed);
   const { data, result } = validate(fileName, document, substituted);
-  const reading: Reading = { document, lines, data, written: substituted.written, broken: substituted.broken };
+  const reading: Reading = {
+    schema: configSchema,
+    called: "the configuration",
+    document,
+    lines,
+    data,
+    written: substituted.written,
+    broken: substituted.broken,
+  };
   if (!result.success) faults.push(...schemaFaults(result.error.issues, reading, MAX_FAULTS + 1));
   for (const { path, text: contradiction } of crossChecks(validParts(data))) {
     const at = place(find(document, path), lines, "value");

@@ -3,15 +3,17 @@ import type { z } from "zod";
 import { maskCredentials } from "../pipeline/mask.js";
 import { dotted, find, type Path, place } from "./locate.js";
 import { nearest } from "./nearest.js";
-import { configSchema } from "./schema.js";
 import { isSecretKey } from "./secrets.js";
 import { keysAt, placesOf, schemaAt, wordsOf } from "./shape.js";
 import { shownKey } from "./syntax.js";
 
 type Issue = z.core.$ZodIssue;
 
-/** A configuration as read, for explaining what is wrong with it. */
+/** A configuration or request as read, for explaining what is wrong with it. */
 export interface Reading {
+  schema: z.ZodType;
+  /** How sentences name the whole, e.g. `the configuration`. */
+  called: string;
   document: Document;
   lines: LineCounter;
   data: unknown;
@@ -38,7 +40,13 @@ const NOUNS: Record<string, string> = {
   array: "a list",
 };
 const noun = (expected: string): string => NOUNS[expected] ?? expected;
-const PLACES = placesOf(configSchema);
+const placesBySchema = new WeakMap<z.ZodType, Map<string, string[]>>();
+
+function placesIn(schema: z.ZodType): Map<string, string[]> {
+  const known = placesBySchema.get(schema) ?? placesOf(schema);
+  placesBySchema.set(schema, known);
+  return known;
+}
 
 function valueAt(data: unknown, path: Path): unknown {
   let at = data;
@@ -111,11 +119,11 @@ const choice = (reading: Reading, path: Path, options: readonly string[]): strin
   return `${name} ${quoted(text)} is not one of ${list}${near ? `; did you mean "${near}"?` : ""}`;
 };
 
-function unknownKey(parent: Path, key: string, others: readonly string[]): string {
+function unknownKey(schema: z.ZodType, parent: Path, key: string, others: readonly string[]): string {
   const name = `${dotted([...parent, "x"]).slice(0, -1)}${shownKey(key).slice(1, -1)}`;
   const near = nearest(key, others);
   if (near) return `${name} is not a known key; did you mean "${near}"?`;
-  const places = PLACES.get(key);
+  const places = placesIn(schema).get(key);
   if (places) return `${name} is not a known key here; it belongs at ${places.slice(0, 4).join(" or ")}`;
   if (/^[\w-]+:/.test(key)) return `${name} is not a known key; a space is missing after the colon`;
   return `${name} is not a known key; known here are ${others.join(", ")}`;
@@ -133,8 +141,8 @@ function typeHint(expected: string, value: unknown): string {
 
 function sentence(reading: Reading, issue: Issue): string {
   const path = issue.path;
-  const name = dotted(path) || "the configuration";
-  const schema = schemaAt(configSchema, path, reading.data);
+  const name = dotted(path) || reading.called;
+  const schema = schemaAt(reading.schema, path, reading.data);
   const about = wordsOf(schema);
   const aside = about ? ` (${about})` : "";
   const missing = valueAt(reading.data, path) === undefined;
@@ -177,11 +185,11 @@ export function schemaFaults(issues: readonly Issue[], reading: Reading, limit: 
   };
   for (const issue of issues) {
     if (issue.code !== "unrecognized_keys" || faults.length >= limit) continue;
-    const known = keysAt(configSchema, issue.path, reading.data);
+    const known = keysAt(reading.schema, issue.path, reading.data);
     for (const key of issue.keys.slice(0, limit - faults.length)) {
       const near = nearest(key, known);
       if (near) misspelt.add(dotted([...issue.path, near]));
-      add([...issue.path, key], "key", unknownKey(issue.path, key, known));
+      add([...issue.path, key], "key", unknownKey(reading.schema, issue.path, key, known));
     }
   }
   for (const issue of issues) {

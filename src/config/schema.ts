@@ -51,6 +51,9 @@ export const sourceSchema = z.strictObject({
   inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),
 });
 
+/** Groups of requests that the NATS micro service answers. */
+export const SERVICES = ["explain", "sources", "config"] as const;
+
 export const natsSinkSchema = z.strictObject({
   kind: z.literal("nats"),
   servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]),
@@ -76,6 +79,12 @@ export const natsSinkSchema = z.strictObject({
   publish: z
     .array(z.enum(["summary", "overlay", "heatmap", "status"]))
     .default(["summary", "overlay", "heatmap", "status"]),
+  service: z
+    .array(z.enum(SERVICES))
+    .default([...SERVICES])
+    .describe(
+      "What the micro service video-explainer answers on this connection: explain a picture, list and change sources, read and change the configuration",
+    ),
 });
 
 export const viewerSinkSchema = z.strictObject({
@@ -155,7 +164,10 @@ export const configSchema = z.strictObject({
         .describe("Standard deviation, in model-input pixels, of the blur of heatmap, regions and centroid"),
     })
     .prefault({}),
-  sources: z.array(sourceSchema).min(1).max(1000),
+  sources: z
+    .array(sourceSchema)
+    .max(1000)
+    .describe("May be empty when a nats sink serves `sources`: they are then added at run time"),
   overlay: z
     .strictObject({
       show: z.enum(["magnitude", "signed", "positive"]).default("magnitude"),

@@ -23,6 +23,13 @@ export function defineMetrics(registry: Registry) {
     explained: counter("frames_explained_total", "Frames classified and explained", "source"),
     classified: counter("frames_classified_total", "Frames only classified", "source"),
     dropped: counter("frames_dropped_total", "Frames dropped, by reason", "source", "reason"),
+    inFlight: gauge("frames_in_flight", "Frames captured and not yet explained, classified or dropped", "source"),
+    stationFrames: counter(
+      "station_frames_total",
+      "Frames of all sources, removed ones included, by what became of them",
+      "outcome",
+    ),
+    stationInFlight: gauge("station_frames_in_flight", "Frames of all sources that are on their way"),
     state: gauge("source_state", "1 for the state the source is in, 0 for the others", "source", "state"),
     restarts: counter("source_restarts_total", "Restarts of the source, by reason", "source", "reason"),
     lastFrame: gauge("source_last_frame_timestamp_seconds", "Unix time of the last frame's capture", "source"),
@@ -51,6 +58,7 @@ export function defineMetrics(registry: Registry) {
       "kind",
       "reason",
     ),
+    requests: counter("requests_total", "Requests to the NATS service, by what came of them", "endpoint", "outcome"),
     sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),
   };

@@ -8,6 +8,10 @@ import { createSourceMetrics, type SourceMetrics } from "./source-metrics.js";
 export interface Metrics {
   /** The metrics of a source, all of them shown from zero on. The same object until it is forgotten. */
   source(name: string): SourceMetrics;
+  /** The frames of the whole station: what became of one, and how many are on their way. */
+  stationFrame(outcome: string, inFlight: number): void;
+  /** A request to the service was answered; `outcome`: `ok` or an error code. */
+  request(endpoint: string, outcome: string): void;
   /** Frames in a batch. */
   batch(size: number): void;
   /** Seconds that a stage took, e.g. `decode`, `explain`, `overlay`, `publish`. */
@@ -25,6 +29,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
+const OUTCOMES = ["captured", "explained", "classified", "dropped"];
 const LABELS = 100;
 const REASONS = 50;
 const STAGES = 50;
@@ -34,6 +39,7 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const defined: Definitions = defineMetrics(registry);
+  for (const outcome of OUTCOMES) defined.stationFrames.inc({ outcome }, 0);
   defined.buildInfo.set({ version: packageVersion(), node: process.version }, 1);
 
   const bounds = { label: boundedLabel(LABELS), reason: boundedLabel(REASONS) };
@@ -50,6 +56,11 @@ export function createMetrics(): Metrics {
       sources.set(name, made);
       return made;
     },
+    stationFrame(outcome, inFlight) {
+      defined.stationFrames.inc({ outcome });
+      defined.stationInFlight.set(inFlight);
+    },
+    request: (endpoint, outcome) => defined.requests.inc({ endpoint, outcome }),
     batch(size) {
       if (Number.isFinite(size)) defined.batchSize.observe(size);
     },

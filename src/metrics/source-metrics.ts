@@ -11,6 +11,8 @@ export interface SourceMetrics {
   explained(): void;
   classified(): void;
   dropped(reason: string, frames?: number): void;
+  /** Frames captured and not yet settled. */
+  inFlight(frames: number): void;
   state(state: SourceState): void;
   restarted(reason: string): void;
   /** Capture time of the latest frame, Unix milliseconds. */
@@ -46,6 +48,7 @@ export function createSourceMetrics(
     for (const known of SOURCE_STATES) defined.state.set({ source, state: known }, known === state ? 1 : 0);
   };
   for (const metric of plain) metric.inc({ source }, 0);
+  defined.inFlight.set({ source }, 0);
   defined.endToEnd.zero({ source });
   defined.concentration.zero({ source });
   showState("connecting");
@@ -66,6 +69,7 @@ export function createSourceMetrics(
       dropReasons.add(reason);
       if (Number.isFinite(frames) && frames >= 0) defined.dropped.inc({ source, reason }, frames);
     }),
+    inFlight: alive((frames) => defined.inFlight.set({ source }, frames)),
     state: alive(showState),
     restarted: alive((given) => {
       const reason = bounds.reason(given);
@@ -88,7 +92,7 @@ export function createSourceMetrics(
     }),
     forget: alive(() => {
       forgotten = true;
-      for (const metric of [...plain, defined.lastFrame, defined.endToEnd, defined.concentration])
+      for (const metric of [...plain, defined.inFlight, defined.lastFrame, defined.endToEnd, defined.concentration])
         metric.remove({ source });
       for (const state of SOURCE_STATES) defined.state.remove({ source, state });
       for (const reason of dropReasons) defined.dropped.remove({ source, reason });

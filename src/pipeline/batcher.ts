@@ -27,8 +27,8 @@ export interface BatcherOptions {
   inFlight?: number;
   /** A live frame older than this enters no batch. Default 500. */
   staleMs?: number;
-  /** Go on when every source is over, for those still to be added. Default false: `batches$` completes. */
-  endless?: boolean;
+  /** Asked when every source is over: whether to go on, for those still to be added. Default: `batches$` completes. */
+  endless?: () => boolean;
 }
 
 export interface Batch {
@@ -184,7 +184,7 @@ class RoundRobinBatcher implements Batcher {
       this.#entries.splice(i, 1);
       if (i < this.#next) this.#next--;
     }
-    const mayEnd = this.#closing || !this.options.endless;
+    const mayEnd = this.#closing || !this.options.endless?.();
     if (mayEnd && this.#entries.length === 0 && this.#inFlight === 0) this.#finish();
   }
 

@@ -29,7 +29,7 @@ export function jsonSchemas(): Record<string, object> {
 }
 
 /** Validators without format support refuse `format`, so times are held to their pattern alone. */
-function plain({ jsonSchema }: { jsonSchema: { format?: string; description?: string } }): void {
+export function plain({ jsonSchema }: { jsonSchema: { format?: string; description?: string } }): void {
   if (jsonSchema.format !== "date-time") return;
   delete jsonSchema.format;
   jsonSchema.description ??= "ISO 8601, UTC";

@@ -108,6 +108,7 @@ class NatsSink implements Sink {
         const link = await openLink(this.#servers, this.#discovered, name, stop);
         this.#link = link;
         if (link.discovered.length > 0) this.#discovered = link.discovered;
+        this.#serve(link);
         if (stop.aborted) await link.nc.close();
         else if (this.config.jetstream) await this.#serveStream(link);
         else this.#away(await this.#serveCore(link));
@@ -119,6 +120,13 @@ class NatsSink implements Sink {
         this.#pump = () => undefined;
       }
     }
+  }
+
+  /** Requests are answered beside the publishing, and whether they are is no condition of it. */
+  #serve(link: Link): void {
+    this.context.serve?.(link.nc, this.config.service).catch((error: Error) => {
+      if (!link.signal.aborted) this.context.log.warn(`nats: requests are not answered: ${error.message}`);
+    });
   }
 
   #serveCore(link: Link): Promise<Error> {

@@ -1,4 +1,5 @@
-import type { SinkConfig } from "../config/schema.js";
+import type { NatsConnection } from "nats";
+import type { NatsSinkConfig, SinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { createFilesSink } from "./files.js";
 import { createNatsSink } from "./nats.js";
@@ -23,6 +24,8 @@ export interface SinkContext {
   log: SinkLog;
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
+  /** Answers requests on a new connection to NATS, as long as it lasts; rejects when the server does not let it. */
+  serve?(nc: NatsConnection, groups: NatsSinkConfig["service"]): Promise<void>;
 }
 
 type SinkKind = SinkConfig["kind"];

@@ -62,6 +62,8 @@ export interface Sink {
   readonly kinds: ReadonlySet<MessageKind>;
   /** True while this sink has use for the original picture (a viewer with somebody looking). */
   wantsOriginal?(source: string): boolean;
+  /** The source was removed for good: nothing more will come of it. */
+  forget?(source: string): void;
   connect(): Promise<void>;
   write(outcome: FrameOutcome): Promise<void>;
   /** Proves the far end answers now (a NATS round trip). Sinks without a far end always say yes. */

@@ -40,6 +40,15 @@ export const summarySchema = z.strictObject({
   }),
 });
 
+/** `captured = explained + classified + Σ dropped + inFlight`, exactly. */
+export const ledgerSchema = z.strictObject({
+  captured: z.int().min(0),
+  explained: z.int().min(0),
+  classified: z.int().min(0),
+  dropped: z.record(z.string(), z.int().min(0)),
+  inFlight: z.int().min(0),
+});
+
 /** Schema `source-status/1`: published when a source's state changes, and every 10 s. */
 export const statusSchema = z.strictObject({
   schema: z.literal("source-status/1"),
@@ -51,13 +60,7 @@ export const statusSchema = z.strictObject({
   since: z.iso.datetime(),
   restarts: z.int().min(0),
   lastFrameAt: z.iso.datetime().nullable(),
-  ledger: z.strictObject({
-    captured: z.int().min(0),
-    explained: z.int().min(0),
-    classified: z.int().min(0),
-    dropped: z.record(z.string(), z.int().min(0)),
-    inFlight: z.int().min(0),
-  }),
+  ledger: ledgerSchema,
   ffmpeg: z.array(z.string()).describe("ffmpeg's last words, credentials masked"),
 });
 

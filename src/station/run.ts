@@ -1,5 +1,8 @@
 import path from "node:path";
 import type { LoadedConfig } from "../config/load.js";
+import type { Config } from "../config/schema.js";
+import type { Control } from "../control/control.js";
+import { serveOn } from "../control/nats-service.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import { createExplainer } from "../explain/explainer.js";
 import type { Logger } from "../log.js";
@@ -9,6 +12,7 @@ import { createOverlayRenderer } from "../overlay/renderer.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationEnd } from "./station.js";
+import { StationControl } from "./station-control.js";
 
 /** A NATS round trip must have succeeded within the last seconds. */
 const VERIFY_MS = 1500;
@@ -26,14 +30,17 @@ export async function startStation(
   log: Logger,
 ): Promise<RunHandle> {
   const metrics = createMetrics();
-  const explainer = await createExplainer({
-    ...config.explain,
-    model: path.resolve(baseDir, config.model.path),
-    engine: config.engine.kind,
-    device: config.engine.device,
-    threads: config.engine.threads,
-    cache: /^(auto|off)$/.test(config.engine.cache) ? config.engine.cache : path.resolve(baseDir, config.engine.cache),
-  });
+  const { cache } = config.engine;
+  const explainerOf = (explain: Config["explain"]) =>
+    createExplainer({
+      ...explain,
+      model: path.resolve(baseDir, config.model.path),
+      engine: config.engine.kind,
+      device: config.engine.device,
+      threads: config.engine.threads,
+      cache: /^(auto|off)$/.test(cache) ? cache : path.resolve(baseDir, cache),
+    });
+  const explainer = await explainerOf(config.explain);
   for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
@@ -41,11 +48,20 @@ export async function startStation(
   const renderer = createOverlayRenderer();
   const sinks: Sink[] = [];
   let server: MetricsServer | undefined;
+  let station: Station | undefined;
+  let control: StationControl | undefined;
+  /** The one that is in use: a change of the method brings another. */
+  const current = () => station?.settings.explainer ?? explainer;
   const closeAll = async (): Promise<void> => {
+    await control?.close();
     await renderer.close();
-    await explainer.close();
+    await current().close();
     await server?.close();
   };
+  let beginService: (control: Control) => void = () => {};
+  const served = new Promise<Control>((resolve) => {
+    beginService = resolve;
+  });
   try {
     for (const sinkConfig of config.sinks) {
       const name = sinkConfig.kind;
@@ -59,6 +75,9 @@ export async function startStation(
           onDropped: (kind, reason) => metrics.publishDropped(name, kind, reason),
           onConnected: (connected) => metrics.sinkConnected(name, connected),
         },
+        // Connections come before the station that answers on them.
+        serve: async (nc, groups) =>
+          serveOn(nc, { control: await served, groups, log, onAnswered: (...answer) => metrics.request(...answer) }),
       });
       metrics.addSink(name);
       await sink.connect();
@@ -70,7 +89,7 @@ export async function startStation(
       readiness: [
         {
           name: "model",
-          check: async () => ({ ok: explainer.alive, reason: explainer.alive ? undefined : "the engine has died" }),
+          check: async () => (current().alive ? { ok: true } : { ok: false, reason: "the engine has died" }),
         },
         ...sinks.map((sink) => ({
           name: sink.name,
@@ -81,14 +100,17 @@ export async function startStation(
         })),
       ],
       liveness: () =>
-        explainer.alive ? { ok: true } : { ok: false, reason: "a thread of the engine has died; restart the worker" },
+        current().alive ? { ok: true } : { ok: false, reason: "a thread of the engine has died; restart the worker" },
     });
   } catch (error) {
     await Promise.allSettled(sinks.map((sink) => sink.close(0)));
     await closeAll();
     throw error;
   }
-  const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
-  const ended = station.run().finally(closeAll);
-  return { ended, stop: () => station.stop(), metricsUrl: server.url };
+  station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
+  const running = station;
+  control = new StationControl({ station, config, baseDir, renderer, log, createExplainer: explainerOf });
+  beginService(control);
+  const ended = running.run().finally(closeAll);
+  return { ended, stop: () => running.stop(), metricsUrl: server.url };
 }

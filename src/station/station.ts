@@ -1,17 +1,16 @@
-import type { Config } from "../config/schema.js";
+import type { Config, SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
-import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
-import { InOrder } from "../in-order.js";
+import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics/metrics.js";
-import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
-import { type Batcher, createBatcher, type Frame, Ledger, openSource, type VideoSource } from "../pipeline/index.js";
-import { epochId, makeMessage } from "../sinks/headers.js";
-import type { OutMessage, Sink } from "../sinks/sink.js";
+import type { OverlayRenderer } from "../overlay/overlay.js";
+import { type Batcher, createBatcher, Ledger, type LedgerSnapshot, type VideoSource } from "../pipeline/index.js";
+import type { Sink } from "../sinks/sink.js";
+import type { SourceStatus } from "../sinks/summary.js";
+import { Course } from "./course.js";
 import { Delivery } from "./deliver.js";
-import { ScaleTracker } from "./scale.js";
-import { StatusReporter } from "./statuses.js";
-import { summarise } from "./summarise.js";
+import { type FlowSettings, FrameFlow } from "./flow.js";
+import { describeSource, StatusReporter } from "./statuses.js";
 
 export interface StationParts {
   config: Config;
@@ -31,34 +30,26 @@ export interface StationEnd {
   explained: number;
 }
 
-/** When an explanation began and how long it took, in milliseconds of `performance.now()`. */
-interface BatchTiming {
-  startedAt: number;
-  explainMs: number;
-  size: number;
-}
-
-/** What is remembered of a source from frame to frame. */
-interface Course {
-  readonly ledger: Ledger;
-  readonly scale: ScaleTracker;
-  /** Frames that have come to be classified. */
-  taken: number;
-  /** Settles when all its frames so far are delivered: deliveries are chained, so that they leave in order. */
-  delivered: Promise<void>;
-}
-
-const encoder = new TextEncoder();
+/** SIGTERM leaves 10 s: so long for what is queued, and so long for the sinks. */
+const STOP_DRAIN_MS = 4000;
+const STOP_FLUSH_MS = 4000;
+/** So long for a removed source's last frames; beyond it those still queued are let go. */
+const REMOVE_DRAIN_MS = 5000;
+const MOST_SOURCES = 1000;
 
 /** Sources → batches → explainer → overlays → sinks, every frame accounted for. */
 export class Station {
-  readonly sources: readonly VideoSource[];
   readonly #batcher: Batcher;
   readonly #delivery: Delivery;
   readonly #statuses: StatusReporter;
+  readonly #flow: FrameFlow;
   readonly #courses = new Map<string, Course>();
-  readonly #explained = new InOrder();
-  readonly #startedAt = Date.now();
+  readonly #removals = new Map<string, Promise<SourceStatus>>();
+  readonly #total: Ledger;
+  /** The next source's epochs count from here at the earliest: no two of one name may share message ids. */
+  #nextOpening = Date.now();
+  /** Sources came or went at run time, or none was configured: it goes on until it is stopped. */
+  #managed: boolean;
   #stopping = false;
   #giveUp = (): void => {};
   /** Resolves when a stop can wait no longer for sinks that take nothing. */
@@ -67,57 +58,125 @@ export class Station {
   });
 
   constructor(private readonly parts: StationParts) {
-    const { config, metrics, log, explainer } = parts;
+    const { config, metrics, log } = parts;
+    this.#total = new Ledger(config.station, (_, outcome) => metrics.stationFrame(outcome, this.#total.inFlight));
+    this.#managed = config.sources.length === 0;
     this.#delivery = new Delivery(parts.sinks, metrics, (sink, error) =>
       log.error(`sink ${sink.name}: ${error.message}`),
     );
+    this.#flow = new FrameFlow(
+      {
+        station: config.station,
+        renderer: parts.renderer,
+        delivery: this.#delivery,
+        metrics,
+        log,
+        course: (source) => this.#courses.get(source)!,
+      },
+      { explainer: parts.explainer, every: config.explain.every, overlay: config.overlay },
+    );
     this.#statuses = new StatusReporter({
       station: config.station,
-      runStartedAt: this.#startedAt,
+      runStartedAt: this.#nextOpening,
       publish: (outcome) => this.#delivery.write(outcome),
       onChange: (source, state) => {
-        metrics.source(source.name).state(state.state);
+        this.#courses.get(source.name)?.counts.state(state.state);
         const text = `source ${source.name}: ${state.state}${state.reason ? ` (${state.reason})` : ""}`;
         const bad = state.state === "failed" || state.state === "stalled" || state.state === "frozen";
         if (bad || this.#faultOf(source) !== undefined) log.warn(text);
         else if (state.state !== "connecting") log.info(text);
       },
     });
-    const view = {
-      inputWidth: explainer.model.inputWidth,
-      inputHeight: explainer.model.inputHeight,
-      fit: explainer.model.fit,
-    };
-    this.sources = config.sources.map((source) => {
-      const counts = metrics.source(source.name);
-      const ledger = new Ledger(source.name, (_, what, reason) =>
-        what === "dropped" ? counts.dropped(reason!) : counts[what](),
-      );
-      const opened = openSource(
-        source,
-        { ...view, baseDir: parts.baseDir, onRestart: (_, reason) => counts.restarted(reason) },
-        ledger,
-      );
-      this.#courses.set(source.name, {
-        ledger,
-        scale: new ScaleTracker(),
-        taken: 0,
-        delivered: Promise.resolve(),
-      });
-      return opened;
-    });
-    this.#batcher = createBatcher(this.sources, {
+    this.#batcher = createBatcher([], {
       maxBatch: config.engine.maxBatch,
       maxWaitMs: config.engine.maxWaitMs,
+      endless: () => this.#managed,
     });
     metrics.watchQueue("frames", () => this.#batcher.queued);
-    for (const source of this.sources) this.#statuses.watch(source);
+    for (const source of config.sources) this.#open(source);
+  }
+
+  get sources(): readonly VideoSource[] {
+    return [...this.#courses.values()].map((course) => course.source);
+  }
+
+  /** The sources as they are configured now. */
+  get sourceConfigs(): readonly SourceConfig[] {
+    return [...this.#courses.values()].map((course) => course.config);
+  }
+
+  /** What frames are explained and drawn with from now on. */
+  get settings(): FlowSettings {
+    return this.#flow.settings;
+  }
+  set settings(settings: FlowSettings) {
+    this.#flow.settings = settings;
+  }
+
+  /** Frames of all sources since the start, removed ones included. */
+  total(): LedgerSnapshot {
+    return this.#total.snapshot();
+  }
+
+  /** Every source as it is now. */
+  statuses(): SourceStatus[] {
+    return this.sources.map((source) => this.#describe(source));
+  }
+
+  /**
+   * Opens one more source. That it cannot be reached is no error. Throws a `VideoExplainerError` when its name is taken
+   * or the station is stopping, an `InputError` for an address of no known kind.
+   */
+  add(config: SourceConfig): SourceStatus {
+    const { name } = config;
+    this.expectNew(name);
+    const course = this.#open(config);
+    this.#managed = true;
+    this.parts.log.info(`source ${name}: added`);
+    return this.#describe(course.source);
+  }
+
+  /** Throws a `VideoExplainerError` when a source of this name cannot be added now. */
+  expectNew(name: string): void {
+    if (this.#stopping) throw stopping(`source ${name} cannot be added`);
+    if (this.#removals.has(name)) {
+      throw new VideoExplainerError("name-taken", `source ${name} is still being removed; add it when that is done`);
+    }
+    if (this.#courses.has(name)) {
+      throw new VideoExplainerError(
+        "name-taken",
+        `there is a source ${name} already; give it another name, or remove that first`,
+      );
+    }
+    if (this.#courses.size >= MOST_SOURCES) {
+      throw new VideoExplainerError(
+        "too-many",
+        `there are ${MOST_SOURCES} sources, which is the limit; remove one first`,
+      );
+    }
+  }
+
+  /**
+   * Ends a source for good and resolves to its last status, once its frames are delivered or settled otherwise. Rejects
+   * with a `VideoExplainerError` when there is none of that name or the station is stopping.
+   */
+  async remove(name: string): Promise<SourceStatus> {
+    if (this.#stopping) throw stopping(`source ${name} is being stopped as all are`);
+    const course = this.#courses.get(name);
+    if (!course) throw unknownSource(name, [...this.#courses.keys()]);
+    this.#managed = true;
+    let removal = this.#removals.get(name);
+    if (!removal) {
+      removal = this.#remove(course).finally(() => this.#removals.delete(name));
+      this.#removals.set(name, removal);
+    }
+    return removal;
   }
 
   /** Runs until every source is over or `stop` is called, then flushes: resolves when all is delivered. */
   async run(): Promise<StationEnd> {
     await this.#batcher.forEach(async (frames) => {
-      await this.#explain(frames);
+      await this.#flow.take(frames);
     });
     const delivered = Promise.all([...this.#courses.values()].map((course) => course.delivered));
     await Promise.race([delivered, this.#givenUp]);
@@ -133,12 +192,8 @@ export class Station {
     faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));
     // Closed sinks hold nobody up any more.
     await delivered;
-    const ledgers = this.sources.map((s) => s.ledger.snapshot());
-    return {
-      faults,
-      frames: ledgers.reduce((sum, l) => sum + l.captured, 0),
-      explained: ledgers.reduce((sum, l) => sum + l.explained, 0),
-    };
+    const { captured, explained } = this.total();
+    return { faults, frames: captured, explained };
   }
 
   /** Stops the sources; what they have queued is still explained and delivered, within the deadline. */
@@ -148,162 +203,55 @@ export class Station {
     await this.#batcher.stop(STOP_DRAIN_MS);
   }
 
+  #open(config: SourceConfig): Course {
+    const { baseDir, metrics } = this.parts;
+    const { inputWidth, inputHeight, fit } = this.settings.explainer.model;
+    const openedAt = Math.max(this.#nextOpening, Date.now());
+    this.#nextOpening = openedAt + 1;
+    const counts = metrics.source(config.name);
+    const total = this.#total;
+    const course = new Course(config, { inputWidth, inputHeight, fit, baseDir, openedAt, counts, total });
+    this.#courses.set(config.name, course);
+    this.#batcher.add(course.source);
+    this.#statuses.watch(course.source);
+    return course;
+  }
+
+  async #remove(course: Course): Promise<SourceStatus> {
+    const { name } = course.config;
+    await this.#batcher.remove(name);
+    const late = setTimeout(() => course.source.discard("shutdown"), REMOVE_DRAIN_MS);
+    await course.drained();
+    clearTimeout(late);
+    await course.delivered;
+    const last = this.#describe(course.source);
+    this.#statuses.unwatch(course.source);
+    this.#courses.delete(name);
+    course.counts.forget();
+    for (const sink of this.parts.sinks) sink.forget?.(name);
+    this.parts.log.info(`source ${name}: removed`);
+    return last;
+  }
+
+  #describe(source: VideoSource): SourceStatus {
+    return describeSource(this.parts.config.station, source.name, source.status(), source.ledger);
+  }
+
   /** Why a source's end is no good one: it failed, or ffmpeg complained of a film that is damaged or cut off. */
   #faultOf(source: VideoSource): Error | undefined {
     const { state, reason } = source.status();
     if (this.#stopping) return undefined;
     const why = reason?.replace(`Source ${source.name}: `, "").replace(/^[A-Z](?=[a-z]* )/, (c) => c.toLowerCase());
     if (state === "failed") return new VideoExplainerError("source-failed", `source ${source.name} failed: ${why}`);
-    if (state !== "ended" || reason === null) return undefined;
+    if (state !== "ended" || reason === null || this.#removals.has(source.name)) return undefined;
     return new InputError("source-damaged", `source ${source.name} is damaged or cut off: ${why}`);
-  }
-
-  async #explain(frames: readonly Frame[]): Promise<void> {
-    const { config, metrics, log } = this.parts;
-    const startedAt = performance.now();
-    const inputs = frames.map((frame) => {
-      const course = this.#course(frame);
-      return {
-        memory: frame.memory,
-        layout: frame.layout,
-        // Not by its sequence: of a live source every frame with the right number may have been dropped.
-        classifyOnly: course.taken++ % config.explain.every !== 0,
-        scale: course.scale.scale,
-      };
-    });
-    metrics.batch(frames.length);
-    for (const frame of frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
-    // What is retried alone must not be overtaken by the next batch.
-    const results = await this.#explained.next(this.#explainEach(inputs));
-    const timing = { startedAt, explainMs: performance.now() - startedAt, size: frames.length };
-    metrics.stage("explain", timing.explainMs / 1000);
-    for (const [k, result] of results.entries()) {
-      const frame = frames[k]!;
-      if (!(result instanceof Error)) {
-        this.#follow(frame, result, timing);
-        continue;
-      }
-      log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${result.message}`);
-      this.#course(frame).ledger.dropped("explain-error");
-      frame.release();
-    }
-  }
-
-  /** A frame that fails costs that frame: when a batch fails, each of its frames is tried alone. */
-  async #explainEach(inputs: readonly ExplainInput[]): Promise<(Explanation | Error)[]> {
-    const { explainer } = this.parts;
-    try {
-      return await explainer.explain(inputs);
-    } catch (error) {
-      if (inputs.length === 1) return [error instanceof Error ? error : new Error(String(error))];
-      return (await Promise.all(inputs.map((input) => this.#explainEach([input])))).flat();
-    }
-  }
-
-  /** Draws at once, delivers behind the frame before it. */
-  #follow(frame: Frame, explanation: Explanation, timing: BatchTiming): void {
-    const course = this.#course(frame);
-    if (explanation.relevance) course.scale.add(explanation.relevance.peak);
-    const drawn = this.#draw(frame, explanation);
-    course.delivered = course.delivered.then(async () => {
-      try {
-        await this.#deliver(frame, explanation, timing, await drawn);
-      } catch (error) {
-        this.parts.log.error(`source ${frame.source}, frame ${frame.sequence}: ${(error as Error).message}`);
-        course.ledger.dropped("explain-error");
-      } finally {
-        frame.release();
-      }
-    });
-  }
-
-  /** A picture that cannot be drawn costs that picture, not the summary. */
-  async #draw(frame: Frame, explanation: Explanation): Promise<OverlayResult | undefined> {
-    const want = {
-      overlay: explanation.relevance !== null && this.#delivery.wants("overlay"),
-      heatmap: explanation.relevance !== null && this.#delivery.wants("heatmap"),
-      original: this.#delivery.wantsOriginal(frame.source),
-    };
-    if (!want.overlay && !want.heatmap && !want.original) return undefined;
-    try {
-      const result = await this.parts.renderer.render({
-        memory: frame.memory,
-        layout: frame.layout,
-        heatmap: explanation.relevance?.heatmap ?? null,
-        style: this.parts.config.overlay,
-        caption: explanation.target,
-        want,
-      });
-      this.parts.metrics.stage("overlay", result.milliseconds / 1000);
-      return result;
-    } catch (error) {
-      this.parts.log.error(`source ${frame.source}, frame ${frame.sequence}: ${(error as Error).message}`);
-      return undefined;
-    }
-  }
-
-  async #deliver(
-    frame: Frame,
-    explanation: Explanation,
-    timing: BatchTiming,
-    drawn: OverlayResult | undefined,
-  ): Promise<void> {
-    const { config, explainer, metrics } = this.parts;
-    const { relevance } = explanation;
-    const parts = {
-      station: config.station,
-      source: frame.source,
-      epoch: epochId(this.#startedAt, frame.epoch),
-      sequence: frame.sequence,
-      time: new Date(frame.capturedAt).toISOString(),
-      whenFull: frame.policy === "every-frame" ? ("wait" as const) : ("drop" as const),
-    };
-    const headers = relevance ? { "Relevance-Scale": String(relevance.scale) } : undefined;
-    const summaryMessage = makeMessage({ ...parts, kind: "summary", body: new Uint8Array() });
-    const now = performance.now();
-    const summary = summarise({
-      id: summaryMessage.id,
-      station: config.station,
-      frame,
-      model: explainer.model,
-      engine: explainer.engine,
-      explanation,
-      timing: {
-        queueMs: rounded(timing.startedAt - frame.receivedAt),
-        explainMs: rounded(timing.explainMs),
-        overlayMs: rounded(drawn?.milliseconds ?? 0),
-        totalMs: rounded(now - frame.receivedAt),
-        batchSize: timing.size,
-      },
-    });
-    const messages: OutMessage[] = [{ ...summaryMessage, body: encoder.encode(JSON.stringify(summary)) }];
-    if (drawn?.overlay) messages.push(makeMessage({ ...parts, kind: "overlay", body: drawn.overlay, headers }));
-    if (drawn?.heatmap) messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers }));
-    await this.#delivery.write({
-      source: frame.source,
-      summary,
-      messages,
-      original: drawn?.original,
-      placement: frame.layout.placement,
-    });
-    const ledger = this.#course(frame).ledger;
-    const counts = metrics.source(frame.source);
-    if (relevance) {
-      ledger.explained();
-      counts.concentration(relevance.concentration);
-    } else ledger.classified();
-    counts.prediction(explanation.top[0]!.label);
-    counts.lastFrame(frame.capturedAt);
-    counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
-  }
-
-  #course(frame: Frame): Course {
-    return this.#courses.get(frame.source)!;
   }
 }
 
-/** SIGTERM leaves 10 s: so long for what is queued, and so long for the sinks. */
-const STOP_DRAIN_MS = 4000;
-const STOP_FLUSH_MS = 4000;
+const stopping = (what: string): Error =>
+  new VideoExplainerError("stopping", `the station is stopping: ${what}; ask the next one`);
 
-const rounded = (ms: number): number => Math.round(ms * 100) / 100;
+function unknownSource(name: string, known: readonly string[]): Error {
+  const some = known.slice(0, 8).join(", ") + (known.length > 8 ? " …" : "");
+  return new VideoExplainerError("unknown-source", `there is no source ${name}; there are ${some || "none"}`);
+}

@@ -40,6 +40,13 @@ export class StatusReporter {
     this.#watched.set(source.name, { source, subscription });
   }
 
+  /** Publishes a source's last status; it is over for good. */
+  unwatch(source: VideoSource): void {
+    this.#watched.get(source.name)?.subscription.unsubscribe();
+    this.#watched.delete(source.name);
+    this.#publish(source);
+  }
+
   /** Publishes every last status, with the final ledger, and stops. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -69,7 +76,8 @@ export class StatusReporter {
   }
 }
 
-function describeSource(station: string, source: string, state: SourceState, ledger: Ledger): SourceStatus {
+/** A source's state and ledger as they are now. */
+export function describeSource(station: string, source: string, state: SourceState, ledger: Ledger): SourceStatus {
   const { captured, explained, classified, dropped, inFlight } = ledger.snapshot();
   return {
     schema: "source-status/1",

@@ -8,6 +8,10 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   frames_explained_total: ["counter", ["source"]],
   frames_classified_total: ["counter", ["source"]],
   frames_dropped_total: ["counter", ["reason", "source"]],
+  frames_in_flight: ["gauge", ["source"]],
+  station_frames_total: ["counter", ["outcome"]],
+  station_frames_in_flight: ["gauge", []],
+  requests_total: ["counter", ["endpoint", "outcome"]],
   source_state: ["gauge", ["source", "state"]],
   source_restarts_total: ["counter", ["reason", "source"]],
   source_last_frame_timestamp_seconds: ["gauge", ["source"]],
@@ -39,12 +43,15 @@ function useAll(metrics: Metrics): void {
   cam.explained();
   cam.classified();
   cam.dropped("stale", 3);
+  cam.inFlight(2);
   cam.state("live");
   cam.restarted("stalled");
   cam.lastFrame(1_700_000_000_500);
   cam.endToEnd(0.12);
   cam.prediction('a "quoted"\nlabel\\');
   cam.concentration(0.7);
+  metrics.stationFrame("captured", 2);
+  metrics.request("sources-list", "ok");
   metrics.batch(8);
   metrics.stage("explain", 0.03);
   metrics.watchQueue("publish", () => 4);

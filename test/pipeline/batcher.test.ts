@@ -125,7 +125,7 @@ test("frames of a film are never stale", async () => {
 
 test("sources come and go while it runs, their processes too", async () => {
   const camera = start({ name: "first", url: "testsrc", ...small });
-  const batcher = batcherOf([camera], { endless: true });
+  const batcher = batcherOf([camera], { endless: () => true });
   const seen = new Set<string>();
   const over = batcher.forEach(async (frames) => {
     for (const frame of frames) seen.add(frame.source);

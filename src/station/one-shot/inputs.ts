@@ -3,7 +3,7 @@ import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../../errors.js";
 import { statOf } from "../../pipeline/sources/file.js";
 import { expandGlob, hasWildcard, inOrder } from "../../pipeline/sources/images.js";
-import { PICTURE_ENDINGS } from "./picture.js";
+import { PICTURE_ENDINGS } from "../picture.js";
 
 const FILM_ENDINGS = new Set(
   ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .ogv .3gp .gif".split(" "),

@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { extname } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
-import { InputError } from "../../errors.js";
-import { type FrameLayout, frameBytes, type Rect } from "../../pipeline/frame.js";
-import { fitting, frameLayout, watchedRegion } from "../../pipeline/placement.js";
-import type { ModelView } from "../../pipeline/plan.js";
-import { ffmpegPath } from "../../pipeline/tools.js";
+import { InputError } from "../errors.js";
+import { type FrameLayout, frameBytes, type Rect } from "../pipeline/frame.js";
+import { fitting, frameLayout, watchedRegion } from "../pipeline/placement.js";
+import type { ModelView } from "../pipeline/plan.js";
+import { ffmpegPath } from "../pipeline/tools.js";
 
 /** Endings of still pictures, for files that do not tell by their content. */
 export const PICTURE_ENDINGS: ReadonlySet<string> = new Set(
@@ -15,6 +15,8 @@ export const PICTURE_ENDINGS: ReadonlySet<string> = new Set(
 /** Transparent pixels and the borders of a letterbox; about zero once a model's mean is subtracted. */
 const GREY = "#808080";
 const MOST_BYTES = 1 << 30;
+/** What a few bytes of PNG may unfold to: beyond it lies no camera, only an attack on memory. */
+const MOST_PIXELS = 200_000_000;
 
 const run = promisify(execFile);
 
@@ -43,16 +45,17 @@ export interface DecodedPicture {
 }
 
 /**
- * Decodes a picture, upright, in sRGB, transparent parts grey; `region` is in pixels of the upright picture. Throws an
- * `InputError` of one sentence when it cannot be read or the region reaches outside.
+ * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey; `region` is in pixels of
+ * the upright picture. Throws an `InputError` of one sentence when it cannot be read or the region reaches outside.
  */
 export async function readPicture(
-  path: string,
+  from: string | Uint8Array,
   shown: string,
   view: ModelView,
   region: Rect | undefined,
+  mostPixels = MOST_PIXELS,
 ): Promise<DecodedPicture> {
-  const { data, info } = await decode(path, shown);
+  const { data, info } = await decode(from, shown, mostPixels);
   const { width, height } = info;
   const { inputWidth, inputHeight, fit } = view;
   let layout: FrameLayout;
@@ -89,21 +92,21 @@ function copyRows(from: Uint8Array, row: number, to: Uint8Array, start: number, 
 
 type Raw = { data: Buffer; info: { width: number; height: number } };
 
-async function decode(path: string, shown: string): Promise<Raw> {
+async function decode(from: string | Uint8Array, shown: string, mostPixels: number): Promise<Raw> {
   try {
-    return await upright(path);
+    return await upright(from, mostPixels);
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
     const unknown = /unsupported image format/i.test(said);
-    const picture = unknown ? await throughFfmpeg(path) : undefined;
-    if (picture) return upright(picture);
+    const picture = unknown && typeof from === "string" ? await throughFfmpeg(from) : undefined;
+    if (picture) return upright(picture, mostPixels);
     const why = unknown ? "it holds none of a known kind" : said.split("\n")[0]!.trim();
     throw new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${why}.`, { cause });
   }
 }
 
-const upright = (input: string | Buffer): Promise<Raw> =>
-  sharp(input)
+const upright = (input: string | Uint8Array, mostPixels: number): Promise<Raw> =>
+  sharp(input, { limitInputPixels: mostPixels })
     .rotate()
     .toColourspace("srgb")
     .flatten({ background: GREY })

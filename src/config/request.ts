@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import { InputError } from "../errors.js";
+import { schemaFaults } from "./schema-faults.js";
+import { parseYaml } from "./syntax.js";
+
+/** A request of this size is none that anybody would write. */
+const MAX_BYTES = 64 * 1024;
+/** More faults than these are counted, not listed. */
+const MAX_FAULTS = 10;
+
+const refuse = (message: string): InputError => new InputError("request", message);
+
+/**
+ * Reads the JSON of a request; an empty one counts as `{}`. Unlike a configuration it knows no variables: the worker's
+ * environment is none of the asker's business. Throws an `InputError` that names every fault.
+ */
+export function readRequest<T>(schema: z.ZodType<T>, body: Uint8Array): T {
+  if (body.byteLength > MAX_BYTES) throw refuse(`the request is larger than ${MAX_BYTES / 1024} KiB; send less`);
+  try {
+    const data = parsed(body);
+    const result = schema.safeParse(data);
+    if (result.success) return result.data;
+    const { document, lines } = parseYaml(JSON.stringify(data));
+    const none = { written: new Map(), broken: new Set<never>() };
+    const reading = { schema, called: "the request", document, lines, data, ...none };
+    const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
+    const listed = faults.slice(0, MAX_FAULTS).join("; ");
+    throw refuse(faults.length > MAX_FAULTS ? `${listed}; and more` : listed);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw refuse("the request is nested too deeply; send one flat JSON object");
+  }
+}
+
+function parsed(body: Uint8Array): unknown {
+  if (body.byteLength === 0) return {};
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    throw refuse("the request is not UTF-8 text; send a JSON object");
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw refuse("the request is not JSON; send a JSON object");
+  }
+}

@@ -1,0 +1,27 @@
+import type { z } from "zod";
+import type { SERVICES } from "../../config/schema.js";
+import type { Control } from "../control.js";
+
+/** One kind of request. Its subject is `video-explainer.{station}.{subject}`. */
+export interface Endpoint {
+  /** In the service's own description (`$SRV.INFO`). */
+  readonly name: string;
+  readonly subject: string;
+  /** What of the `service` configuration lets it be answered. */
+  readonly group: (typeof SERVICES)[number];
+  readonly description: string;
+  /** Of the JSON that is sent; null where it is the bytes of a picture. */
+  readonly request: z.ZodType | null;
+  /** Of the JSON that is answered. */
+  readonly reply: z.ZodType;
+  /** Resolves to what is answered; throws a `VideoExplainerError` of one sentence. `mostBytes`: of the answer. */
+  handle(control: Control, body: Uint8Array, mostBytes: number): Promise<unknown>;
+}
+
+interface JsonEndpoint<T, R> extends Omit<Endpoint, "handle" | "request" | "reply"> {
+  readonly request: z.ZodType<T>;
+  readonly reply: z.ZodType<R>;
+  answer(control: Control, request: T): Promise<R> | R;
+}
+
+export type { JsonEndpoint };

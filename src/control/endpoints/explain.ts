@@ -1,0 +1,35 @@
+import { z } from "zod";
+import { summarySchema } from "../../sinks/summary.js";
+import { fitPicture } from "../fit-picture.js";
+import type { Endpoint } from "./endpoint.js";
+
+const picture = (type: string) => z.strictObject({ contentType: z.literal(type), data: z.string().describe("Base64") });
+
+/** Beside the pictures: names, quotes, braces. */
+const ENVELOPE_BYTES = 256;
+const base64Bytes = (bytes: number): number => 4 * Math.ceil(bytes / 3);
+
+export const explain: Endpoint = {
+  name: "explain",
+  subject: "explain",
+  group: "explain",
+  description: "Explains one picture: its bytes in (JPEG, PNG, WebP …), summary, overlay and heatmap out",
+  request: null,
+  reply: z.strictObject({
+    summary: summarySchema,
+    overlay: picture("image/jpeg").describe(
+      "The picture with its heat; made smaller when the answer would be too large",
+    ),
+    heatmap: picture("image/png").describe("8-bit grey at the model's resolution, 128 = zero"),
+  }),
+  async handle(control, body, mostBytes) {
+    const { summary, overlay, heatmap } = await control.explain(body);
+    const rest = Buffer.byteLength(JSON.stringify(summary)) + base64Bytes(heatmap.length) + ENVELOPE_BYTES;
+    const fitting = await fitPicture(overlay, Math.floor(((mostBytes - rest) * 3) / 4) - 3);
+    const encoded = (contentType: string, bytes: Uint8Array) => ({
+      contentType,
+      data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"),
+    });
+    return { summary, overlay: encoded("image/jpeg", fitting), heatmap: encoded("image/png", heatmap) };
+  },
+};

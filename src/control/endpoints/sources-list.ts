@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { ledgerSchema, statusSchema } from "../../sinks/summary.js";
+import { json } from "./json.js";
+
+export const sourcesList = json({
+  name: "sources-list",
+  subject: "sources.list",
+  group: "sources",
+  description: "Every source with its state and ledger, and the ledger of the whole station",
+  request: z.strictObject({}),
+  reply: z.strictObject({
+    sources: z.array(statusSchema),
+    total: ledgerSchema.describe("Frames of all sources since the start, removed ones included"),
+  }),
+  answer: (control) => control.sources(),
+});

@@ -1,0 +1,124 @@
+import { headers, type MsgHdrs, type NatsConnection, type ServiceMsg } from "nats";
+import type { SERVICES } from "../config/schema.js";
+import { InputError, VideoExplainerError } from "../errors.js";
+import type { Logger } from "../log.js";
+import { maskCredentials } from "../pipeline/mask.js";
+import { packageVersion } from "../version.js";
+import type { Control } from "./control.js";
+import type { Endpoint } from "./endpoints/endpoint.js";
+import { ENDPOINTS } from "./endpoints/registry.js";
+
+export const SERVICE = "video-explainer";
+
+export interface ServiceOptions {
+  control: Control;
+  groups: readonly (typeof SERVICES)[number][];
+  log: Logger;
+  /** A request was answered; `outcome`: `ok` or an error code. */
+  onAnswered(endpoint: string, outcome: string): void;
+}
+
+/** What the header `Nats-Service-Error-Code` says of an error, in the manner of HTTP. */
+const CODES: Record<string, number> = {
+  "unknown-source": 404,
+  "name-taken": 409,
+  "too-many": 409,
+  "too-large": 413,
+  busy: 503,
+  stopping: 503,
+};
+const INTERNAL = 500;
+
+function codeOf(error: unknown): number {
+  if (!(error instanceof VideoExplainerError)) return INTERNAL;
+  return CODES[error.code] ?? (error instanceof InputError ? 400 : INTERNAL);
+}
+
+const encoder = new TextEncoder();
+const HEADER_BYTES = 256;
+/** As long as a header should be; the body has the whole sentence. */
+const HEADER_TEXT = 300;
+
+/**
+ * Answers the micro service `video-explainer` on a connection, as long as that lasts: subjects
+ * `video-explainer.{station}.…`. Every answer is JSON; an error is `{ "error": { "code", "message" } }` with the
+ * headers `Nats-Service-Error-Code` and `Nats-Service-Error`.
+ */
+export async function serveOn(nc: NatsConnection, options: ServiceOptions): Promise<void> {
+  const { control, groups, log } = options;
+  const endpoints = ENDPOINTS.filter((endpoint) => groups.includes(endpoint.group));
+  if (endpoints.length === 0) return;
+  const service = await nc.services.add({
+    name: SERVICE,
+    version: packageVersion(),
+    description: "Explains what an image classifier sees in camera and video streams",
+    metadata: { station: control.station },
+    statsHandler: async () => ({ total: control.sources().total }),
+  });
+  void service.stopped.then((error) => {
+    if (error && !nc.isClosed() && !nc.isDraining())
+      log.warn(`nats: the service ${SERVICE} is not answered: ${maskCredentials(error.message)}`);
+  });
+  const group = service.addGroup(SERVICE).addGroup(control.station);
+  for (const endpoint of endpoints) {
+    group.addEndpoint(endpoint.name, {
+      subject: endpoint.subject,
+      metadata: { description: endpoint.description },
+      handler: (error, message) => {
+        if (!error) void respond(nc, endpoint, message, options);
+      },
+    });
+  }
+  await nc.flush();
+}
+
+async function respond(
+  nc: NatsConnection,
+  endpoint: Endpoint,
+  message: ServiceMsg,
+  options: ServiceOptions,
+): Promise<void> {
+  const mostBytes = (nc.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES;
+  let outcome = "ok";
+  let body: Uint8Array;
+  let about: MsgHdrs;
+  try {
+    body = encoder.encode(JSON.stringify(await endpoint.handle(options.control, message.data, mostBytes)));
+    if (body.byteLength > mostBytes) throw tooLarge(body.byteLength, mostBytes);
+    about = jsonHeaders();
+  } catch (error) {
+    const code = codeOf(error);
+    const text = maskCredentials(error instanceof Error ? error.message : String(error));
+    if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
+    outcome = String(code);
+    about = jsonHeaders();
+    about.set("Nats-Service-Error-Code", outcome);
+    about.set("Nats-Service-Error", oneLine(text));
+    body = encoder.encode(JSON.stringify({ error: { code, message: text } }));
+  }
+  options.onAnswered(endpoint.name, outcome);
+  try {
+    message.respond(body, { headers: about });
+  } catch (error) {
+    // The connection went away meanwhile; whoever asked will ask again.
+    options.log.debug(`nats: ${endpoint.name} could not be answered: ${(error as Error).message}`);
+  }
+}
+
+function jsonHeaders(): MsgHdrs {
+  const made = headers();
+  made.set("Content-Type", "application/json");
+  return made;
+}
+
+// Headers are lines of printable characters.
+const oneLine = (text: string): string => {
+  const line = text.replace(/[^\x20-\x7e]+/g, " ").trim();
+  return line.length > HEADER_TEXT ? `${line.slice(0, HEADER_TEXT - 3)}...` : line;
+};
+
+const tooLarge = (bytes: number, most: number): VideoExplainerError =>
+  new VideoExplainerError(
+    "too-large",
+    `the answer has ${bytes} bytes, more than the ${most} that the NATS server takes; raise its max_payload`,
+  );

@@ -1,0 +1,30 @@
+import { VideoExplainerError } from "../errors.js";
+
+/** Lets so many pieces of work run at a time and so many wait; refuses the rest, so that a flood cannot pile up. */
+export class Slots {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(
+    private readonly atOnce: number,
+    private readonly mostWaiting: number,
+  ) {}
+
+  /** Settles as `work` does. Rejects with a `VideoExplainerError` of code `busy` when too many wait already. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.atOnce) {
+      if (this.#waiting.length >= this.mostWaiting) {
+        throw new VideoExplainerError("busy", `${this.mostWaiting} requests wait already; ask again a little later`);
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else this.#running++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      // The slot is handed on, not given back.
+      if (next) next();
+      else this.#running--;
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { crossChecks } from "../config/cross-checks.js";
+import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
+import type { Changes } from "../control/changes.js";
+import type { Control, ExplainedPicture } from "../control/control.js";
+import { Slots } from "../control/slots.js";
+import { InputError } from "../errors.js";
+import type { Explainer } from "../explain/explanation.js";
+import type { Logger } from "../log.js";
+import type { OverlayRenderer } from "../overlay/overlay.js";
+import { checkSource } from "../pipeline/index.js";
+import type { SourceStatus } from "../sinks/summary.js";
+import { explainOne } from "./explain-one.js";
+import { readPicture } from "./picture.js";
+import type { Station } from "./station.js";
+
+export interface StationControlOptions {
+  station: Station;
+  config: Config;
+  baseDir: string;
+  renderer: OverlayRenderer;
+  log: Logger;
+  /** A warm explainer for these options. */
+  createExplainer(explain: Config["explain"]): Promise<Explainer>;
+}
+
+/** Source of the summaries of pictures that were asked for. */
+const REQUEST = "request";
+/** 50 megapixels: no camera has more, and each takes some 6 bytes while it is decoded. */
+const MOST_PIXELS = 50_000_000;
+/** Settings that need no other explainer. */
+const AT_ONCE: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"]);
+
+/** Requests, as a station can answer them. */
+export class StationControl implements Control {
+  readonly station: string;
+  readonly #startedAt = Date.now();
+  readonly #pictures = new Slots(2, 64);
+  readonly #additions = new Slots(4, 64);
+  /** One change at a time: each begins from what the one before it left. */
+  readonly #changes = new Slots(1, 16);
+  #explain: Config["explain"];
+  #overlay: Config["overlay"];
+  #asked = 0;
+
+  constructor(private readonly options: StationControlOptions) {
+    const { station, explain, overlay } = options.config;
+    this.station = station;
+    this.#explain = explain;
+    this.#overlay = overlay;
+  }
+
+  explain(bytes: Uint8Array): Promise<ExplainedPicture> {
+    return this.#pictures.run(async () => {
+      const { explainer } = this.options.station.settings;
+      if (bytes.byteLength === 0)
+        throw new InputError("no-picture", "the request is empty; send the bytes of a picture");
+      const picture = await readPicture(bytes, "the request", explainer.model, undefined, MOST_PIXELS);
+      const { summary, overlay, heatmap } = await explainOne(picture, {
+        explainer,
+        renderer: this.options.renderer,
+        style: this.#overlay,
+        station: this.station,
+        source: REQUEST,
+        epoch: this.#startedAt,
+        sequence: this.#asked++,
+        want: { overlay: true, original: false, heatmap: true },
+      });
+      return { summary, overlay: overlay!, heatmap: heatmap! };
+    });
+  }
+
+  sources() {
+    const { station } = this.options;
+    const { dropped, ...total } = station.total();
+    return { sources: station.statuses(), total: { ...total, dropped: { ...dropped } as Record<string, number> } };
+  }
+
+  addSource(config: SourceConfig): Promise<SourceStatus> {
+    return this.#additions.run(async () => {
+      const { station, baseDir } = this.options;
+      refuseContradictions(config);
+      station.expectNew(config.name);
+      await checkSource(config, baseDir);
+      return station.add(config);
+    });
+  }
+
+  removeSource(name: string): Promise<SourceStatus> {
+    return this.options.station.remove(name);
+  }
+
+  config(): Config {
+    const { config, station } = this.options;
+    return { ...config, explain: this.#explain, overlay: this.#overlay, sources: [...station.sourceConfigs] };
+  }
+
+  /** Resolves when no change is under way any more. */
+  async close(): Promise<void> {
+    await this.#changes.run(async () => {});
+  }
+
+  change(changes: Changes): Promise<Config> {
+    return this.#changes.run(async () => {
+      const { station, log } = this.options;
+      const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain) });
+      const overlay = configSchema.shape.overlay.parse({ ...this.#overlay, ...given(changes.overlay) });
+      const changed = [
+        ...differences("explain", this.#explain, explain),
+        ...differences("overlay", this.#overlay, overlay),
+      ];
+      const before = station.settings.explainer;
+      const anew = differences("", this.#explain, explain).some((key) => !AT_ONCE.has(key));
+      const explainer = anew ? await this.options.createExplainer(explain) : before;
+      station.settings = { explainer, every: explain.every, overlay };
+      this.#explain = explain;
+      this.#overlay = overlay;
+      if (changed.length > 0) log.info(`configuration changed until the next start: ${changed.join(", ")}`);
+      // What is in its hands is still finished.
+      if (anew) await before.close();
+      return this.config();
+    });
+  }
+}
+
+/** Keys without a value are as good as not given. */
+const given = (changes: object | undefined): object =>
+  Object.fromEntries(Object.entries(changes ?? {}).filter(([, value]) => value !== undefined));
+
+function differences(under: string, before: object, after: object): string[] {
+  const old = before as Record<string, unknown>;
+  return Object.entries(after)
+    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(old[key]))
+    .map(([key]) => (under ? `${under}.${key}` : key));
+}
+
+function refuseContradictions(source: SourceConfig): void {
+  const faults = crossChecks({ sources: [source], sinks: [], written: { sources: [source] } });
+  const own = faults.filter(({ path }) => path[0] === "sources" && path.length > 1);
+  if (own.length > 0)
+    throw new InputError("source", own.map(({ text }) => text.replaceAll("sources[0].", "")).join("; "));
+}
