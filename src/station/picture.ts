@@ -100,10 +100,16 @@ async function decode(from: string | Uint8Array, shown: string, mostPixels: numb
     const unknown = /unsupported image format/i.test(said);
     const picture = unknown && typeof from === "string" ? await throughFfmpeg(from) : undefined;
     if (picture) return upright(picture, mostPixels);
-    const why = unknown ? "it holds none of a known kind" : said.split("\n")[0]!.trim();
+    const why = unknown ? "it holds none of a known kind" : reasonIn(said);
     throw new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${why}.`, { cause });
   }
 }
+
+/** libvips collects the words of all its threads in one place, so which of them come first is chance. */
+const reasonIn = (said: string): string =>
+  /premature end|treated as error|error in tile|corrupt/i.test(said)
+    ? "it is damaged or cut off"
+    : said.split("\n")[0]!.trim();
 
 const upright = (input: string | Uint8Array, mostPixels: number): Promise<Raw> =>
   sharp(input, { limitInputPixels: mostPixels })

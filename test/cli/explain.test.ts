@@ -290,7 +290,7 @@ describe("explain, of what cannot be explained", () => {
     expect(stderr).not.toContain("Source ");
     for (const [name, words] of [
       ["missing.mp4", "does not exist"],
-      ["cut.jpg", "premature end"],
+      ["cut.jpg", "is damaged or cut off"],
       ["text.jpg", "cannot be read as a picture"],
       ["text.mp4", "cannot be read as video"],
       ["notes.txt", "cannot be read as video"],
