@@ -30,6 +30,7 @@ export function imageFileName(runStartedAt: Date, message: Pick<OutMessage, "seq
 
 class FilesSink implements Sink {
   readonly name = "files";
+  readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   readonly #folder: string;
   readonly #startedAt = new Date();
@@ -104,6 +105,7 @@ class FilesSink implements Sink {
       await this.#put(message);
       if (!this.#pending.has(message)) return;
       this.#status.published++;
+      message.onSettled?.(true);
       this.context.events.onPublished(message.kind);
       this.#answered();
     } catch (error) {
@@ -140,6 +142,7 @@ class FilesSink implements Sink {
 
   #drop(message: OutMessage, reason: string): void {
     this.#status.dropped++;
+    message.onSettled?.(false);
     this.context.events.onDropped(message.kind, reason);
   }
 

@@ -21,6 +21,7 @@ export const createNatsSink = (config: NatsSinkConfig, context: SinkContext): Si
 
 class NatsSink implements Sink {
   readonly name = "nats";
+  readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   readonly #servers;
   readonly #stream;
@@ -193,11 +194,13 @@ class NatsSink implements Sink {
 
   #published(message: OutMessage): void {
     this.#counts.published++;
+    message.onSettled?.(true);
     this.context.events.onPublished(message.kind);
   }
 
   #dropped(message: OutMessage, reason: string): void {
     this.#counts.dropped++;
+    message.onSettled?.(false);
     this.context.events.onDropped(message.kind, reason);
     if (reason !== "buffer-full") return;
     if (this.#counts.droppedWhileAway++ > 0) return;

@@ -21,6 +21,8 @@ export interface OutMessage {
   headers?: Record<string, string>;
   /** `wait`: the writer waits for room, nothing is lost (file sources). `drop`: when full the oldest is dropped and counted. */
   whenFull: "wait" | "drop";
+  /** To be called once by a sink that `settles`, for each message it took: true when published, false when dropped. */
+  onSettled?(published: boolean): void;
 }
 
 /** A frame that went all the way, for sinks that want more than messages (the viewer). */
@@ -60,6 +62,8 @@ export interface Sink {
   readonly name: string;
   /** Kinds that this sink takes; images nobody takes are not encoded. */
   readonly kinds: ReadonlySet<MessageKind>;
+  /** It calls `onSettled` of every message that it took. Of other sinks, what `write` took counts as published. */
+  readonly settles?: boolean;
   /** True while this sink has use for the original picture (a viewer with somebody looking). */
   wantsOriginal?(source: string): boolean;
   /** The source was removed for good: nothing more will come of it. */

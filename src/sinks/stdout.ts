@@ -18,6 +18,7 @@ export const createStdoutSink = (config: StdoutSinkConfig, context: SinkContext,
 
 class StdoutSink implements Sink {
   readonly name = "stdout";
+  readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   #pending = new Set<OutMessage>();
   #idle: (() => void)[] = [];
@@ -66,6 +67,8 @@ class StdoutSink implements Sink {
       });
     }
     const lost = this.#status.connected ? [...this.#pending] : [];
+    if (!this.#status.connected) for (const message of this.#pending) this.#drop(message, "closed");
+    this.#pending.clear();
     this.#open = false;
     this.#status.connected = false;
     this.output.off("drain", this.#drained);
@@ -94,6 +97,7 @@ class StdoutSink implements Sink {
         if (error) this.#drop(message, "closed");
         else {
           this.#status.published++;
+          message.onSettled?.(true);
           this.context.events.onPublished(message.kind);
         }
       }
@@ -123,6 +127,7 @@ class StdoutSink implements Sink {
 
   #drop(message: OutMessage, reason: string): void {
     this.#status.dropped++;
+    message.onSettled?.(false);
     this.context.events.onDropped(message.kind, reason);
   }
 }

@@ -21,17 +21,27 @@ export class Delivery {
     return this.sinks.some((sink) => sink.wantsOriginal?.(source) ?? false);
   }
 
-  /** Resolves when every sink has accepted or refused; one sink's fault is not another's. */
-  async write(outcome: FrameOutcome): Promise<void> {
+  /**
+   * Resolves when every sink has accepted or refused; one sink's fault is not another's. `onSettled` is called once,
+   * when it is known whether every sink that takes summaries published this one; a slow far end lets it wait.
+   */
+  async write(outcome: FrameOutcome, onSettled: (published: boolean) => void = () => {}): Promise<void> {
     const startedAt = performance.now();
+    const takers = this.sinks.filter((sink) => sink.kinds.has("summary"));
+    const settle = whenAll(takers.length, onSettled);
     await Promise.all(
-      this.sinks.map((sink) =>
-        sink
-          .write({ ...outcome, messages: outcome.messages.filter((m) => sink.kinds.has(m.kind)) })
-          .catch((error: unknown) => {
-            this.onError(sink, error instanceof Error ? error : new Error(String(error)));
-          }),
-      ),
+      this.sinks.map(async (sink) => {
+        const taken = outcome.messages.filter((m) => sink.kinds.has(m.kind));
+        const once = takers.includes(sink) ? settle() : () => {};
+        const messages = taken.map((m) => (m.kind === "summary" && sink.settles ? { ...m, onSettled: once } : m));
+        try {
+          await sink.write({ ...outcome, messages });
+          if (!sink.settles) once(true);
+        } catch (error) {
+          this.onError(sink, error instanceof Error ? error : new Error(String(error)));
+          once(false);
+        }
+      }),
     );
     this.metrics.stage("publish", (performance.now() - startedAt) / 1000);
   }
@@ -61,4 +71,20 @@ export class Delivery {
       return end.reason instanceof Error ? end.reason : new Error(String(end.reason));
     });
   }
+}
+
+/** Makes `count` callbacks; after each was called, the result is true when all of them were. Further calls do nothing. */
+function whenAll(count: number, done: (all: boolean) => void): () => (ok: boolean) => void {
+  let left = count;
+  let all = true;
+  if (count === 0) done(true);
+  return () => {
+    let isCalled = false;
+    return (ok) => {
+      if (isCalled) return;
+      isCalled = true;
+      all &&= ok;
+      if (--left === 0) done(all);
+    };
+  };
 }

@@ -38,7 +38,10 @@ interface BatchRun {
 
 const encoder = new TextEncoder();
 
-/** The way of a batch: explained, drawn, summarised, delivered; each frame settled in its ledger and released. */
+/**
+ * The way of a batch: explained, drawn, summarised, delivered. A frame's memory is released once the sinks have taken its
+ * messages; in its ledger it is in flight until they have published or dropped its summary.
+ */
 export class FrameFlow {
   readonly #explained = new InOrder();
 
@@ -52,8 +55,10 @@ export class FrameFlow {
     const { metrics, log } = this.parts;
     const { settings } = this;
     const startedAt = performance.now();
-    const inputs = frames.map((frame) => {
-      const course = this.parts.course(frame.source);
+    // A source may be removed while its last frames are on their way.
+    const courses = frames.map((frame) => this.parts.course(frame.source));
+    const inputs = frames.map((frame, k) => {
+      const course = courses[k]!;
       return {
         memory: frame.memory,
         layout: frame.layout,
@@ -71,18 +76,17 @@ export class FrameFlow {
     for (const [k, result] of results.entries()) {
       const frame = frames[k]!;
       if (!(result instanceof Error)) {
-        this.#follow(frame, result, run);
+        this.#follow(frame, courses[k]!, result, run);
         continue;
       }
       log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${result.message}`);
-      this.parts.course(frame.source).ledger.dropped("explain-error");
+      courses[k]!.ledger.dropped("explain-error");
       frame.release();
     }
   }
 
   /** Draws at once, delivers behind the frame before it. */
-  #follow(frame: Frame, explanation: Explanation, run: BatchRun): void {
-    const course = this.parts.course(frame.source);
+  #follow(frame: Frame, course: Course, explanation: Explanation, run: BatchRun): void {
     if (explanation.relevance) course.scale.add(explanation.relevance.peak);
     const drawn = this.#draw(frame, explanation, run.settings.overlay);
     course.delivered = course.delivered.then(async () => {
@@ -162,22 +166,23 @@ export class FrameFlow {
     const messages: OutMessage[] = [{ ...summaryMessage, body: encoder.encode(JSON.stringify(summary)) }];
     if (drawn?.overlay) messages.push(makeMessage({ ...parts, kind: "overlay", body: drawn.overlay, headers }));
     if (drawn?.heatmap) messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers }));
-    await delivery.write({
-      source: frame.source,
-      summary,
-      messages,
-      original: drawn?.original,
-      placement: frame.layout.placement,
+    const outcome = { source: frame.source, summary, messages, original: drawn?.original };
+    await delivery.write({ ...outcome, placement: frame.layout.placement }, (published) => {
+      settle(frame, course, explanation, published);
     });
-    const { ledger, counts } = course;
-    if (relevance) {
-      ledger.explained();
-      counts.concentration(relevance.concentration);
-    } else ledger.classified();
-    counts.prediction(explanation.top[0]!.label);
-    counts.lastFrame(frame.capturedAt);
-    counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
   }
+}
+
+/** Enters a frame into its ledger when it is known whether its summary arrived. */
+function settle(frame: Frame, { ledger, counts }: Course, { top, relevance }: Explanation, published: boolean): void {
+  if (!published) return ledger.dropped("sink-overflow");
+  if (relevance) {
+    ledger.explained();
+    counts.concentration(relevance.concentration);
+  } else ledger.classified();
+  counts.prediction(top[0]!.label);
+  counts.lastFrame(frame.capturedAt);
+  counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
 }
 
 /** A frame that fails costs that frame: when a batch fails, each of its frames is tried alone. */

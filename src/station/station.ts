@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config, SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
@@ -33,7 +34,7 @@ export interface StationEnd {
 /** SIGTERM leaves 10 s: so long for what is queued, and so long for the sinks. */
 const STOP_DRAIN_MS = 4000;
 const STOP_FLUSH_MS = 4000;
-/** So long for a removed source's last frames; beyond it those still queued are let go. */
+/** So long for a removed source's last frames; beyond it those still queued are let go, and the rest settles later. */
 const REMOVE_DRAIN_MS = 5000;
 const MOST_SOURCES = 1000;
 
@@ -50,6 +51,7 @@ export class Station {
   #nextOpening = Date.now();
   /** Sources came or went at run time, or none was configured: it goes on until it is stopped. */
   #managed: boolean;
+  #onIdle = (): void => {};
   #stopping = false;
   #giveUp = (): void => {};
   /** Resolves when a stop can wait no longer for sinks that take nothing. */
@@ -59,7 +61,10 @@ export class Station {
 
   constructor(private readonly parts: StationParts) {
     const { config, metrics, log } = parts;
-    this.#total = new Ledger(config.station, (_, outcome) => metrics.stationFrame(outcome, this.#total.inFlight));
+    this.#total = new Ledger(config.station, (_, outcome) => {
+      metrics.stationFrame(outcome, this.#total.inFlight);
+      if (this.#total.inFlight === 0) this.#onIdle();
+    });
     this.#managed = config.sources.length === 0;
     this.#delivery = new Delivery(parts.sinks, metrics, (sink, error) =>
       log.error(`sink ${sink.name}: ${error.message}`),
@@ -157,8 +162,8 @@ export class Station {
   }
 
   /**
-   * Ends a source for good and resolves to its last status, once its frames are delivered or settled otherwise. Rejects
-   * with a `VideoExplainerError` when there is none of that name or the station is stopping.
+   * Ends a source for good and resolves to its last status, once its frames are accounted for; with a sink that is away,
+   * some may be in flight still. Rejects with a `VideoExplainerError` when there is none of that name or the station is stopping.
    */
   async remove(name: string): Promise<SourceStatus> {
     if (this.#stopping) throw stopping(`source ${name} is being stopped as all are`);
@@ -178,17 +183,18 @@ export class Station {
     await this.#batcher.forEach(async (frames) => {
       await this.#flow.take(frames);
     });
+    const awayNote = (sink: Sink): void =>
+      this.parts.log.info(
+        `every source is over; ${sink.status().buffered} messages wait for ${sink.name} to come back`,
+      );
     const delivered = Promise.all([...this.#courses.values()].map((course) => course.delivered));
     await Promise.race([delivered, this.#givenUp]);
+    // The last statuses tell the final ledgers.
+    await this.#delivery.flushed(() => this.#stopping, awayNote);
+    await Promise.race([this.#idle(), this.#givenUp]);
     await Promise.race([this.#statuses.close(), this.#givenUp]);
     const faults = this.sources.flatMap((source) => this.#faultOf(source) ?? []);
-    await this.#delivery.flushed(
-      () => this.#stopping,
-      (sink) =>
-        this.parts.log.info(
-          `every source is over; ${sink.status().buffered} messages wait for ${sink.name} to come back`,
-        ),
-    );
+    await this.#delivery.flushed(() => this.#stopping, awayNote);
     faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));
     // Closed sinks hold nobody up any more.
     await delivered;
@@ -201,6 +207,14 @@ export class Station {
     this.#stopping = true;
     setTimeout(this.#giveUp, STOP_DRAIN_MS).unref();
     await this.#batcher.stop(STOP_DRAIN_MS);
+  }
+
+  /** Resolves when no frame of any source is on its way. */
+  #idle(): Promise<void> {
+    if (this.#total.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   #open(config: SourceConfig): Course {
@@ -220,10 +234,8 @@ export class Station {
   async #remove(course: Course): Promise<SourceStatus> {
     const { name } = course.config;
     await this.#batcher.remove(name);
-    const late = setTimeout(() => course.source.discard("shutdown"), REMOVE_DRAIN_MS);
-    await course.drained();
-    clearTimeout(late);
-    await course.delivered;
+    const late = sleep(REMOVE_DRAIN_MS, undefined, { ref: false }).then(() => course.source.discard("shutdown"));
+    await Promise.race([course.drained(), late]);
     const last = this.#describe(course.source);
     this.#statuses.unwatch(course.source);
     this.#courses.delete(name);

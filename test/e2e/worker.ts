@@ -75,14 +75,18 @@ export function writeConfig(config: object, folder = temporaryFolder()): string 
 
 /** Starts the built program on a configuration (a file, or what to write into one). */
 export function startWorker(config: object | string, env: Record<string, string> = {}): Worker {
-  const path = typeof config === "string" ? config : writeConfig(config);
+  const worker = launchWorker(typeof config === "string" ? config : writeConfig(config), env);
+  workers.push(worker);
+  return worker;
+}
+
+/** The same, but nobody ends it for you. */
+export function launchWorker(path: string, env: Record<string, string> = {}): Worker {
   const child = spawn(process.execPath, [MAIN, "run", path], {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const worker = follow(child);
-  workers.push(worker);
-  return worker;
+  return follow(child);
 }
 
 function follow(child: ChildProcess): Worker {
