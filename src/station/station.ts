@@ -95,7 +95,12 @@ export class Station {
       );
       const opened = openSource(
         source,
-        { ...view, baseDir: parts.baseDir, onRestart: (_, reason) => counts.restarted(reason) },
+        {
+          ...view,
+          baseDir: parts.baseDir,
+          onRestart: (_, reason) => counts.restarted(reason),
+          onNote: (name, note) => log.info(`source ${name}: ${note}`),
+        },
         ledger,
       );
       this.#courses.set(source.name, {
