@@ -100,7 +100,7 @@ async function trial(path: string, name: string): Promise<string | null> {
 /** Why a device does not open: the last of ffmpeg's words that say more than that an option could not be set. */
 export function whyNot(stderr: string): string {
   const said = stderr.split(/\r?\n/).flatMap((line) => {
-    const text = parseWord(line)?.text.replace(/^\[[^\]]+\] /, "");
+    const text = parseWord(line)?.text.replace(/^(?:\[[^\]]+\] )+/, "");
     return text ? [text.replace(/[\s.]+$/, "")] : [];
   });
   const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));

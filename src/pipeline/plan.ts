@@ -47,7 +47,7 @@ export interface DecodePlan {
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
 const FFMPEG_ONLY = new Set(
-  "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -hwaccel -hwaccel_device -hwaccel_output_format -init_hw_device -filter_hw_device -vaapi_device -qsv_device -thread_queue_size -autorotate -r -isync".split(
+  "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -c -c:v -codec -codec:v -vcodec -hwaccel -hwaccel_device -hwaccel_output_format -init_hw_device -filter_hw_device -vaapi_device -qsv_device -thread_queue_size -autorotate -r -isync".split(
     " ",
   ),
 );

@@ -155,6 +155,16 @@ test("a named hardware is not tried first, and the test picture goes without", a
   expect(calls(fake).filter((call) => call.includes("-hwaccel cuda "))).toHaveLength(1);
 });
 
+test("a decoder and a device among the input options are for ffmpeg alone", async () => {
+  const inputOptions = ["-init_hw_device vaapi=gpu:/dev/dri/renderD129", "-c:v libdav1d", "-hwaccel none"];
+  const spec = sourceSpec(config({ url: film("chosen.mp4"), inputOptions }), folder);
+  const plan = await planDecoding(spec, VIEW, VERSION, { timeoutMs: 5000, hardware: "vaapi" });
+  const options = plan.inputOptions.join(" ");
+  expect(options).toMatch(
+    /-hwaccel vaapi .*-init_hw_device vaapi=gpu:\/dev\/dri\/renderD129 -c:v libdav1d -hwaccel none$/,
+  );
+});
+
 const DIES = 'echo "[h264 @ 0x1] [error] CUDA is out of memory" >&2; exit 1';
 
 test("hardware that dies before its first frame is left for software, which gives every frame", async () => {
