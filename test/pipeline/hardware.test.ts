@@ -5,7 +5,7 @@ import { InputError } from "../../src/errors.js";
 import { autoHardware, hardwareOptions, parseHwaccels, whyNot } from "../../src/pipeline/hardware.js";
 import { checkSource } from "../../src/pipeline/index.js";
 import { planDecoding, sourceSpec } from "../../src/pipeline/plan.js";
-import { config, ffmpeg, open, takeAll, temporaryFolder, VIEW } from "./helpers.js";
+import { config, ffmpeg, open, takeAll, temporaryFolder, until, VIEW } from "./helpers.js";
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
@@ -180,6 +180,18 @@ test("hardware that dies before its first frame is left for software, which give
     "hardware auto: decoded on cuda.",
     "no frame came of cuda (CUDA is out of memory); decoded in software from now on.",
   ]);
+  expect(calls(fake).filter((call) => call.includes("-hwaccel cuda "))).toHaveLength(1);
+});
+
+test("hardware that hangs before its first frame is left when the source stalls", async () => {
+  const fake = claimingFfmpeg("hangs", ["cuda"], { decode: "exec sleep 60" });
+  const notes: string[] = [];
+  const timing = { delay: () => 20, tickMs: 20, connectMs: 200 };
+  const camera = { url: "tcp://127.0.0.1:9", width: 64, height: 64, stallSeconds: 0.1, hardware: "auto" };
+  const opened = open(camera, { timing, onNote: (_source, note) => notes.push(note) });
+  await until(() => opened.source.status().restarts >= 2, "it was connected again");
+  await opened.source.stop();
+  expect(notes.slice(1)).toEqual(["no frame came of cuda; decoded in software from now on."]);
   expect(calls(fake).filter((call) => call.includes("-hwaccel cuda "))).toHaveLength(1);
 });
 
