@@ -45,7 +45,20 @@ export const sourceSchema = z.strictObject({
     .describe(
       "Films and images only: play at their own speed, or as fast as they are explained. Default: realtime when looping, else fast",
     ),
+  rotate: z
+    .literal([0, 90, 180, 270])
+    .default(0)
+    .describe(
+      "Degrees clockwise that the picture is turned before all else: width, height and region are of the turned picture",
+    ),
   region: region.optional(),
+  hardware: z
+    .string()
+    .regex(/^[a-z0-9_]+$/, "must be none, auto or a name that `ffmpeg -hwaccels` lists, such as vaapi")
+    .default("none")
+    .describe(
+      "Where the video is decoded. none: in software; auto: on the first hardware that works, else in software; or one of ffmpeg's hwaccels: cuda, vaapi, qsv, videotoolbox, d3d11va, dxva2, vdpau, drm, vulkan. Not run on real hardware yet",
+    ),
   transport: z.enum(["tcp", "udp"]).default("tcp").describe("RTSP only"),
   stallSeconds: z.number().positive().default(10).describe("No frame for so long: stalled, and restarted"),
   inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),

@@ -1,4 +1,5 @@
 import type { SourceConfig } from "../config/schema.js";
+import { checkHardware } from "./hardware.js";
 import { type ModelView, planDecoding, sourceSpec } from "./plan.js";
 import { ffmpegVersion } from "./tools.js";
 
@@ -6,11 +7,12 @@ import { ffmpegVersion } from "./tools.js";
 const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" };
 
 /**
- * Checks at start what can be known at start: the kind of the address and, for films and pictures, that they are there,
+ * Checks at start what can be known at start: the kind of the address, the name of the hardware and, for films and pictures, that they are there,
  * hold video, and contain the region. A live source that is away is no fault. Throws an `InputError` of one sentence.
  */
 export async function checkSource(config: SourceConfig, baseDir: string): Promise<void> {
   const spec = sourceSpec(config, baseDir);
+  await checkHardware(config.hardware, spec.called);
   if (spec.kind.isLive && !spec.kind.size) return;
   spec.kind.input(config, baseDir);
   await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 });

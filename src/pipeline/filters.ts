@@ -1,9 +1,11 @@
 import type { FrameLayout, Rect } from "./frame.js";
-import { type Fit, fitting, watchedRegion } from "./placement.js";
+import { type Fit, fitting, type Rotation, watchedRegion } from "./placement.js";
 
 export interface GraphOptions {
   layout: FrameLayout;
   region?: Rect;
+  /** Degrees clockwise, before all that counts pixels. */
+  rotate?: Rotation;
   fit: Fit;
   /** At most so many frames a second; frames are only left out, never repeated. */
   fps?: number;
@@ -13,6 +15,13 @@ export interface GraphOptions {
   videoStream?: number;
 }
 
+const TURNS: Record<Rotation, readonly string[]> = {
+  0: [],
+  90: ["transpose=clock"],
+  180: ["hflip", "vflip"],
+  270: ["transpose=cclock"],
+};
+
 /** Mid grey: about zero once a model's mean is subtracted. */
 const FILL = "0x808080";
 
@@ -20,13 +29,22 @@ const FILL = "0x808080";
  * The filter graph from the input's pictures to one raw RGB picture a frame, laid out as `FrameLayout` says, and one
  * line a frame with its time in microseconds on descriptor 3. Its output is named `out`.
  */
-export function filterGraph({ layout, region, fit, fps, keepAspect, videoStream = 0 }: GraphOptions): string {
+export function filterGraph({
+  layout,
+  region,
+  rotate = 0,
+  fit,
+  fps,
+  keepAspect,
+  videoStream = 0,
+}: GraphOptions): string {
   const { width, height, inputWidth, inputHeight } = layout;
   const watched = watchedRegion(width, height, region);
   const { source, target } = fitting(watched, fit, inputWidth, inputHeight);
   const across = Math.max(width, inputWidth);
   const picture = [
     ...(fps ? [atMost(fps)] : []),
+    ...TURNS[rotate],
     ...(keepAspect
       ? [
           `scale=${width}:${height}:flags=bicubic:force_original_aspect_ratio=decrease`,

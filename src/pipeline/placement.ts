@@ -3,6 +3,23 @@ import type { FrameLayout, Placement, Rect } from "./frame.js";
 
 export type Fit = "stretch" | "crop" | "letterbox";
 
+/** Degrees clockwise. */
+export type Rotation = 0 | 90 | 180 | 270;
+
+/** A size after the picture was turned, and just as well before. */
+export const turned = <S extends { width: number; height: number }>({ width, height }: S, rotate: Rotation) =>
+  rotate % 180 === 0 ? { width, height } : { width: height, height: width };
+
+/** The configured size; what is not given follows in proportion. */
+export function scaledSize(
+  { width, height }: { width: number; height: number },
+  wanted: { width?: number; height?: number },
+): { width: number; height: number } {
+  const w = wanted.width ?? (wanted.height ? Math.max(1, Math.round((width * wanted.height) / height)) : width);
+  const h = wanted.height ?? (wanted.width ? Math.max(1, Math.round((height * wanted.width) / width)) : height);
+  return { width: w, height: h };
+}
+
 /** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg is told. */
 export interface Fitting {
   /** Part of the frame that is read, in frame pixels. */

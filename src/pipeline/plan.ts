@@ -2,9 +2,10 @@ import type { SourceConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
+import { hardwareOptions } from "./hardware.js";
 import { masker } from "./mask.js";
-import { type Fit, frameLayout } from "./placement.js";
-import { type Probe, probe } from "./probe.js";
+import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
+import { probe } from "./probe.js";
 import type { SourceKind } from "./sources/kind.js";
 import { sourceKind } from "./sources/registry.js";
 import { type FfmpegVersion, isAtLeast } from "./tools.js";
@@ -36,6 +37,8 @@ export interface DecodePlan {
   /** All options before `-i`. */
   inputOptions: string[];
   filter: string;
+  /** Hardware that decodes it; undefined: software. */
+  hardware?: string;
   /** It ends by itself: no restart, unless it loops. */
   finite: boolean;
 }
@@ -44,7 +47,7 @@ export interface DecodePlan {
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
 const FFMPEG_ONLY = new Set(
-  "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -hwaccel -hwaccel_device -hwaccel_output_format -thread_queue_size -autorotate -r -isync".split(
+  "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -c -c:v -codec -codec:v -vcodec -hwaccel -hwaccel_device -hwaccel_output_format -init_hw_device -filter_hw_device -vaapi_device -qsv_device -thread_queue_size -autorotate -r -isync".split(
     " ",
   ),
 );
@@ -86,7 +89,7 @@ export async function planDecoding(
   spec: SourceSpec,
   view: ModelView,
   version: FfmpegVersion,
-  options: { timeoutMs: number; signal?: AbortSignal },
+  { hardware, ...options }: { timeoutMs: number; signal?: AbortSignal; hardware?: string },
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
   const input = kind.input(config, baseDir);
@@ -104,13 +107,14 @@ export async function planDecoding(
         live: kind.isLive,
         firstPicture: kind.mixedPictures,
       });
-  const { width, height } = knownSize ?? scaledSize(probed!, config);
+  const { width, height } = knownSize ?? scaledSize(turned(probed!, config.rotate), config);
   const layout = layoutOf(spec, view, width, height);
   const traits = kind.traits?.(probed, config) ?? { finite: !kind.isLive, paced: false, inputOptions: [] };
   return {
     layout,
     address: input.address,
     stdin: input.stdin,
+    hardware,
     finite: traits.finite,
     inputOptions: [
       ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning"],
@@ -118,6 +122,7 @@ export async function planDecoding(
       ...(kind.isLive ? ["-thread_type", "slice"] : ["-copyts"]),
       ...(isPaced(spec, traits) ? ["-re"] : []),
       ...(config.loop && !kind.isLive && REWINDS.test(probed?.format ?? "") ? ["-stream_loop", "-1"] : []),
+      ...hardwareOptions(hardware),
       ...own,
       ...traits.inputOptions,
       ...users,
@@ -125,6 +130,7 @@ export async function planDecoding(
     filter: filterGraph({
       layout,
       region: config.region,
+      rotate: config.rotate,
       fit: view.fit,
       fps: kind.setsRate ? undefined : config.fps,
       keepAspect: kind.mixedPictures,
@@ -154,13 +160,3 @@ function layoutOf({ config, called }: SourceSpec, view: ModelView, width: number
 }
 
 const bothOf = ({ width, height }: SourceConfig) => (width && height ? { width, height } : undefined);
-
-/** The configured size; what is not given follows in proportion. */
-export function scaledSize(
-  { width, height }: Pick<Probe, "width" | "height">,
-  wanted: Pick<SourceConfig, "width" | "height">,
-): { width: number; height: number } {
-  const w = wanted.width ?? (wanted.height ? Math.max(1, Math.round((width * wanted.height) / height)) : width);
-  const h = wanted.height ?? (wanted.width ? Math.max(1, Math.round((height * wanted.width) / width)) : height);
-  return { width: w, height: h };
-}

@@ -56,7 +56,7 @@ const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
 export async function probe(options: ProbeOptions): Promise<Probe> {
   const { called, firstPicture } = options;
   const args = [
-    ...["-hide_banner", "-v", "level+error", "-print_format", "json", "-show_streams", "-show_format"],
+    ...["-hide_banner", "-v", "level+error", "-of", "json", "-show_streams", "-show_format"],
     ...(firstPicture ? ["-show_frames", "-read_intervals", "%+#1"] : []),
     ...options.inputOptions,
     ...["-i", options.input],

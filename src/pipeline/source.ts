@@ -3,6 +3,7 @@ import { type Observable, Subject } from "rxjs";
 import type { SourceConfig } from "../config/schema.js";
 import { Epoch, type EpochEnd } from "./epoch.js";
 import { type Frame, type FrameLayout, frameBytes } from "./frame.js";
+import { type AutoHardware, autoHardware, checkHardware } from "./hardware.js";
 import type { DropReason, Ledger } from "./ledger.js";
 import { type DecodePlan, type ModelView, planDecoding, type SourceSpec, sourceSpec } from "./plan.js";
 import { SlabPool } from "./slabs.js";
@@ -23,7 +24,12 @@ export interface SourceOptions extends ModelView {
   slabs?: number;
   timing?: Partial<Timing>;
   onRestart?(source: string, reason: RestartReason): void;
+  /** Something that is no fault, yet worth a line in the log. */
+  onNote?(source: string, note: string): void;
 }
+
+/** What `hardware: auto` came to is said once, not by every source. */
+const told = new WeakSet<AutoHardware>();
 
 /** A supervised source: connected again when it fails, its frames in a queue to be taken from. */
 export interface VideoSource {
@@ -88,6 +94,8 @@ class SupervisedSource implements VideoSource {
   #lastWords: string[] = [];
   #epoch = -1;
   #sequence = 0;
+  /** Hardware gave no frame: `auto` does without it. */
+  #software = false;
   #done = false;
 
   constructor(
@@ -176,8 +184,9 @@ class SupervisedSource implements VideoSource {
     try {
       const version = await ffmpegVersion();
       // What a film is does not change from one round to the next.
-      if (!this.#plan || spec.kind.isLive) {
-        this.#plan = await planDecoding(spec, options, version, { timeoutMs: this.#timing.probeMs, signal });
+      if (!this.#plan || spec.kind.isLive || (this.#plan.hardware && this.#software)) {
+        const hardware = await this.#hardware();
+        this.#plan = await planDecoding(spec, options, version, { timeoutMs: this.#timing.probeMs, signal, hardware });
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
@@ -188,6 +197,23 @@ class SupervisedSource implements VideoSource {
       this.#lastWords = [reason];
       return { failure: "unreachable", reason, over: !spec.kind.isLive && !spec.config.loop, livedMs: 0 };
     }
+  }
+
+  /** Undefined: software. Of the test picture nothing is decoded. */
+  async #hardware(): Promise<string | undefined> {
+    const { config, kind, called } = this.spec;
+    const { onNote } = this.options;
+    if (config.hardware === "none" || this.#software || kind.size) return undefined;
+    if (config.hardware !== "auto") {
+      await checkHardware(config.hardware, called);
+      return config.hardware;
+    }
+    const auto = await autoHardware();
+    if (onNote && !told.has(auto)) {
+      told.add(auto);
+      onNote(this.name, auto.note);
+    }
+    return auto.name;
   }
 
   async #decode(plan: DecodePlan, pool: SlabPool, version: Parameters<typeof planDecoding>[2]): Promise<Outcome> {
@@ -235,6 +261,13 @@ class SupervisedSource implements VideoSource {
       this.ledger.dropped("decode-error");
     }
     const livedMs = firstAt === undefined ? 0 : performance.now() - firstAt;
+    const gaveNothing = end.frames === 0 && !end.error && !this.#abort.signal.aborted;
+    if (plan.hardware && this.spec.config.hardware === "auto" && gaveNothing) {
+      this.#software = true;
+      const said = end.complaints ? ` (${end.complaints})` : "";
+      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on.`);
+      if (silence === undefined) return { failure: null, reason: null, over: false, livedMs };
+    }
     if (silence !== undefined) return { failure: "stalled", reason: `No frame came for ${silence} s.`, over, livedMs };
     const failed = end.error !== undefined || end.code !== 0 || end.frames === 0 || !plan.finite;
     return {

@@ -17,12 +17,12 @@ export const ffprobePath = (): string => process.env.FFPROBE_PATH || "ffprobe";
 
 const versions = new Map<string, Promise<FfmpegVersion>>();
 
-/** Version of the installed ffmpeg, asked once. Throws a sentence with the command that installs it. */
+/** Version of the installed ffmpeg, asked once. Throws a sentence when it is missing or too old. */
 export function ffmpegVersion(path = ffmpegPath()): Promise<FfmpegVersion> {
   let version = versions.get(path);
   if (!version) {
     version = run(path, ["-version"], { timeout: 20_000 }).then(
-      ({ stdout }) => parseVersion(stdout),
+      ({ stdout }) => supported(parseVersion(stdout), path),
       (cause) => {
         versions.delete(path);
         throw missing("ffmpeg", path, cause);
@@ -37,6 +37,15 @@ export function ffmpegVersion(path = ffmpegPath()): Promise<FfmpegVersion> {
 export function parseVersion(text: string): FfmpegVersion {
   const match = /^ff\w+ version n?(\d+)\.(\d+)/m.exec(text);
   return match ? { major: Number(match[1]), minor: Number(match[2]) } : { major: 99, minor: 0 };
+}
+
+/** Older ones hold back the times of frames: their `metadata` filter has no `direct`. */
+export function supported(version: FfmpegVersion, path: string): FfmpegVersion {
+  if (isAtLeast(version, 4, 3)) return version;
+  throw new VideoExplainerError(
+    "ffmpeg-old",
+    `ffmpeg (${path}) is of version ${version.major}.${version.minor}, and 4.3 or newer is needed; install one, or set FFMPEG_PATH.`,
+  );
 }
 
 export const isAtLeast = (version: FfmpegVersion, major: number, minor = 0): boolean =>

@@ -7,6 +7,10 @@ export interface Word {
 /** Said of every JPEG, and harmless: the range is set right. */
 const NOISE = /deprecated pixel format used/;
 
+/** Since ffmpeg 6.1 its causes are followed by what they led to. */
+const CONSEQUENCE =
+  /^(?:Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
+
 /** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
 export function parseWord(line: string): Word | undefined {
   const bare = line.replace(/\[(\S+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
@@ -47,7 +51,9 @@ export class LastWords {
 
   /** The last complaints, different ones only, as part of a sentence; null when there was none. */
   summary(): string | null {
-    const texts = [...new Set(this.#faults.map(withoutOrigin))];
+    const said = this.#faults.map(withoutOrigin);
+    const causes = said.filter((text) => !CONSEQUENCE.test(text));
+    const texts = [...new Set(causes.length > 0 ? causes : said)];
     const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
     return different.length > 0 ? different.join("; ") : null;
   }
@@ -61,7 +67,8 @@ function push(list: string[], text: string, limit: number): void {
 /** `[mov,mp4] moov atom not found`, `stream 0, offset 0x55bc: partial file`, `file:/a/b.mp4: Invalid data …`: without what the sentence around them says already. */
 const withoutOrigin = (text: string): string =>
   text
-    .replace(/^\[[^\]]+\] /, "")
+    .replace(/^(?:\[[^\]]+\] )+/, "")
+    .replace(/^Error opening input(?: files)?: /, "")
     .replace(/^stream \d+, offset 0x[0-9a-f]+: /, "")
     .replace(/^(?:[a-z][a-z0-9+.-]*:\/\/\S*|\/dev\/\S+|pipe:\d|file:.*?): (?=\S)/i, "")
     .replace(/\.$/, "");

@@ -218,13 +218,15 @@ export class Station {
   }
 
   #open(config: SourceConfig): Course {
-    const { baseDir, metrics } = this.parts;
+    const { baseDir, metrics, log } = this.parts;
     const { inputWidth, inputHeight, fit } = this.settings.explainer.model;
     const openedAt = Math.max(this.#nextOpening, Date.now());
     this.#nextOpening = openedAt + 1;
     const counts = metrics.source(config.name);
     const total = this.#total;
-    const course = new Course(config, { inputWidth, inputHeight, fit, baseDir, openedAt, counts, total });
+    const onNote = (name: string, note: string): void => log.info(`source ${name}: ${note}`);
+    const view = { inputWidth, inputHeight, fit };
+    const course = new Course(config, { ...view, baseDir, openedAt, counts, total, onNote });
     this.#courses.set(config.name, course);
     this.#batcher.add(course.source);
     this.#statuses.watch(course.source);

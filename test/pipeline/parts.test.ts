@@ -3,11 +3,14 @@ import { expect, test } from "vitest";
 import { backoff } from "../../src/pipeline/backoff.js";
 import { CaptureClock } from "../../src/pipeline/clock.js";
 import { FrozenWatch } from "../../src/pipeline/frozen.js";
-import { splitOptions } from "../../src/pipeline/plan.js";
+import { outputOptions, splitOptions } from "../../src/pipeline/plan.js";
 import { SlabPool } from "../../src/pipeline/slabs.js";
+import { sourceKind } from "../../src/pipeline/sources/registry.js";
+import { rtsp } from "../../src/pipeline/sources/rtsp.js";
 import { TimeStamps } from "../../src/pipeline/timestamps.js";
-import { isAtLeast, parseVersion } from "../../src/pipeline/tools.js";
+import { isAtLeast, parseVersion, supported } from "../../src/pipeline/tools.js";
 import { LastWords, parseWord } from "../../src/pipeline/words.js";
+import { config } from "./helpers.js";
 
 test("time stamps are read whole, however the pipe cuts them", () => {
   const times = fc.array(fc.integer({ min: -1e6, max: 1e15 }), { maxLength: 40 });
@@ -123,7 +126,12 @@ test.each([
   ["ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026", 5, 1],
   ["ffmpeg version n7.1 Copyright", 7, 1],
   ["ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright", 4, 4],
+  ["ffmpeg version 5.0.1 Copyright", 5, 0],
+  ["ffmpeg version 6.1.1-3ubuntu5 Copyright", 6, 1],
+  ["ffmpeg version n8.0-16-gd8605a6b55-20250923 Copyright", 8, 0],
+  ["ffmpeg version 7.0.2-static https://johnvansickle.com/ffmpeg/  Copyright", 7, 0],
   ["ffmpeg version N-118000-gabcdef Copyright", 99, 0],
+  ["ffmpeg version 2024-05-06-git-96449cfeae-full_build-www.gyan.dev Copyright", 99, 0],
 ])("the version in '%s' is read", (text, major, minor) => {
   expect(parseVersion(text)).toEqual({ major, minor });
 });
@@ -132,6 +140,90 @@ test("versions compare by major, then minor", () => {
   expect(isAtLeast({ major: 5, minor: 0 }, 5, 1)).toBe(false);
   expect(isAtLeast({ major: 5, minor: 1 }, 5, 1)).toBe(true);
   expect(isAtLeast({ major: 6, minor: 0 }, 5, 1)).toBe(true);
+});
+
+const GIT = { major: 99, minor: 0 };
+test.each([
+  ["4.4", { major: 4, minor: 4 }, "-vsync", "-stimeout"],
+  ["5.0", { major: 5, minor: 0 }, "-vsync", "-timeout"],
+  ["5.1", { major: 5, minor: 1 }, "-fps_mode", "-timeout"],
+  ["6.1", { major: 6, minor: 1 }, "-fps_mode", "-timeout"],
+  ["7.1", { major: 7, minor: 1 }, "-fps_mode", "-timeout"],
+  ["8.0", { major: 8, minor: 0 }, "-fps_mode", "-timeout"],
+  ["a build from git", GIT, "-fps_mode", "-timeout"],
+])("options that were renamed are told to ffmpeg %s as it calls them", (_name, version, rate, silence) => {
+  expect(outputOptions(version).slice(0, 2)).toEqual([rate, "passthrough"]);
+  const options = rtsp.inputOptions(config({ url: "rtsp://camera/stream" }), version);
+  expect(options.filter((option) => option.endsWith("timeout"))).toEqual([silence]);
+});
+
+test("all other options before the input are the same for every version", () => {
+  const urls = ["/dev/video0", "http://camera/live.m3u8", "udp://239.0.0.1:5000", "rtmp://host/app", "testsrc"];
+  for (const url of urls) {
+    const camera = config({ url, fps: 10, width: 64, height: 48 });
+    const { inputOptions } = sourceKind("belt", url, "/");
+    expect(inputOptions(camera, { major: 4, minor: 4 })).toEqual(inputOptions(camera, GIT));
+  }
+});
+
+test("an ffmpeg that is too old is refused in one sentence", () => {
+  expect(() => supported({ major: 4, minor: 2 }, "/opt/ffmpeg")).toThrow(
+    "ffmpeg (/opt/ffmpeg) is of version 4.2, and 4.3 or newer is needed; install one, or set FFMPEG_PATH.",
+  );
+  expect(supported({ major: 4, minor: 3 }, "ffmpeg")).toEqual({ major: 4, minor: 3 });
+  expect(supported(GIT, "ffmpeg")).toBe(GIT);
+});
+
+test.each([
+  [
+    "5.1",
+    [
+      "[tcp @ 0x1] [error] Connection to tcp://h:9?timeout=1 failed: Connection refused",
+      "[error] rtsp://h:9/x: Connection refused",
+    ],
+    "Connection to tcp://h:9?timeout=1 failed: Connection refused",
+  ],
+  [
+    "7 and 9",
+    [
+      "[tcp @ 0x1] [error] Connection to tcp://h:9?timeout=1 failed: Connection refused",
+      "[in#0 @ 0x2] [error] Error opening input: Connection refused",
+      "[error] Error opening input file rtsp://h:9/x.",
+      "[fatal] Error opening input files: Connection refused",
+    ],
+    "Connection to tcp://h:9?timeout=1 failed: Connection refused",
+  ],
+  [
+    "9, without hardware",
+    [
+      "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [error] No device available for decoder: device type vaapi needed for codec h264.",
+      "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [error] Hardware device setup failed for decoder: Generic error",
+      "[fc#0 @ 0x3] [error] Error binding an input stream to complex filtergraph input scale:default.",
+      "[fatal] Error binding filtergraph inputs/outputs: Generic error",
+    ],
+    "No device available for decoder: device type vaapi needed for codec h264; Hardware device setup failed for decoder: Generic error",
+  ],
+  [
+    "9, whose decoder takes nothing",
+    [
+      "[libdav1d @ 0x1] [error] Unknown OBU type 0 of size 473",
+      "[vf#0:0 @ 0x2] [error] Cannot determine format of input 0:0 after EOF",
+      "[vf#0:0 @ 0x2] [error] Task finished with error code: -1094995529 (Invalid data found when processing input)",
+      "[vf#0:0 @ 0x2] [error] Terminating thread with return code -1094995529 (Invalid data found when processing input)",
+      "[vost#0:0/rawvideo @ 0x3] [enc:rawvideo @ 0x4] [error] Could not open encoder before EOF",
+      "[out#0/rawvideo @ 0x5] [error] Nothing was written into output file, because at least one of its streams received no packets.",
+    ],
+    "Unknown OBU type 0 of size 473",
+  ],
+  [
+    "7, which says no more",
+    ["[error] Error opening input file x.", "[fatal] Error opening input files: Invalid argument"],
+    "Invalid argument",
+  ],
+])("the cause is found in the complaints of ffmpeg %s", (_version, lines, summary) => {
+  const words = new LastWords((text) => text);
+  for (const line of lines) words.add(line);
+  expect(words.summary()).toBe(summary);
 });
 
 test("options may be written apart or together, and values keep their spaces", () => {

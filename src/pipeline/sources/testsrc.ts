@@ -1,10 +1,9 @@
 import type { SourceConfig } from "../../config/schema.js";
+import { scaledSize, turned } from "../placement.js";
 import type { SourceKind } from "./kind.js";
 
-const size = ({ width, height }: SourceConfig): { width: number; height: number } => {
-  if (width) return { width, height: height ?? Math.max(1, Math.round((width * 9) / 16)) };
-  return height ? { width: Math.max(1, Math.round((height * 16) / 9)), height } : { width: 1280, height: 720 };
-};
+const size = (config: SourceConfig): { width: number; height: number } =>
+  scaledSize(turned({ width: 1280, height: 720 }, config.rotate), config);
 
 /** A moving test picture, live: ffmpeg's `testsrc2`, 1280x720 at 25 frames a second unless configured. */
 export const testsrc: SourceKind = {
@@ -15,7 +14,7 @@ export const testsrc: SourceKind = {
   matches: (url) => url === "testsrc",
   inputOptions: () => ["-f", "lavfi"],
   input: (config) => {
-    const { width, height } = size(config);
+    const { width, height } = turned(size(config), config.rotate);
     return { address: `testsrc2=size=${width}x${height}:rate=${config.fps ?? 25}` };
   },
   size,

@@ -1,3 +1,4 @@
+import { turned } from "../placement.js";
 import type { SourceKind } from "./kind.js";
 
 /** Cameras on this machine, `/dev/videoN`. A camera that is not plugged in yet is waited for. */
@@ -6,10 +7,13 @@ export const v4l2: SourceKind = {
   looksLike: "/dev/video0",
   isLive: true,
   matches: (url) => /^(?:v4l2:\/\/)?\/dev\/(?:video\d+|v4l\/\S+)$/.test(url),
-  inputOptions: ({ fps, width, height }) => [
-    ...["-f", "v4l2"],
-    ...(fps ? ["-framerate", String(fps)] : []),
-    ...(width && height ? ["-video_size", `${width}x${height}`] : []),
-  ],
+  inputOptions: ({ fps, width, height, rotate }) => {
+    const size = width && height ? turned({ width, height }, rotate) : undefined;
+    return [
+      ...["-f", "v4l2"],
+      ...(fps ? ["-framerate", String(fps)] : []),
+      ...(size ? ["-video_size", `${size.width}x${size.height}`] : []),
+    ];
+  },
   input: ({ url }) => ({ address: url.replace(/^v4l2:\/\//, "") }),
 };
