@@ -184,7 +184,8 @@ function publishFault(error: unknown, subject: string, stream: string): Error {
   if (error.isPermissionError()) return deniedError(subject);
   const what = `stream ${stream} does not acknowledge ${subject}`;
   if (error.code === "TIMEOUT") return new VideoExplainerError("nats-ack", `${what}; it is published again`);
-  if (error.code === "503") return new VideoExplainerError("nats-ack", `${what}: JetStream is away; it is tried again`);
+  // A stream that is full answers 503 as well, but says so.
+  if (error.code === "503" && !error.api_error) return new VideoExplainerError("nats-ack", `${what}: JetStream is away; it is tried again`);
   const words = error.api_error?.description ?? error.message;
   return new VideoExplainerError("nats-ack", `${what}: ${words}; it is tried again`);
 }

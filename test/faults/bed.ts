@@ -6,7 +6,7 @@ import type { SourceStatus } from "../../src/sinks/summary.js";
 import { expectExactLedgers } from "../e2e/topics.js";
 import { childrenOf, INSPECTION, launchWorker, type Metrics, type Worker, writeConfig } from "../e2e/worker.js";
 import { storedMessages } from "../support/nats-client.js";
-import { type NatsServer, startNatsServer } from "../support/nats-server.js";
+import { type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
 import { type Camera, startCamera } from "./camera.js";
@@ -31,11 +31,12 @@ export interface BedOptions {
   sources?: Partial<SourceConfig>[];
   sink?: object;
   more?: object;
+  server?: NatsServerOptions;
 }
 
 /** Cameras, a worker and a nats-server with JetStream, all real, on wires that can be damaged. */
-export async function makeBed({ cameras: count = 4, sources = [], sink, more }: BedOptions = {}): Promise<Bed> {
-  const nats = await startNatsServer({ jetstream: true });
+export async function makeBed({ cameras: count = 4, sources = [], sink, more, server }: BedOptions = {}): Promise<Bed> {
+  const nats = await startNatsServer({ ...server, jetstream: true });
   const natsWire = await startTcpProxy(nats.port);
   const cameras = await Promise.all(
     Array.from({ length: count }, async (_, i) => {
@@ -76,6 +77,8 @@ export async function makeBed({ cameras: count = 4, sources = [], sink, more }: 
     },
   };
   await until("every camera to be live", async () => (await liveSources(bed)).length >= count, 60_000);
+  // The first frames of a camera come in a burst.
+  await pause(1500);
   return bed;
 }
 

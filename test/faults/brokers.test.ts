@@ -45,7 +45,7 @@ async function publishes(): Promise<void> {
 
 describe("with four cameras running, frames keep coming and each is accounted for while", () => {
   beforeAll(async () => {
-    bed = await makeBed({ sources: [] });
+    bed = await makeBed({ server: { config: 'max_pending: 1048576\nwrite_deadline: "500ms"' } });
   }, 120_000);
 
   it("nats-server is killed, and restarted on the same store", async () => {
@@ -80,13 +80,18 @@ describe("with four cameras running, frames keep coming and each is accounted fo
     await publishes();
   });
 
-  it("a subscriber takes everything in and never reads", async () => {
+  it("a subscriber asks for everything and never reads, until the server cuts it off", async () => {
     const socket = createConnection({ port: bed.nats.port, host: "127.0.0.1" });
     socket.on("error", () => undefined);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    // Each summary comes to it a few hundred times: what is left unread soon fills every buffer there is.
+    const subscriptions = Array.from({ length: 400 }, (_, i) => `SUB explain.> ${i + 1}\r\n`);
+    socket.write(`CONNECT {"verbose":false}\r\n${subscriptions.join("")}`);
+    await pause(200);
     socket.pause();
-    socket.write(`CONNECT {"verbose":false}\r\nSUB explain.> 1\r\n`);
     const { rates } = await undisturbed(bed, CAMERAS, async () => publishes());
-    socket.destroy();
+    socket.resume();
+    await closed;
     report("slow consumer", rates);
     expect(await connected()).toBe(true);
   });
