@@ -14,7 +14,12 @@ export type ThreadMessage =
 /** What a thread is asked. */
 export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
 
+/** A batch that takes so long never ends: the slowest networks need some seconds a frame. */
+const STUCK_MS = 60_000;
+
 interface Call {
+  /** `performance.now()` when it was asked. */
+  since: number;
   resolve(explanations: Explanation[]): void;
   reject(error: Error): void;
 }
@@ -33,6 +38,7 @@ export class EngineThread {
     readonly passed: readonly string[],
     /** What went wrong on the way and was mended. */
     readonly notes: readonly string[],
+    private readonly stuckMs: number,
   ) {}
 
   /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
@@ -47,7 +53,7 @@ export class EngineThread {
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "compiled") compiled();
         else if (message.kind === "ready") {
-          thread = new EngineThread(worker, message.model, message.engine, message.passed, message.notes);
+          thread = new EngineThread(worker, message.model, message.engine, message.passed, message.notes, options.stuckMs ?? STUCK_MS);
           resolve(thread);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);
@@ -57,15 +63,19 @@ export class EngineThread {
     });
   }
 
-  get alive(): boolean {
-    return this.#dead === undefined;
+  /** Why nothing is to be expected of it any more, or nothing comes; undefined while all is well. */
+  get fault(): string | undefined {
+    if (this.#dead) return "a thread of the engine has died";
+    const [oldest] = this.#waiting.values();
+    if (!oldest || performance.now() - oldest.since <= this.stuckMs) return undefined;
+    return `the engine has not answered for ${this.stuckMs / 1000} s`;
   }
 
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { since: performance.now(), resolve, reject });
       this.worker.postMessage({ kind: "batch", id, batch } satisfies ThreadRequest);
     });
   }

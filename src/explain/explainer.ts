@@ -17,6 +17,8 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   threads: number;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
   cache?: string;
+  /** A batch that takes longer, in milliseconds, shows that the engine hangs. Default 60 s. */
+  stuckMs?: number;
 }
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
@@ -56,8 +58,8 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     engine: first.engine,
     passed: first.passed,
     notes: first.notes,
-    get alive() {
-      return threads.every((t) => t.alive);
+    get fault() {
+      return threads.map((t) => t.fault).find((fault) => fault !== undefined);
     },
     explain(batch) {
       if (batch.length === 0) return Promise.resolve([]);

@@ -83,7 +83,7 @@ export interface Explainer {
   readonly notes?: readonly string[];
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
-  /** False once a thread of the engine has died: nothing more will be explained. */
-  readonly alive: boolean;
+  /** Why nothing more will be explained (a thread of the engine has died) or nothing is (it hangs); undefined while all is well. */
+  readonly fault: string | undefined;
   close(): Promise<void>;
 }

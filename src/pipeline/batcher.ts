@@ -21,7 +21,10 @@ import type { VideoSource } from "./source.js";
 
 export interface BatcherOptions {
   maxBatch: number;
-  /** How long a batch waits for more frames; 0 waits never. */
+  /**
+   * How long a batch waits for more frames at most; 0 waits never. It waits no longer than leaves the work done before
+   * the fastest source's next frame: that one's period less the usual time of a batch.
+   */
   maxWaitMs: number;
   /** Batches handed out and not yet done, at most. Default 2: one is explained, the next is ready. */
   inFlight?: number;
@@ -59,6 +62,8 @@ export interface Batcher {
 
 /** A source that was silent for so long is not waited for. */
 const SILENT_MS = 2000;
+/** How long a batch may wait for more frames, whatever the period of the sources. */
+const WINDOW = { leastMs: 2, mostMs: 100 };
 
 interface Entry {
   readonly source: VideoSource;
@@ -83,6 +88,8 @@ class RoundRobinBatcher implements Batcher {
   readonly #inFlightLimit: number;
   readonly #staleMs: number;
   #inFlight = 0;
+  /** Milliseconds from handing a batch out to its end, smoothed. */
+  #workMs = 0;
   #next = 0;
   #closing = false;
   #isOver = false;
@@ -197,10 +204,17 @@ class RoundRobinBatcher implements Batcher {
 
   /** Emits once: at once when the batch is full or no more frames are to be expected in time, else when it is or time is up. */
   #whenWorthwhile(): Observable<unknown> {
-    const until = performance.now() + this.options.maxWaitMs;
+    const window = this.#window();
+    const until = performance.now() + window;
     const worthwhile = () => this.queued >= this.options.maxBatch || !this.#moreBefore(until);
     if (worthwhile()) return of(undefined);
-    return race(timer(this.options.maxWaitMs), this.#wake.pipe(filter(worthwhile))).pipe(take(1));
+    return race(timer(window), this.#wake.pipe(filter(worthwhile))).pipe(take(1));
+  }
+
+  #window(): number {
+    const periods = this.#entries.filter((e) => e.period < SILENT_MS).map((e) => e.period);
+    const spare = Math.min(WINDOW.mostMs, ...periods) - this.#workMs;
+    return Math.min(this.options.maxWaitMs, Math.max(WINDOW.leastMs, spare));
   }
 
   #moreBefore(until: number): boolean {
@@ -238,11 +252,14 @@ class RoundRobinBatcher implements Batcher {
   #handOut(frames: Frame[]): Batch {
     this.#inFlight++;
     this.#wakeSoon();
+    const handedOut = performance.now();
     let isDone = false;
     const done = () => {
       if (isDone) return;
       isDone = true;
       this.#inFlight--;
+      const took = performance.now() - handedOut;
+      this.#workMs = this.#workMs === 0 ? took : 0.8 * this.#workMs + 0.2 * took;
       this.#wakeSoon();
     };
     return { frames, done };

@@ -52,6 +52,10 @@ export async function startStation(
   let control: StationControl | undefined;
   /** The one that is in use: a change of the method brings another. */
   const current = () => station?.settings.explainer ?? explainer;
+  const engineCheck = () => {
+    const { fault } = current();
+    return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
+  };
   const closeAll = async (): Promise<void> => {
     await control?.close();
     await renderer.close();
@@ -89,7 +93,7 @@ export async function startStation(
       readiness: [
         {
           name: "model",
-          check: async () => (current().alive ? { ok: true } : { ok: false, reason: "the engine has died" }),
+          check: async () => engineCheck(),
         },
         ...sinks.map((sink) => ({
           name: sink.name,
@@ -99,8 +103,7 @@ export async function startStation(
               : { ok: false, reason: sink.status().reason ?? `${sink.name} does not answer` },
         })),
       ],
-      liveness: () =>
-        current().alive ? { ok: true } : { ok: false, reason: "a thread of the engine has died; restart the worker" },
+      liveness: engineCheck,
     });
   } catch (error) {
     await Promise.allSettled(sinks.map((sink) => sink.close(0)));

@@ -70,7 +70,7 @@ function frame(seed: number, more: Partial<ExplainInput> = {}): ExplainInput {
 
 describe("an explainer", () => {
   it("says what model it runs, and on which engine", async () => {
-    const { model, engine, alive } = await start();
+    const { model, engine, fault } = await start();
     expect(model).toMatchObject({
       name: "parts",
       labels: ["ok", "hole", "dent", "scratch"],
@@ -79,7 +79,7 @@ describe("an explainer", () => {
       channels: 3,
     });
     expect(engine).toBe("onnxruntime-cpu");
-    expect(alive).toBe(true);
+    expect(fault).toBeUndefined();
   });
 
   it("explains a frame by the model-input rows of its slab alone", async () => {
@@ -137,6 +137,18 @@ describe("an explainer", () => {
     expect(done).toEqual(Array.from({ length: 12 }, (_, k) => k));
   });
 
+  it("is at fault while a batch takes longer than any may, and no longer once it is done", async () => {
+    const explainer = await createExplainer({ ...options(), stuckMs: 0 });
+    expect(explainer.fault).toBeUndefined();
+    const running = explainer.explain([frame(1)]);
+    const asked = performance.now();
+    while (performance.now() - asked < 0.1);
+    expect(explainer.fault).toBe("the engine has not answered for 0 s");
+    await running;
+    expect(explainer.fault).toBeUndefined();
+    await explainer.close();
+  });
+
   it("gives nothing for nothing", async () => {
     expect(await (await start()).explain([])).toEqual([]);
   });
@@ -146,7 +158,7 @@ describe("an explainer", () => {
     const running = explainer.explain([frame(1), frame(2)]);
     await explainer.close();
     expect(await running).toHaveLength(2);
-    expect(explainer.alive).toBe(false);
+    expect(explainer.fault).toBe("a thread of the engine has died");
     await expect(explainer.explain([frame(1)])).rejects.toThrow(VideoExplainerError);
     await explainer.close();
   });

@@ -52,8 +52,8 @@ it("an engine that throws on one frame costs that frame alone, counted, although
   const batches: number[] = [];
   const explainer: Explainer = {
     ...real,
-    get alive() {
-      return real.alive;
+    get fault() {
+      return real.fault;
     },
     explain: async (batch) => {
       batches.push(batch.length);
