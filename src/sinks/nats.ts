@@ -41,7 +41,7 @@ class NatsSink implements Sink {
     private readonly context: SinkContext,
   ) {
     this.kinds = new Set(config.publish);
-    this.#servers = readServers(config);
+    this.#servers = readServers(config, context.baseDir);
     this.#stream = streamSpec(config, context.station);
     this.#buffer = new PublishBuffer(config.bufferBytes, {
       onQueued: () => this.#pump(),
