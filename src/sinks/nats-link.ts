@@ -162,6 +162,9 @@ function connectionFault(error: unknown, server: NatsServer, login: Login): stri
       return `${at} does not answer; check that it is a NATS server and that no firewall is between`;
     case "ECONNRESET":
     case "EPIPE":
+      if (login.tls && !login.tls.handshakeFirst) {
+        return `${at} closed the connection at once; set tls.handshakeFirst if it begins with TLS, else check that it takes more clients`;
+      }
       return `${at} closed the connection at once; check that it is a NATS server and takes more clients`;
     case "SERVER_OPT_NA":
       return `${at} does not encrypt; write nats:// instead of tls:// or enable TLS there`;

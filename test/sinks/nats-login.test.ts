@@ -174,7 +174,7 @@ describe("TLS", () => {
       "is not signed by an authority trusted here; set tls.ca",
     );
     expect(await reasonOf({ servers: [`127.0.0.1:${front.port}`], tls: { ca: authority.ca } })).toContain(
-      "does not answer; check that no firewall is between, and set tls.handshakeFirst if it begins with TLS",
+      "closed the connection at once; set tls.handshakeFirst if it begins with TLS",
     );
     expect(await reasonOf({ servers: [server.url], tls: first })).toContain(
       "does not begin with TLS; leave tls.handshakeFirst out",
