@@ -34,7 +34,7 @@ class NatsSink implements Sink {
   /** Of each source the end of the last write that waits for a smaller overlay; later ones come after it. */
   readonly #shrinking = new Map<string, Promise<void>>();
   readonly #toldSmaller = new Set<string>();
-  #maxPayload = USUAL_MAX_PAYLOAD;
+  #lastMaxPayload = USUAL_MAX_PAYLOAD;
   #discovered: NatsServer[] = [];
   #link: Link | undefined;
   #pump: () => void = () => undefined;
@@ -75,6 +75,11 @@ class NatsSink implements Sink {
 
   async #offer(messages: readonly OutMessage[]): Promise<void> {
     for (const message of messages) await this.#buffer.offer(message);
+  }
+
+  /** Of the present connection, whose server may change it, or the last. */
+  get #maxPayload(): number {
+    return this.#link?.nc.info?.max_payload ?? this.#lastMaxPayload;
   }
 
   #isTooLarge(message: OutMessage): boolean {
@@ -157,7 +162,6 @@ class NatsSink implements Sink {
         const link = await openLink(this.#servers, this.#discovered, name, stop);
         this.#link = link;
         if (link.discovered.length > 0) this.#discovered = link.discovered;
-        this.#maxPayload = link.nc.info?.max_payload ?? this.#maxPayload;
         if (stop.aborted) await link.nc.close();
         else if (this.config.jetstream) await this.#serveStream(link);
         else this.#away(await this.#serveCore(link));
@@ -165,6 +169,7 @@ class NatsSink implements Sink {
       } catch (error) {
         this.#away(error as Error);
       } finally {
+        this.#lastMaxPayload = this.#maxPayload;
         this.#link = undefined;
         this.#pump = () => undefined;
       }

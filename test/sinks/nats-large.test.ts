@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect } from "nats";
 import sharp from "sharp";
 import { afterEach, expect, it } from "vitest";
@@ -5,6 +8,7 @@ import { natsSinkSchema } from "../../src/config/schema.js";
 import { createNatsSink } from "../../src/sinks/nats.js";
 import { shrinkJpeg } from "../../src/sinks/shrink.js";
 import { storedMessages } from "../support/nats-client.js";
+import { makeOperator } from "../support/nats-credentials.js";
 import { freePort, type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
 import { message, outcome, recordingContext, STATION, until } from "../support/sinks.js";
 
@@ -93,6 +97,22 @@ it.each([true, false])(
     ]);
   },
 );
+
+it("a limit of the user's own counts as the server's", async () => {
+  const operator = makeOperator();
+  const server = await start({ config: operator.config() });
+  const folder = await mkdtemp(join(tmpdir(), "nats-large-"));
+  cleanUps.push(() => rm(folder, { recursive: true, force: true }));
+  const credentials = join(folder, "small.creds");
+  await writeFile(credentials, operator.user(undefined, 20_000).creds);
+  const { sink, recorded } = sinkFor({ servers: [server.url], credentials });
+  await sink.connect();
+  const body = await picture(640, 360);
+  await sink.write(outcome(message("overlay", "cam-1", 0, { body }), message("heatmap", "cam-1", 0, { body })));
+  await sink.write(outcome(message("summary", "cam-1", 1)));
+  await sink.close(10_000);
+  expect([recorded.published, recorded.dropped]).toEqual([["overlay", "summary"], ["heatmap too-large"]]);
+});
 
 it.each(["wait", "drop"] as const)(
   "what was buffered before the limit was known is made smaller too (whenFull: %s)",

@@ -76,6 +76,21 @@ const clientTls = (of: Authority, name = "worker") => ({
   key: join(of.folder, `${name}.key`),
 });
 
+describe("a password or token", () => {
+  it("publishes, and a wrong one or none at all is one sentence", async () => {
+    const password = await start({ config: `authorization { user: "me", password: "s3cret!" }` });
+    const token = await start({ config: `authorization { token: "t0ken-s3cret" }` });
+    await publishes({ servers: [password.url], user: "me", password: "s3cret!" });
+    await publishes({ servers: [token.url], token: "t0ken-s3cret" });
+    const refused = "refuses the credentials; correct user and password, or token";
+    expect(await reasonOf({ servers: [password.url], user: "me", password: "other" })).toContain(refused);
+    expect(await reasonOf({ servers: [token.url], token: "other" })).toContain(refused);
+    expect(await reasonOf({ servers: [token.url] })).toContain(
+      "wants a login; set user and password, token, credentials or nkey",
+    );
+  });
+});
+
 describe("an nkey", () => {
   it("logs in from the configuration and from a file, and the seed is shown nowhere", async () => {
     const { seed, publicKey } = makeNkey();

@@ -43,9 +43,10 @@ export function makeOperator() {
       `resolver_preload: { ${account.getPublicKey()}: ${jwt(operator, account.getPublicKey(), "account", claims)} }`,
     ].join("\n");
   };
-  const user = (expires?: Date) => {
+  /** `payload`: what a message may have at most, in bytes. */
+  const user = (expires?: Date, payload = -1) => {
     const pair = nkeys.createUser();
-    const token = jwt(account, pair.getPublicKey(), "worker", { type: "user", ...unlimited }, expires);
+    const token = jwt(account, pair.getPublicKey(), "worker", { type: "user", ...unlimited, payload }, expires);
     const creds = [
       "-----BEGIN NATS USER JWT-----",
       token,
