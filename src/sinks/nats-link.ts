@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { connect, type NatsConnection, NatsError } from "nats";
 import { VideoExplainerError } from "../errors.js";
 import { type Login, readLogin, tlsOptions } from "./nats-login.js";
@@ -134,9 +135,13 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
   return link;
 }
 
+/** A cluster tells the addresses of its members, while their certificates bear the name that was dialled. */
 function membersOf(nc: NatsConnection, server: NatsServer): NatsServer[] {
   const urls = nc.info?.connect_urls ?? [];
-  return urls.length === 0 ? [] : readServers({ servers: urls }).servers.filter((s) => s.address !== server.address);
+  if (urls.length === 0) return [];
+  const others = readServers({ servers: urls }).servers.filter(({ address }) => address !== server.address);
+  const tlsName = server.tlsName ?? server.host;
+  return isIP(tlsName) ? others : others.map((other) => (isIP(other.host) ? { ...other, tlsName } : other));
 }
 
 /** One sentence without credentials: which server, what is wrong, what to do. */

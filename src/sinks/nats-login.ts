@@ -61,7 +61,7 @@ export async function loginFaults(servers: NatsServers): Promise<{ key: string; 
 /** Options of a TLS socket to one server; the certificate is checked against the name, or the address, dialled. */
 export function tlsOptions(tls: TlsMaterial, server: NatsServer) {
   const { serverName, handshakeFirst, ...material } = tls;
-  const servername = serverName ?? (isIP(server.host) ? "" : server.host);
+  const servername = serverName ?? server.tlsName ?? (isIP(server.host) ? "" : server.host);
   return { ...material, host: server.host, servername };
 }
 

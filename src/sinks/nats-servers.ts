@@ -11,6 +11,8 @@ export interface NatsServer {
   port: number;
   /** `host:port`, for the client and for people. */
   address: string;
+  /** Name on its certificate, where that is not the host. */
+  tlsName?: string;
 }
 
 /** A file that a login needs, read anew for each connection. */

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nkeys } from "nats";
+import { connect, nkeys } from "nats";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { natsSinkSchema } from "../../src/config/schema.js";
 import { createNatsSink } from "../../src/sinks/nats.js";
@@ -177,6 +177,30 @@ describe("TLS", () => {
     expect(await reasonOf({ servers: [url], tls: { ca: authority.ca } })).toMatch(
       /^the certificate of NATS server 127\.0\.0\.1:\d+ is for another host name; correct servers, or set tls\.serverName/,
     );
+  });
+
+  it("reaches the other members of a cluster under the name that was dialled", async () => {
+    await authority.sign("member", "DNS:localhost");
+    const routes = [await freePort(), await freePort()];
+    const member = (i: number) =>
+      start({
+        config: `${serverTls("member")}\ncluster { name: c, listen: "127.0.0.1:${routes[i]}", routes: ["nats://127.0.0.1:${routes[1 - i]}"] }`,
+      });
+    const [one, two] = [await member(0), await member(1)];
+    const tls = { ca: authority.ca };
+    await until("the cluster", async () => {
+      const nc = await connect({ servers: `localhost:${one.port}`, tls: { caFile: authority.ca } });
+      const members = nc.info?.connect_urls?.length ?? 0;
+      await nc.close();
+      return members === 2;
+    });
+    const { sink, recorded } = await sinkFor({ servers: [`tls://localhost:${one.port}`], tls });
+    await until("the connection", () => sink.status().connected);
+    await one.kill();
+    await until("the loss", () => !sink.status().connected);
+    await sink.write(outcome(message("summary", "cam-1", 0)));
+    await until("the message", () => recorded.published.length === 1);
+    expect(recorded.log.at(-1)).toContain(`connected to 127.0.0.1:${two.port}`);
   });
 
   it("that begins before the greeting works where the server does so, and is said where it does not", async () => {
