@@ -49,5 +49,24 @@ const sources: ConfigCheck = async (config, baseDir) => {
   return faults;
 };
 
+const natsLogins: ConfigCheck = async (config, baseDir) => {
+  if (!config.sinks.some((sink) => sink.kind === "nats")) return [];
+  const [{ readServers }, { loginFaults }] = await Promise.all([
+    import("../sinks/nats-servers.js"),
+    import("../sinks/nats-login.js"),
+  ]);
+  const faults = config.sinks.map(async (sink, i): Promise<ConfigFault[]> => {
+    if (sink.kind !== "nats") return [];
+    const found: ConfigFault[] = [];
+    const unreadable = await faultOf(`sinks[${i}].servers`, async () => {
+      for (const { key, message } of await loginFaults(readServers(sink, baseDir))) {
+        found.push({ path: `sinks[${i}].${key}`, message: `sinks[${i}].${message}` });
+      }
+    });
+    return [...unreadable, ...found];
+  });
+  return (await Promise.all(faults)).flat();
+};
+
 /** One line adds a check. */
-export const configChecks: readonly ConfigCheck[] = [model, sources];
+export const configChecks: readonly ConfigCheck[] = [model, sources, natsLogins];

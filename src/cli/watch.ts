@@ -2,7 +2,8 @@ import { Command } from "commander";
 import type { Msg } from "nats";
 import { NAME } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { readServers } from "../sinks/nats-servers.js";
+import { readLogin } from "../sinks/nats-login.js";
+import { type NatsServers, readServers } from "../sinks/nats-servers.js";
 import type { SinkContext } from "../sinks/registry.js";
 import type { OutMessage } from "../sinks/sink.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../sinks/summary.js";
@@ -16,6 +17,11 @@ const LIMITS = { lineBytes: 1024 * 1024, jsonBytes: 256 * 1024 * 1024 };
 
 interface WatchOptions {
   server: string[];
+  creds?: string;
+  nkeyFile?: string;
+  tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   prefix: string;
   station: string;
   source: string;
@@ -71,8 +77,22 @@ async function openView(host: string, port: number, station: string) {
   };
 }
 
+/** Servers and login; what cannot be right is refused before anything is opened. */
+async function accessOf(options: WatchOptions): Promise<NatsServers> {
+  const { creds: credentials, nkeyFile, tlsCa: ca, tlsCert: cert, tlsKey: key } = options;
+  const contradiction = (text: string) => new InputError("watch-login", text);
+  if (credentials && nkeyFile)
+    throw contradiction("--creds and --nkey-file exclude each other; keep one way to log in");
+  if (cert && !key) throw contradiction("--tls-cert needs --tls-key beside it");
+  if (key && !cert) throw contradiction("--tls-key needs --tls-cert beside it");
+  const tls = ca || cert ? { ca, cert, key, handshakeFirst: false } : undefined;
+  const servers = readServers({ servers: options.server, credentials, nkeyFile, tls });
+  await readLogin(servers);
+  return servers;
+}
+
 async function watch(options: WatchOptions): Promise<void> {
-  const servers = readServers({ servers: options.server });
+  const servers = await accessOf(options);
   const prefix = readName("prefix", options.prefix, false);
   const station = readName("station", options.station, true);
   const source = readName("source", options.source, true);
@@ -168,6 +188,11 @@ export const watchCommand = (): Command =>
   new Command("watch")
     .description("follow the topics of workers: summaries in the terminal, or the live page")
     .option("--server <url...>", "NATS servers, with credentials where needed", ["nats://127.0.0.1:4222"])
+    .option("--creds <file>", "credentials of a NATS user (.creds)")
+    .option("--nkey-file <file>", "seed of a NATS user's nkey")
+    .option("--tls-ca <file>", "authorities to trust, as PEM; encrypts")
+    .option("--tls-cert <file>", "own certificate, where the servers ask for one; encrypts")
+    .option("--tls-key <file>", "its key")
     .option("--prefix <name>", "first part of the topics", "explain")
     .option("--station <name>", "one station, or * for all", "*")
     .option("--source <name>", "one source, or * for all", "*")

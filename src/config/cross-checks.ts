@@ -151,6 +151,8 @@ const twins: Check = (config) => [
   ),
 ];
 
+const LOGINS = ["user", "token", "credentials", "nkey", "nkeyFile"] as const;
+
 function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradiction[] {
   const faults: Contradiction[] = [];
   const say = (path: Path, name: string, text: string) =>
@@ -168,9 +170,14 @@ function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradi
   }
   if (sink.password !== undefined && sink.user === undefined) say(["password"], "password", "needs user beside it");
   if (sink.user !== undefined && sink.password === undefined) say(["user"], "user", "needs password beside it");
-  if (sink.token !== undefined && (sink.user ?? sink.password) !== undefined) {
-    say(["token"], "token", "and user with password exclude each other; keep one way to log in");
+  const ways = LOGINS.filter((key) => sink[key] !== undefined || (key === "user" && sink.password !== undefined));
+  for (const way of ways.slice(1)) {
+    const first = ways[0] === "user" ? "user with password" : ways[0];
+    say([way], way, `and ${first} exclude each other; keep one way to log in`);
   }
+  const { cert, key } = sink.tls ?? {};
+  if (cert !== undefined && key === undefined) say(["tls", "cert"], "tls.cert", "needs tls.key beside it");
+  if (key !== undefined && cert === undefined) say(["tls", "key"], "tls.key", "needs tls.cert beside it");
   for (const [j, server] of sink.servers.entries()) {
     const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1]?.toLowerCase();
     if (kind === undefined || ["nats", "tls"].includes(kind)) continue;

@@ -84,6 +84,34 @@ export const natsSinkSchema = z.strictObject({
   user: z.string().optional(),
   password: z.string().optional(),
   token: z.string().optional(),
+  credentials: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Path of a .creds file (user JWT and seed), relative to the configuration file; read at each connection"),
+  nkey: z.string().optional().describe("Seed of a user's nkey, SU…"),
+  nkeyFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Path of a file with that seed, relative to the configuration file; read at each connection"),
+  tls: z
+    .strictObject({
+      ca: z.string().min(1).optional().describe("PEM file of the authorities to trust; default: those of Node.js"),
+      cert: z.string().min(1).optional().describe("PEM file of the worker's own certificate, where the server asks"),
+      key: z.string().min(1).optional().describe("PEM file of its key, without a passphrase"),
+      handshakeFirst: z
+        .boolean()
+        .default(false)
+        .describe("For servers with handshake_first, which encrypt before they greet"),
+      serverName: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Name that the server's certificate must bear; default: the host of its address"),
+    })
+    .optional()
+    .describe("Encrypt, as tls:// addresses do; paths are relative to the configuration file, read at each connection"),
   bufferBytes: positive
     .default(256 * 1024 * 1024)
     .describe(

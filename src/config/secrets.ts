@@ -3,7 +3,8 @@ import { maskCredentials } from "../pipeline/mask.js";
 /** What stands where a secret was. */
 export const MASK = "***";
 
-const SECRET_KEY = /^(?:password|passwd|pass|pwd|token|secret|api[-_]?key|authorization|cookies?|credentials?)$/i;
+const SECRET_KEY =
+  /^(?:password|passwd|pass|pwd|token|secret|api[-_]?key|nkey|seed|authorization|cookies?|credentials?)$/i;
 
 /** True for keys whose value is never shown, e.g. `password`. */
 export const isSecretKey = (key: string): boolean => SECRET_KEY.test(key);

@@ -53,7 +53,14 @@ export class EngineThread {
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "compiled") compiled();
         else if (message.kind === "ready") {
-          thread = new EngineThread(worker, message.model, message.engine, message.passed, message.notes, options.stuckMs ?? STUCK_MS);
+          thread = new EngineThread(
+            worker,
+            message.model,
+            message.engine,
+            message.passed,
+            message.notes,
+            options.stuckMs ?? STUCK_MS,
+          );
           resolve(thread);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);

@@ -8,14 +8,17 @@ const USER = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi;
 const PARAMETER = new RegExp(`\\b((?:[a-z0-9]+[_-])*(?:${NAMES}))=[^\\s&;"'<>#]+`, "gi");
 const HEADER =
   /\b((?:proxy-)?authorization|x-api-key|cookie)(\s*:\s*)((?:basic|bearer|digest|token)\s+)?([^\r\n"']+)/gi;
+/** Of NATS: `SU` and 56 more characters for a user, other second letters for accounts and the rest. */
+const NKEY_SEED = /\bS[ACNOUX][A-Z2-7]{56}\b/g;
 
-/** Replaces what may be a credential in any text: `user:password@` in addresses, secret parameters, authorization headers. */
+/** Replaces what may be a credential in any text: `user:password@` in addresses, secret parameters, authorization headers, seeds of nkeys. */
 export function maskCredentials(text: string): string {
   return text
     .replace(USER_AND_PASSWORD, `$1${MASK}@`)
     .replace(USER, `$1${MASK}@`)
     .replace(PARAMETER, `$1=${MASK}`)
-    .replace(HEADER, (_all, name: string, colon: string, scheme = "") => `${name}${colon}${scheme}${MASK}`);
+    .replace(HEADER, (_all, name: string, colon: string, scheme = "") => `${name}${colon}${scheme}${MASK}`)
+    .replace(NKEY_SEED, MASK);
 }
 
 /**

@@ -5,8 +5,8 @@ const OVERHEAD_BYTES = 512;
 
 /** A message on its way: `queued` waits for its turn, `flying` is handed to the client but not confirmed. */
 export interface Parcel {
-  readonly message: OutMessage;
-  readonly bytes: number;
+  message: OutMessage;
+  bytes: number;
   state: "queued" | "flying" | "done";
   /** Times it was handed to a connection; above 0 and queued, the server may have it already. */
   tries: number;
@@ -114,6 +114,22 @@ export class PublishBuffer {
   /** Queued messages that an earlier connection was handed and did not confirm, oldest first. */
   uncertain(): Parcel[] {
     return [...this.#queue].filter((parcel) => parcel.tries > 0);
+  }
+
+  /** Messages that wait for their turn, oldest first. */
+  queued(): Parcel[] {
+    return [...this.#queue];
+  }
+
+  /** Puts a smaller body into a message that waits for its turn; one that was dropped meanwhile stays so. */
+  shrink(parcel: Parcel, body: Uint8Array): void {
+    if (parcel.state !== "queued") return;
+    const less = parcel.message.body.byteLength - body.byteLength;
+    parcel.message = { ...parcel.message, body };
+    parcel.bytes -= less;
+    this.#bytes -= less;
+    if (this.#droppable.has(parcel)) this.#droppableBytes -= less;
+    this.#admitWaiting();
   }
 
   /** Resolves when nothing is held any more. */

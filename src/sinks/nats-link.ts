@@ -1,6 +1,8 @@
+import { isIP } from "node:net";
 import { connect, type NatsConnection, NatsError } from "nats";
 import { VideoExplainerError } from "../errors.js";
-import { greets, type NatsServer, type NatsServers, readServers } from "./nats-servers.js";
+import { type Login, readLogin, tlsOptions } from "./nats-login.js";
+import { greets, type NatsServer, type NatsServers, readServers, tlsRefusal } from "./nats-servers.js";
 
 /** One connection, from greeting to loss. The client never reconnects it: what it buffers must not outlive it. */
 export interface Link {
@@ -16,7 +18,7 @@ export interface Link {
 
 /** A longer timer of Node's fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const TIMES = { connectMs: 5_000, pingMs: 10_000, pongMs: 10_000 };
+const TIMES = { connectMs: 5_000, alertMs: 1_000, pingMs: 10_000, pongMs: 10_000 };
 
 /** Tries the servers in turn; throws one sentence when none takes the connection. */
 export async function openLink(
@@ -25,20 +27,30 @@ export async function openLink(
   clientName: string,
   stop: AbortSignal,
 ): Promise<Link> {
+  const login = await readLogin(config);
   const candidates = [...shuffled(config.servers), ...shuffled(discovered)];
   let first: Error | undefined;
   for (const server of candidates) {
     try {
-      await greets(server, TIMES.connectMs, stop);
-      return watch(await dial(config, server, clientName, stop), server);
+      await greets(server, login.tls, TIMES.connectMs, stop);
+      return watch(await dial(config, login, server, clientName, stop), login, server);
     } catch (error) {
       if (stop.aborted) throw error;
-      first ??= linkError(connectionFault(error, server), error);
+      const cause = (await refusal(error, server, login)) ?? error;
+      first ??= linkError(connectionFault(cause, server, login), cause);
     }
   }
   if (candidates.length <= 1) throw first;
   throw linkError(`none of ${candidates.length} NATS servers can be used: ${first?.message}`, first);
 }
+
+/** What a connection that was cut while it was set up failed of, where TLS may tell. */
+async function refusal(error: unknown, server: NatsServer, { tls }: Login): Promise<Error | undefined> {
+  if (!tls || tls.handshakeFirst || !CUT.has(String((error as { code?: unknown })?.code))) return undefined;
+  return tlsRefusal(server, tls, TIMES.alertMs);
+}
+
+const CUT = new Set(["ECONNRESET", "EPIPE", "CONNECTION_CLOSED"]);
 
 /** Settles as `work` does, or rejects when the signal aborts or the time passes first. */
 export function within<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal): Promise<T> {
@@ -66,7 +78,13 @@ export function within<T>(work: Promise<T>, timeoutMs: number, signal: AbortSign
 export const roundTrip = (link: Link, timeoutMs: number): Promise<void> =>
   within(link.nc.flush(), timeoutMs, link.signal);
 
-async function dial(config: NatsServers, server: NatsServer, name: string, stop: AbortSignal): Promise<NatsConnection> {
+async function dial(
+  config: NatsServers,
+  login: Login,
+  server: NatsServer,
+  name: string,
+  stop: AbortSignal,
+): Promise<NatsConnection> {
   const dialled = connect({
     servers: server.address,
     name,
@@ -75,7 +93,8 @@ async function dial(config: NatsServers, server: NatsServer, name: string, stop:
     pingInterval: TIMES.pingMs,
     maxPingOut: 2,
     noAsyncTraces: true,
-    ...(config.tls && { tls: {} }),
+    ...(login.tls && { tls: { ...tlsOptions(login.tls, server), handshakeFirst: login.tls.handshakeFirst } }),
+    ...(login.authenticator && { authenticator: login.authenticator }),
     ...(config.user !== undefined && { user: config.user, pass: config.password ?? "" }),
     ...(config.token !== undefined && { token: config.token }),
   });
@@ -88,7 +107,7 @@ async function dial(config: NatsServers, server: NatsServer, name: string, stop:
   });
 }
 
-function watch(nc: NatsConnection, server: NatsServer): Link {
+function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
   const ended = new AbortController();
   const denied = new Set<string>();
   const takeDenied = (): Set<string> => {
@@ -104,7 +123,7 @@ function watch(nc: NatsConnection, server: NatsServer): Link {
   }, TIMES.pingMs);
   nc.closed().then((error) => {
     clearInterval(heartbeat);
-    const why = error && isAuthFault(error) ? `: ${connectionFault(error, server)}` : "";
+    const why = error && isAuthFault(error) ? `: ${connectionFault(error, server, login)}` : "";
     ended.abort(linkError(`the connection to NATS server ${server.address} was lost${why}`, error));
   });
   void (async () => {
@@ -116,16 +135,20 @@ function watch(nc: NatsConnection, server: NatsServer): Link {
   return link;
 }
 
+/** A cluster tells the addresses of its members, while their certificates bear the name that was dialled. */
 function membersOf(nc: NatsConnection, server: NatsServer): NatsServer[] {
   const urls = nc.info?.connect_urls ?? [];
-  return urls.length === 0 ? [] : readServers({ servers: urls }).servers.filter((s) => s.address !== server.address);
+  if (urls.length === 0) return [];
+  const others = readServers({ servers: urls }).servers.filter(({ address }) => address !== server.address);
+  const tlsName = server.tlsName ?? server.host;
+  return isIP(tlsName) ? others : others.map((other) => (isIP(other.host) ? { ...other, tlsName } : other));
 }
 
 /** One sentence without credentials: which server, what is wrong, what to do. */
-function connectionFault(error: unknown, server: NatsServer): string {
+function connectionFault(error: unknown, server: NatsServer, login: Login): string {
   const at = `NATS server ${server.address}`;
   const code = String((error as { code?: unknown })?.code ?? "");
-  if (isAuthFault(error)) return `${at} refuses the credentials; correct user and password, or token`;
+  if (isAuthFault(error)) return `${at} ${loginFault(error, login)}`;
   switch (code) {
     case "ECONNREFUSED":
     case "CONNECTION_REFUSED":
@@ -138,18 +161,81 @@ function connectionFault(error: unknown, server: NatsServer): string {
       return `${at} cannot be reached from here; check the network or correct servers`;
     case "ETIMEDOUT":
     case "TIMEOUT":
+      if (login.tls && !login.tls.handshakeFirst) {
+        return `${at} does not answer; check that no firewall is between, and set tls.handshakeFirst if it begins with TLS`;
+      }
       return `${at} does not answer; check that it is a NATS server and that no firewall is between`;
     case "ECONNRESET":
     case "EPIPE":
+      if (login.tls && !login.tls.handshakeFirst) {
+        return `${at} closed the connection at once; set tls.handshakeFirst if it begins with TLS, else check that it takes more clients`;
+      }
       return `${at} closed the connection at once; check that it is a NATS server and takes more clients`;
     case "SERVER_OPT_NA":
       return `${at} does not encrypt; write nats:// instead of tls:// or enable TLS there`;
   }
+  const tls = tlsFault(code, at, login);
+  if (tls) return tls;
   const words = error instanceof Error && error.message !== "" ? error.message : code || "unknown";
   return `${at} cannot be used (${words}); check that it is a NATS server and its certificate is trusted here`;
 }
 
-const AUTH_FAULTS = new Set(["AUTHORIZATION_VIOLATION", "BAD_AUTHENTICATION", "AUTHENTICATION_EXPIRED"]);
+/** What a server means that refuses a login, by the way that was tried. */
+function loginFault(error: unknown, { by, expires }: Login): string {
+  const expired =
+    (error as NatsError).code === "AUTHENTICATION_EXPIRED" || (expires && expires.getTime() <= Date.now());
+  switch (by.kind) {
+    case "nkey":
+      return `refuses the nkey with public key ${by.publicKey}; add it to the users there, or correct the seed`;
+    case "credentials":
+      if (expired) {
+        const since = expires ? ` at ${expires.toISOString()}` : "";
+        return `refuses credentials ${by.file.path}, which expired${since}; have new ones generated`;
+      }
+      return `refuses credentials ${by.file.path}: their user or account is not known there or was revoked; have new ones generated`;
+    case "none":
+      return "wants a login; set user and password, token, credentials or nkey";
+    case "password":
+      return "refuses the credentials; correct user and password, or token";
+  }
+}
+
+/** A fault of certificates, either side's; undefined when it is none. */
+function tlsFault(code: string, at: string, login: Login): string | undefined {
+  switch (code) {
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "CERT_SIGNATURE_FAILURE":
+    case "CERT_UNTRUSTED":
+      return `the certificate of ${at} is not signed by an authority trusted here; set tls.ca to its authority's certificate`;
+    case "CERT_HAS_EXPIRED":
+      return `the certificate of ${at}, or of its authority, has expired; renew it there`;
+    case "CERT_NOT_YET_VALID":
+      return `the certificate of ${at} is not valid yet; check the clocks of both machines`;
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `the certificate of ${at} is for another host name; correct servers, or set tls.serverName to a name that it bears`;
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+    case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
+      return `${at} does not begin with TLS; leave tls.handshakeFirst out, or set handshake_first there`;
+  }
+  if (!ALERTS.test(code)) return undefined;
+  if (login.tls?.cert === undefined) return `${at} asks for a certificate of its clients; set tls.cert and tls.key`;
+  return `${at} refuses the certificate of tls.cert; give one that is not expired and signed by an authority trusted there`;
+}
+
+/** What the far end sends when it does not like the certificate, or that there is none. */
+const ALERTS =
+  /_ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|HANDSHAKE_FAILURE)/;
+
+const AUTH_FAULTS = new Set([
+  "AUTHORIZATION_VIOLATION",
+  "BAD_AUTHENTICATION",
+  "AUTHENTICATION_EXPIRED",
+  "ACCOUNT_EXPIRED",
+]);
 const isAuthFault = (error: unknown): boolean => error instanceof NatsError && AUTH_FAULTS.has(error.code);
 
 const linkError = (message: string, cause?: unknown): Error =>

@@ -143,15 +143,26 @@ interface Wire {
   headers: MsgHdrs;
 }
 
+/** JetStream adds the header Nats-Expected-Stream. */
+const JETSTREAM_BYTES = 128;
+
+function wireHeaders(message: OutMessage): MsgHdrs & { encode(): Uint8Array } {
+  const wire = headers() as MsgHdrs & { encode(): Uint8Array };
+  for (const [name, value] of Object.entries(headersFor(message))) wire.set(name, value);
+  return wire;
+}
+
+/** How many bytes the body of a message may have. */
+export const roomFor = (message: OutMessage, maxPayload: number): number =>
+  maxPayload - wireHeaders(message).encode().byteLength - JETSTREAM_BYTES;
+
 /** Subject and headers; undefined when the message cannot be sent at all, which drops and reports it. */
 function wireOf(work: Publishing, parcel: Parcel): Wire | undefined {
   const { message } = parcel;
   try {
     const subject = subjectFor(work.prefix, message.station, message.source, message.kind);
-    const wire = { subject, headers: headers() as MsgHdrs & { encode(): Uint8Array } };
-    for (const [name, value] of Object.entries(headersFor(message))) wire.headers.set(name, value);
-    // JetStream adds the header Nats-Expected-Stream.
-    const bytes = message.body.byteLength + wire.headers.encode().byteLength + 128;
+    const wire = { subject, headers: wireHeaders(message) };
+    const bytes = message.body.byteLength + wire.headers.encode().byteLength + JETSTREAM_BYTES;
     const limit = work.link.nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
     if (bytes <= limit) return wire;
     refuse(work, parcel, tooLarge(parcel, `max_payload ${limit} of the NATS server`));
@@ -185,7 +196,8 @@ function publishFault(error: unknown, subject: string, stream: string): Error {
   const what = `stream ${stream} does not acknowledge ${subject}`;
   if (error.code === "TIMEOUT") return new VideoExplainerError("nats-ack", `${what}; it is published again`);
   // A stream that is full answers 503 as well, but says so.
-  if (error.code === "503" && !error.api_error) return new VideoExplainerError("nats-ack", `${what}: JetStream is away; it is tried again`);
+  if (error.code === "503" && !error.api_error)
+    return new VideoExplainerError("nats-ack", `${what}: JetStream is away; it is tried again`);
   const words = error.api_error?.description ?? error.message;
   return new VideoExplainerError("nats-ack", `${what}: ${words}; it is tried again`);
 }

@@ -1,6 +1,9 @@
-import { createConnection } from "node:net";
+import { createConnection, type Socket } from "node:net";
+import { resolve as resolvePath } from "node:path";
+import { connect as connectTls } from "node:tls";
 import type { NatsSinkConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
+import { hasLogin, type TlsMaterial, tlsOptions } from "./nats-login.js";
 
 export interface NatsServer {
   /** As given to a socket: no brackets, no credentials. */
@@ -8,26 +11,48 @@ export interface NatsServer {
   port: number;
   /** `host:port`, for the client and for people. */
   address: string;
+  /** Name on its certificate, where that is not the host. */
+  tlsName?: string;
+}
+
+/** A file that a login needs, read anew for each connection. */
+export interface LoginFile {
+  /** Where the configuration names it, e.g. `tls.cert`. */
+  key: string;
+  /** As written there. */
+  path: string;
+  resolved: string;
 }
 
 export interface NatsServers {
   servers: NatsServer[];
-  /** True when an address says `tls://`: a server that does not encrypt is then refused. */
+  /** True with `tls`, or when an address says `tls://`: a server that does not encrypt is then refused. */
   tls: boolean;
+  secure?: NatsSinkConfig["tls"];
+  files: { [Key in "credentials" | "nkeyFile" | "ca" | "cert" | "key"]?: LoginFile };
   user?: string;
   password?: string;
   token?: string;
+  nkey?: string;
 }
+
+/** The part of a sink's configuration that says where and as whom to connect. */
+export type NatsAccess = Pick<
+  NatsSinkConfig,
+  "servers" | "user" | "password" | "token" | "credentials" | "nkey" | "nkeyFile" | "tls"
+>;
 
 const DEFAULT_PORT = 4222;
 const SCHEMES = new Set(["nats:", "tls:", "nats+tls:"]);
 
 /**
  * Addresses and credentials of a configuration. Credentials inside an address (`nats://user:password@host`,
- * `nats://token@host`) count where the configuration gives none. An unreadable address is an InputError.
+ * `nats://token@host`) count where the configuration gives none. Paths start from `baseDir`. An unreadable address is
+ * an InputError.
  */
-export function readServers(config: Pick<NatsSinkConfig, "servers" | "user" | "password" | "token">): NatsServers {
-  const found: NatsServers = { servers: [], tls: false };
+export function readServers(config: NatsAccess, baseDir = "."): NatsServers {
+  const found: NatsServers = { servers: [], tls: config.tls !== undefined, files: filesOf(config, baseDir) };
+  if (config.tls) found.secure = config.tls;
   for (const text of config.servers) {
     const url = parse(text);
     const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -35,13 +60,24 @@ export function readServers(config: Pick<NatsSinkConfig, "servers" | "user" | "p
     found.servers.push({ host, port, address: `${url.hostname}:${port}` });
     found.tls ||= url.protocol !== "nats:";
     const [user, password] = [decode(url.username), decode(url.password)];
-    if (!user || found.user !== undefined || found.token !== undefined) continue;
+    if (hasLogin(config) || !user || found.user !== undefined || found.token !== undefined) continue;
     if (url.password === "") found.token = user;
     else Object.assign(found, { user, password });
   }
-  if (config.token !== undefined) return { servers: found.servers, tls: found.tls, token: config.token };
-  if (config.user === undefined) return found;
-  return { servers: found.servers, tls: found.tls, user: config.user, password: config.password };
+  if (config.token !== undefined) return { ...found, token: config.token };
+  if (config.nkey !== undefined) return { ...found, nkey: config.nkey };
+  return config.user === undefined ? found : { ...found, user: config.user, password: config.password };
+}
+
+function filesOf({ credentials, nkeyFile, tls }: NatsAccess, baseDir: string): NatsServers["files"] {
+  const files: NatsServers["files"] = {};
+  const add = (name: keyof typeof files, key: string, path: string | undefined): void => {
+    if (path !== undefined) files[name] = { key, path, resolved: resolvePath(baseDir, path) };
+  };
+  add("credentials", "credentials", credentials);
+  add("nkeyFile", "nkeyFile", nkeyFile);
+  for (const name of ["ca", "cert", "key"] as const) add(name, `tls.${name}`, tls?.[name]);
+  return files;
 }
 
 function parse(text: string): URL {
@@ -63,11 +99,18 @@ function decode(text: string): string {
 
 /**
  * Resolves when the server greets (any first byte) within the time; rejects with the socket's error. The client leaks
- * a descriptor for every server that accepts and stays silent, so no such server is handed to it.
+ * a descriptor for every server that accepts and stays silent, so no such server is handed to it. A server that begins
+ * with TLS greets after the handshake.
  */
-export function greets(server: NatsServer, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export function greets(
+  server: NatsServer,
+  tls: TlsMaterial | undefined,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: server.host, port: server.port });
+    if (signal.aborted) return reject(new Error("closing"));
+    const socket = open(server, tls);
     const finish = (error?: Error): void => {
       socket.removeAllListeners();
       // A late error of a socket nobody listens to would end the process.
@@ -78,7 +121,6 @@ export function greets(server: NatsServer, timeoutMs: number, signal: AbortSigna
       else resolve();
     };
     const abort = (): void => finish(new Error("closing"));
-    if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     socket.setTimeout(timeoutMs, () => finish(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" })));
     socket.once("data", () => finish());
@@ -86,3 +128,33 @@ export function greets(server: NatsServer, timeoutMs: number, signal: AbortSigna
     socket.once("close", () => finish(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
   });
 }
+
+/**
+ * The alert with which the server ends a TLS handshake after its greeting; undefined when it does not within the time.
+ * The client loses it when it writes to the closing connection.
+ */
+export function tlsRefusal(server: NatsServer, tls: TlsMaterial, timeoutMs: number): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const plain = createConnection({ host: server.host, port: server.port });
+    const sockets = [plain];
+    const finish = (error?: Error): void => {
+      clearTimeout(timer);
+      // First: a socket that is destroyed may call this again at once.
+      resolve(error);
+      for (const socket of sockets) socket.destroy();
+    };
+    const timer = setTimeout(finish, timeoutMs);
+    plain.on("error", () => finish());
+    plain.once("data", () => {
+      const secure = connectTls({ ...tlsOptions(tls, server), socket: plain });
+      sockets.push(secure);
+      secure.on("error", finish);
+      secure.once("close", () => finish());
+    });
+  });
+}
+
+const open = (server: NatsServer, tls: TlsMaterial | undefined): Socket =>
+  tls?.handshakeFirst
+    ? connectTls({ ...tlsOptions(tls, server), port: server.port })
+    : createConnection({ host: server.host, port: server.port });

@@ -5,17 +5,22 @@ import { subjectFor } from "./headers.js";
 import { countByKind } from "./lost.js";
 import { type Parcel, PublishBuffer } from "./nats-buffer.js";
 import { type Link, openLink, roundTrip, within } from "./nats-link.js";
-import { type Publishing, publishAcknowledged, publishFlushed } from "./nats-publish.js";
+import { type Publishing, publishAcknowledged, publishFlushed, roomFor } from "./nats-publish.js";
 import { type NatsServer, readServers } from "./nats-servers.js";
 import { ensureStream, lastIds, streamSpec } from "./nats-stream.js";
 import type { SinkContext } from "./registry.js";
+import { shrinkJpeg } from "./shrink.js";
 import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";
 
 const TIMES = { firstRetryMs: 250, lastRetryMs: 2_000, apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
 
+/** What a server takes unless it is configured otherwise; counts until the first connection. */
+const USUAL_MAX_PAYLOAD = 1024 * 1024;
+
 /**
  * Publishes to NATS. Messages are kept until the server has confirmed them (JetStream: acknowledged, each stored once;
- * core NATS: a round trip after the batch), through any number of lost connections, bounded by `bufferBytes`.
+ * core NATS: a round trip after the batch), through any number of lost connections, bounded by `bufferBytes`. Overlays
+ * that the server would not take are made smaller.
  */
 export const createNatsSink = (config: NatsSinkConfig, context: SinkContext): Sink => new NatsSink(config, context);
 
@@ -27,6 +32,10 @@ class NatsSink implements Sink {
   readonly #stream;
   readonly #buffer: PublishBuffer;
   readonly #stop = new AbortController();
+  /** Of each source the end of the last write that waits for a smaller overlay; later ones come after it. */
+  readonly #shrinking = new Map<string, Promise<void>>();
+  readonly #toldSmaller = new Set<string>();
+  #lastMaxPayload = USUAL_MAX_PAYLOAD;
   #discovered: NatsServer[] = [];
   #link: Link | undefined;
   #pump: () => void = () => undefined;
@@ -42,7 +51,7 @@ class NatsSink implements Sink {
     private readonly context: SinkContext,
   ) {
     this.kinds = new Set(config.publish);
-    this.#servers = readServers(config);
+    this.#servers = readServers(config, context.baseDir);
     this.#stream = streamSpec(config, context.station);
     this.#buffer = new PublishBuffer(config.bufferBytes, {
       onQueued: () => this.#pump(),
@@ -54,8 +63,52 @@ class NatsSink implements Sink {
     this.#running ??= this.#run();
   }
 
-  async write(outcome: FrameOutcome): Promise<void> {
-    for (const message of outcome.messages) if (this.kinds.has(message.kind)) await this.#buffer.offer(message);
+  async write({ source, messages }: FrameOutcome): Promise<void> {
+    const taken = messages.filter(({ kind }) => this.kinds.has(kind));
+    const before = this.#shrinking.get(source);
+    if (!before && !taken.some((message) => this.#isTooLarge(message))) return this.#offer(taken);
+    const fitting = Promise.all(taken.map((message) => this.#fitting(message)));
+    const turn = Promise.all([fitting, before]).then(([smaller]) => this.#offer(smaller));
+    this.#shrinking.set(source, turn);
+    await turn;
+    if (this.#shrinking.get(source) === turn) this.#shrinking.delete(source);
+  }
+
+  async #offer(messages: readonly OutMessage[]): Promise<void> {
+    for (const message of messages) await this.#buffer.offer(message);
+  }
+
+  /** Of the present connection, whose server may change it, or the last. */
+  get #maxPayload(): number {
+    return this.#link?.nc.info?.max_payload ?? this.#lastMaxPayload;
+  }
+
+  #isTooLarge(message: OutMessage): boolean {
+    return message.kind === "overlay" && message.body.byteLength > roomFor(message, this.#maxPayload);
+  }
+
+  /** An overlay that the server takes, where it can be made smaller; other messages as they are. */
+  async #fitting(message: OutMessage): Promise<OutMessage> {
+    if (!this.#isTooLarge(message)) return message;
+    const limit = this.#maxPayload;
+    const body = await shrinkJpeg(message.body, roomFor(message, limit));
+    if (!body) return message;
+    if (!this.#toldSmaller.has(message.source)) {
+      this.#toldSmaller.add(message.source);
+      this.context.log.warn(
+        `nats: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
+      );
+    }
+    return { ...message, body };
+  }
+
+  /** For a server that takes less than the one before. */
+  async #fitBuffered(link: Link): Promise<void> {
+    for (const parcel of this.#buffer.queued()) {
+      if (link.signal.aborted || this.#stop.signal.aborted) return;
+      const { body } = await this.#fitting(parcel.message);
+      if (body !== parcel.message.body) this.#buffer.shrink(parcel, body);
+    }
   }
 
   async verify(timeoutMs: number): Promise<boolean> {
@@ -79,7 +132,8 @@ class NatsSink implements Sink {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    await within(this.#buffer.whenEmpty(), deadlineMs, this.#stop.signal).catch(() => undefined);
+    const flushed = Promise.allSettled(this.#shrinking.values()).then(() => this.#buffer.whenEmpty());
+    await within(flushed, deadlineMs, this.#stop.signal).catch(() => undefined);
     const lost = this.#buffer.abandon("not-delivered");
     this.#finished = true;
     const link = this.#link;
@@ -117,6 +171,7 @@ class NatsSink implements Sink {
       } catch (error) {
         this.#away(error as Error);
       } finally {
+        this.#lastMaxPayload = this.#maxPayload;
         this.#link = undefined;
         this.#pump = () => undefined;
       }
@@ -130,8 +185,9 @@ class NatsSink implements Sink {
     });
   }
 
-  #serveCore(link: Link): Promise<Error> {
-    this.#back(link);
+  async #serveCore(link: Link): Promise<Error> {
+    await this.#fitBuffered(link);
+    if (!link.signal.aborted) this.#back(link);
     return publishFlushed(this.#publishing(link));
   }
 
@@ -140,6 +196,7 @@ class NatsSink implements Sink {
     while (!link.signal.aborted && !this.#stop.signal.aborted) {
       try {
         await this.#prepareStream(link);
+        await this.#fitBuffered(link);
         this.#back(link);
         const before = this.#counts.published;
         const failure = await publishAcknowledged(this.#publishing(link), this.#stream.name);

@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nkeys } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { checkConfig } from "../../src/cli/validate.js";
@@ -112,6 +113,24 @@ describe("video-explainer validate", () => {
     expect(target.stderr).toContain(
       ":4:20: explain.target 1000 is not a class of the model, which has 1000; use 0 to 999, or top",
     );
+  });
+
+  it("looks at the files that a login names, and shows no nkey", async () => {
+    const seed = Buffer.from(nkeys.createUser().getSeed()).toString();
+    const sinks = (nats: string) => config().replace(/sinks: .*/, `sinks: [{ kind: nats, ${nats} }]`);
+    const bad = await runCli([
+      "validate",
+      write("login.yaml", sinks("tls: { ca: none.pem }, credentials: none.creds")),
+    ]);
+    expect(bad.code).toBe(2);
+    expect(bad.stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/:3:\d+: sinks\[0\]\.tls\.ca none\.pem does not exist; correct the path$/),
+      expect.stringMatching(/:3:\d+: sinks\[0\]\.credentials none\.creds does not exist; correct the path$/),
+    ]);
+    const good = await runCli(["validate", write("nkey.yaml", sinks(`nkey: ${seed}`))]);
+    expect(good.code).toBe(0);
+    expect(good.stdout).toContain('nkey: "***"');
+    expect(good.stdout).not.toContain(seed);
   });
 
   it("takes further checks, and orders their faults by the text", async () => {

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { connect, type NatsConnection, headers as natsHeaders } from "nats";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createFrameAssembler } from "../../src/cli/watch-frames.js";
@@ -7,6 +9,8 @@ import { headersFor, subjectFor } from "../../src/sinks/headers.js";
 import type { FrameOutcome } from "../../src/sinks/sink.js";
 import { connectClient } from "../sinks/viewer-client.js";
 import { frame, status, summary } from "../sinks/viewer-stream.js";
+import { makeAuthority } from "../support/certificates.js";
+import { makeOperator } from "../support/nats-credentials.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
 import { MAIN, runCli } from "./run-cli.js";
@@ -151,6 +155,9 @@ describe("watch", () => {
       [["--prefix", "*"], '--prefix "*" cannot be part of a NATS subject'],
       [["--count", "0"], '--count "0" is not usable: give a whole number, 1 or more'],
       [["--port", "70000"], '--port "70000" is not usable: give a whole number, 0 to 65535'],
+      [["--creds", "none.creds"], "credentials none.creds does not exist; correct the path"],
+      [["--creds", "a", "--nkey-file", "b"], "--creds and --nkey-file exclude each other"],
+      [["--tls-cert", "a"], "--tls-cert needs --tls-key beside it"],
       [["--server", "http://x"], 'NATS server "http://x" cannot be read'],
     ] as const) {
       const { code, stderr, stdout } = await runCli(["watch", ...args]);
@@ -158,6 +165,20 @@ describe("watch", () => {
       expect(stderr.trim().split("\n")).toHaveLength(1);
       expect([code, stdout]).toEqual([2, ""]);
     }
+  });
+
+  it("logs in with credentials, over TLS", async () => {
+    const [authority, operator] = [await makeAuthority(), makeOperator()];
+    cleanups.push(() => authority.remove());
+    const { cert, key } = await authority.sign("server", "IP:127.0.0.1");
+    const tls = `tls { cert_file: "${cert}", key_file: "${key}", ca_file: "${authority.ca}", verify: true }`;
+    const secure = await startNatsServer({ config: `${tls}\n${operator.config()}` });
+    cleanups.push(() => secure.stop());
+    const creds = join(authority.folder, "watcher.creds");
+    await writeFile(creds, operator.user().creds);
+    const files = ["--creds", creds, "--tls-ca", authority.ca, "--tls-cert", cert, "--tls-key", key];
+    const { said } = start(["--server", secure.url, ...files]);
+    await watching(said);
   });
 
   it("fails with one sentence when the port of the page is in use", async () => {

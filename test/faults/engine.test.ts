@@ -27,7 +27,8 @@ class Recorder implements Sink {
   readonly came: Record<string, number[]> = {};
   async connect() {}
   async write({ source, messages }: FrameOutcome) {
-    for (const m of messages) if (m.kind === "summary") (this.came[source] ??= []).push(m.sequence);
+    const came = messages.filter((m) => m.kind === "summary").map((m) => m.sequence);
+    this.came[source] = [...(this.came[source] ?? []), ...came];
   }
   verify = () => Promise.resolve(true);
   status = () => ({ connected: true, buffered: 0, published: 0, errors: 0, dropped: 0 });

@@ -76,6 +76,7 @@ test.each([
 test.each([
   ["a token as user", "nats://s3cr3t@host:4222", "nats://***@host:4222"],
   ["a header", "Authorization: Basic YWRtaW46c2VjcmV0\r\nHost: a", "Authorization: Basic ***\r\nHost: a"],
+  ["the seed of an nkey", `nkey SU${"A2".repeat(28)} is wrong`, "nkey *** is wrong"],
   ["two addresses", "rtsp://a:b@c and http://d:e@f", "rtsp://***@c and http://***@f"],
 ])("%s is masked", (_name, text, masked) => {
   expect(maskCredentials(text)).toBe(masked);

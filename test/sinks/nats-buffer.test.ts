@@ -41,6 +41,26 @@ it("what was handed out and not confirmed comes again first and in its old order
   expect(Array.from({ length: 5 }, () => buffer.take()?.message.sequence)).toEqual([0, 2, 3, 4, 5]);
 });
 
+it("a message made smaller gives its room to who waits, and one that is gone stays gone", async () => {
+  const { buffer, dropped } = bufferOf(3000);
+  await buffer.offer(sized(0, 1400, "drop"));
+  const [large] = buffer.queued();
+  let admitted = false;
+  const waiting = buffer.offer(sized(1, 1400, "wait")).then(() => {
+    admitted = true;
+  });
+  expect(admitted).toBe(false);
+  buffer.shrink(large!, Buffer.alloc(400));
+  await waiting;
+  expect(buffer.bytes).toBe(400 + 1400 + 2 * 512);
+  buffer.discard(large!, "denied");
+  buffer.shrink(large!, Buffer.alloc(1));
+  expect(dropped.map(({ sequence }) => sequence)).toEqual([0]);
+  expect(buffer.bytes).toBe(1400 + 512);
+  buffer.confirm(buffer.take()!);
+  expect([buffer.bytes, buffer.size]).toEqual([0, 0]);
+});
+
 it("giving up lets waiting writers go and names all that is lost", async () => {
   const { buffer, dropped } = bufferOf(1000);
   await buffer.offer(sized(0, 400, "wait"));

@@ -125,6 +125,34 @@ it("without JetStream a subscriber has every message after a restart, in order",
   expect(recorded.published.length).toBe(100);
 });
 
+it("the second server is used when the first is dead, and both are gone back to after both were down", async () => {
+  const [one, two] = [await start({ jetstream: true }), await start({ jetstream: true })];
+  const { sink, recorded } = sinkFor({ servers: [one.url, two.url], jetstream: true });
+  await sink.connect();
+  let sequence = 0;
+  const delivered = async (): Promise<void> => {
+    const published = recorded.published.length;
+    await sink.write(outcome(message("summary", "cam-1", sequence++)));
+    await until("the acknowledgement", () => recorded.published.length > published);
+  };
+  const again = ({ port, storeDir }: NatsServer) => start({ jetstream: true, port, storeDir });
+  await one.kill();
+  await delivered();
+  const back = await again(one);
+  await two.kill();
+  await delivered();
+  await back.kill();
+  await until("both to be missed", () => sink.status().reason?.includes("none of 2 NATS servers can be used") === true);
+  await sink.write(outcome(message("summary", "cam-1", sequence++)));
+  const last = await again(two);
+  await until("the kept message", () => recorded.published.length === 3);
+  await delivered();
+  await sink.close(5000);
+  const stored = (await storedMessages(last.url, STREAM)).map(({ headers }) => Number(headers["Frame-Sequence"]));
+  expect(stored.filter((number) => number !== 1)).toEqual([0, 2, 3]);
+  expect(recorded.dropped).toEqual([]);
+});
+
 it("a server that is down at start is waited for, said once, and gets everything", async () => {
   const port = await freePort();
   const { sink, recorded } = sinkFor({ servers: [`nats://127.0.0.1:${port}`], jetstream: true });

@@ -10,7 +10,7 @@ it.each([
   ["tls://broker.example.org", { host: "broker.example.org", port: 4222, address: "broker.example.org:4222" }, true],
   ["nats://[::1]:4223", { host: "::1", port: 4223, address: "[::1]:4223" }, false],
 ])("reads %s", (text, server, tls) => {
-  expect(readServers({ servers: [text] })).toEqual({ servers: [server], tls });
+  expect(readServers({ servers: [text] })).toEqual({ servers: [server], tls, files: {} });
 });
 
 it("any user and password survive their way through an address, and the configuration's own win", () => {

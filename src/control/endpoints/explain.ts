@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { VideoExplainerError } from "../../errors.js";
+import { shrinkJpeg } from "../../sinks/shrink.js";
 import { summarySchema } from "../../sinks/summary.js";
-import { fitPicture } from "../fit-picture.js";
 import type { Endpoint } from "./endpoint.js";
 
 const picture = (type: string) => z.strictObject({ contentType: z.literal(type), data: z.string().describe("Base64") });
@@ -25,7 +26,9 @@ export const explain: Endpoint = {
   async handle(control, body, mostBytes) {
     const { summary, overlay, heatmap } = await control.explain(body);
     const rest = Buffer.byteLength(JSON.stringify(summary)) + base64Bytes(heatmap.length) + ENVELOPE_BYTES;
-    const fitting = await fitPicture(overlay, Math.floor(((mostBytes - rest) * 3) / 4) - 3);
+    const room = Math.floor(((mostBytes - rest) * 3) / 4) - 3;
+    const fitting = overlay.length <= room ? overlay : await shrinkJpeg(overlay, room);
+    if (!fitting) throw tooLarge(overlay.length, room);
     const encoded = (contentType: string, bytes: Uint8Array) => ({
       contentType,
       data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"),
@@ -33,3 +36,9 @@ export const explain: Endpoint = {
     return { summary, overlay: encoded("image/jpeg", fitting), heatmap: encoded("image/png", heatmap) };
   },
 };
+
+const tooLarge = (bytes: number, room: number): VideoExplainerError =>
+  new VideoExplainerError(
+    "too-large",
+    `the overlay has ${bytes} bytes and does not fit into the ${Math.max(0, room)} that the NATS server's max_payload leaves; raise that limit`,
+  );
