@@ -8,7 +8,7 @@ import { findProgram, widePath } from "./processes.mjs";
 
 export const root = path.resolve(fileURLToPath(new URL("..", import.meta.url)));
 
-/** The package, of Debian and of Homebrew, that holds each program. */
+/** The packages, of Debian and of Homebrew, that hold each program. */
 const PACKAGES = {
   ffmpeg: "ffmpeg",
   ffprobe: "ffmpeg",
@@ -16,7 +16,24 @@ const PACKAGES = {
   chromium: "chromium",
   "g++": "g++",
   pip3: "python3-pip",
+  "rtsp-server":
+    "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly",
 };
+
+/** What is no program of its own is there when this runs without a fault. */
+const PROBES = {
+  "rtsp-server": [
+    "/usr/bin/python3",
+    "-c",
+    "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; Gst.init(None); assert all(Gst.ElementFactory.find(n) for n in ('videotestsrc', 'x264enc', 'h264parse', 'rtph264pay'))",
+  ],
+};
+
+function isThere(name) {
+  const probe = PROBES[name];
+  if (!probe) return findProgram(name) !== undefined;
+  return spawnSync(probe[0], probe.slice(1), { stdio: "ignore" }).status === 0;
+}
 
 /** A fault the user can mend; its message is one sentence. */
 export class SetupError extends Error {}
@@ -42,7 +59,7 @@ export function distributionNames(osRelease) {
 
 /** Package names that bring the programs, each once, in order. */
 export function packagesFor(programs) {
-  return [...new Set(programs.map((program) => PACKAGES[program]))];
+  return [...new Set(programs.flatMap((program) => PACKAGES[program].split(" ")))];
 }
 
 /**
@@ -105,7 +122,7 @@ export function checkNode(version = process.version) {
 }
 
 export function installPrograms(programs, say) {
-  const missing = programs.filter((program) => !findProgram(program));
+  const missing = programs.filter((program) => !isThere(program));
   if (missing.length === 0) return;
   const { manager, prefix } = packageManager();
   const names = list(missing);
@@ -123,7 +140,7 @@ export function installPrograms(programs, say) {
   say(`installing Debian packages: ${packages.join(" ")}`);
   apt(prefix, ["update"]);
   const { ok, output } = apt(prefix, ["install", "-y", "--no-install-recommends", ...packages]);
-  const still = missing.filter((program) => !findProgram(program));
+  const still = missing.filter((program) => !isThere(program));
   if (ok && still.length === 0) return;
   process.stderr.write(output.trimEnd().split("\n").slice(-15).join("\n").concat("\n"));
   throw new SetupError(

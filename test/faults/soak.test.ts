@@ -9,7 +9,7 @@ import { type Fault, type FaultKind, planFaults } from "./plan.js";
 import { seeded } from "./random.js";
 import { countFrom, type Held, heldBy, slope } from "./resources.js";
 
-// SOAK_MINUTES=30 SOAK_SEED=7 npx vitest run test/faults/soak.test.ts
+// SOAK_MINUTES=30 SOAK_SEED=7 npm run soak
 const MINUTES = countFrom("SOAK_MINUTES", 0.75);
 const SEED = countFrom("SOAK_SEED", 1);
 const CAMERAS = 4;
