@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
+import { ENDPOINTS } from "../../src/control/endpoints/registry.js";
 import { CONTENT, headersFor, subjectFor } from "../../src/sinks/headers.js";
 import { jsonSchemas, schemaText } from "../../src/sinks/json-schemas.js";
 import type { MessageKind } from "../../src/sinks/sink.js";
@@ -126,7 +127,12 @@ interface AsyncApi {
 it("the AsyncAPI document tells the topics, headers and schemas that the program uses", () => {
   const document = parse(fileOf("asyncapi.yaml")) as AsyncApi;
   const kinds = Object.keys(CONTENT) as MessageKind[];
-  expect(Object.keys(document.channels).toSorted()).toEqual(kinds.toSorted());
+  const requests = ENDPOINTS.map(({ name }) => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()));
+  const channels = [...kinds, ...requests, ...requests.map((name) => `${name}Reply`)];
+  expect(Object.keys(document.channels).toSorted()).toEqual(channels.toSorted());
+  for (const [i, { subject }] of ENDPOINTS.entries()) {
+    expect(document.channels[requests[i]!]!.address).toBe(`video-explainer.{station}.${subject}`);
+  }
   for (const kind of kinds) {
     const address = document.channels[kind]!.address;
     const filled = address.replace("{prefix}", "explain").replace("{station}", "line-3").replace("{source}", "cam-1");
@@ -147,14 +153,13 @@ it("every reference inside the AsyncAPI document leads somewhere", () => {
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
   expect(references.length).toBeGreaterThan(20);
   for (const reference of references) {
-    if (!reference.startsWith("#/")) {
-      expect(JSON.parse(fileOf(reference))).toHaveProperty("$id");
-      continue;
-    }
-    const target = reference
-      .slice(2)
+    const [file, within = "/"] = reference.split("#") as [string, string?];
+    const whole: unknown = file ? JSON.parse(fileOf(file)) : document;
+    if (file) expect(whole).toHaveProperty("$id");
+    const target = within
       .split("/")
-      .reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], document);
+      .filter(Boolean)
+      .reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], whole);
     expect(target, reference).toBeDefined();
   }
 });
