@@ -132,6 +132,11 @@ export const viewerSinkSchema = z.strictObject({
   kind: z.literal("viewer"),
   host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 opens it to the network"),
   port: z.number().int().min(0).max(65535).default(8080),
+  token: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,}$/, "must be 8 or more printable characters without spaces")
+    .optional()
+    .describe("The page is shown only to who opens it with ?token=…; default: to everybody who reaches it"),
 });
 
 export const filesSinkSchema = z.strictObject({

@@ -64,6 +64,10 @@ class FilesSink implements Sink {
     await Promise.all(messages.map((message) => this.#accept(message)));
   }
 
+  forget(source: string): void {
+    for (const name of Object.values(LINE_FILES)) this.#lines.delete(join(this.#folder, source, name));
+  }
+
   async verify(): Promise<boolean> {
     return true;
   }

@@ -14,9 +14,12 @@ const PICTURES = { original: Buffer.from("a jpeg"), heatmap: Buffer.from("a png"
 const open: ViewerSink[] = [];
 const clients: { socket: { terminate(): void } }[] = [];
 
-async function start(port = 0): Promise<{ sink: ViewerSink; url: string; recorded: Recorded }> {
+async function start(
+  port = 0,
+  more: { token?: string; host?: string } = {},
+): Promise<{ sink: ViewerSink; url: string; recorded: Recorded }> {
   const { context, recorded } = recordingContext();
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port }, context);
+  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port, ...more }, context);
   await sink.connect();
   open.push(sink);
   return { sink, url: sink.url!, recorded };
@@ -333,4 +336,67 @@ describe("messages", () => {
     expect(parseClientMessage('{"type":"watch","keys":null}')).toEqual({ type: "watch", keys: null });
     expect(parseClientMessage('{"type":"watch","keys":[1]}')).toBeNull();
   });
+});
+
+describe("a page with a token", () => {
+  const TOKEN = "Sch1uessel&+%";
+  const shown = encodeURIComponent(TOKEN);
+
+  it("is refused without it, files and live stream alike, with a sentence and strict headers", async () => {
+    const { url } = await start(0, { token: TOKEN });
+    for (const path of ["/", "/index.html", "/nothing", "/?token=", "/?token=wrong", `/?tokens=${shown}`]) {
+      const page = await ask(url, path);
+      expect([page.code, page.body]).toEqual([
+        401,
+        expect.stringMatching(/^this page is for those who have its token/),
+      ]);
+      expect(page.headers["content-security-policy"]).toMatch(/frame-ancestors 'none'/);
+    }
+    for (const headers of [{ cookie: "video-explainer-view=x" }, { authorization: "Bearer wrong" }]) {
+      expect((await ask(url, "/", "GET", headers)).code).toBe(401);
+    }
+    expect((await join(url, true)).refused).toMatch(/^401 this page is for those who have its token/);
+  });
+
+  it("opens with it, and leaves a cookie that does not tell it and that the page and the stream are shown for", async () => {
+    const { sink, url, recorded } = await start(0, { token: TOKEN });
+    const first = await ask(url, `/?token=${shown}`);
+    expect([first.code, first.headers.location]).toEqual([303, "/"]);
+    const [cookie] = first.headers["set-cookie"] as string[];
+    expect(cookie).toMatch(/; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(decodeURIComponent(cookie!)).not.toContain(TOKEN);
+    const headers = { cookie: `other=1; ${cookie!.split(";")[0]}` };
+    expect((await ask(url, "/", "GET", headers)).code).toBe(200);
+    expect((await ask(url, "/", "GET", { authorization: `Bearer ${TOKEN}` })).code).toBe(200);
+    const client = await join(url, true, headers);
+    await sink.write(frame(summary("belt", 0), PICTURES));
+    await until("a picture", () => client.pictures.length > 0);
+    expect(recorded.log.join("\n")).not.toContain(TOKEN);
+  });
+
+  it("never sends the browser to another host", async () => {
+    const { url } = await start(0, { token: TOKEN });
+    for (const path of ["//evil.example/", "/\\evil.example/", "///x"]) {
+      const { headers } = await ask(url, `${path}?token=${shown}`);
+      expect(headers.location).toMatch(/^\/(?![/\\])/);
+    }
+  });
+
+  it("is advised where the page is open to the network without", async () => {
+    const open = await start(0, { host: "0.0.0.0" });
+    expect(open.recorded.log.join("\n")).toContain("for everybody who reaches it; set token");
+    const closed = await start(0, { host: "0.0.0.0", token: TOKEN });
+    expect(closed.recorded.log.join("\n")).not.toContain("for everybody");
+  });
+});
+
+it("a source that was removed is gone from the page at once, and from what a newcomer is told", async () => {
+  const { sink, url } = await start();
+  const client = await join(url, true);
+  await sink.write(frame(summary("belt", 0), PICTURES));
+  await until("the source to be told", () => client.news(KEY).length > 0);
+  sink.forget!("belt");
+  await until("it to be gone", () => client.messages.some((m) => m.type === "gone" && m.keys.includes(KEY)));
+  const later = await join(url, true);
+  expect(later.messages[0]).toMatchObject({ type: "hello", sources: [] });
 });

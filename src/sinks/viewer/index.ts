@@ -3,7 +3,7 @@ import type { SinkContext } from "../registry.js";
 import type { MessageKind, Sink } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
-import { startViewerServer, type ViewerServer } from "./server.js";
+import { isLoopback, startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook } from "./sources.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
@@ -35,13 +35,19 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     get url() {
       return server?.url;
     },
+    forget: (source) => book.forget(source),
     wantsOriginal: (source) => browsers.lookingAt(source),
 
     async connect() {
       if (server) return;
       const assets = await loadAssets(PAGE);
-      const { host, port } = config;
-      server = await startViewerServer({ host, port, assets, count: browsers.count, onBrowser: browsers.add });
+      const { host, port, token } = config;
+      server = await startViewerServer({ host, port, token, assets, count: browsers.count, onBrowser: browsers.add });
+      if (!isLoopback(host) && token === undefined) {
+        log.warn(
+          `the live page listens on ${host} for everybody who reaches it; set token in the viewer sink, or host to 127.0.0.1`,
+        );
+      }
       browsers.start();
       events.onConnected(true);
       log.info(`live page at ${server.url}`, { url: server.url });

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { VideoExplainerError } from "../../errors.js";
+import { type Access, accessWith } from "./access.js";
 import type { Asset } from "./assets.js";
 
 const LIMITS = {
@@ -35,6 +36,8 @@ export interface ViewerServerOptions {
   host: string;
   port: number;
   assets: ReadonlyMap<string, Asset>;
+  /** Who looks must show it. */
+  token?: string;
   /** Browsers that are connected already. */
   count(): number;
   onBrowser(socket: WebSocket): void;
@@ -46,15 +49,27 @@ export interface ViewerServer {
   close(): Promise<void>;
 }
 
-const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
+export const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
 
-function answer(assets: ReadonlyMap<string, Asset>, request: IncomingMessage, response: ServerResponse) {
+const NO_TOKEN = "this page is for those who have its token: open it with ?token=… behind its address";
+
+function answer(
+  assets: ReadonlyMap<string, Asset>,
+  access: Access,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
   const refuse = (status: number, text: string, headers = {}) => {
     response.writeHead(status, { ...HEADERS, "Content-Type": "text/plain; charset=utf-8", ...headers });
     response.end(`${text}\n`);
   };
   if (request.method !== "GET" && request.method !== "HEAD") {
     return refuse(405, "only GET is answered here", { Allow: "GET, HEAD" });
+  }
+  if (access.kind === "refused") return refuse(401, NO_TOKEN, { "WWW-Authenticate": "Bearer" });
+  if (access.kind === "cookie") {
+    response.writeHead(303, { ...HEADERS, "Set-Cookie": access.cookie, Location: access.location });
+    return response.end();
   }
   const asset = assets.get((request.url ?? "/").split("?", 1)[0]!);
   if (!asset) return refuse(404, "there is no such page");
@@ -68,12 +83,14 @@ function answer(assets: ReadonlyMap<string, Asset>, request: IncomingMessage, re
 }
 
 /** Why this upgrade is refused, or null. Keeps other web sites from reading the cameras through a visitor's browser. */
-function refusal(request: IncomingMessage, boundTo: string): [status: string, reason: string] | null {
+function refusal(request: IncomingMessage, boundTo: string, access: Access): [status: string, reason: string] | null {
   const { origin, host = "" } = request.headers;
   if ((request.url ?? "").split("?", 1)[0] !== "/live") return ["404 Not Found", "there is no such page"];
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) {
     return ["403 Forbidden", "the page that asks comes from another site"];
   }
+  // A page of the site has the cookie by now; a program may show the token on the socket's own address.
+  if (access.kind === "refused") return ["401 Unauthorized", NO_TOKEN];
   const proxied = request.headers["x-forwarded-for"] !== undefined || request.headers.forwarded !== undefined;
   // A foreign name that was made to resolve to this machine would pass the check above.
   if (isLoopback(boundTo) && !proxied && !isLoopback(host.replace(/:\d+$/, ""))) {
@@ -85,15 +102,16 @@ function refusal(request: IncomingMessage, boundTo: string): [status: string, re
 /** Starts to listen. Port 0 takes a free one. Rejects with a sentence when the address cannot be had. */
 export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
   const { host, port, assets } = options;
+  const accessOf = accessWith(options.token);
   const http: Server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
-    answer(assets, request, response),
+    answer(assets, accessOf(request), request, response),
   );
   http.maxConnections = LIMITS.connections;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: LIMITS.messageBytes, perMessageDeflate: false });
 
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const refused = refusal(request, host);
+    const refused = refusal(request, host, accessOf(request));
     if (refused) {
       const [status, reason] = refused;
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${reason}\n`);

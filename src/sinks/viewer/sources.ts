@@ -40,6 +40,8 @@ interface Known {
 /** All that the page shows, by source. */
 export function createSourceBook(station: string, now: () => number = () => Date.now()) {
   const known = new Map<string, Known>();
+  /** Removed for good, and not told to the browsers yet. */
+  let removed: string[] = [];
   let pictures = 0;
 
   const entry = (stationName: string, source: string): [string, Known] => {
@@ -134,10 +136,17 @@ export function createSourceBook(station: string, now: () => number = () => Date
       return addPicture(to, key, outcome, summary);
     },
 
+    /** The source was removed for good. */
+    forget(source: string): void {
+      const key = `${station}/${source}`;
+      if (known.delete(key)) removed.push(key);
+    },
+
     /** What came since the last call, and what was forgotten. */
     news(): { changed: (SourceNews & { key: string })[]; gone: string[] } {
       const changed: (SourceNews & { key: string })[] = [];
-      const gone: string[] = [];
+      const gone = removed;
+      removed = [];
       for (const [key, source] of known) {
         if (now() - source.heardAt > LIMITS.forgetMs) {
           known.delete(key);
