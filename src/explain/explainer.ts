@@ -17,6 +17,8 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   threads: number;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
   cache?: string;
+  /** Above 1, frames that are only classified will come: that is made ready as well. */
+  every?: number;
   /** A batch that takes longer, in milliseconds, shows that the engine hangs. Default 60 s. */
   stuckMs?: number;
 }

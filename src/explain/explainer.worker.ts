@@ -120,6 +120,8 @@ async function start(): Promise<void> {
     scale: { data: new Float32Array(1), dims: [1] },
   });
 
+  if ((options.every ?? 1) > 1) classifier = (await compileRunner(options, true)).runner;
+
   let queue = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {
     queue = queue.then(async () => {

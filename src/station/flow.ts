@@ -87,7 +87,13 @@ export class FrameFlow {
 
   /** Draws at once, delivers behind the frame before it. */
   #follow(frame: Frame, course: Course, explanation: Explanation, run: BatchRun): void {
-    if (explanation.relevance) course.scale.add(explanation.relevance.peak);
+    const { counts, scale } = course;
+    counts.lastFrame(frame.capturedAt);
+    counts.prediction(explanation.top[0]!.label);
+    if (explanation.relevance) {
+      counts.concentration(explanation.relevance.concentration);
+      scale.add(explanation.relevance.peak);
+    }
     const drawn = this.#draw(frame, explanation, run.settings.overlay);
     course.delivered = course.delivered.then(async () => {
       try {
@@ -174,14 +180,10 @@ export class FrameFlow {
 }
 
 /** Enters a frame into its ledger when it is known whether its summary arrived. */
-function settle(frame: Frame, { ledger, counts }: Course, { top, relevance }: Explanation, published: boolean): void {
+function settle(frame: Frame, { ledger, counts }: Course, { relevance }: Explanation, published: boolean): void {
   if (!published) return ledger.dropped("sink-overflow");
-  if (relevance) {
-    ledger.explained();
-    counts.concentration(relevance.concentration);
-  } else ledger.classified();
-  counts.prediction(top[0]!.label);
-  counts.lastFrame(frame.capturedAt);
+  if (relevance) ledger.explained();
+  else ledger.classified();
   counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
 }
 

@@ -51,13 +51,14 @@ export class StationControl implements Control {
 
   explain(bytes: Uint8Array): Promise<ExplainedPicture> {
     return this.#pictures.run(async () => {
-      const { explainer } = this.options.station.settings;
+      const { station, renderer } = this.options;
       if (bytes.byteLength === 0)
         throw new InputError("no-picture", "the request is empty; send the bytes of a picture");
-      const picture = await readPicture(bytes, "the request", explainer.model, undefined, MOST_PIXELS);
+      const picture = await readPicture(bytes, "the request", station.settings.explainer.model, undefined, MOST_PIXELS);
       const { summary, overlay, heatmap } = await explainOne(picture, {
-        explainer,
-        renderer: this.options.renderer,
+        // Not before: a change of the method closes the one it replaces.
+        explainer: station.settings.explainer,
+        renderer,
         style: this.#overlay,
         station: this.station,
         source: REQUEST,
