@@ -4,6 +4,7 @@ import { VideoExplainerError } from "../errors.js";
 export class Slots {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #idle: (() => void)[] = [];
 
   constructor(
     private readonly atOnce: number,
@@ -24,7 +25,12 @@ export class Slots {
       const next = this.#waiting.shift();
       // The slot is handed on, not given back.
       if (next) next();
-      else this.#running--;
+      else if (--this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
+  }
+
+  /** Resolves when nothing runs and nothing waits. */
+  whenIdle(): Promise<void> {
+    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 }

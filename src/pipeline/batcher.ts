@@ -124,6 +124,7 @@ class RoundRobinBatcher implements Batcher {
   add(source: VideoSource): void {
     if (this.#closing)
       throw new VideoExplainerError("stopping", `Source ${source.name} cannot be added while stopping.`);
+    this.#forgetFinished();
     if (this.#entries.some((e) => e.source.name === source.name)) {
       throw new VideoExplainerError("double-source", `There is a source ${source.name} already; give it another name.`);
     }
@@ -180,6 +181,8 @@ class RoundRobinBatcher implements Batcher {
       this.#wakeScheduled = false;
       this.#wake.next();
       this.#forgetFinished();
+      const mayEnd = this.#closing || !this.options.endless?.();
+      if (mayEnd && this.#entries.length === 0 && this.#inFlight === 0) this.#finish();
     });
   }
 
@@ -191,8 +194,6 @@ class RoundRobinBatcher implements Batcher {
       this.#entries.splice(i, 1);
       if (i < this.#next) this.#next--;
     }
-    const mayEnd = this.#closing || !this.options.endless?.();
-    if (mayEnd && this.#entries.length === 0 && this.#inFlight === 0) this.#finish();
   }
 
   #finish(): void {

@@ -3,7 +3,7 @@ import { type Config, configSchema, type SourceConfig } from "../config/schema.j
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
 import { Slots } from "../control/slots.js";
-import { InputError } from "../errors.js";
+import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
@@ -41,6 +41,7 @@ export class StationControl implements Control {
   #explain: Config["explain"];
   #overlay: Config["overlay"];
   #asked = 0;
+  #closing = false;
 
   constructor(private readonly options: StationControlOptions) {
     const { station, explain, overlay } = options.config;
@@ -95,14 +96,18 @@ export class StationControl implements Control {
     return { ...config, explain: this.#explain, overlay: this.#overlay, sources: [...station.sourceConfigs] };
   }
 
-  /** Resolves when no change is under way any more. */
+  /** Takes no change from now on; resolves when none is under way any more. */
   async close(): Promise<void> {
-    await this.#changes.run(async () => {});
+    this.#closing = true;
+    await this.#changes.whenIdle();
   }
 
   change(changes: Changes): Promise<Config> {
     return this.#changes.run(async () => {
       const { station, log } = this.options;
+      if (this.#closing) {
+        throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
+      }
       const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain) });
       const overlay = configSchema.shape.overlay.parse({ ...this.#overlay, ...given(changes.overlay) });
       const changed = [
