@@ -126,3 +126,9 @@ test("without ffmpeg one sentence says how to install it", async () => {
     "ffmpeg is not installed; on Debian or Ubuntu run `sudo apt-get install ffmpeg`, or set FFMPEG_PATH.",
   );
 });
+
+test("a device that never ends is no film", async () => {
+  expect(await fault({ url: "/dev/zero" })).toBe(
+    "Source belt: /dev/zero is no film but a device or folder; give a file.",
+  );
+});

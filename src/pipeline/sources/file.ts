@@ -27,6 +27,9 @@ export const file: SourceKind = {
     const path = localPath(url, baseDir);
     const stat = statOf(path);
     if (!stat) throw new InputError("missing-file", `Source ${name}: there is no file ${path}; check its url.`);
+    if (!stat.isFile() && !stat.isFIFO()) {
+      throw new InputError("no-file", `Source ${name}: ${path} is no film but a device or folder; give a file.`);
+    }
     if (stat.isFile() && stat.size === 0) throw new InputError("empty-file", `Source ${name}: ${path} is empty.`);
     return { address: `file:${path}` };
   },
