@@ -23,6 +23,8 @@ export const sourceSchema = z.strictObject({
   url: z
     .string()
     .min(1)
+    .max(4096)
+    .regex(/^\P{Cc}*$/u, "must not hold control characters")
     .describe(
       "rtsp://, rtmp://, http(s):// (HLS, MJPEG, film), udp://, tcp://, srt://, /dev/videoN, testsrc, a film, an image folder or a glob; paths are relative to the configuration file",
     ),

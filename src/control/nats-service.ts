@@ -88,7 +88,7 @@ async function respond(
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
-    const text = maskCredentials(error instanceof Error ? error.message : String(error));
+    const text = maskCredentials(error instanceof Error ? error.message : String(error)).replace(/\p{Cc}+/gu, " ");
     if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
