@@ -94,7 +94,12 @@ describe("with four cameras running, frames keep coming and each is accounted fo
     await closed;
     report("slow consumer", rates);
     await until("the worker to be connected", () => connected());
-    console.log(bed.worker.log.map(({ msg }) => msg).slice(-6).join("\n"));
+    console.log(
+      bed.worker.log
+        .map(({ msg }) => msg)
+        .slice(-6)
+        .join("\n"),
+    );
   });
 
   it("the stream is full and takes no more, until there is room again", async () => {

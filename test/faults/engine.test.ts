@@ -9,12 +9,9 @@ import type { FrameOutcome, Sink } from "../../src/sinks/sink.js";
 import { Station } from "../../src/station/station.js";
 import { cutFilm } from "../e2e/films.js";
 import { INSPECTION, temporaryFolder } from "../e2e/worker.js";
+import { pause, until } from "../support/sinks.js";
 
-const config = configSchema.parse({
-  model: INSPECTION,
-  sources: ["one", "two"].map((name) => ({ name, url: cutFilm(temporaryFolder(), 40) })),
-  sinks: [{ kind: "stdout" }],
-});
+const configOf = (sources: object[]) => configSchema.parse({ model: INSPECTION, sources, sinks: [{ kind: "stdout" }] });
 const closers: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const close of closers) await close();
@@ -35,9 +32,11 @@ class Recorder implements Sink {
   async close() {}
 }
 
-it("an engine that throws on one frame costs that frame alone, counted, although it came in a batch with others", async () => {
+/** A real explainer that throws on one frame, in its batch and alone. `pick` is asked of each frame, in their order. */
+async function poisoned(pick: (nth: number) => boolean) {
+  const { explain } = configOf([{ name: "none", url: "testsrc" }]);
   const real = await createExplainer({
-    ...config.explain,
+    ...explain,
     model: INSPECTION.path,
     engine: "auto",
     device: "auto",
@@ -49,7 +48,7 @@ it("an engine that throws on one frame costs that frame alone, counted, although
     () => renderer.close(),
   );
   let seen = 0;
-  let poisoned: unknown;
+  let bad: unknown;
   const batches: number[] = [];
   const explainer: Explainer = {
     ...real,
@@ -58,20 +57,33 @@ it("an engine that throws on one frame costs that frame alone, counted, although
     },
     explain: async (batch) => {
       batches.push(batch.length);
-      for (const input of batch) if (seen++ === 25) poisoned = input.memory;
-      // The same frame fails alone, too.
-      if (batch.some(({ memory }) => memory === poisoned)) {
-        if (batch.length === 1) poisoned = undefined;
+      for (const input of batch) if (pick(seen++)) bad = input.memory;
+      if (batch.some(({ memory }) => memory === bad)) {
+        if (batch.length === 1) bad = undefined;
         throw new Error("this frame cannot be explained");
       }
       return real.explain(batch);
     },
   };
+  return { explainer, renderer, batches };
+}
+
+function stationOf(
+  config: ReturnType<typeof configOf>,
+  parts: Pick<Awaited<ReturnType<typeof poisoned>>, "explainer" | "renderer">,
+) {
   const recorder = new Recorder();
-  const metrics = createMetrics();
   const errors: string[] = [];
   const log = { ...silentLogger, error: (text: string) => void errors.push(text) };
-  const station = new Station({ config, baseDir: "/", explainer, renderer, sinks: [recorder], metrics, log });
+  const metrics = createMetrics();
+  const station = new Station({ config, baseDir: "/", ...parts, sinks: [recorder], metrics, log });
+  return { station, recorder, errors };
+}
+
+it("an engine that throws on one frame costs that frame alone, counted, although it came in a batch with others", async () => {
+  const { batches, ...parts } = await poisoned((nth) => nth === 25);
+  const films = ["one", "two"].map((name) => ({ name, url: cutFilm(temporaryFolder(), 40) }));
+  const { station, recorder, errors } = stationOf(configOf(films), parts);
   const { frames, explained } = await station.run();
   expect([frames, explained]).toEqual([80, 79]);
   expect(Math.max(...batches)).toBeGreaterThan(1);
@@ -83,4 +95,23 @@ it("an engine that throws on one frame costs that frame alone, counted, although
   }
   const { dropped, inFlight } = station.total();
   expect([dropped, inFlight]).toEqual([{ "explain-error": 1 }, 0]);
+});
+
+it("an engine that throws on a frame of four live sources changes no source's pace", async () => {
+  const parts = await poisoned((nth) => nth === 120);
+  const cameras = [1, 2, 3, 4].map((i) => ({ name: `cam-${i}`, url: "testsrc", width: 320, fps: 10 }));
+  const { station, errors } = stationOf(configOf(cameras), parts);
+  const over = station.run();
+  const captured = () => station.statuses().map(({ ledger }) => ledger.captured);
+  await until("every source to be live", () => captured().every((count) => count > 5));
+  const [before, from] = [captured(), performance.now()];
+  await pause(8000);
+  const seconds = (performance.now() - from) / 1000;
+  const rates = captured().map((count, i) => (count - before[i]!) / seconds);
+  for (const rate of rates) expect(Math.abs(rate - 10), `${rate}`).toBeLessThanOrEqual(0.5 + 1 / seconds);
+  await station.stop();
+  await over;
+  expect(errors).toHaveLength(1);
+  const { dropped, inFlight } = station.total();
+  expect([dropped["explain-error"], inFlight]).toEqual([1, 0]);
 });
