@@ -110,8 +110,7 @@ export class Epoch {
     const { config, policy } = this.spec;
     const { layout } = this.plan;
     this.#sign(receivedAt);
-    // A picture without a time comes a usual period after the one before.
-    const pts = Number.isNaN(time) ? (Number.isNaN(this.#lastPts) ? 0 : this.#lastPts + 0.04) : time;
+    const pts = this.#risen(time);
     this.#lastPts = pts;
     const { pool } = this;
     this.events.onFrame({
@@ -127,6 +126,15 @@ export class Epoch {
     if (this.#frozen) {
       this.events.onFrozen(this.#frozen.look(slab.bytes.subarray(0, layout.stride * layout.height), receivedAt));
     }
+  }
+
+  #risen(time: number): number {
+    const last = this.#lastPts;
+    // A picture without a time comes a usual period after the one before.
+    if (Number.isNaN(time)) return Number.isNaN(last) ? 0 : last + 0.04;
+    // Cameras give two pictures one time, or a first one none; a film's own times are left as they are.
+    const repeated = this.spec.kind.isLive && time <= last && last - time < 1;
+    return repeated ? last + 0.001 : time;
   }
 
   #onLost(): void {

@@ -13,6 +13,8 @@ export interface GraphOptions {
   keepAspect?: boolean;
   /** Which of the input's pictures streams to take; cover pictures do not count. */
   videoStream?: number;
+  /** The time of each picture is that of its coming. */
+  untimed?: boolean;
 }
 
 const TURNS: Record<Rotation, readonly string[]> = {
@@ -37,12 +39,15 @@ export function filterGraph({
   fps,
   keepAspect,
   videoStream = 0,
+  untimed,
 }: GraphOptions): string {
   const { width, height, inputWidth, inputHeight } = layout;
   const watched = watchedRegion(width, height, region);
   const { source, target } = fitting(watched, fit, inputWidth, inputHeight);
   const across = Math.max(width, inputWidth);
   const picture = [
+    // The container counts in periods of 40 ms, in which two pictures may come.
+    ...(untimed ? ["settb=AVTB", "setpts=RTCTIME-RTCSTART"] : []),
     ...(fps ? [atMost(fps)] : []),
     ...TURNS[rotate],
     ...(keepAspect

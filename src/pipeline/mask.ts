@@ -5,7 +5,7 @@ const NAMES =
 /** `user:password@` of an address. The password may hold `@`, `/`, `?` or `#` though it should be percent-encoded; a port is none. */
 const USER_AND_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/)(?![^\s:@/?#]*:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]*:[^\s"'<>]*@/gi;
 const USER = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi;
-const PARAMETER = new RegExp(`\\b((?:[a-z0-9]+[_-])*(?:${NAMES}))=[^\\s&;"'<>#]+`, "gi");
+const PARAMETER = new RegExp(`\\b((?:[a-z0-9]+[_-])*(?:${NAMES}))=[^\\s&;"'<>#]+?(?=:\\s|[\\s&;"'<>#]|$)`, "gi");
 const HEADER =
   /\b((?:proxy-)?authorization|x-api-key|cookie)(\s*:\s*)((?:basic|bearer|digest|token)\s+)?([^\r\n"']+)/gi;
 /** Of NATS: `SU` and 56 more characters for a user, other second letters for accounts and the rest. */

@@ -1,12 +1,12 @@
 import type { SourceConfig } from "../config/schema.js";
-import { InputError } from "../errors.js";
+import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import { hardwareOptions } from "./hardware.js";
 import { masker } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
-import type { SourceKind } from "./sources/kind.js";
+import type { SourceKind, StreamTraits } from "./sources/kind.js";
 import { sourceKind } from "./sources/registry.js";
 import { type FfmpegVersion, isAtLeast } from "./tools.js";
 
@@ -41,6 +41,8 @@ export interface DecodePlan {
   hardware?: string;
   /** It ends by itself: no restart, unless it loops. */
   finite: boolean;
+  /** Where it begins on the stream's own clock, where to begin there again would show old pictures. */
+  position?: number;
 }
 
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
@@ -84,12 +86,20 @@ function forFfprobe(options: readonly string[]): string[] {
   return kept;
 }
 
+export interface PlanOptions {
+  timeoutMs: number;
+  signal?: AbortSignal;
+  hardware?: string;
+  /** The plan of the last connection that gave frames. */
+  shown?: DecodePlan;
+}
+
 /** Looks at the stream and plans its decoding. Throws an `InputError` or `VideoExplainerError` of one sentence. */
 export async function planDecoding(
   spec: SourceSpec,
   view: ModelView,
   version: FfmpegVersion,
-  { hardware, ...options }: { timeoutMs: number; signal?: AbortSignal; hardware?: string },
+  { hardware, shown, ...options }: PlanOptions,
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
   const input = kind.input(config, baseDir);
@@ -109,13 +119,19 @@ export async function planDecoding(
       });
   const { width, height } = knownSize ?? scaledSize(turned(probed!, config.rotate), config);
   const layout = layoutOf(spec, view, width, height);
-  const traits = kind.traits?.(probed, config) ?? { finite: !kind.isLive, paced: false, inputOptions: [] };
+  const traits: StreamTraits = kind.traits?.(probed, config) ?? {
+    finite: !kind.isLive,
+    paced: false,
+    inputOptions: [],
+  };
+  if (shown && kind.isLive) refuseOld(spec, shown, traits);
   return {
     layout,
     address: input.address,
     stdin: input.stdin,
     hardware,
     finite: traits.finite,
+    position: traits.position,
     inputOptions: [
       ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning"],
       // A film keeps its own clock; of a live stream ffmpeg mends the jumps, and it decodes without frames in reserve.
@@ -135,6 +151,7 @@ export async function planDecoding(
       fps: kind.setsRate ? undefined : config.fps,
       keepAspect: kind.mixedPictures,
       videoStream: probed?.videoStream,
+      untimed: traits.untimed,
     }),
   };
 }
@@ -145,7 +162,18 @@ export const outputOptions = (version: FfmpegVersion): string[] => [
   ...["-f", "rawvideo", "-pix_fmt", "rgb24"],
 ];
 
-function isPaced({ config, kind, policy }: SourceSpec, traits: { finite: boolean; paced: boolean }): boolean {
+/** What is left of a live stream that has stopped is no new picture. */
+function refuseOld({ called }: SourceSpec, shown: DecodePlan, { finite, position }: StreamTraits): void {
+  if (shown.finite) return;
+  if (finite) {
+    throw new VideoExplainerError("unreachable", `${called} was live and has ended; it is waited for.`);
+  }
+  if (position !== undefined && position === shown.position) {
+    throw new VideoExplainerError("unreachable", `${called} has not gone on: all that it holds was shown already.`);
+  }
+}
+
+function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): boolean {
   if (kind.isLive) return traits.paced && !(traits.finite && config.pace === "fast");
   return (config.pace ?? (config.loop || policy === "latest" ? "realtime" : "fast")) === "realtime";
 }

@@ -14,6 +14,8 @@ export interface Probe {
   format: string;
   /** Seconds, where the container says; undefined for what is live. */
   duration?: number;
+  /** Seconds, on the stream's own clock, where it begins. */
+  start?: number;
 }
 
 export interface ProbeOptions {
@@ -46,7 +48,7 @@ interface ProbedStream {
 interface ProbeOutput {
   streams?: ProbedStream[];
   frames?: { media_type?: string; side_data_list?: SideData[] }[];
-  format?: { format_name?: string; duration?: string };
+  format?: { format_name?: string; duration?: string; start_time?: string };
 }
 
 /** Containers that ffmpeg takes text for. */
@@ -85,7 +87,12 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   }
   const [width, height] = upright(video, output);
   const duration = Number(output.format?.duration);
-  return { width, height, videoStream: best, format, ...(duration > 0 ? { duration } : {}) };
+  const start = Number.parseFloat(output.format?.start_time ?? "");
+  return {
+    ...{ width, height, videoStream: best, format },
+    ...(duration > 0 ? { duration } : {}),
+    ...(Number.isFinite(start) ? { start } : {}),
+  };
 }
 
 const area = (stream?: ProbedStream): number => (stream?.width ?? 0) * (stream?.height ?? 0);

@@ -90,6 +90,8 @@ class SupervisedSource implements VideoSource {
   readonly #supervision: Promise<void>;
   #pool: SlabPool | undefined;
   #plan: DecodePlan | undefined;
+  /** Plan of the last connection that gave frames. */
+  #shown: DecodePlan | undefined;
   #current: Epoch | undefined;
   #lastWords: string[] = [];
   #epoch = -1;
@@ -186,7 +188,9 @@ class SupervisedSource implements VideoSource {
       // What a film is does not change from one round to the next.
       if (!this.#plan || spec.kind.isLive || (this.#plan.hardware && this.#software)) {
         const hardware = await this.#hardware();
-        this.#plan = await planDecoding(spec, options, version, { timeoutMs: this.#timing.probeMs, signal, hardware });
+        const shown = this.#shown;
+        const timeoutMs = this.#timing.probeMs;
+        this.#plan = await planDecoding(spec, options, version, { timeoutMs, signal, hardware, shown });
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
@@ -226,6 +230,7 @@ class SupervisedSource implements VideoSource {
         if (firstAt === undefined) {
           firstAt = frame.receivedAt;
           this.#epoch++;
+          this.#shown = plan;
         }
         board.lastFrameAt = Date.now();
         if (board.state !== "frozen") board.set("live", null);

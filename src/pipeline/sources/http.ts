@@ -19,8 +19,10 @@ export const http: SourceKind = {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
       paced: isHls || finite,
-      // Parts of an MJPEG stream carry no time.
       inputOptions: isMjpeg ? ["-use_wallclock_as_timestamps", "1"] : [],
+      untimed: isMjpeg,
+      // A server keeps the last segments of a sender that is gone.
+      position: isHls ? probe?.start : undefined,
     };
   },
 };

@@ -20,6 +20,10 @@ export interface StreamTraits {
   paced: boolean;
   /** More options before `-i`. */
   inputOptions: string[];
+  /** Its pictures carry no time: that of their coming counts. */
+  untimed?: boolean;
+  /** Where it begins on its own clock; to begin there again shows what was shown already. */
+  position?: number;
 }
 
 /** One kind of source. Everything it says is a pure function of the configuration, but for looking whether files exist. */
