@@ -30,6 +30,8 @@ export interface ConvLayer extends Base, Window {
   weight: Weights;
   bias?: Float32Array;
   groups: number;
+  /** Of a transposed convolution: rows and columns of its input that hold elements, the others zeros between them. */
+  spread?: { first: [number, number]; every: [number, number] };
 }
 /** `z = a · w + b` over the last axis; weight `[in, out]`, or `[out, in]` where `outFirst`. */
 export interface DenseLayer extends Base {

@@ -38,6 +38,8 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
   const before = [0, 1].map((k) => reach[k]! - 1 - begin[k]!);
   const after = [0, 1].map((k) => reach[k]! - 1 - end[k]! + outputPadding[k]!);
   const spread = cropped(importer, node, spreadOut(importer, node, x, strides), before, after);
+  // After a crop the next element follows at the stride.
+  const firstElement = (k: number): number => (strides[k]! - (Math.max(0, -before[k]!) % strides[k]!)) % strides[k]!;
   const pads = [...before, ...after].map((p) => Math.max(0, p)) as [number, number, number, number];
   const output = importer
     .shape(spread)
@@ -51,6 +53,9 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
     groups,
     weight: { dims: [out, inputs / groups, ...kernel], data: turned(float32(weight), weight.dims, groups) },
     bias: bias && float32(bias),
+    ...(strides.some((s) => s > 1) && {
+      spread: { first: [0, 1].map(firstElement) as [number, number], every: strides },
+    }),
   });
 };
 

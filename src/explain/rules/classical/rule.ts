@@ -45,10 +45,16 @@ export function forwardWith(
   return scope.e.add(z, scope.e.tensor(layer.bias.map(bias), dims));
 }
 
-/** An input of ones, one frame. */
+/** An input of ones, one frame; the zeros that a transposed convolution puts between its elements are none. */
 export function ones(scope: Scope, layer: WeightedLayer): Value {
   const dims = [1, ...shapeOf(scope, layer.inputs[0]!).slice(1)];
-  return scope.e.tensor(new Float32Array(dims.reduce((x, y) => x * y)).fill(1), dims);
+  const data = new Float32Array(dims.reduce((x, y) => x * y)).fill(1);
+  if (layer.kind !== "conv" || !layer.spread) return scope.e.tensor(data, dims);
+  const { first, every } = layer.spread;
+  const [height, width] = dims.slice(2) as [number, number];
+  const holds = (at: number, k: 0 | 1): boolean => (at - first[k]) % every[k] === 0;
+  const mask = data.map((_, i) => (holds(Math.floor(i / width) % height, 0) && holds(i % width, 1) ? 1 : 0));
+  return scope.e.tensor(mask, dims);
 }
 
 export const positive: WeightMap = (w) => Math.max(w, 0);
