@@ -85,15 +85,17 @@ describe("the twin agrees with zennit's maps", () => {
 });
 
 describe("onnxruntime agrees with the twin on the golden case", () => {
-  it.each(goldenNames())(
+  // The twin is slow: of each case one frame, now this one, now that.
+  it.each(goldenNames().map((name, k) => [name, k] as const))(
     "%s",
-    async (name) => {
+    async (name, k) => {
       const golden = goldenCase(name);
       const model = readOnnx(golden.model);
+      const frames = [golden.frames[k % golden.frames.length]!];
       for (const method of CLASSICAL_METHODS) {
         const options = { low: golden.low, high: golden.high, method };
-        const explained = await explainFrames(golden.model, golden.frames, golden.shape, options, "onnxruntime");
-        golden.frames.forEach((frame, n) => {
+        const explained = await explainFrames(golden.model, frames, golden.shape, options, "onnxruntime");
+        frames.forEach((frame, n) => {
           const expected = classicalTwin(model, frame, golden.shape, options);
           const error = relativeError(explained[n]!.relevance, expected.relevance);
           expect(error, `${method} frame ${n}`).toBeLessThan(Math.max(TOLERANCE, roundingOf(expected)));
