@@ -425,7 +425,10 @@ test("no source holds up another: one silent, one whose look hangs, one that flo
   const hangs = watched(t, { url: `${at}/hangs` }, { probeMs: 1000 });
   const floods = watched(t, { url: `${at}/flood`, width: 160, height: 120 }, { connectMs: 3000 });
   const from = picture.seen.length - 1;
+  const used = process.cpuUsage();
   await new Promise((resolve) => setTimeout(resolve, 6000));
+  const { user, system } = process.cpuUsage(used);
+  expect((user + system) / 6e6).toBeLessThan(0.5);
   const span = picture.seen.slice(from);
   const rate = (span.at(-1)!.sequence - span[0]!.sequence) / ((span.at(-1)!.takenAt - span[0]!.takenAt) / 1000);
   expect(Math.abs(rate - 10)).toBeLessThan(0.5);
