@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
 import { type ByteSink, type Channel, openChannel } from "./channel.js";
 import { TimeStamps } from "./timestamps.js";
-import { dyingWithParent, endChild, ffmpegPath, missing } from "./tools.js";
+import { calm, dyingWithParent, endChild, ffmpegPath, missing } from "./tools.js";
 import { LastWords } from "./words.js";
 
 export interface DecoderOptions {
@@ -55,12 +55,16 @@ interface Internals extends FfmpegCommand {
   ): void;
 }
 
+/** Of ffmpeg's words, in a tenth of a second. */
+const WORDS_BYTES = 65_536;
+
 /** Starts ffmpeg through fluent-ffmpeg: raw pictures on its standard output, their times on descriptor 3. */
 export function startDecoder(options: DecoderOptions): Decoder {
   const words = new LastWords(options.mask);
   const command = build(options);
   let channel: Channel | undefined;
   let child: ChildProcess | undefined;
+  // That its pipe breaks then is our doing, not its fault.
   let stopping = false;
 
   const run = async (): Promise<DecoderEnd> => {
@@ -78,11 +82,18 @@ export function startDecoder(options: DecoderOptions): Decoder {
       // Also how it reports an intended stop.
       command.on("error", (error: Error) => settle(error));
     });
-    command.on("stderr", (line: string) => words.add(line));
     command.on("start", () => {
       child = command.ffmpegProc;
       // The child has its own; as long as this one is open the stream would not end.
       writer.destroy();
+      const said = child?.stderr;
+      if (said) {
+        calm(said, WORDS_BYTES);
+        said.on("data", (text: string) => {
+          if (!stopping) words.write(text);
+        });
+        said.once("close", () => words.end());
+      }
       const times = child?.stdio[3] as Readable | null | undefined;
       if (!times) return;
       const stamps = new TimeStamps(options.onTime);
@@ -109,11 +120,11 @@ export function startDecoder(options: DecoderOptions): Decoder {
     resume: () => void channel?.reader.resume(),
     stop: async () => {
       stopping = true;
-      // That its pipe breaks is our doing, not its fault.
-      command.removeAllListeners("stderr");
       channel?.reader.destroy();
       (child?.stdio[3] as Readable | undefined)?.destroy();
       if (child) await endChild(child, options.graceMs);
+      // What it started may still hold it.
+      child?.stderr?.destroy();
       await ended;
     },
   };

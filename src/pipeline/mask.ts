@@ -1,6 +1,6 @@
 const MASK = "***";
 const NAMES =
-  "password|passwd|passphrase|passwort|pwd|pass|user|username|usr|login|access_token|auth_token|token|api[_-]?key|apikey|access_key|secret[_-]?key|key|secret|signature|sig|auth|authorization|credential|credentials";
+  "password|passwd|passphrase|passwort|pwd|pass|user|username|usr|login|access_token|auth_token|token|api[_-]?key|apikey|access_key|secret[_-]?key|key|secret|signature|sig|auth|authorization|credential|credentials|streamid|jwt|session|sessionid|ticket|hdnts|hdnea|hmac|psk";
 
 /** `user:password@` of an address. The password may hold `@`, `/`, `?` or `#` though it should be percent-encoded; a port is none. */
 const USER_AND_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/)(?![^\s:@/?#]*:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]*:[^\s"'<>]*@/gi;
@@ -26,18 +26,60 @@ export function maskCredentials(text: string): string {
  * raw or percent-decoded. Secrets of fewer than four characters are hidden only where their place gives them away.
  */
 export function masker(...texts: readonly string[]): (text: string) => string {
-  const secrets = [...new Set(texts.flatMap(secretsOf))]
+  return maskerOf(texts, []);
+}
+
+/** Like `masker`, with secrets that are known as such. */
+export function maskerOf(texts: readonly string[], known: readonly string[]): (text: string) => string {
+  const secrets = [...new Set([...texts.flatMap(secretsOf), ...known].flatMap(written))]
     .filter((s) => s.length >= 4)
     .sort((a, b) => b.length - a.length);
-  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), maskCredentials(text));
+  return (text) => maskCredentials(secrets.reduce((masked, secret) => masked.replaceAll(secret, MASK), text));
+}
+
+const SECRET_OPTION = new RegExp(`^-(?:[a-z0-9]+_)*(?:${NAMES})$`, "i");
+/** Headers that are no secrets. */
+const OPEN_HEADERS = /^(?:accept|host|origin|range|referer|user-agent|content|connection|cache-control)/i;
+
+/** Secrets among ffmpeg's options, each followed by its value: passwords and keys, headers, cookies. */
+export function optionSecrets(options: readonly string[]): string[] {
+  return options.flatMap((option, i) => {
+    const value = options[i + 1] ?? "";
+    if (SECRET_OPTION.test(option)) return [value];
+    if (option === "-cookies") return value.split(/[;\n]/).map(behind("="));
+    if (option !== "-headers") return [];
+    const headers = value.split(/(?:\r|\n|\\r|\\n)+/).filter((header) => !OPEN_HEADERS.test(header.trim()));
+    return headers.map((header) => behind(":")(header).replace(/^(?:basic|bearer|digest|token)\s+/i, ""));
+  });
+}
+
+const behind = (sign: string) => (text: string) => text.slice(text.indexOf(sign) + 1).trim();
+
+/** The ways in which a program may write a secret. */
+function written(secret: string): string[] {
+  const plain = decoded(secret);
+  const encoded = encodeURIComponent(plain);
+  const small = encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+  return [secret, plain, encoded, small, encodeURI(plain), encoded.replaceAll("%20", "+")];
 }
 
 function secretsOf(text: string): string[] {
   const found: string[] = [];
-  for (const match of text.matchAll(/[a-z][a-z0-9+.-]*:\/\/[^\s:@/?#]*:(\S*)@/gi)) found.push(match[1]!);
+  for (const [, user, rest] of text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s:@/?#]*):(\S*)@/gi)) {
+    // Where the password ends is not sure when it holds an `@`.
+    const parts = rest!.split("@");
+    for (let count = 1; count <= parts.length; count++) {
+      const password = parts.slice(0, count).join("@");
+      found.push(password, Buffer.from(`${decoded(user!)}:${decoded(password)}`).toString("base64"));
+    }
+  }
+  const query = /^\S*?\?(\S*)$/.exec(text)?.[1] ?? "";
+  for (const [, name, value] of query.matchAll(/(?:^|&)([^=&]+)=([^&]*)/g)) {
+    if (SECRET_OPTION.test(`-${name!.replaceAll("-", "_")}`)) found.push(value!);
+  }
   for (const match of text.matchAll(PARAMETER)) found.push(match[0].slice(match[0].indexOf("=") + 1));
   for (const match of text.matchAll(HEADER)) found.push(match[4]!.trim());
-  return found.flatMap((secret) => [secret, decoded(secret)]);
+  return found;
 }
 
 function decoded(text: string): string {

@@ -3,7 +3,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import { hardwareOptions } from "./hardware.js";
-import { masker } from "./mask.js";
+import { maskerOf, optionSecrets } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
@@ -58,7 +58,7 @@ const FFMPEG_ONLY_FLAGS = new Set(["-re", "-an", "-sn", "-dn", "-copyts", "-accu
 /** Reads the configuration of a source. Throws an `InputError` for an address of no known kind. */
 export function sourceSpec(config: SourceConfig, baseDir: string): SourceSpec {
   const kind = sourceKind(config.name, config.url, baseDir);
-  const mask = masker(config.url, ...config.inputOptions);
+  const mask = maskerOf([config.url, ...config.inputOptions], optionSecrets(splitOptions(config.inputOptions)));
   return {
     config,
     kind,

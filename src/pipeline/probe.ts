@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { dyingWithParent, endChild, ffprobePath, missing } from "./tools.js";
+import { calm, dyingWithParent, endChild, ffprobePath, missing } from "./tools.js";
 import { LastWords } from "./words.js";
 
 /** What ffprobe says of an input's pictures. */
@@ -124,12 +124,18 @@ function runProbe(args: readonly string[], { timeoutMs, mask, signal }: ProbeOpt
     let stdout = "";
     let stderr = "";
     let timedOut = false;
-    const end = () => void endChild(child, 1000);
+    const end = () =>
+      void endChild(child, 1000).then(() => {
+        // What it started may still hold them.
+        child.stdout.destroy();
+        child.stderr.destroy();
+      });
     const timer = setTimeout(() => {
       timedOut = true;
       end();
     }, timeoutMs);
     signal?.addEventListener("abort", end, { once: true });
+    calm(child.stderr, 262_144);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
     });

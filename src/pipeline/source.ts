@@ -90,6 +90,8 @@ class SupervisedSource implements VideoSource {
   readonly #supervision: Promise<void>;
   #pool: SlabPool | undefined;
   #plan: DecodePlan | undefined;
+  /** Of what the plan was made. */
+  #revision = "";
   /** Plan of the last connection that gave frames. */
   #shown: DecodePlan | undefined;
   #current: Epoch | undefined;
@@ -185,12 +187,14 @@ class SupervisedSource implements VideoSource {
     const { signal } = this.#abort;
     try {
       const version = await ffmpegVersion();
-      // What a film is does not change from one round to the next.
-      if (!this.#plan || spec.kind.isLive || (this.#plan.hardware && this.#software)) {
+      const revision = this.#revisionNow();
+      const changed = revision !== this.#revision;
+      if (!this.#plan || spec.kind.isLive || changed || (this.#plan.hardware && this.#software)) {
         const hardware = await this.#hardware();
         const shown = this.#shown;
         const timeoutMs = this.#timing.probeMs;
         this.#plan = await planDecoding(spec, options, version, { timeoutMs, signal, hardware, shown });
+        this.#revision = revision;
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
@@ -201,6 +205,29 @@ class SupervisedSource implements VideoSource {
       this.#lastWords = [reason];
       return { failure: "unreachable", reason, over: !spec.kind.isLive && !spec.config.loop, livedMs: 0 };
     }
+  }
+
+  /** Empty where it cannot change, or cannot be told. */
+  #revisionNow(): string {
+    const { config, kind, baseDir } = this.spec;
+    if (!config.loop || kind.isLive) return "";
+    try {
+      return kind.revision?.(config, baseDir) ?? "";
+    } catch {
+      return "";
+    }
+  }
+
+  /** Calls once what it plays in rounds has changed and stays so, which a film that is being written does not. */
+  #watchForChange(onChange: () => void): () => void {
+    if (this.#revision === "") return () => {};
+    let before = this.#revision;
+    const timer = setInterval(() => {
+      const now = this.#revisionNow();
+      if (now !== "" && now !== this.#revision && now === before) onChange();
+      before = now;
+    }, this.#timing.loopMs);
+    return () => clearInterval(timer);
   }
 
   /** Undefined: software. Of the test picture nothing is decoded. */
@@ -257,10 +284,20 @@ class SupervisedSource implements VideoSource {
       },
     });
     this.#current = epoch;
+    let changed = false;
+    const unwatch = this.#watchForChange(() => {
+      if (!changed) void epoch.stop();
+      changed = true;
+    });
     if (this.#abort.signal.aborted) void epoch.stop();
     const end = await epoch.ended();
+    unwatch();
     this.#lastWords = epoch.words();
     this.#current = undefined;
+    if (changed) {
+      this.options.onNote?.(this.name, "what it shows has changed; it begins anew.");
+      return { failure: null, reason: null, over: false, livedMs: 0 };
+    }
     if (end.cutOff && !this.#abort.signal.aborted) {
       this.ledger.captured();
       this.ledger.dropped("decode-error");

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { VideoExplainerError } from "../errors.js";
 
@@ -86,6 +87,20 @@ function onSearchPath(program: string): string | null {
     }
   }
   return null;
+}
+
+/** Whoever floods waits: what comes beyond so many bytes in a tenth of a second is read later, so that others have their turn. */
+export function calm(stream: Readable, bytes: number): void {
+  let came = 0;
+  const timer = setInterval(() => {
+    came = 0;
+    if (stream.isPaused()) stream.resume();
+  }, 100);
+  stream.on("data", (chunk: string | Buffer) => {
+    came += chunk.length;
+    if (came > bytes) stream.pause();
+  });
+  stream.once("close", () => clearInterval(timer));
 }
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;

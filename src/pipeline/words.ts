@@ -23,15 +23,31 @@ export function parseWord(line: string): Word | undefined {
 export const isFault = (word: Word): boolean =>
   word.level === "error" || word.level === "fatal" || word.level === "panic";
 
+const LONGEST = 4096;
+
 /** The last lines that ffmpeg wrote, and among them its complaints. */
 export class LastWords {
   readonly #lines: string[] = [];
   readonly #faults: string[] = [];
+  #rest = "";
 
   constructor(
     private readonly mask: (text: string) => string,
     private readonly limit = 100,
   ) {}
+
+  /** Text as it comes, in pieces; of a flood only the last lines. */
+  write(text: string): void {
+    const lines = (this.#rest + text).split(/\r?\n|\r/);
+    this.#rest = lines.pop()!.slice(-LONGEST);
+    for (const line of lines.slice(-this.limit)) this.add(line.slice(0, LONGEST));
+  }
+
+  /** Nothing more comes: what stands without a line's end counts as a line. */
+  end(): void {
+    this.add(this.#rest);
+    this.#rest = "";
+  }
 
   add(line: string): void {
     const word = parseWord(line);

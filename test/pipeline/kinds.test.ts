@@ -1,12 +1,26 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import type { SourceState, Timing } from "../../src/pipeline/index.js";
+import { sourceSpec } from "../../src/pipeline/plan.js";
+import { LastWords } from "../../src/pipeline/words.js";
 import { startCamera } from "../faults/camera.js";
 import { freePort } from "../support/nats-server.js";
-import { ffmpeg, type Opened, open, pixel, pull, temporaryFolder, until } from "./helpers.js";
-import { type Colour, ffmpegSender, H264, httpServer, MPEG2, mjpegCamera, type Sender } from "./senders.js";
+import { config, ffmpeg, type Opened, open, pixel, pull, temporaryFolder, until } from "./helpers.js";
+import {
+  type Colour,
+  ffmpegSender,
+  H264,
+  httpServer,
+  locked,
+  MPEG2,
+  mjpegCamera,
+  portOf,
+  type Sender,
+  silent,
+} from "./senders.js";
 
 const folder = temporaryFolder();
 const quick: Partial<Timing> = {
@@ -255,4 +269,221 @@ describe.concurrent("each kind of source is live, says why it is not, and goes o
     expectGoodTimes(camera);
     expect(`${told(camera)}${told(wrong)}`).not.toContain(SECRET);
   });
+});
+
+/** A film or picture of one colour. */
+function make(name: string, colour: Colour, ...more: string[]): string {
+  const path = join(folder, name);
+  ffmpeg("-f", "lavfi", "-i", `color=${colour}:size=160x120:rate=20`, ...more, path);
+  return path;
+}
+
+describe.concurrent("over HTTP", () => {
+  test.for([
+    ["film.mp4", ["-t", "1", ...H264, "-movflags", "+faststart"], 20],
+    ["vod.m3u8", ["-t", "2", ...H264, "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod"], 40],
+  ] as const)("%s behind a login is played once at its own speed, and ends", async ([name, args, frames], t) => {
+    mkdirSync(join(folder, `of-${name}`));
+    make(`of-${name}/${name}`, "lime", ...args);
+    const files = locked(`viewer:${SECRET}`, (request, response) =>
+      response.end(readFileSync(join(folder, `of-${name}`, request.url!))),
+    );
+    const server = await httpServer(files);
+    t.onTestFinished(() => server.end());
+    const film = watched(t, { url: `http://viewer:${SECRET}@127.0.0.1:${portOf(server)}/${name}` });
+    await until(() => film.source.isFinished, "it ends");
+    expect(film.source.status()).toMatchObject({ state: "ended", reason: null, restarts: 0 });
+    expect(framesOf(film, "lime")).toHaveLength(frames);
+    expect(film.seen.at(-1)!.takenAt - film.seen[0]!.takenAt).toBeGreaterThan(frames * 50 * 0.7);
+    expectGoodTimes(film, { live: false });
+    expect(told(film)).not.toContain(SECRET);
+  });
+
+  test.for([
+    [401, /cannot be reached: .*401 Unauthorized/],
+    [404, /cannot be reached: .*404 Not Found/],
+    [500, /cannot be reached: .*5XX Server Error/],
+  ] as const)("a server that answers %d is tried again, and its answer is the reason", async ([status, words], t) => {
+    const server = await httpServer((_request, response) => void response.writeHead(status).end());
+    t.onTestFinished(() => server.end());
+    const camera = watched(t, { url: `http://viewer:${SECRET}@127.0.0.1:${portOf(server)}/cam?key=${SECRET}` });
+    await untilSaid(camera, words);
+    await until(() => camera.source.status().restarts >= 2, "it is tried again");
+    expect(told(camera)).not.toContain(SECRET);
+  });
+
+  test("a server that accepts and stays silent is given up and tried again", async (t) => {
+    const server = await silent();
+    t.onTestFinished(() => server.end());
+    const camera = watched(t, { url: `http://127.0.0.1:${portOf(server)}/cam` }, { probeMs: 1500 });
+    await untilSaid(camera, /gave no pictures within 1\.5 s\.$/);
+    await until(() => camera.source.status().restarts >= 2, "it is tried again");
+  });
+});
+
+describe.concurrent("on this machine", () => {
+  test("a V4L2 device that is not plugged in is waited for", async (t) => {
+    const camera = watched(t, { url: "/dev/video99" });
+    expect(await untilSaid(camera, /video99/)).toMatch(
+      /\/dev\/video99 cannot be reached: .*No such file or directory\.$/,
+    );
+    await until(() => camera.source.status().restarts >= 2, "it is tried again");
+  });
+
+  test("the test picture keeps time", async (t) => {
+    const picture = watched(t, { url: "testsrc", width: 160, height: 120, fps: 10 });
+    await until(() => picture.seen.length >= 15, "it comes");
+    expectGoodTimes(picture);
+    const { pts } = picture.seen[0]!;
+    for (const [i, frame] of picture.seen.entries()) {
+      expect(frame.pts - pts).toBeCloseTo((frame.sequence - picture.seen[0]!.sequence) / 10, 3);
+      expect(frame.sequence).toBeGreaterThanOrEqual(i);
+    }
+  });
+
+  test.for(["mp4", "ts"])("a looping film (%s) that is replaced begins anew as what it is now", async (kind, t) => {
+    const film = make(`film.${kind}`, "red", "-t", "0.5", ...H264);
+    const other = make(`other.${kind}`, "blue", "-t", "0.5", "-vf", "scale=80:60", ...H264);
+    const source = watched(t, { url: film, loop: true });
+    await until(() => framesOf(source, "red").length >= 25, "it loops");
+    renameSync(other, film);
+    await until(() => framesOf(source, "blue").length >= 25, "what replaced it comes");
+    expect(source.source.layout).toMatchObject({ width: 80, height: 60 });
+    expect(source.seen.at(-1)!.colour).toBe("blue");
+    expectGoodTimes(
+      {
+        ...source,
+        seen: framesOf(source, "red")
+          .concat(framesOf(source, "blue"))
+          .filter((f) => f.epoch > 0),
+      },
+      { live: false },
+    );
+    expect(source.source.status()).toMatchObject({ state: "live", restarts: 0 });
+    expect(source.ledger.snapshot().dropped["decode-error"] ?? 0).toBe(0);
+  });
+
+  test("a looping film that grows is played to its new end", async (t) => {
+    const film = make("grows.ts", "red", "-t", "0.5", ...MPEG2);
+    const rest = readFileSync(make("rest.ts", "blue", "-t", "0.5", "-output_ts_offset", "0.5", ...MPEG2));
+    const source = watched(t, { url: film, loop: true });
+    await until(() => framesOf(source, "red").length >= 10, "it loops");
+    writeFileSync(film, rest, { flag: "a" });
+    await until(() => framesOf(source, "blue").length >= 10, "what was added comes");
+    const reds = framesOf(source, "red").length;
+    await until(() => framesOf(source, "red").length > reds, "its beginning still comes");
+  });
+
+  test.for(["", "/*.png"])(
+    "a looping folder%s takes up pictures that come and leaves those that go",
+    async (glob, t) => {
+      const name = glob ? "glob" : "pictures";
+      mkdirSync(join(folder, name));
+      const red = make(`${name}/1.png`, "red", "-frames:v", "1");
+      const source = watched(t, { url: `${join(folder, name)}${glob}`, loop: true, fps: 20 });
+      await until(() => framesOf(source, "red").length >= 5, "the first comes");
+      copyFileSync(make(`${name}-2.png`, "blue", "-frames:v", "1"), join(folder, name, "2.png"));
+      await until(() => framesOf(source, "blue").length >= 3, "the second comes");
+      rmSync(red);
+      await until(() => source.seen.slice(-10).every((f) => f.colour === "blue"), "the first is gone");
+      rmSync(join(folder, name, "2.png"));
+      await untilSaid(source, /holds no pictures|[Nn]o such file/);
+      make(`${name}/3.png`, "lime", "-frames:v", "1");
+      await until(() => framesOf(source, "lime").length >= 3, "pictures come again");
+    },
+  );
+});
+
+test("no source holds up another: one silent, one whose look hangs, one that floods with words", async (t) => {
+  const script = (name: string, lines: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, `#!/bin/sh\n${lines}\n`);
+    chmodSync(path, 0o755);
+    return path;
+  };
+  const before = { ...process.env };
+  t.onTestFinished(() => {
+    for (const name of ["FFMPEG_PATH", "FFPROBE_PATH"]) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
+  process.env.FFMPEG_PATH = script(
+    "ffmpeg",
+    'case "$*" in *flood*) exec yes "[error] flood" >&2;; *) exec ffmpeg "$@";; esac',
+  );
+  process.env.FFPROBE_PATH = script(
+    "ffprobe",
+    'trap "" TERM; case "$*" in *hangs*) sleep 20;; *) exec ffprobe "$@";; esac',
+  );
+  const server = await silent();
+  t.onTestFinished(() => server.end());
+  const at = `tcp://127.0.0.1:${portOf(server)}`;
+  const picture = watched(t, { url: "testsrc", width: 160, height: 120, fps: 10 });
+  await until(() => picture.seen.length >= 5, "the test picture comes");
+  const mute = watched(t, { url: at, width: 160, height: 120 }, { connectMs: 2000 });
+  const hangs = watched(t, { url: `${at}/hangs` }, { probeMs: 1000 });
+  const floods = watched(t, { url: `${at}/flood`, width: 160, height: 120 }, { connectMs: 3000 });
+  const from = picture.seen.length - 1;
+  const used = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  const { user, system } = process.cpuUsage(used);
+  expect((user + system) / 6e6).toBeLessThan(0.5);
+  const span = picture.seen.slice(from);
+  const rate = (span.at(-1)!.sequence - span[0]!.sequence) / ((span.at(-1)!.takenAt - span[0]!.takenAt) / 1000);
+  expect(Math.abs(rate - 10)).toBeLessThan(0.5);
+  expect(picture.source.status()).toMatchObject({ state: "live", restarts: 0 });
+  await untilSaid(mute, /^No frame came for 2 s\.$/);
+  await untilSaid(hangs, /gave no pictures within 1 s\.$/);
+  await untilSaid(floods, /^No frame came for 3 s\.$/);
+  expect(floods.source.status().ffmpeg.length).toBeLessThanOrEqual(100);
+});
+
+const odd = fc
+  .string({ unit: fc.constantFrom(..."abXY09!$*(),;._~@:/?%=+^#& "), minLength: 4, maxLength: 20 })
+  .map((text) => `Zq${text}9`);
+const ADDRESSES: ((secret: string) => string)[] = [
+  (s) => `rtsp://admin:${s}@camera.local:554/stream@1?channel=2`,
+  (s) => `rtmp://u:${s}@10.0.0.5/live/x?token=${s}`,
+  (s) => `https://u:${s}@host/live.m3u8?size=2&access_token=${s}&fps=5`,
+  (s) => `http://host/video.mjpg?user=a&pwd=${s}`,
+  (s) => `srt://10.0.0.5:9000?mode=caller&passphrase=${s}&streamid=read:cam:u:${s}&latency=200`,
+  (s) => `tcp://u:${s}@host:5000`,
+  (s) => `udp://239.0.0.1:5000?key=${s}`,
+];
+const OPTIONS: ((secret: string) => string[])[] = [
+  () => [],
+  (s) => ["-passphrase", s],
+  (s) => [`-password ${s}`],
+  (s) => ["-headers", `Accept: */*\r\nX-Camera: ${s}\r\n`],
+  (s) => ["-headers", `Authorization: Bearer ${s}`],
+];
+
+test("whatever the kind of address and however its secret is written, nobody is told it", () => {
+  fc.assert(
+    fc.property(odd, fc.constantFrom(...ADDRESSES), fc.constantFrom(...OPTIONS), (plain, address, options) => {
+      const encoded = encodeURIComponent(plain);
+      const url = address(encoded);
+      const spec = sourceSpec(config({ url, inputOptions: options(plain) }), "/");
+      const words = new LastWords(spec.mask);
+      const basic = Buffer.from(`admin:${plain}`).toString("base64");
+      const lines = [
+        `[error] ${url}: Input/output error`,
+        `[tcp @ 0x55b75878d800] [error] Connection to ${url} failed: Connection refused`,
+        `[error] login failed for ${plain}.`,
+        `[error] tried '${encoded}' and ${encoded.toLowerCase()}`,
+        `[error] ${address(plain)} is no address`,
+      ];
+      for (const line of lines) words.add(line);
+      const all = [
+        ...words.lines(),
+        words.summary(),
+        spec.called,
+        spec.mask(`sent ${url.startsWith("rtsp") ? basic : ""}`),
+      ].join("\n");
+      for (const secret of [plain, encoded, basic]) expect(all).not.toContain(secret);
+      expect(all).toContain("Connection refused");
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -16,6 +16,12 @@ export function statOf(path: string): ReturnType<typeof statSync> | undefined {
   return statSync(path, { throwIfNoEntry: false });
 }
 
+/** Tells one state of a file from another; empty where there is none. */
+export function revisionOf(path: string): string {
+  const stat = statOf(path);
+  return stat?.size ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "";
+}
+
 /** A film, of any container that ffmpeg knows. */
 export const file: SourceKind = {
   name: "file",
@@ -23,6 +29,7 @@ export const file: SourceKind = {
   isLive: false,
   matches: (url) => isLocal(url),
   inputOptions: () => [],
+  revision: ({ url }, baseDir) => revisionOf(localPath(url, baseDir)),
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);
     const stat = statOf(path);

@@ -1,7 +1,7 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, extname, join, sep } from "node:path";
 import { InputError } from "../../errors.js";
-import { isLocal, localPath, statOf } from "./file.js";
+import { isLocal, localPath, revisionOf, statOf } from "./file.js";
 import type { SourceKind } from "./kind.js";
 
 /** File name endings by the decoder that reads them. */
@@ -36,6 +36,10 @@ export const images: SourceKind = {
   },
   inputOptions: () => ["-f", "concat", "-safe", "0", "-protocol_whitelist", "file,pipe"],
   probeOptions: () => [],
+  revision: ({ url }, baseDir) => {
+    const path = localPath(url, baseDir);
+    return statOf(path)?.isFile() ? revisionOf(path) : namesOf(path).sort().join("\n");
+  },
   input: ({ name, url, fps, loop }, baseDir) => {
     const path = localPath(url, baseDir);
     const pictures = listPictures(path);
@@ -67,10 +71,15 @@ export const concatList = (paths: readonly string[], seconds: number): string =>
 export function listPictures(path: string): string[] {
   const stat = statOf(path);
   if (stat?.isFile()) return [path];
-  const found = stat ? readdirSync(path).map((name) => join(path, name)) : expandGlob(path);
-  return found
-    .filter((p) => decoderOf(p) && !basename(p).startsWith(".") && statSync(p).isFile())
+  return namesOf(path)
+    .filter((p) => statOf(p)?.isFile())
     .sort((a, b) => inOrder.compare(a, b));
+}
+
+/** What is called like a picture in a folder or a glob. */
+function namesOf(path: string): string[] {
+  const found = statOf(path) ? readdirSync(path).map((name) => join(path, name)) : expandGlob(path);
+  return found.filter((p) => decoderOf(p) && !basename(p).startsWith("."));
 }
 
 /** Files that match a glob; `*`, `?`, `[…]` and `{a,b}` stand for a part of one folder's or file's name. */
