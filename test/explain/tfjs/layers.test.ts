@@ -44,22 +44,24 @@ async function saved(model: tf.LayersModel): Promise<{ json: string; shard: Uint
   return { json, shard: new Uint8Array(weightData as ArrayBuffer) };
 }
 
-/** The importer's scores beside TensorFlow.js' own. */
-async function expectSameScores(model: tf.LayersModel, seed: number): Promise<void> {
+/** What the importer makes of a model with random weights, on two random pictures. */
+async function explained(model: tf.LayersModel, seed: number) {
   shuffleWeights(model, seed);
   const { json, shard } = await saved(model);
   const network = canonicalise(importTfjs(json, () => shard));
   const random = noise(seed + 1);
   const frames = [0, 1].map(() => Float64Array.from({ length: HEIGHT * WIDTH * 3 }, () => Math.fround(random())));
-  const explained = await explainFrames(network, frames, [1, HEIGHT, WIDTH, 3], {
-    low: [-1],
-    high: [1],
-    channelAxis: 3,
-  });
+  const options = { low: [-1], high: [1], channelAxis: 3 };
+  return { frames, results: await explainFrames(network, frames, [1, HEIGHT, WIDTH, 3], options) };
+}
+
+/** The importer's scores beside TensorFlow.js' own. */
+async function expectSameScores(model: tf.LayersModel, seed: number): Promise<void> {
+  const { frames, results } = await explained(model, seed);
   const input = tf.tensor(Float32Array.from(frames.flatMap((f) => [...f])), [2, HEIGHT, WIDTH, 3]);
   const expected = (model.predict(input) as tf.Tensor).dataSync();
   const size = expected.length / 2;
-  explained.forEach(({ logits, relevance }, n) => {
+  results.forEach(({ logits, relevance }, n) => {
     expect(relativeError(logits, expected.slice(n * size, (n + 1) * size))).toBeLessThan(2e-5);
     expect(relevance.every(Number.isFinite)).toBe(true);
   });
@@ -192,6 +194,88 @@ const CASES: [string, (x: Chain) => Chain][] = [
   ],
 ];
 
+/** Layers whose channels come first; the picture's height is then its number of channels. */
+const first = { dataFormat: "channelsFirst" as const };
+const convFirst = (x: Chain): Chain => apply(L.conv2d({ ...first, filters: 4, kernelSize: 3, padding: "same" }), x);
+const CHANNELS_FIRST: [string, (x: Chain) => Chain][] = [
+  [
+    "convolution of strides",
+    (x) => apply(L.conv2d({ ...first, filters: 4, kernelSize: [3, 2], strides: 2, padding: "same" }), x),
+  ],
+  [
+    "depthwise convolution",
+    (x) => apply(L.depthwiseConv2d({ ...first, kernelSize: 3, depthMultiplier: 2, padding: "same" }), x),
+  ],
+  // TensorFlow.js adds its bias along the wrong axis, and so fails.
+  [
+    "separable convolution without bias",
+    (x) => apply(L.separableConv2d({ ...first, filters: 4, kernelSize: 2, useBias: false }), x),
+  ],
+  [
+    "transposed convolution",
+    (x) => apply(L.conv2dTranspose({ ...first, filters: 2, kernelSize: 3, strides: 2, padding: "same" }), x),
+  ],
+  ["max pool", (x) => apply(L.maxPooling2d({ ...first, poolSize: 2, padding: "same" }), convFirst(x))],
+  ["average pool", (x) => apply(L.averagePooling2d({ ...first, poolSize: [3, 2], strides: 1 }), convFirst(x))],
+  ["global average pool", (x) => apply(L.globalAveragePooling2d(first), convFirst(x))],
+  ["global max pool", (x) => apply(L.globalMaxPooling2d(first), convFirst(x))],
+  [
+    "zero padding",
+    (x) =>
+      convFirst(
+        apply(
+          L.zeroPadding2d({
+            ...first,
+            padding: [
+              [1, 0],
+              [2, 1],
+            ],
+          }),
+          x,
+        ),
+      ),
+  ],
+  [
+    "cropping",
+    (x) =>
+      apply(
+        L.cropping2D({
+          ...first,
+          cropping: [
+            [1, 2],
+            [0, 1],
+          ],
+        }),
+        convFirst(x),
+      ),
+  ],
+  ["upsampling", (x) => apply(L.upSampling2d({ ...first, size: [2, 3] }), convFirst(x))],
+  ["flattening", (x) => apply(L.flatten(first), convFirst(x))],
+  ["concatenation along axis 1", (x) => apply(L.concatenate({ axis: 1 }), [convFirst(x), convFirst(x)])],
+];
+
+describe("a Keras layer of channels first means what TensorFlow.js makes of it", () => {
+  it.each(CHANNELS_FIRST)("%s", async (_name, layers) => {
+    await expectSameScores(network(layers), 5);
+  });
+
+  it("batch norm along axis 1, which its processor backend takes for the last, is that of the turned picture", async () => {
+    const turned = network((x) => {
+      const last = apply(L.permute({ dims: [2, 3, 1] }), convFirst(x));
+      return apply(L.permute({ dims: [3, 1, 2] }), apply(L.batchNormalization({ axis: -1 }), last));
+    });
+    await expectSameScores(turned, 5);
+    const expected = (await explained(turned, 5)).results;
+    const { results } = await explained(
+      network((x) => apply(L.batchNormalization({ axis: 1 }), convFirst(x))),
+      5,
+    );
+    results.forEach(({ logits }, n) => {
+      expect(relativeError(logits, expected[n]!.logits)).toBeLessThan(2e-5);
+    });
+  });
+});
+
 describe("a Keras layer means what TensorFlow.js makes of it", () => {
   it.each(CASES)("%s", async (_name, layers) => {
     await expectSameScores(network(layers), 5);
@@ -258,6 +342,99 @@ describe("a Keras layer means what TensorFlow.js makes of it", () => {
       { numRuns: 40 },
     );
   }, 60_000);
+});
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const relu6 = (x: number): number => Math.min(Math.max(x, 0), 6);
+/** erf by its series, for numbers that are small. */
+const erf = (x: number): number => {
+  let [sum, term] = [x, x];
+  for (let n = 1; n < 60; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+};
+/** As keras.activations defines them; the second is Keras 2, where it differs. */
+const DEFINITIONS: [string, (x: number) => number, ((x: number) => number)?][] = [
+  ["linear", (x) => x],
+  ["relu", (x) => Math.max(x, 0)],
+  ["relu6", relu6],
+  ["leaky_relu", (x) => (x < 0 ? 0.2 * x : x)],
+  ["elu", (x) => (x < 0 ? Math.expm1(x) : x)],
+  ["selu", (x) => 1.05070098 * (x < 0 ? 1.67326324 * Math.expm1(x) : x)],
+  ["celu", (x) => Math.max(x, 0) + Math.min(0, Math.expm1(x))],
+  ["sigmoid", sigmoid],
+  ["hard_sigmoid", (x) => relu6(x + 3) / 6, (x) => Math.min(Math.max(0.2 * x + 0.5, 0), 1)],
+  ["tanh", Math.tanh],
+  ["hard_tanh", (x) => Math.min(Math.max(x, -1), 1)],
+  ["softplus", (x) => Math.log1p(Math.exp(x))],
+  ["softsign", (x) => x / (1 + Math.abs(x))],
+  ["exponential", Math.exp],
+  ["swish", (x) => x * sigmoid(x)],
+  ["silu", (x) => x * sigmoid(x)],
+  ["hard_swish", (x) => (x * relu6(x + 3)) / 6],
+  ["hard_silu", (x) => (x * relu6(x + 3)) / 6],
+  ["mish", (x) => x * Math.tanh(Math.log1p(Math.exp(x)))],
+  ["gelu", (x) => 0.5 * x * (1 + erf(x / Math.SQRT2))],
+];
+
+/** A picture of two by two, an activation and a dense layer that hands it through. */
+function activatedBy(activation: unknown, version: string) {
+  const layers = [
+    { class_name: "InputLayer", config: { name: "picture", batch_shape: [null, 2, 2, 1] } },
+    { class_name: "Activation", config: { name: "activation", activation } },
+    { class_name: "Flatten", config: { name: "flatten" } },
+    { class_name: "Dense", config: { name: "dense", activation: "linear", use_bias: false } },
+  ];
+  const json = JSON.stringify({
+    modelTopology: { keras_version: version, model_config: { class_name: "Sequential", config: { layers } } },
+    weightsManifest: [{ paths: ["w"], weights: [{ name: "dense/kernel", shape: [4, 4], dtype: "float32" }] }],
+  });
+  const kernel = Float32Array.from({ length: 16 }, (_, k) => (k % 5 === 0 ? 1 : 0));
+  return canonicalise(importTfjs(json, () => new Uint8Array(kernel.buffer)));
+}
+
+describe("an activation by its Keras name is what Keras defines", () => {
+  const pictures = [
+    [-3.5, -2.6, -1, 0],
+    [0.4, 1.3, 2.7, 3.5],
+  ];
+  it.each(DEFINITIONS)("%s", async (name, newer, older = newer) => {
+    const serialised = { module: "builtins", class_name: "function", config: name, registered_name: "function" };
+    for (const [given, version, f] of [
+      [name, "3.5.0", newer],
+      [serialised, "3.5.0", newer],
+      [name, "2.15.0", older],
+    ] as const) {
+      const options = { low: [-1], high: [1], channelAxis: 3 };
+      const explained = await explainFrames(activatedBy(given, version), pictures, [1, 2, 2, 1], options);
+      explained.forEach(({ logits }, n) => {
+        expect(relativeError(logits, pictures[n]!.map(f)), `${version} picture ${n}`).toBeLessThan(1e-5);
+      });
+    }
+  });
+
+  it.each([
+    "glu",
+    "log_sigmoid",
+    "squareplus",
+    "sparse_plus",
+    "soft_shrink",
+    "hard_shrink",
+    "tanh_shrink",
+    "threshold",
+  ])("%s is refused by name", (name) => {
+    expect(() => activatedBy(name, "3.5.0")).toThrow(
+      `node "activation" (operator Activation) cannot be explained: its activation "${name}" is not known.`,
+    );
+  });
+
+  it("log_softmax is refused where it does not end the network", () => {
+    expect(() => activatedBy("log_softmax", "3.5.0")).toThrow(
+      "a log-softmax can only stand at the end of a classifier",
+    );
+  });
 });
 
 /** `3 − 2 · (x + 1)` as Keras 3 writes operators between a picture's convolution and a dense layer. */

@@ -464,7 +464,37 @@ const CASES: [string, (g: GraphModel) => unknown, number, number?][] = [
     (g) => g.op("BatchMatMulV2", [g.conv(), g.constant([4, 5])], { adj_x: { b: false }, adj_y: { b: false } }),
     5,
   ],
+  ...[
+    [5, 4],
+    [1, 1, 5, 4],
+  ].map((dims): [string, (g: GraphModel) => unknown, number] => [
+    `batched matrix product with a turned constant of ${dims.length} axes`,
+    (g) => g.op("BatchMatMulV2", [g.conv(), g.constant(dims)], { adj_x: { b: false }, adj_y: { b: true } }),
+    5,
+  ]),
+  [
+    "batched matrix product with a constant of four axes",
+    (g) => g.op("BatchMatMulV2", [g.conv(), g.constant([1, 1, 4, 5])], { adj_x: { b: false }, adj_y: { b: false } }),
+    5,
+  ],
 ];
+
+it.each([
+  [[8, 5, 4], true],
+  [[8, 4, 5], false],
+] as const)("a product with a matrix for each row, %j, is refused by name", (dims, turned) => {
+  const graph = new GraphModel();
+  graph.op("BatchMatMulV2", [graph.conv(), graph.constant([...dims])], { adj_y: { b: turned } });
+  const artifacts = graph.artifacts(5);
+  const json = JSON.stringify({
+    ...artifacts,
+    weightData: undefined,
+    weightsManifest: [{ paths: ["w.bin"], weights: artifacts.weightSpecs }],
+  });
+  expect(() => importTfjs(json, () => new Uint8Array(artifacts.weightData as ArrayBuffer))).toThrow(
+    /^node "BatchMatMulV2_\d+" \(operator BatchMatMulV2\) cannot be explained: its weight \[8, 4, 5\] does not fit an input of dims \[N, 6, 8, 4\]\.$/,
+  );
+});
 
 describe("a TensorFlow operation means what TensorFlow.js makes of it", () => {
   it.each(CASES)("%s", async (_name, write, channels, rank) => {

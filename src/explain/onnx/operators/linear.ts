@@ -65,13 +65,16 @@ export const MatMul: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
   const weight = importer.weight(node, 1, "weight");
   const shape = importer.shape(x);
-  if (weight.dims.length !== 2 || shape.at(-1) !== weight.dims[0])
+  // One matrix for all, held below axes of length 1.
+  const held = weight.dims.length <= shape.length ? weight.dims.slice(0, -2) : [];
+  const dims = held.every((d) => d === 1) ? weight.dims.slice(held.length) : weight.dims;
+  if (dims.length !== 2 || shape.at(-1) !== dims[0])
     importer.refuse(
       node,
       `its weight [${weight.dims.join(", ")}] does not fit an input of dims [N, ${shape.slice(1).join(", ")}]`,
     );
-  importer.push(node, "dense", [x], [[...shape.slice(0, -1), weight.dims[1]!]], {
-    weight: { dims: weight.dims, data: float32(weight) },
+  importer.push(node, "dense", [x], [[...shape.slice(0, -1), dims[1]!]], {
+    weight: { dims, data: float32(weight) },
   });
 };
 

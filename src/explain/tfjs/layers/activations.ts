@@ -28,6 +28,7 @@ const FUNCTIONS: Record<string, Function> = {
   sigmoid: plain("Sigmoid"),
   hard_sigmoid: hardSigmoid,
   tanh: plain("Tanh"),
+  hard_tanh: ({ graph }, x) => graph.one("Clip", [x, graph.number(-1), graph.number(1)]),
   softplus: plain("Softplus"),
   softsign: plain("Softsign"),
   exponential: plain("Exp"),

@@ -1,4 +1,5 @@
 import { transposeConstant } from "../../onnx/fold.js";
+import type { Constant } from "../../onnx/tensor.js";
 import type { Name } from "../onnx-graph.js";
 import { addBias, batchNorm, leaky, relu6 } from "./elementwise.js";
 import type { Op, OpTranslation } from "./op.js";
@@ -34,7 +35,13 @@ function product(op: Op): Name {
   const second = graph.constantAt(op.inputs[1] ?? "");
   if (!second) return graph.one("MatMul", op.inputs.slice(0, 2));
   const turned = op.flag("transpose_b") || op.flag("adj_y");
-  return graph.one("MatMul", [op.first, turned ? graph.constant(transposeConstant(second, [1, 0])) : op.inputs[1]!]);
+  return graph.one("MatMul", [op.first, turned ? graph.constant(adjoint(second)) : op.inputs[1]!]);
+}
+
+/** The last two axes swapped, whatever lies before them. */
+function adjoint(c: Constant): Constant {
+  const axes = c.dims.map((_, k) => k);
+  return transposeConstant(c, [...axes.slice(0, -2), ...axes.slice(-2).reverse()]);
 }
 
 export const FUSIONS: Record<string, OpTranslation> = {
