@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import sharp from "sharp";
 import { InputError } from "../errors.js";
+import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
@@ -36,6 +37,8 @@ async function attribute(options: AttributeOptions): Promise<void> {
     : await fromImage(bytes, options.input, model);
   const program = tensorProgram(model.network, options, rangeOf(options, model));
   const runner = await engineNamed(options.engine)(program, { device: "cpu", threads: options.threads });
+  const note = withoutEffect(runner, { threads: options.threads || undefined });
+  if (note !== undefined) process.stderr.write(`video-explainer: ${note}\n`);
   const frames = input.dims[0]!;
   const each = input.data.length / frames;
   const relevance = new Float32Array(input.data.length);

@@ -60,6 +60,10 @@ class Report {
     this.code = this.code === 1 ? 1 : exitCodeOf(error);
   }
 
+  noted(notes: readonly string[]): void {
+    if (!this.quiet) for (const note of notes) process.stderr.write(`video-explainer: ${note}\n`);
+  }
+
   done(job: Job, done: Done): void {
     this.progress.stop();
     const { explained, summaries } = job.outputs;
@@ -71,8 +75,8 @@ class Report {
       : `${done.frames} frames${only}, ${label} in ${frames} (${percent(frames / done.frames)})`;
     if (!this.quiet) {
       process.stdout.write(`${job.shown}: ${what}; wrote ${short(explained)} and ${short(summaries)}\n`);
-      for (const note of done.notes) process.stderr.write(`video-explainer: ${note}\n`);
     }
+    this.noted(done.notes);
     for (const fault of done.faults) this.fault(fault);
   }
 }
@@ -155,6 +159,7 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
       device: "auto",
       threads,
     });
+    report.noted(explainer.notes ?? []);
     const renderer = createOverlayRenderer();
     try {
       const metrics = createMetrics();

@@ -1,13 +1,21 @@
 import { Worker } from "node:worker_threads";
 import { type PlainError, rebuildError, VideoExplainerError } from "../errors.js";
 import { workerUrl } from "../worker-url.js";
+import type { EngineOptions } from "./engines/engine.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
 /** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
 export type ThreadMessage =
   | { kind: "compiled" }
-  | { kind: "ready"; model: ModelInfo; engine: string; passed: readonly string[]; notes: readonly string[] }
+  | {
+      kind: "ready";
+      model: ModelInfo;
+      engine: string;
+      passed: readonly string[];
+      ignores: readonly (keyof EngineOptions)[];
+      notes: readonly string[];
+    }
   | { kind: "result"; id: number; explanations: Explanation[] }
   | { kind: "failed"; id?: number; error: PlainError };
 
@@ -36,6 +44,8 @@ export class EngineThread {
     readonly engine: string,
     /** Why each better engine was not taken. */
     readonly passed: readonly string[],
+    /** Options that have no effect on the engine. */
+    readonly ignores: readonly (keyof EngineOptions)[],
     /** What went wrong on the way and was mended. */
     readonly notes: readonly string[],
     private readonly stuckMs: number,
@@ -58,6 +68,7 @@ export class EngineThread {
             message.model,
             message.engine,
             message.passed,
+            message.ignores,
             message.notes,
             options.stuckMs ?? STUCK_MS,
           );

@@ -3,6 +3,7 @@ import { VideoExplainerError } from "../errors.js";
 import { InOrder } from "../in-order.js";
 import { type Device, deviceOf } from "./devices.js";
 import { EngineThread } from "./engine-thread.js";
+import { withoutEffect } from "./engines/engine.js";
 import { quietTensorFlow } from "./engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "./explanation.js";
 import type { MethodOptions } from "./options.js";
@@ -53,13 +54,20 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     throw failed.reason;
   }
   const [first] = threads as [EngineThread];
+  const ignored = withoutEffect(
+    { name: first.engine, ignores: first.ignores },
+    {
+      ...(options.device !== "auto" && { device: options.device }),
+      ...(options.threads > 0 && { threads: options.threads }),
+    },
+  );
   const order = new InOrder();
   let next = 0;
   return {
     model: first.model,
     engine: first.engine,
     passed: first.passed,
-    notes: first.notes,
+    notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {
       return threads.map((t) => t.fault).find((fault) => fault !== undefined);
     },

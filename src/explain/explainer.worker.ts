@@ -140,7 +140,8 @@ async function start(): Promise<void> {
       }
     });
   });
-  post({ kind: "ready", model: info, engine: explainer.name, passed: explainer.passed ?? [], notes });
+  const { name: engine, passed = [], ignores = [] } = explainer;
+  post({ kind: "ready", model: info, engine, passed, ignores, notes });
 }
 
 start().catch((error: unknown) => {

@@ -79,7 +79,7 @@ export interface Explainer {
   readonly engine: string;
   /** Why each better engine was not taken. */
   readonly passed?: readonly string[];
-  /** What went wrong while it was made ready and was mended, a sentence each. */
+  /** What went wrong while it was made ready and was mended, and options without effect, a sentence each. */
   readonly notes?: readonly string[];
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;

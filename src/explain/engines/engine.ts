@@ -20,6 +20,8 @@ export interface Runner {
   readonly name: string;
   /** Why each better engine was not taken. */
   readonly passed?: readonly string[];
+  /** Options that have no effect on it as they are. */
+  readonly ignores?: readonly (keyof EngineOptions)[];
   run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
   close(): Promise<void>;
 }
@@ -29,3 +31,14 @@ export type ProgramSource = Program | (() => Program);
 export const programOf = (source: ProgramSource): Program => (typeof source === "function" ? source() : source);
 
 export type Engine = (program: ProgramSource, options: EngineOptions) => Promise<Runner>;
+
+/** One sentence about the options that somebody gave and that have no effect; undefined where there are none. */
+export function withoutEffect(
+  { name, ignores = [] }: Pick<Runner, "name" | "ignores">,
+  given: Partial<EngineOptions>,
+): string | undefined {
+  const lost = ignores.flatMap((key) => (given[key] === undefined ? [] : [`${key} ${given[key]}`]));
+  if (lost.length === 0) return undefined;
+  const verb = lost.length === 1 ? "has" : "have";
+  return `the engine ${name} chooses its device and the threads of a run by itself: ${lost.join(" and ")} ${verb} no effect there, and would have with the engine onnxruntime`;
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { configSchema } from "../../../src/config/schema.js";
+import { withoutEffect } from "../../../src/explain/engines/engine.js";
 import { describeEngine, ENGINE_NAMES, engineNamed } from "../../../src/explain/engines/registry.js";
 import { tfjsRunner } from "../../../src/explain/engines/tfjs/runner.js";
 import { Emitter } from "../../../src/explain/program/emitter.js";
@@ -47,5 +48,34 @@ describe("an operation that tfjs does not know", () => {
     await expect(tfjsRunner(doubling("Hardmax"), OPTIONS)).rejects.toThrow(
       /^the engine tfjs does not know the operation Hardmax \(hardmax_0\); take engine onnxruntime\.$/,
     );
+  });
+});
+
+describe("options without effect", () => {
+  const run = async (options: Parameters<typeof tfjsRunner>[1], choice: "native" | "wasm") => {
+    const runner = await tfjsRunner(doubling(), options, choice);
+    await runner.close();
+    return runner;
+  };
+  it("are told in one sentence where they were given", async () => {
+    const runner = await run({ device: "webgpu", threads: 2 }, "wasm");
+    expect(runner.ignores).toEqual(["device", "threads"]);
+    expect(withoutEffect(runner, { device: "webgpu", threads: 2 })).toBe(
+      "the engine tfjs-wasm-slow chooses its device and the threads of a run by itself: device webgpu and threads 2 have no effect there, and would have with the engine onnxruntime",
+    );
+    expect(withoutEffect(runner, { threads: 2 })).toContain("threads 2 has no effect there");
+    expect(withoutEffect(runner, {})).toBeUndefined();
+  });
+  it("are none where WebAssembly runs on the one thread that was asked for", async () => {
+    expect((await run(OPTIONS, "wasm")).ignores).toEqual([]);
+  });
+  it("are the threads of the native binding, whose pool is the process's", async () => {
+    expect((await run({ ...OPTIONS, profile: "p" }, "native")).ignores).toContain("threads");
+    expect((await run({ ...OPTIONS, profile: "p" }, "native")).ignores).toContain("profile");
+  });
+  it("are none with onnxruntime", async () => {
+    const runner = await engineNamed("onnxruntime")(doubling(), OPTIONS);
+    await runner.close();
+    expect(withoutEffect(runner, OPTIONS)).toBeUndefined();
   });
 });

@@ -28,20 +28,29 @@ function frame(seed: number): ExplainInput {
   return { memory, layout, scale: 0, classifyOnly: false } as ExplainInput;
 }
 
-async function explain(engine: string): Promise<{ engine: string; explanations: Explanation[] }> {
+interface Explained {
+  engine: string;
+  notes: readonly string[];
+  explanations: Explanation[];
+}
+async function explain(engine: string, threads = 2): Promise<Explained> {
   const options: ExplainerOptions = {
     ...DEFAULT_METHOD,
     model: MODEL,
     engine,
     device: "cpu",
-    threads: 2,
+    threads,
     top: 2,
     grid: { rows: 4, columns: 4 },
     blur: 1,
   };
   const explainer = await createExplainer(options);
   try {
-    return { engine: explainer.engine, explanations: await explainer.explain([1, 2, 3, 4].map(frame)) };
+    return {
+      engine: explainer.engine,
+      notes: explainer.notes ?? [],
+      explanations: await explainer.explain([1, 2, 3, 4].map(frame)),
+    };
   } finally {
     await explainer.close();
   }
@@ -51,6 +60,8 @@ describe("two threads of the native binding at once", () => {
   it("explain a batch as onnxruntime does", async () => {
     const [ours, theirs] = [await explain("tfjs"), await explain("onnxruntime")];
     expect(ours.engine).toMatch(/^tfjs-native-/);
+    expect(ours.notes).toEqual([expect.stringContaining("threads 2 has no effect there")]);
+    expect(theirs.notes).toEqual([]);
     ours.explanations.forEach((got, n) => {
       const expected = theirs.explanations[n]!;
       expect(got.target.index).toBe(expected.target.index);
@@ -59,5 +70,9 @@ describe("two threads of the native binding at once", () => {
         expect(v).toBeCloseTo(expected.relevance!.grid.values[k]!, 4);
       });
     });
+  });
+
+  it("are not spoken of where no number of threads was given", async () => {
+    expect((await explain("tfjs", 0)).notes).toEqual([]);
   });
 });

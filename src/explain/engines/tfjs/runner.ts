@@ -16,7 +16,7 @@ const KNOWN_ELEMENTS = 256;
  */
 export async function tfjsRunner(
   source: ProgramSource,
-  _options: EngineOptions,
+  options: EngineOptions,
   choice: BackendChoice = "auto",
 ): Promise<Runner> {
   const whole = programOf(source);
@@ -35,6 +35,7 @@ export async function tfjsRunner(
   return {
     name: backend.name,
     passed: backend.passed,
+    ignores: ignored(backend.name, options),
     async run(feeds) {
       if (tf().getBackend() !== use) await tf().setBackend(use);
       return execute(program, feeds, constants, drops);
@@ -44,6 +45,16 @@ export async function tfjsRunner(
       constants.clear();
     },
   };
+}
+
+/** The native binding has one pool of threads, one a core, for the whole process; WebAssembly has one thread. */
+function ignored(backend: string, { device, threads, profile }: EngineOptions): (keyof EngineOptions)[] {
+  const own = backend === "tfjs-native-gpu" ? "cuda" : "cpu";
+  return [
+    ...(device === own ? [] : (["device"] as const)),
+    ...(backend.startsWith("tfjs-wasm") && threads === 1 ? [] : (["threads"] as const)),
+    ...(profile === undefined ? [] : (["profile"] as const)),
+  ];
 }
 
 const TYPES = { float32: "float32", float64: "float32", int64: "int32", uint8: "int32", bool: "bool" } as const;
