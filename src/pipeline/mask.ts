@@ -2,10 +2,15 @@ const MASK = "***";
 const NAMES =
   "password|passwd|passphrase|passwort|pwd|pass|user|username|usr|login|access_token|auth_token|token|api[_-]?key|apikey|access_key|secret[_-]?key|key|secret|signature|sig|auth|authorization|credential|credentials|streamid|jwt|session|sessionid|ticket|hdnts|hdnea|hmac|psk";
 
+// Each begins only where a run of letters begins, and ends soon: what a stranger sends must not take long to look through.
 /** `user:password@` of an address. The password may hold `@`, `/`, `?` or `#` though it should be percent-encoded; a port is none. */
-const USER_AND_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/)(?![^\s:@/?#]*:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]*:[^\s"'<>]*@/gi;
-const USER = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi;
-const PARAMETER = new RegExp(`\\b((?:[a-z0-9]+[_-])*(?:${NAMES}))=[^\\s&;"'<>#]+?(?=:\\s|[\\s&;"'<>#]|$)`, "gi");
+const USER_AND_PASSWORD =
+  /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)(?![^\s:@/?#]{0,1024}:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]{0,1024}:[^\s"'<>]{0,1024}@/gi;
+const USER = /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)[^\s/?#"'<>]{0,1024}@/gi;
+const PARAMETER = new RegExp(
+  `(?<![a-z0-9_-])((?:[a-z0-9_-]*[_-])?(?:${NAMES}))=[^\\s&;"'<>#]+?(?=:\\s|[\\s&;"'<>#]|$)`,
+  "gi",
+);
 const HEADER =
   /\b((?:proxy-)?authorization|x-api-key|cookie)(\s*:\s*)((?:basic|bearer|digest|token)\s+)?([^\r\n"']+)/gi;
 /** Of NATS: `SU` and 56 more characters for a user, other second letters for accounts and the rest. */
