@@ -4,7 +4,7 @@ import { schemaFaults } from "./schema-faults.js";
 import { parseYaml } from "./syntax.js";
 
 /** A request of this size is none that anybody would write. */
-const MAX_BYTES = 64 * 1024;
+const MAX_BYTES = 16 * 1024;
 /** More faults than these are counted, not listed. */
 const MAX_FAULTS = 10;
 
