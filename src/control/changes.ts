@@ -13,8 +13,11 @@ function changesOf<S extends z.ZodRawShape>(wrapped: z.ZodPrefault<z.ZodObject<S
 }
 
 function withoutDefault(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return schema.unwrap() as z.ZodType;
-  return schema;
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return withoutDefault(schema.unwrap() as z.ZodType);
+  if (!(schema instanceof z.ZodObject)) return schema;
+  const inner = Object.entries(schema.shape as z.ZodRawShape);
+  return z.strictObject(Object.fromEntries(inner.map(([key, s]) => [key, withoutDefault(s as z.ZodType).optional()])));
 }
 
 /** What of a configuration can be changed while it runs. */

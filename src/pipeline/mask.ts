@@ -5,8 +5,8 @@ const NAMES =
 // Each begins only where a run of letters begins, and ends soon: what a stranger sends must not take long to look through.
 /** `user:password@` of an address. The password may hold `@`, `/`, `?` or `#` though it should be percent-encoded; a port is none. */
 const USER_AND_PASSWORD =
-  /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)(?![^\s:@/?#]{0,1024}:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]{0,1024}:[^\s"'<>]{0,1024}@/gi;
-const USER = /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)[^\s/?#"'<>]{0,1024}@/gi;
+  /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)(?![^\s:@/?#]{0,4096}:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]{0,4096}:[^\s"'<>]{0,4096}@/gi;
+const USER = /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)[^\s/?#"'<>]{0,4096}@/gi;
 const PARAMETER = new RegExp(
   `(?<![a-z0-9_-])((?:[a-z0-9_-]*[_-])?(?:${NAMES}))=[^\\s&;"'<>#]+?(?=:\\s|[\\s&;"'<>#]|$)`,
   "gi",

@@ -1,10 +1,12 @@
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadedConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import { serveOn } from "../control/nats-service.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import { createExplainer } from "../explain/explainer.js";
+import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import { createMetrics } from "../metrics/metrics.js";
 import { type MetricsServer, startMetricsServer } from "../metrics/server.js";
@@ -13,6 +15,11 @@ import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationEnd } from "./station.js";
 import { StationControl } from "./station-control.js";
+
+/** What hangs is not waited for longer. */
+const CLOSE_MS = 2000;
+const soon = (work: Promise<unknown> | undefined): Promise<unknown> =>
+  Promise.race([work, sleep(CLOSE_MS, undefined, { ref: false })]);
 
 /** A NATS round trip must have succeeded within the last seconds. */
 const VERIFY_MS = 1500;
@@ -31,8 +38,10 @@ export async function startStation(
 ): Promise<RunHandle> {
   const metrics = createMetrics();
   const { cache } = config.engine;
-  const explainerOf = (explain: Config["explain"]) =>
-    createExplainer({
+  /** Those not closed yet: what one of them still owes would be missing for ever. */
+  const open = new Set<Explainer>();
+  const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
+    const made = await createExplainer({
       ...explain,
       model: path.resolve(baseDir, config.model.path),
       engine: config.engine.kind,
@@ -40,6 +49,13 @@ export async function startStation(
       threads: config.engine.threads,
       cache: /^(auto|off)$/.test(cache) ? cache : path.resolve(baseDir, cache),
     });
+    open.add(made);
+    return made;
+  };
+  const retire = async (explainer: Explainer): Promise<void> => {
+    await explainer.close();
+    open.delete(explainer);
+  };
   const explainer = await explainerOf(config.explain);
   for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
@@ -48,18 +64,15 @@ export async function startStation(
   const renderer = createOverlayRenderer();
   const sinks: Sink[] = [];
   let server: MetricsServer | undefined;
-  let station: Station | undefined;
   let control: StationControl | undefined;
-  /** The one that is in use: a change of the method brings another. */
-  const current = () => station?.settings.explainer ?? explainer;
   const engineCheck = () => {
-    const { fault } = current();
+    const fault = [...open].map((explainer) => explainer.fault).find((known) => known !== undefined);
     return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
   };
   const closeAll = async (): Promise<void> => {
-    await control?.close();
-    await renderer.close();
-    await current().close();
+    await soon(control?.close());
+    await soon(renderer.close());
+    await soon(Promise.all([...open].map(retire)));
     await server?.close();
   };
   let beginService: (control: Control) => void = () => {};
@@ -110,10 +123,9 @@ export async function startStation(
     await closeAll();
     throw error;
   }
-  station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
-  const running = station;
-  control = new StationControl({ station, config, baseDir, renderer, log, createExplainer: explainerOf });
+  const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
+  control = new StationControl({ station, config, baseDir, renderer, log, retire, createExplainer: explainerOf });
   beginService(control);
-  const ended = running.run().finally(closeAll);
-  return { ended, stop: () => running.stop(), metricsUrl: server.url };
+  const ended = station.run().finally(closeAll);
+  return { ended, stop: () => station.stop(), metricsUrl: server.url };
 }

@@ -1,3 +1,6 @@
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import sharp from "sharp";
 import { crossChecks } from "../config/cross-checks.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -21,7 +24,15 @@ export interface StationControlOptions {
   log: Logger;
   /** A warm explainer for these options. */
   createExplainer(explain: Config["explain"]): Promise<Explainer>;
+  /** Closes one that was replaced. */
+  retire(explainer: Explainer): Promise<void>;
 }
+
+const RETIRE_MS = 5000;
+/** What a camera or a program makes; drawings are left out, since a short one may take minutes to draw. */
+const PICTURES: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "gif", "tiff", "heif", "avif", "jp2", "jxl"]);
+/** A glob with more of them in one name takes too long to try. */
+const MOST_STARS = 3;
 
 /** Source of the summaries of pictures that were asked for. */
 const REQUEST = "request";
@@ -55,6 +66,15 @@ export class StationControl implements Control {
       const { station, renderer } = this.options;
       if (bytes.byteLength === 0)
         throw new InputError("no-picture", "the request is empty; send the bytes of a picture");
+      const { format } = await sharp(bytes)
+        .metadata()
+        .catch(() => ({ format: undefined }));
+      if (format !== undefined && !PICTURES.has(format)) {
+        throw new InputError(
+          "no-picture",
+          `the request is a ${format} drawing; send a JPEG, PNG, WebP, GIF, TIFF or AVIF picture`,
+        );
+      }
       const picture = await readPicture(bytes, "the request", station.settings.explainer.model, undefined, MOST_PIXELS);
       const { summary, overlay, heatmap } = await explainOne(picture, {
         // Not before: a change of the method closes the one it replaces.
@@ -81,6 +101,7 @@ export class StationControl implements Control {
     return this.#additions.run(async () => {
       const { station, baseDir } = this.options;
       refuseContradictions(config);
+      refuseWideGlob(config.url);
       station.expectNew(config.name);
       await checkSource(config, baseDir);
       return station.add(config);
@@ -108,7 +129,8 @@ export class StationControl implements Control {
       if (this.#closing) {
         throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
       }
-      const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain) });
+      const grid = { ...this.#explain.grid, ...given(changes.explain?.grid) };
+      const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain), grid });
       const overlay = configSchema.shape.overlay.parse({ ...this.#overlay, ...given(changes.overlay) });
       const changed = [
         ...differences("explain", this.#explain, explain),
@@ -117,12 +139,16 @@ export class StationControl implements Control {
       const before = station.settings.explainer;
       const anew = differences("", this.#explain, explain).some((key) => !AT_ONCE.has(key));
       const explainer = anew ? await this.options.createExplainer(explain) : before;
+      if (explainer.model.sha256 !== before.model.sha256) {
+        await this.options.retire(explainer);
+        throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
+      }
       station.settings = { explainer, every: explain.every, overlay };
       this.#explain = explain;
       this.#overlay = overlay;
       if (changed.length > 0) log.info(`configuration changed until the next start: ${changed.join(", ")}`);
-      // What is in its hands is still finished.
-      if (anew) await before.close();
+      // What is in its hands is still finished; one that hangs is not waited for.
+      if (anew) await Promise.race([this.options.retire(before), sleep(RETIRE_MS, undefined, { ref: false })]);
       return this.config();
     });
   }
@@ -137,6 +163,17 @@ function differences(under: string, before: object, after: object): string[] {
   return Object.entries(after)
     .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(old[key]))
     .map(([key]) => (under ? `${under}.${key}` : key));
+}
+
+/** To look for its files must not hold up all that runs beside it. */
+function refuseWideGlob(url: string): void {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !/^file:/i.test(url)) return;
+  const stars = url.match(/\*/g)?.length ?? 0;
+  if (!/[*?[\]{}]/.test(dirname(url)) && stars <= MOST_STARS) return;
+  throw new InputError(
+    "glob",
+    `url may have wildcards in its last part only, and ${MOST_STARS} stars at most; name the folder itself`,
+  );
 }
 
 function refuseContradictions(source: SourceConfig): void {

@@ -53,6 +53,8 @@ export class Station {
   #managed: boolean;
   #onIdle = (): void => {};
   #stopping = false;
+  /** The last batch is done: no source can come any more. */
+  #isOver = false;
   #giveUp = (): void => {};
   /** Resolves when a stop can wait no longer for sinks that take nothing. */
   readonly #givenUp = new Promise<void>((resolve) => {
@@ -143,7 +145,7 @@ export class Station {
 
   /** Throws a `VideoExplainerError` when a source of this name cannot be added now. */
   expectNew(name: string): void {
-    if (this.#stopping) throw stopping(`source ${name} cannot be added`);
+    if (this.#stopping || this.#isOver) throw stopping(`source ${name} cannot be added`);
     if (this.#removals.has(name)) {
       throw new VideoExplainerError("name-taken", `source ${name} is still being removed; add it when that is done`);
     }
@@ -166,7 +168,7 @@ export class Station {
    * some may be in flight still. Rejects with a `VideoExplainerError` when there is none of that name or the station is stopping.
    */
   async remove(name: string): Promise<SourceStatus> {
-    if (this.#stopping) throw stopping(`source ${name} is being stopped as all are`);
+    if (this.#stopping || this.#isOver) throw stopping(`source ${name} is being stopped as all are`);
     const course = this.#courses.get(name);
     if (!course) throw unknownSource(name, [...this.#courses.keys()]);
     this.#managed = true;
@@ -180,9 +182,12 @@ export class Station {
 
   /** Runs until every source is over or `stop` is called, then flushes: resolves when all is delivered. */
   async run(): Promise<StationEnd> {
-    await this.#batcher.forEach(async (frames) => {
+    const working = this.#batcher.forEach(async (frames) => {
       await this.#flow.take(frames);
     });
+    // An engine that hangs must not keep the sinks from being flushed.
+    await Promise.race([working, this.#givenUp]);
+    this.#isOver = true;
     const awayNote = (sink: Sink): void =>
       this.parts.log.info(
         `every source is over; ${sink.status().buffered} messages wait for ${sink.name} to come back`,
@@ -235,7 +240,9 @@ export class Station {
 
   async #remove(course: Course): Promise<SourceStatus> {
     const { name } = course.config;
-    await this.#batcher.remove(name);
+    // One that ended by itself has left the batches already.
+    if (this.#batcher.sources.includes(course.source)) await this.#batcher.remove(name);
+    else await course.source.stop();
     const late = sleep(REMOVE_DRAIN_MS, undefined, { ref: false }).then(() => course.source.discard("shutdown"));
     await Promise.race([course.drained(), late]);
     const last = this.#describe(course.source);

@@ -115,6 +115,8 @@ describe("explain", () => {
       code: 400,
       message: "the request cannot be read as a picture: it holds none of a known kind.",
     });
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
+    expect((await refused("explain", svg)).message).toMatch(/^the request is a svg drawing; send a JPEG/);
     expect((await refused("explain", "")).message).toBe("the request is empty; send the bytes of a picture");
     const bomb = await sharp({ create: { width: 9000, height: 9000, channels: 3, background: "#000" } })
       .webp({ lossless: true })
@@ -162,6 +164,20 @@ describe("sources", () => {
     expect(total.captured).toBe(total.explained + Object.values(total.dropped).reduce((a, b) => a + b, 0));
   });
 
+  it("that ended by themselves can be removed, and their name is free again", async () => {
+    const film = { name: "short", url: join(ROOT, "assets/media/bolts.gif"), pace: "fast" };
+    for (let i = 0; i < 2; i++) {
+      await ask("sources.add", film);
+      await until("its end", async () => {
+        const { sources } = await ask<{ sources: SourceStatus[] }>("sources.list");
+        return sources[0]!.state === "ended" && sources[0]!.ledger.inFlight === 0;
+      });
+      await ask("sources.remove", { name: "short" });
+    }
+    expect((await refused("sources.add", { name: "g", url: "/*/*/*.jpg" })).message).toMatch(/^url may have wildcards/);
+    expect((await refused("sources.add", { name: "g", url: "****************Q" })).code).toBe(400);
+  });
+
   it("are checked as in the configuration, every fault at once; what ffmpeg is told is not the asker's to say", async () => {
     expect(await refused("sources.add", { name: "a b", ulr: "x.mp4" })).toEqual({
       code: 400,
@@ -191,6 +207,10 @@ describe("config", () => {
     const changes = { explain: { method: "r-lrp-constant", every: 3 }, overlay: { show: "signed" } };
     const { config } = await ask<{ config: typeof changes }>("config.set", changes);
     expect(config).toMatchObject(changes);
+    const wide = await ask<{ config: { explain: { grid: object } } }>("config.set", { explain: { grid: { rows: 4 } } });
+    expect(wide.config.explain).toMatchObject({ method: "r-lrp-constant", grid: { rows: 4, columns: 8 } });
+    await ask("config.set", { explain: { grid: { columns: 5 } } });
+    expect((await ask<typeof wide>("config.get")).config.explain.grid).toEqual({ rows: 4, columns: 5 });
     const { summary } = await ask<{ summary: Summary }>("explain", bottles());
     expect(summary.relevance!.method).toBe("r-lrp-constant");
     await ask("sources.add", { name: "third", url: "testsrc", width: 320 });

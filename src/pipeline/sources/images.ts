@@ -101,7 +101,7 @@ function expandGlobRest(path: string, rest: readonly string[]): string[] {
 }
 
 function globPattern(glob: string): RegExp {
-  const translated = glob.replace(/\[!?[^\]]+\]|\{[^}]*\}|[*?]|[.+^$()|[\]{}\\]/g, (token) => {
+  const translated = glob.replace(/\*+/g, "*").replace(/\[!?[^\]]+\]|\{[^}]*\}|[*?]|[.+^$()|[\]{}\\]/g, (token) => {
     if (token === "*") return "[^/]*";
     if (token === "?") return "[^/]";
     if (token.length > 1 && token.startsWith("[")) return token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
