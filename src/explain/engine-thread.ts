@@ -22,12 +22,14 @@ export type ThreadMessage =
 /** What a thread is asked. */
 export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
 
-/** A batch that takes so long never ends: the slowest networks need some seconds a frame. */
+/** So many frames that take so long never end: the slowest networks need some seconds a frame. */
 const STUCK_MS = 60_000;
+const FRAMES = 8;
 
 interface Call {
   /** `performance.now()` when it was asked. */
   since: number;
+  frames: number;
   resolve(explanations: Explanation[]): void;
   reject(error: Error): void;
 }
@@ -36,6 +38,7 @@ interface Call {
 export class EngineThread {
   #waiting = new Map<number, Call>();
   #next = 0;
+  #answeredAt = 0;
   #dead: Error | undefined;
 
   private constructor(
@@ -85,15 +88,18 @@ export class EngineThread {
   get fault(): string | undefined {
     if (this.#dead) return "a thread of the engine has died";
     const [oldest] = this.#waiting.values();
-    if (!oldest || performance.now() - oldest.since <= this.stuckMs) return undefined;
-    return `the engine has not answered for ${this.stuckMs / 1000} s`;
+    if (!oldest) return undefined;
+    // It may have waited for those before it, and a large batch takes its time.
+    const silentMs = performance.now() - Math.max(oldest.since, this.#answeredAt);
+    if (silentMs <= this.stuckMs * Math.ceil(oldest.frames / FRAMES)) return undefined;
+    return `the engine has not answered for ${Math.round(silentMs / 1000)} s`;
   }
 
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { since: performance.now(), resolve, reject });
+      this.#waiting.set(id, { since: performance.now(), frames: batch.length, resolve, reject });
       this.worker.postMessage({ kind: "batch", id, batch } satisfies ThreadRequest);
     });
   }
@@ -106,6 +112,7 @@ export class EngineThread {
   }
 
   #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" }>): void {
+    this.#answeredAt = performance.now();
     const call = this.#waiting.get(message.id!);
     this.#waiting.delete(message.id!);
     if (message.kind === "result") call?.resolve(message.explanations);

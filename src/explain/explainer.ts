@@ -20,7 +20,7 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   cache?: string;
   /** Above 1, frames that are only classified will come: that is made ready as well. */
   every?: number;
-  /** A batch that takes longer, in milliseconds, shows that the engine hangs. Default 60 s. */
+  /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
   stuckMs?: number;
 }
 

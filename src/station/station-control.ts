@@ -103,7 +103,10 @@ export class StationControl implements Control {
       refuseContradictions(config);
       refuseWideGlob(config.url);
       station.expectNew(config.name);
-      await checkSource(config, baseDir);
+      await checkSource(config, baseDir).catch((cause: unknown) => {
+        if (cause instanceof VideoExplainerError) throw cause;
+        throw new InputError("source", `url cannot be used (${(cause as Error).message}); check it`, { cause });
+      });
       return station.add(config);
     });
   }
