@@ -374,6 +374,12 @@ describe("a page with a token", () => {
     expect(recorded.log.join("\n")).not.toContain(TOKEN);
   });
 
+  it("opens with a token that holds signs of an address, written as it is", async () => {
+    const { url } = await start(0, { token: "ab?c+d/e=f" });
+    expect((await ask(url, "/?token=ab?c+d/e=f")).code).toBe(303);
+    expect((await ask(url, "/?token=%")).code).toBe(401);
+  });
+
   it("never sends the browser to another host", async () => {
     const { url } = await start(0, { token: TOKEN });
     for (const path of ["//evil.example/", "/\\evil.example/", "///x"]) {

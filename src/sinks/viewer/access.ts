@@ -22,11 +22,20 @@ export function accessWith(token: string | undefined): (request: IncomingMessage
     if (bearer !== undefined && isSame(bearer, token)) return GRANTED;
     const cookies = (headers.cookie ?? "").split(/; */);
     if (cookies.some((c) => c.startsWith(`${COOKIE}=`) && isSame(c.slice(COOKIE.length + 1), ticket))) return GRANTED;
-    const [path = "/", query = ""] = url.split("?", 2);
-    const shown = new URLSearchParams(query).get("token");
-    if (shown === null || !isSame(shown, token)) return { kind: "refused" };
+    const [path = "/"] = url.split("?", 1);
+    // All behind the first question mark, + as it stands: a token may hold either.
+    const shown = /(?:^|&)token=([^&]*)/.exec(url.slice(path.length + 1))?.[1];
+    if (shown === undefined || !isSame(decoded(shown), token)) return { kind: "refused" };
     // A path of two slashes would lead to another host.
     const location = path.replace(/^[/\\]*/, "/");
     return { kind: "cookie", cookie: `${COOKIE}=${ticket}; Path=/; HttpOnly; SameSite=Strict`, location };
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
