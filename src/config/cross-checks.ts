@@ -1,5 +1,12 @@
 import type { Path } from "./locate.js";
-import type { Config, NatsSinkConfig, SinkConfig, SourceConfig, ViewerSinkConfig } from "./schema.js";
+import {
+  type Config,
+  type NatsSinkConfig,
+  SERVICE,
+  type SinkConfig,
+  type SourceConfig,
+  type ViewerSinkConfig,
+} from "./schema.js";
 
 /** The parts of a configuration that are valid in themselves; the rest is undefined. */
 export interface PartialConfig {
@@ -18,8 +25,6 @@ export interface Contradiction {
 
 type Check = (config: PartialConfig) => Contradiction[];
 type Entry<T> = readonly [T, number];
-
-const SERVICE_SUBJECT = "video-explainer";
 
 const entries = <T>(list: readonly (T | undefined)[]): Entry<T>[] =>
   list.flatMap((item, i): Entry<T>[] => (item === undefined ? [] : [[item, i]]));
@@ -206,11 +211,11 @@ const emptyPublish: Check = (config) =>
 /** Requests to a service under such subjects would be stored, and answered by the stream. */
 const servicePrefix: Check = (config) =>
   sinksOf(config, "nats").flatMap(([sink, i]) =>
-    sink.prefix === SERVICE_SUBJECT && sink.jetstream && sink.service.length > 0
+    sink.prefix === SERVICE && sink.jetstream && sink.service.length > 0
       ? [
           {
             path: ["sinks", i, "prefix"],
-            text: `sinks[${i}].prefix ${SERVICE_SUBJECT} is where requests to the service go; choose another, or set service: []`,
+            text: `sinks[${i}].prefix ${SERVICE} is where requests to the service go; choose another, or set service: []`,
           },
         ]
       : [],

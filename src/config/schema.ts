@@ -66,7 +66,9 @@ export const sourceSchema = z.strictObject({
   inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),
 });
 
-/** Groups of requests that the NATS micro service answers. */
+/** Name of the NATS micro service, and first token of its subjects. */
+export const SERVICE = "video-explainer";
+/** Groups of requests that it answers. */
 export const SERVICES = ["explain", "sources", "config"] as const;
 
 export const natsSinkSchema = z.strictObject({

@@ -1,14 +1,12 @@
 import { headers, type MsgHdrs, type NatsConnection, type ServiceMsg } from "nats";
-import type { SERVICES } from "../config/schema.js";
+import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
-import type { Logger } from "../log.js";
+import { type Logger, oneLine } from "../log.js";
 import { maskCredentials } from "../pipeline/mask.js";
 import { packageVersion } from "../version.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
-
-export const SERVICE = "video-explainer";
 
 export interface ServiceOptions {
   control: Control;
@@ -88,12 +86,12 @@ async function respond(
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
-    const text = maskCredentials(error instanceof Error ? error.message : String(error)).replace(/\p{Cc}+/gu, " ");
+    const text = oneLine(maskCredentials(error instanceof Error ? error.message : String(error)));
     if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
     about.set("Nats-Service-Error-Code", outcome);
-    about.set("Nats-Service-Error", oneLine(text));
+    about.set("Nats-Service-Error", headerText(text));
     body = encoder.encode(JSON.stringify({ error: { code, message: text } }));
   }
   options.onAnswered(endpoint.name, outcome);
@@ -112,7 +110,7 @@ function jsonHeaders(): MsgHdrs {
 }
 
 // Headers are lines of printable characters.
-const oneLine = (text: string): string => {
+const headerText = (text: string): string => {
   const line = text.replace(/[^\x20-\x7e]+/g, " ").trim();
   return line.length > HEADER_TEXT ? `${line.slice(0, HEADER_TEXT - 3)}...` : line;
 };

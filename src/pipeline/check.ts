@@ -7,8 +7,9 @@ import { ffmpegVersion } from "./tools.js";
 const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" };
 
 /**
- * Checks at start what can be known at start: the kind of the address, the name of the hardware and, for films and pictures, that they are there,
- * hold video, and contain the region. A live source that is away is no fault. Throws an `InputError` of one sentence.
+ * Checks at start what can be known at start: the kind of the address, the name of the hardware and, for films and
+ * pictures, that they are there, hold video, and contain the region. A live source that is away is no fault. Throws an
+ * `InputError` of one sentence.
  */
 export async function checkSource(config: SourceConfig, baseDir: string): Promise<void> {
   const spec = sourceSpec(config, baseDir);

@@ -1,3 +1,5 @@
+import { percentDecoded } from "../percent-decoded.js";
+
 const MASK = "***";
 const NAMES =
   "password|passwd|passphrase|passwort|pwd|pass|user|username|usr|login|access_token|auth_token|token|api[_-]?key|apikey|access_key|secret[_-]?key|key|secret|signature|sig|auth|authorization|credential|credentials|streamid|jwt|session|sessionid|ticket|hdnts|hdnea|hmac|psk";
@@ -62,7 +64,7 @@ const behind = (sign: string) => (text: string) => text.slice(text.indexOf(sign)
 
 /** The ways in which a program may write a secret. */
 function written(secret: string): string[] {
-  const plain = decoded(secret);
+  const plain = percentDecoded(secret);
   const encoded = encodeURIComponent(plain);
   const small = encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
   return [secret, plain, encoded, small, encodeURI(plain), encoded.replaceAll("%20", "+")];
@@ -75,7 +77,7 @@ function secretsOf(text: string): string[] {
     const parts = rest!.split("@");
     for (let count = 1; count <= parts.length; count++) {
       const password = parts.slice(0, count).join("@");
-      found.push(password, Buffer.from(`${decoded(user!)}:${decoded(password)}`).toString("base64"));
+      found.push(password, Buffer.from(`${percentDecoded(user!)}:${percentDecoded(password)}`).toString("base64"));
     }
   }
   const query = /^\S*?\?(\S*)$/.exec(text)?.[1] ?? "";
@@ -85,13 +87,4 @@ function secretsOf(text: string): string[] {
   for (const match of text.matchAll(PARAMETER)) found.push(match[0].slice(match[0].indexOf("=") + 1));
   for (const match of text.matchAll(HEADER)) found.push(match[4]!.trim());
   return found;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@ import { resolve as resolvePath } from "node:path";
 import { connect as connectTls } from "node:tls";
 import type { NatsSinkConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
+import { percentDecoded } from "../percent-decoded.js";
 import { hasLogin, type TlsMaterial, tlsOptions } from "./nats-login.js";
 
 export interface NatsServer {
@@ -59,7 +60,7 @@ export function readServers(config: NatsAccess, baseDir = "."): NatsServers {
     const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
     found.servers.push({ host, port, address: `${url.hostname}:${port}` });
     found.tls ||= url.protocol !== "nats:";
-    const [user, password] = [decode(url.username), decode(url.password)];
+    const [user, password] = [percentDecoded(url.username), percentDecoded(url.password)];
     if (hasLogin(config) || !user || found.user !== undefined || found.token !== undefined) continue;
     if (url.password === "") found.token = user;
     else Object.assign(found, { user, password });
@@ -86,15 +87,6 @@ function parse(text: string): URL {
   if (url && SCHEMES.has(url.protocol) && url.hostname !== "" && ["", "/"].includes(url.pathname)) return url;
   const shown = JSON.stringify(text.replace(/[^/]*@/, "***@"));
   throw new InputError("nats-server", `NATS server ${shown} cannot be read: write it as nats://host:4222`);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % is a character of the password.
-    return text;
-  }
 }
 
 /**

@@ -135,12 +135,12 @@ export class StationControl implements Control {
       const grid = { ...this.#explain.grid, ...given(changes.explain?.grid) };
       const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain), grid });
       const overlay = configSchema.shape.overlay.parse({ ...this.#overlay, ...given(changes.overlay) });
-      const changed = [
-        ...differences("explain", this.#explain, explain),
-        ...differences("overlay", this.#overlay, overlay),
-      ];
+      const changed = {
+        explain: differences(this.#explain, explain),
+        overlay: differences(this.#overlay, overlay),
+      };
       const before = station.settings.explainer;
-      const anew = differences("", this.#explain, explain).some((key) => !AT_ONCE.has(key));
+      const anew = changed.explain.some((key) => !AT_ONCE.has(key));
       const explainer = anew ? await this.options.createExplainer(explain) : before;
       if (explainer.model.sha256 !== before.model.sha256) {
         await this.options.retire(explainer);
@@ -149,7 +149,8 @@ export class StationControl implements Control {
       station.settings = { explainer, every: explain.every, overlay };
       this.#explain = explain;
       this.#overlay = overlay;
-      if (changed.length > 0) log.info(`configuration changed until the next start: ${changed.join(", ")}`);
+      const names = Object.entries(changed).flatMap(([part, keys]) => keys.map((key) => `${part}.${key}`));
+      if (names.length > 0) log.info(`configuration changed until the next start: ${names.join(", ")}`);
       // What is in its hands is still finished; one that hangs is not waited for.
       if (anew) await Promise.race([this.options.retire(before), sleep(RETIRE_MS, undefined, { ref: false })]);
       return this.config();
@@ -161,11 +162,11 @@ export class StationControl implements Control {
 const given = (changes: object | undefined): object =>
   Object.fromEntries(Object.entries(changes ?? {}).filter(([, value]) => value !== undefined));
 
-function differences(under: string, before: object, after: object): string[] {
+function differences(before: object, after: object): string[] {
   const old = before as Record<string, unknown>;
-  return Object.entries(after)
-    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(old[key]))
-    .map(([key]) => (under ? `${under}.${key}` : key));
+  return Object.keys(after).filter((key) => {
+    return JSON.stringify((after as Record<string, unknown>)[key]) !== JSON.stringify(old[key]);
+  });
 }
 
 /** To look for its files must not hold up all that runs beside it. */

@@ -3,34 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "nats";
 import sharp from "sharp";
-import { afterEach, expect, it } from "vitest";
-import { natsSinkSchema } from "../../src/config/schema.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
+import { expect, it } from "vitest";
 import { shrinkJpeg } from "../../src/sinks/shrink.js";
 import { storedMessages } from "../support/nats-client.js";
 import { makeOperator } from "../support/nats-credentials.js";
-import { freePort, type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
-import { message, outcome, recordingContext, STATION, until } from "../support/sinks.js";
+import { freePort } from "../support/nats-server.js";
+import { cleanUps, sinkFor, start } from "../support/nats-sink.js";
+import { message, outcome, STATION, until } from "../support/sinks.js";
 
 const STREAM = `explain-${STATION}`;
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUps.splice(0).reverse()) await clean();
-});
-
-async function start(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = await startNatsServer(options);
-  cleanUps.push(() => server.stop());
-  return server;
-}
-
-function sinkFor(more: object) {
-  const { context, recorded } = recordingContext();
-  const sink = createNatsSink(natsSinkSchema.parse({ kind: "nats", ...more }), context);
-  cleanUps.push(() => sink.close(0).catch(() => undefined));
-  return { sink, recorded };
-}
-
 /** A picture that compresses as a camera's does: structure and noise. */
 async function picture(width: number, height: number): Promise<Buffer> {
   const pixels = Buffer.alloc(width * height * 3);

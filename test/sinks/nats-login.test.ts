@@ -3,15 +3,15 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, nkeys } from "nats";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { natsSinkSchema } from "../../src/config/schema.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
 import { loginFaults } from "../../src/sinks/nats-login.js";
 import { readServers } from "../../src/sinks/nats-servers.js";
 import { type Authority, makeAuthority } from "../support/certificates.js";
 import { makeNkey, makeOperator } from "../support/nats-credentials.js";
-import { freePort, type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
-import { message, outcome, recordingContext, until } from "../support/sinks.js";
+import { freePort } from "../support/nats-server.js";
+import { cleanUps, connectedSink, start } from "../support/nats-sink.js";
+import { message, outcome, until } from "../support/sinks.js";
 import { startTlsFront } from "../support/tls-front.js";
 
 let authority: Authority;
@@ -30,24 +30,7 @@ afterAll(async () => {
   await Promise.all([authority.remove(), stranger.remove(), rm(folder, { recursive: true, force: true })]);
 });
 
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUps.splice(0).reverse()) await clean();
-});
-
-async function start(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = await startNatsServer(options);
-  cleanUps.push(() => server.stop());
-  return server;
-}
-
-async function sinkFor(more: object) {
-  const { context, recorded } = recordingContext(folder);
-  const sink = createNatsSink(natsSinkSchema.parse({ kind: "nats", ...more }), context);
-  cleanUps.push(() => sink.close(0).catch(() => undefined));
-  await sink.connect();
-  return { sink, recorded };
-}
+const sinkFor = (more: object) => connectedSink(more, folder);
 
 const publishes = async (more: object): Promise<void> => {
   const { sink, recorded } = await sinkFor(more);

@@ -1,31 +1,12 @@
 import { createServer } from "node:net";
-import { afterEach, expect, it } from "vitest";
-import { natsSinkSchema } from "../../src/config/schema.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
+import { expect, it } from "vitest";
 import { listen, storedMessages } from "../support/nats-client.js";
-import { freePort, type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
-import { message, outcome, pause, recordingContext, STATION, until } from "../support/sinks.js";
+import { freePort, type NatsServer } from "../support/nats-server.js";
+import { cleanUps, sinkFor, start } from "../support/nats-sink.js";
+import { message, outcome, pause, STATION, until } from "../support/sinks.js";
 import { startTcpProxy } from "../support/tcp-proxy.js";
 
 const STREAM = `explain-${STATION}`;
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUps.splice(0).reverse()) await clean();
-});
-
-async function start(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = await startNatsServer(options);
-  cleanUps.push(() => server.stop());
-  return server;
-}
-
-function sinkFor(more: object) {
-  const { context, recorded } = recordingContext();
-  const sink = createNatsSink(natsSinkSchema.parse({ kind: "nats", ...more }), context);
-  cleanUps.push(() => sink.close(0).catch(() => undefined));
-  return { sink, recorded };
-}
-
 it("a JetStream server killed while publishing has every message once and in order afterwards", async () => {
   const first = await start({ jetstream: true });
   const { sink, recorded } = sinkFor({ servers: [first.url], jetstream: true });

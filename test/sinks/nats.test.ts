@@ -1,34 +1,13 @@
-import { afterEach, expect, it } from "vitest";
-import { natsSinkSchema } from "../../src/config/schema.js";
+import { expect, it } from "vitest";
 import { headersFor } from "../../src/sinks/headers.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
 import { addStream, listen, seconds, storedMessages, streamConfig } from "../support/nats-client.js";
-import { type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
-import { message, outcome, pause, recordingContext, STATION, until } from "../support/sinks.js";
+import { cleanUps, connectedSink, start } from "../support/nats-sink.js";
+import { message, outcome, pause, STATION, until } from "../support/sinks.js";
 
 const STREAM = `explain-${STATION}`;
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUps.splice(0).reverse()) await clean();
-});
-
-async function start(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = await startNatsServer(options);
-  cleanUps.push(() => server.stop());
-  return server;
-}
-
-async function sinkFor(more: object) {
-  const { context, recorded } = recordingContext();
-  const sink = createNatsSink(natsSinkSchema.parse({ kind: "nats", ...more }), context);
-  cleanUps.push(() => sink.close(0).catch(() => undefined));
-  await sink.connect();
-  return { sink, recorded };
-}
-
 it("publishes under the topic of each kind, with every header and the body unchanged", async () => {
   const server = await start({ jetstream: true });
-  const { sink, recorded } = await sinkFor({ servers: [server.url], jetstream: true });
+  const { sink, recorded } = await connectedSink({ servers: [server.url], jetstream: true });
   const picture = message("overlay", "cam-1", 7, {
     body: Uint8Array.from({ length: 3000 }, (_, i) => i % 256),
     headers: { "Relevance-Scale": "0.00031" },
@@ -53,7 +32,7 @@ it("publishes only the kinds that the configuration names", async () => {
   const server = await start();
   const listener = await listen(server.url, ">");
   cleanUps.push(listener.close);
-  const { sink } = await sinkFor({ servers: [server.url], publish: ["summary"] });
+  const { sink } = await connectedSink({ servers: [server.url], publish: ["summary"] });
   expect([...sink.kinds]).toEqual(["summary"]);
   await sink.write(outcome(message("overlay", "cam-1", 0), message("summary", "cam-1", 0)));
   await sink.close(10_000);
@@ -65,7 +44,7 @@ it("creates the stream as configured and brings an older one in line", async () 
   const server = await start({ jetstream: true });
   await addStream(server.url, { name: STREAM, subjects: ["other.>"], max_bytes: 5_000_000 });
   const stream = { maxAgeSeconds: 60, maxBytes: 9_000_000, duplicateWindowSeconds: 100 };
-  const { sink } = await sinkFor({ servers: [server.url], jetstream: true, stream });
+  const { sink } = await connectedSink({ servers: [server.url], jetstream: true, stream });
   await until("the stream", () => sink.status().connected);
   expect(await streamConfig(server.url, STREAM)).toMatchObject({
     subjects: ["other.>", `explain.${STATION}.>`],
@@ -74,7 +53,7 @@ it("creates the stream as configured and brings an older one in line", async () 
     duplicate_window: seconds(60),
     storage: "file",
   });
-  const { sink: memory } = await sinkFor({
+  const { sink: memory } = await connectedSink({
     servers: [server.url],
     jetstream: true,
     prefix: "second",
@@ -134,7 +113,7 @@ it.each(stopsWith)(
   async ({ server: options, existing, sink: more, sentence }) => {
     const server = await start(options);
     if (existing) await addStream(server.url, existing);
-    const { sink, recorded } = await sinkFor({ servers: [server.url], jetstream: true, ...more });
+    const { sink, recorded } = await connectedSink({ servers: [server.url], jetstream: true, ...more });
     await sink.write(outcome(message("summary", "cam-1", 0)));
     await until("the reason", () => recorded.log.length > 0);
     expect(sink.status()).toMatchObject({ connected: false, buffered: 1 });
@@ -151,7 +130,7 @@ it.each(stopsWith)(
 it("a stream in the way that is removed later lets the kept messages through", async () => {
   const server = await start({ jetstream: true });
   await addStream(server.url, { name: "everything", subjects: ["explain.>"] });
-  const { sink } = await sinkFor({ servers: [server.url], jetstream: true });
+  const { sink } = await connectedSink({ servers: [server.url], jetstream: true });
   await sink.write(outcome(message("summary", "cam-1", 0)));
   await until("the reason", () => sink.status().reason?.includes("everything") === true);
   const { connect } = await import("nats");
@@ -164,7 +143,7 @@ it("a stream in the way that is removed later lets the kept messages through", a
 
 it("a stream deleted while publishing is made again", async () => {
   const server = await start({ jetstream: true });
-  const { sink, recorded } = await sinkFor({ servers: [server.url], jetstream: true });
+  const { sink, recorded } = await connectedSink({ servers: [server.url], jetstream: true });
   await sink.write(outcome(message("summary", "cam-1", 0)));
   await until("the first acknowledgement", () => recorded.published.length === 1);
   const { connect } = await import("nats");
@@ -189,7 +168,7 @@ const logins = [
 it.each(logins)("logs in with $what and shows none of it", async ({ server: authorization, sink: more, address }) => {
   const server = await start({ config: `authorization { ${authorization} }` });
   const url = address ? server.url.replace("nats://", `nats://${address}`) : server.url;
-  const { sink, recorded } = await sinkFor({ servers: [url], ...more });
+  const { sink, recorded } = await connectedSink({ servers: [url], ...more });
   await sink.write(outcome(message("summary", "cam-1", 0)));
   await until("the confirmation", () => recorded.published.length === 1);
   await server.kill();
@@ -204,7 +183,7 @@ it.each([true, false])(
     const server = await start({ jetstream: true, config: "max_payload: 65536" });
     const listener = await listen(server.url, `explain.${STATION}.>`);
     cleanUps.push(listener.close);
-    const { sink, recorded } = await sinkFor({ servers: [server.url], jetstream });
+    const { sink, recorded } = await connectedSink({ servers: [server.url], jetstream });
     const large = message("overlay", "cam-1", 0, { body: Buffer.alloc(70_000) });
     const edge = message("overlay", "cam-1", 1, { body: Buffer.alloc(65_300) });
     await sink.write(outcome(large, edge, message("summary", "cam-1", 0)));
@@ -224,7 +203,7 @@ it("a subject that the user may not publish to is dropped and named, the others 
   const server = await start({ config: `authorization { users: [${users}] }` });
   const listener = await listen(server.url, ">", { user: "me", pass: "x" });
   cleanUps.push(listener.close);
-  const { sink, recorded } = await sinkFor({ servers: [server.url], user: "me", password: "x" });
+  const { sink, recorded } = await connectedSink({ servers: [server.url], user: "me", password: "x" });
   await sink.write(outcome(message("summary", "cam-1", 0), message("overlay", "cam-1", 0)));
   await sink.close(10_000);
   expect(recorded.dropped).toEqual(["overlay denied"]);
@@ -238,7 +217,7 @@ it("when the buffer is full live messages push out the oldest, file messages wai
   const { freePort } = await import("../support/nats-server.js");
   const port = await freePort();
   const body = Buffer.alloc(1000);
-  const { sink, recorded } = await sinkFor({
+  const { sink, recorded } = await connectedSink({
     servers: [`nats://127.0.0.1:${port}`],
     jetstream: true,
     bufferBytes: 20_000,
@@ -268,7 +247,9 @@ it("when the buffer is full live messages push out the oldest, file messages wai
 
 it("of several servers one that answers is enough", async () => {
   const server = await start();
-  const { sink } = await sinkFor({ servers: ["nats://127.0.0.1:1", server.url, "nats://no-such-host.invalid:4222"] });
+  const { sink } = await connectedSink({
+    servers: ["nats://127.0.0.1:1", server.url, "nats://no-such-host.invalid:4222"],
+  });
   await until("the connection", () => sink.status().connected);
   expect(await sink.verify(2000)).toBe(true);
   await sink.close(1000);

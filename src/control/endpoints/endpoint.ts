@@ -17,11 +17,3 @@ export interface Endpoint {
   /** Resolves to what is answered; throws a `VideoExplainerError` of one sentence. `mostBytes`: of the answer. */
   handle(control: Control, body: Uint8Array, mostBytes: number): Promise<unknown>;
 }
-
-interface JsonEndpoint<T, R> extends Omit<Endpoint, "handle" | "request" | "reply"> {
-  readonly request: z.ZodType<T>;
-  readonly reply: z.ZodType<R>;
-  answer(control: Control, request: T): Promise<R> | R;
-}
-
-export type { JsonEndpoint };

@@ -1,5 +1,13 @@
+import type { z } from "zod";
 import { readRequest } from "../../config/request.js";
-import type { Endpoint, JsonEndpoint } from "./endpoint.js";
+import type { Control } from "../control.js";
+import type { Endpoint } from "./endpoint.js";
+
+interface JsonEndpoint<T, R> extends Omit<Endpoint, "handle" | "request" | "reply"> {
+  readonly request: z.ZodType<T>;
+  readonly reply: z.ZodType<R>;
+  answer(control: Control, request: T): Promise<R> | R;
+}
 
 /** An endpoint whose request is JSON, checked against its schema before it is answered. */
 export const json = <T, R>({ answer, ...endpoint }: JsonEndpoint<T, R>): Endpoint => ({

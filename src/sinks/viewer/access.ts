@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { percentDecoded } from "../../percent-decoded.js";
 
 const COOKIE = "video-explainer-view";
 
@@ -25,17 +26,9 @@ export function accessWith(token: string | undefined): (request: IncomingMessage
     const [path = "/"] = url.split("?", 1);
     // All behind the first question mark, + as it stands: a token may hold either.
     const shown = /(?:^|&)token=([^&]*)/.exec(url.slice(path.length + 1))?.[1];
-    if (shown === undefined || !isSame(decoded(shown), token)) return { kind: "refused" };
+    if (shown === undefined || !isSame(percentDecoded(shown), token)) return { kind: "refused" };
     // A path of two slashes would lead to another host.
     const location = path.replace(/^[/\\]*/, "/");
     return { kind: "cookie", cookie: `${COOKIE}=${ticket}; Path=/; HttpOnly; SameSite=Strict`, location };
   };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
