@@ -22,6 +22,12 @@ const OPTIONS: TwinOptions[] = [
   { method: "r-lrp", inputRule: "contribution" },
 ];
 
+/** Logits that cancel to nothing leave the rounding of float64 to divide by: below a thousandth they are compared as they are. */
+function logitsError(actual: ArrayLike<number>, expected: Float64Array): number {
+  const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  return relativeError(actual, expected) * (largest === 0 ? 1 : Math.min(1, largest / 1e-3));
+}
+
 type Options = TwinOptions | ClassicalTwinOptions;
 type Expected = Pick<TwinResult, "logits" | "target" | "relevance" | "cancellation" | "fragile">;
 
@@ -82,7 +88,7 @@ async function judge(
       const expected = twinOf(model, frame, shape, options);
       const actual = explained[n]!;
       const wrong = [
-        relativeError(actual.logits, expected.logits),
+        logitsError(actual.logits, expected.logits),
         actual.target === expected.target ? 0 : 1,
         relativeError(actual.relevance, expected.relevance),
       ];
@@ -112,7 +118,12 @@ async function check(seed: number, numRuns: number, engine = "onnxruntime"): Pro
       throw error;
     }
   });
-  const result = await fc.check(property, { seed, numRuns });
+  const result = await fc.check(property, {
+    seed,
+    numRuns,
+    // A smaller network takes minutes to find; the first one says enough until somebody looks into it.
+    endOnFailure: !process.env.NETWORK_SHRINK,
+  });
   if (result.failed)
     throw new Error(
       `seed ${seed}: ${(result.errorInstance as Error).message}\n${JSON.stringify(smallest)}\n${smallest && listing(smallest)}`,
@@ -123,9 +134,10 @@ async function check(seed: number, numRuns: number, engine = "onnxruntime"): Pro
   expect(tally.refused).toBeLessThanOrEqual(2 + numRuns * 0.03);
 }
 
-/** More of both by hand: `NETWORKS=400 NETWORK_SEED=7 npx vitest run test/explain/random-networks.test.ts`. */
+/** More by hand: `NETWORKS=400 NETWORK_SEED=7 npx vitest run test/explain/random-networks.test.ts`, and NETWORK_SHRINK=1. */
 const RUNS = Number(process.env.NETWORKS ?? 20);
-const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2, Math.floor(Math.random() * 1e6)];
+const NEW_SEED = Math.floor(Math.random() * 1e6);
+const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2, process.env.CI ? 3 : NEW_SEED];
 
 describe("onnxruntime agrees with the twin on random networks", () => {
   it.each(SEEDS)("of seed %d", (seed) => check(seed, RUNS), 600_000);
