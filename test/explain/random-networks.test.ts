@@ -129,8 +129,8 @@ async function check(seed: number, numRuns: number, engine = "onnxruntime"): Pro
       `seed ${seed}: ${(result.errorInstance as Error).message}\n${JSON.stringify(smallest)}\n${smallest && listing(smallest)}`,
       { cause: result.errorInstance },
     );
-  // Nearly all must have been compared.
-  expect(tally.unstable).toBeLessThanOrEqual(3 + tally.judged * 0.03);
+  // Nearly all must have been compared; one network that rounding decides counts with each option and frame.
+  expect(tally.unstable).toBeLessThanOrEqual(3 * (OPTIONS.length + 1) + tally.judged * 0.03);
   expect(tally.refused).toBeLessThanOrEqual(2 + numRuns * 0.03);
 }
 
