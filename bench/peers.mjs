@@ -1,6 +1,7 @@
 /**
  * Forward + R-LRP beside our own forward pass and beside PyTorch's gradient × input, zennit and Captum, in one run: the same
- * networks, threads and batch; each contender in a process of its own, taking turns, so that noise hits all alike.
+ * networks, threads and batch; each contender in a process of its own, taking turns, so that noise hits all alike. Threads
+ * are used as each is meant to be: PyTorch shares an operation among them, ours, as in the worker, the frames of a batch.
  *
  *   npm run build && node bench/peers.mjs [--networks vgg16,resnet50] [--batch 4] [--rounds 7] [--threads 2]
  *                                         [--python PATH] [--json FILE]
@@ -105,7 +106,6 @@ async function measure(network, python, folder) {
         model,
         String(batch),
         String(threads),
-        "onnxruntime",
       ]),
     );
   for (const peer of PEERS)

@@ -45,7 +45,7 @@ export function markdown(results, { batch, rounds, threads }) {
     ]),
   );
   return [
-    `Batch ${batch} (ours frame by frame, as the worker runs networks of this size), ${threads} threads, median of ${rounds} rounds;`,
+    `Batch ${batch}, ${threads} threads (ours as the worker has them: an engine each, frame by frame), median of ${rounds} rounds;`,
     "milliseconds a frame. A peer marked NaN gave numbers that are not finite.",
     "",
     row(["network", "contender", "median", "best", "peak MiB"]),
