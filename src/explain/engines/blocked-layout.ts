@@ -245,7 +245,12 @@ class Pass {
       this.#dims.set(y, target.slice(1));
       if (target.slice(1).every((d) => d === 1)) this.#single.add(y);
     } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
-    else if (dims) this.#inferMoved(node, dims);
+    else if (node.opType === "Concat") {
+      // onnxruntime's own pass leaves blocked values blocked here.
+      const parts = inputs.map((name) => this.#dims.get(name));
+      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined))
+        this.#dims.set(y, [parts.reduce((sum, p) => sum + p[0]!, 0), ...parts[0]!.slice(1)]);
+    } else if (dims) this.#inferMoved(node, dims);
   }
 
   #inferMoved(node: NodeProto, dims: readonly number[]): void {

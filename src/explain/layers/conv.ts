@@ -68,7 +68,7 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
 }
 
 /**
- * The transpose of a strided convolution as one plain convolution that makes each of the stride's phases a channel of its
+ * The transpose of a strided convolution as plain convolutions that make each of the stride's phases a channel of its
  * own, interleaved afterwards: row `y = s·q + p` gathers `w[k] g[o]` with `k = (p + top) mod s + s·m` and
  * `o = q + ⌊(p + top) / s⌋ − m`. Undefined where dilation or the padding asked for do not fit that.
  */
@@ -79,44 +79,70 @@ function phases(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Valu
   const [out, perGroup, kh, kw] = weight.dims as [number, number, number, number];
   const [sh, sw] = layer.strides;
   if (layer.dilations.some((d) => d !== 1) || layer.groups !== 1 || sh !== sw || sh === 1) return undefined;
-  const rows = taps(kh, sh, layer.pads[0]);
-  const columns = taps(kw, sw, layer.pads[1]);
+  const rows = phasesOf(kh, sh, layer.pads[0]);
+  const columns = phasesOf(kw, sw, layer.pads[1]);
   const [qh, qw] = [Math.ceil(height / sh), Math.ceil(width / sw)];
-  const pads: Window["pads"] = [
-    -rows.first,
-    -columns.first,
-    qh - 1 + rows.last - (outHeight - 1),
-    qw - 1 + columns.last - (outWidth - 1),
-  ];
-  if (pads.some((p) => p < 0)) return undefined;
-  const kernel: [number, number] = [rows.last - rows.first + 1, columns.last - columns.first + 1];
-  const size = kernel[0] * kernel[1];
-  const data = new Float32Array(sh * sw * perGroup * out * size);
-  for (const { phase: py, at: y, tap: ky } of rows.list)
-    for (const { phase: px, at: x, tap: kx } of columns.list)
-      for (let i = 0; i < perGroup; i++)
-        for (let o = 0; o < out; o++)
-          data[(((py * sw + px) * perGroup + i) * out + o) * size + y * kernel[1] + x] =
-            weight.data[((o * perGroup + i) * kh + ky) * kw + kx]!;
-  const all = e.conv(g, e.tensor(data, [sh * sw * perGroup, out, ...kernel]), undefined, {
-    kernel,
-    strides: [1, 1],
-    pads,
-    dilations: [1, 1],
-  });
+  /** These phases by one convolution, a block of channels each. */
+  const part = (ys: readonly Tap[][], xs: readonly Tap[][]): Value | undefined => {
+    const [top, bottom] = reach(ys);
+    const [left, right] = reach(xs);
+    const pads: Window["pads"] = [-top, -left, qh - 1 + bottom - (outHeight - 1), qw - 1 + right - (outWidth - 1)];
+    if (pads.some((p) => p < 0)) return undefined;
+    const kernel: [number, number] = [bottom - top + 1, right - left + 1];
+    const size = kernel[0] * kernel[1];
+    const data = new Float32Array(ys.length * xs.length * perGroup * out * size);
+    each(ys, (py, { offset: y, tap: ky }) =>
+      each(xs, (px, { offset: x, tap: kx }) => {
+        const at = (y - top) * kernel[1] + x - left;
+        for (let i = 0; i < perGroup; i++)
+          for (let o = 0; o < out; o++)
+            data[(((py * xs.length + px) * perGroup + i) * out + o) * size + at] =
+              weight.data[((o * perGroup + i) * kh + ky) * kw + kx]!;
+      }),
+    );
+    const turned = e.tensor(data, [ys.length * xs.length * perGroup, out, ...kernel]);
+    return e.conv(g, turned, undefined, { kernel, strides: [1, 1], pads, dilations: [1, 1] });
+  };
+  const apart = (): Value | undefined => {
+    const parts = rows.flatMap((y) => columns.map((x) => part([y], [x])));
+    return parts.every((p) => p !== undefined) ? e.concat(parts, 1) : undefined;
+  };
+  const all = (perGroup >= APART_CHANNELS ? apart() : undefined) ?? part(rows, columns);
+  if (all === undefined) return undefined;
   const woven = e.op("DepthToSpace", [all], { blocksize: { int: sh }, mode: { text: "DCR" } });
   return fitEnd(e, woven, [qh * sh, qw * sw], [height - qh * sh, width - qw * sw]);
 }
 
-/** Which tap of the kernel falls on which neighbour `o − q`, for each phase of one axis; `at` counts from `first`. */
-function taps(kernel: number, stride: number, before: number) {
-  const found: { phase: number; offset: number; tap: number }[] = [];
-  for (let phase = 0; phase < stride; phase++)
+/**
+ * From so many channels on, each phase has a convolution of its own: together they would carry zeros along, since the
+ * phases of an odd kernel have unlike sizes (16 instead of 9 multiplications for 3 × 3), but few channels share one well.
+ */
+const APART_CHANNELS = 32;
+
+/** A tap of the kernel, along one axis, and the neighbour `offset = o − q` that it falls on. */
+interface Tap {
+  tap: number;
+  offset: number;
+}
+
+/** The taps of each phase of one axis. */
+const phasesOf = (kernel: number, stride: number, before: number): Tap[][] =>
+  Array.from({ length: stride }, (_, phase) => {
+    const found: Tap[] = [];
     for (let tap = (phase + before) % stride, m = 0; tap < kernel; tap += stride, m++)
-      found.push({ phase, offset: Math.floor((phase + before) / stride) - m, tap });
-  const offsets = found.map((f) => f.offset);
-  const [first, last] = [Math.min(0, ...offsets), Math.max(0, ...offsets)];
-  return { first, last, list: found.map((f) => ({ ...f, at: f.offset - first })) };
+      found.push({ tap, offset: Math.floor((phase + before) / stride) - m });
+    return found;
+  });
+
+const each = (phases: readonly Tap[][], visit: (phase: number, tap: Tap) => void): void =>
+  phases.forEach((taps, phase) => {
+    for (const tap of taps) visit(phase, tap);
+  });
+
+/** The first and last neighbour that is read, the one of the same place among them. */
+function reach(phases: readonly Tap[][]): [first: number, last: number] {
+  const offsets = phases.flat().map((t) => t.offset);
+  return [Math.min(0, ...offsets), Math.max(0, ...offsets)];
 }
 
 /** `stride − 1` zeros after each element along height and width: every element repeated, then all but the first masked. */

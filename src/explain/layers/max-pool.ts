@@ -1,5 +1,5 @@
 import type { MaxPoolLayer } from "../network/network.js";
-import type { Value } from "../program/emitter.js";
+import type { Emitter, Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Stands for minus infinity where padding must never win. */
@@ -110,15 +110,23 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties): V
           : e.mul(e.pad(share, [0, 0, 0, 0], [0, 0, rows - outHeight, columns - outWidth]), e.number(0)),
       );
     }
-  const whole =
-    phases.length === 1
-      ? phases[0]!
-      : e.reshape(
-          e.transpose(e.reshape(e.concat(phases, 1), [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]),
-          [-1, channels, rows * sh, columns * sw],
-        );
+  const whole = weave(e, phases, [channels, rows, columns], [sh, sw]);
   const missing = [Math.max(0, top + height - rows * sh), Math.max(0, left + width - columns * sw)] as const;
   return e.slice(e.pad(whole, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
+}
+
+/** Phase `(py, px)` of the stride, row by row, to the elements `(s·q + p)`. */
+function weave(
+  e: Emitter,
+  phases: readonly Value[],
+  [channels, rows, columns]: readonly [number, number, number],
+  [sh, sw]: readonly [number, number],
+): Value {
+  if (phases.length === 1) return phases[0]!;
+  const all = e.concat(phases, 1);
+  if (sh === sw) return e.op("DepthToSpace", [all], { blocksize: { int: sh }, mode: { text: "DCR" } });
+  const woven = e.transpose(e.reshape(all, [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]);
+  return e.reshape(woven, [-1, channels, rows * sh, columns * sw]);
 }
 
 /** Of masks with 1 where something wins, those with 1 where nothing before it did. */
