@@ -91,20 +91,24 @@ function divide(
   ofBias: (j: number) => number,
   send: Send,
   guarded: (d: number, j: number) => number = stabilized,
+  /** What a numerator is the difference of: its own cancelling loses digits too. */
+  size: (i: number, j: number, w: number) => number = (i, j, w) => Math.abs(numerator(i, j, w)),
 ): void {
   const d = z.map((_, j) => ofBias(j));
   const magnitude = d.map(Math.abs);
   forEachEdge((i, j, w) => {
     const n = numerator(i, j, w);
     d[j]! += n;
-    magnitude[j]! += Math.abs(n);
+    magnitude[j]! += size(i, j, w);
   });
   forEachEdge((i, j, w) => {
     const n = numerator(i, j, w);
     if (n !== 0 && r[j] !== 0) send(i, (n * r[j]!) / guarded(d[j]!, j));
   });
   d.forEach((v, j) => {
-    if (r[j] !== 0 && magnitude[j]! > 0) b.cancellation = Math.max(b.cancellation, magnitude[j]! / Math.abs(v));
+    if (r[j] === 0 || magnitude[j] === 0) return;
+    const by = Math.abs(guarded(v, j));
+    b.cancellation = Math.max(b.cancellation, magnitude[j]! / (Number.isFinite(by) ? by : Math.abs(v)));
   });
 }
 
@@ -207,7 +211,9 @@ const box: Rule = (layer, send, b) => {
   const low = extreme(b, layer.name, b.options.low);
   const high = extreme(b, layer.name, b.options.high);
   const part = (i: number, _j: number, w: number): number => layer.a[i]! * w - low[i]! * above(w) - high[i]! * below(w);
-  divide(b, layer, part, () => 0, send);
+  const size = (i: number, _j: number, w: number): number =>
+    Math.abs(layer.a[i]! * w) + Math.abs(low[i]! * above(w)) + Math.abs(high[i]! * below(w));
+  divide(b, layer, part, () => 0, send, stabilized, size);
 };
 
 interface Composite {
