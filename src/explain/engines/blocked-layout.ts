@@ -46,6 +46,8 @@ class Pass {
   /** Values with one element, in all or a frame. */
   #single = new Set<string>();
   #constants = new Map<string, readonly number[]>();
+  /** Blocked values whose blocks onnxruntime made an axis of their own, and the constant with their dims then. */
+  #unfolded = new Map<string, { folded: string; dims: string }>();
   /** First dim of each initializer. */
   #leading = new Map<string, number>();
 
@@ -81,8 +83,11 @@ class Pass {
         return;
       }
     }
-    if (!node.domain && this.#visitBlocked(node)) return;
-    for (const name of node.input!) this.plain(name);
+    if (!node.domain && (this.#visitUnfolded(node) || this.#visitBlocked(node))) return;
+    for (const name of node.input!) {
+      this.plain(name);
+      this.#unfold(name);
+    }
     this.#push(node);
     this.#infer(node);
   }
@@ -154,6 +159,44 @@ class Pass {
     for (const name of inputs) if (name !== "" && !this.#single.has(name)) this.#toBlocked(name);
     this.#pushBlocked(node, [dims]);
     return true;
+  }
+
+  /**
+   * Where onnxruntime could not tell that two blocked values have the same dims, it made `[N, C/b, H, W, b]` of both, in
+   * case one is to be repeated, and went back behind the operation: the dims would be lost to what follows.
+   */
+  #visitUnfolded(node: NodeProto): boolean {
+    const inputs = node.input!;
+    const [x, target] = inputs as [string, string | undefined];
+    const [y] = node.output as [string];
+    const shape = node.opType === "Reshape" ? this.#constants.get(target!) : undefined;
+    const known = this.#unfolded.get(x);
+    if (shape?.length === 5 && shape.slice(0, 4).join() === "0,-1,0,0" && this.#dims.get(x)) {
+      this.#unfolded.set(y, { folded: x, dims: target! });
+      return true;
+    }
+    if (shape?.length === 4 && known) {
+      this.#alias.set(y, known.folded);
+      return true;
+    }
+    if (!ELEMENTWISE.has(node.opType) || !known) return false;
+    const dims = this.#dims.get(known.folded);
+    const folded = inputs.map((name) => this.#unfolded.get(name)?.folded);
+    if (!dims || !folded.every((name) => name !== undefined && this.#dims.get(name)?.join() === dims.join()))
+      return false;
+    const name = `${y}_folded`;
+    this.#push({ ...node, input: folded as string[], output: [name] });
+    this.#dims.set(name, dims);
+    this.#unfolded.set(y, { folded: name, dims: known.dims });
+    return true;
+  }
+
+  /** Makes sure that a value with an axis for its blocks exists. */
+  #unfold(name: string): void {
+    const known = this.#unfolded.get(name);
+    if (known === undefined || this.#made.has(name)) return;
+    this.nodes.push({ opType: "Reshape", name: `unfold_${name}`, input: [known.folded, known.dims], output: [name] });
+    this.#made.add(name);
   }
 
   #pushBlocked(node: NodeProto, dims: readonly Dims[]): void {
@@ -245,7 +288,13 @@ class Pass {
       this.#dims.set(y, target.slice(1));
       if (target.slice(1).every((d) => d === 1)) this.#single.add(y);
     } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
-    else if (node.opType === "Concat") {
+    else if (node.opType === "Split") {
+      const sizes = this.#constants.get(inputs[1] ?? "");
+      if (intOf(node, "axis", 0) === 1 && sizes && dims)
+        node.output!.forEach((name, k) => {
+          this.#dims.set(name, [sizes[k]!, ...dims.slice(1)]);
+        });
+    } else if (node.opType === "Concat") {
       // onnxruntime's own pass leaves blocked values blocked here.
       const parts = inputs.map((name) => this.#dims.get(name));
       if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined))

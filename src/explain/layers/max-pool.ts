@@ -1,5 +1,5 @@
 import type { MaxPoolLayer } from "../network/network.js";
-import type { Emitter, Value } from "../program/emitter.js";
+import type { Emitter, Value, WindowAttributes } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Stands for minus infinity where padding must never win. */
@@ -69,7 +69,11 @@ function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   return e.pad(e.mul(wins, e.repeat(share, kh, kw)), [0, 0, 0, 0], [0, 0, height - h, width - w]);
 }
 
-/** Any geometry: each offset of the window is compared apart, then the shares are put back where they came from. */
+/**
+ * Any geometry: each offset of the window is compared apart, then the shares are put back where they came from. Elements
+ * are moved by depthwise convolutions with a single 1 in the kernel: engines have them in their own layout, and they are
+ * exact.
+ */
 function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties): Value {
   const { e } = scope;
   const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
@@ -80,29 +84,35 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties): V
   const [top, left] = layer.pads;
   const reach = [(outHeight - 1) * sh + (kh - 1) * dh + 1, (outWidth - 1) * sw + (kw - 1) * dw + 1] as const;
   const [bottom, right] = [Math.max(0, reach[0] - top - height), Math.max(0, reach[1] - left - width)];
-  const x = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], LOWEST);
+  const padded = e.pad(tensorValue(scope, layer.inputs[0]!), [0, 0, top, left], [0, 0, bottom, right], LOWEST);
+  // What a window more would need is cut off.
+  const fits = top + height + bottom - reach[0] < sh && left + width + right - reach[1] < sw;
+  const x = fits ? padded : e.slice(padded, [2, 3], [0, 0], reach);
   const y = ties === "share" ? nearlyHighest(scope, layer) : tensorValue(scope, layer.outputs[0]!);
-  const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw) * dh, (k % kw) * dw] as const);
-  const equal = offsets.map(([oy, ox]) =>
-    e.cast(
-      e.op(ties === "share" ? "GreaterOrEqual" : "Equal", [
-        e.slice(x, [2, 3], [oy, ox], [oy + (outHeight - 1) * sh + 1, ox + (outWidth - 1) * sw + 1], [sh, sw]),
-        y,
-      ]),
-      "float32",
-    ),
-  );
+  const offsets = Array.from({ length: kh * kw }, (_, k) => [Math.floor(k / kw), k % kw] as const);
+  const equal = offsets.map((at) => {
+    const each = oneOf(e, x, channels, at, { ...layer, pads: [0, 0, 0, 0] });
+    return e.cast(e.op(ties === "share" ? "GreaterOrEqual" : "Equal", [each, y]), "float32");
+  });
   const wins = ties === "share" ? equal : firstOf(scope, equal);
   const share = ties === "share" ? e.div(r, wins.reduce(e.add)) : r;
   // Phase (py, px) of the padded input collects the offsets that fall on it, each shifted by whole strides.
-  const [rows, columns] = [outHeight + Math.floor(((kh - 1) * dh) / sh), outWidth + Math.floor(((kw - 1) * dw) / sw)];
+  const [down, across] = [Math.floor(((kh - 1) * dh) / sh), Math.floor(((kw - 1) * dw) / sw)];
+  const [rows, columns] = [outHeight + down, outWidth + across];
+  const shift: WindowAttributes = {
+    kernel: [down + 1, across + 1],
+    pads: [down, across, down, across],
+    strides: [1, 1],
+    dilations: [1, 1],
+  };
   const phases: Value[] = [];
   for (let py = 0; py < sh; py++)
     for (let px = 0; px < sw; px++) {
-      const parts = offsets.flatMap(([oy, ox], k) => {
+      const parts = offsets.flatMap(([ky, kx], k) => {
+        const [oy, ox] = [ky * dh, kx * dw];
         if (oy % sh !== py || ox % sw !== px) return [];
-        const [ty, tx] = [Math.floor(oy / sh), Math.floor(ox / sw)];
-        return [e.pad(e.mul(wins[k]!, share), [0, 0, ty, tx], [0, 0, rows - outHeight - ty, columns - outWidth - tx])];
+        const at = [down - Math.floor(oy / sh), across - Math.floor(ox / sw)] as const;
+        return [oneOf(e, e.mul(wins[k]!, share), channels, at, shift)];
       });
       phases.push(
         parts.length > 0
@@ -110,9 +120,24 @@ function windowsBack(scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties): V
           : e.mul(e.pad(share, [0, 0, 0, 0], [0, 0, rows - outHeight, columns - outWidth]), e.number(0)),
       );
     }
-  const whole = weave(e, phases, [channels, rows, columns], [sh, sw]);
+  const woven = weave(e, phases, [channels, rows, columns], [sh, sw]);
   const missing = [Math.max(0, top + height - rows * sh), Math.max(0, left + width - columns * sw)] as const;
-  return e.slice(e.pad(whole, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
+  return e.slice(e.pad(woven, [0, 0, 0, 0], [0, 0, ...missing]), [2, 3], [top, left], [top + height, left + width]);
+}
+
+/** Of each window the element at one place of the kernel. */
+function oneOf(
+  e: Emitter,
+  value: Value,
+  channels: number,
+  [row, column]: readonly [number, number],
+  window: WindowAttributes,
+): Value {
+  const [kh, kw] = window.kernel;
+  const size = kh * kw;
+  const data = new Float32Array(channels * size);
+  for (let c = 0; c < channels; c++) data[c * size + row * kw + column] = 1;
+  return e.conv(value, e.tensor(data, [channels, 1, kh, kw]), undefined, window, channels);
 }
 
 /** Phase `(py, px)` of the stride, row by row, to the elements `(s·q + p)`. */
