@@ -105,10 +105,9 @@ function divide(
     const n = numerator(i, j, w);
     if (n !== 0 && r[j] !== 0) send(i, (n * r[j]!) / guarded(d[j]!, j));
   });
+  // Not by what it is guarded with: of a sum that is nearly zero rounding decides the sign, too.
   d.forEach((v, j) => {
-    if (r[j] === 0 || magnitude[j] === 0) return;
-    const by = Math.abs(guarded(v, j));
-    b.cancellation = Math.max(b.cancellation, magnitude[j]! / (Number.isFinite(by) ? by : Math.abs(v)));
+    if (r[j] !== 0 && magnitude[j]! > 0) b.cancellation = Math.max(b.cancellation, magnitude[j]! / Math.abs(v));
   });
 }
 
