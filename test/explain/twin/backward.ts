@@ -1,11 +1,12 @@
 /** What every twin's way back through a network has in common: where relevance goes, whatever the rules are. */
-import { softmax } from "./elementwise.js";
+import { normGroups, softmax } from "./elementwise.js";
 import { type Forward, highest, liveInputs, runForward } from "./forward.js";
 import { type OnnxModel, type OnnxNode, readOnnx } from "./onnx-reader.js";
 import {
   type FoldedLayer,
   foldedLayer,
   gatedSignal,
+  NORMS,
   oneToOneSource,
   readsImage,
   type Structure,
@@ -118,8 +119,11 @@ function sendBack<O extends BackwardOptions>(b: Backward<O>, node: OnnxNode, rul
   if (folded) rules.linear(b, viewOf(b, folded, output, r));
   else if (run.moves.has(node)) sendThroughMove(b, node);
   else if (run.pools.has(node)) sendThroughMaxPool(b, node, r, rules);
-  else if (source !== undefined) rules.oneToOne(b, node, source, r);
-  else if (signal !== undefined) sendToBroadcast(b, signal, output, r);
+  else if (source !== undefined) {
+    // What a norm makes of values that are all alike is zero, or what rounding left of it over a small deviation.
+    if (NORMS.has(node.op) && normGroups(node, run.values.get(source)!).some(isFlat)) b.fragile = true;
+    rules.oneToOne(b, node, source, r);
+  } else if (signal !== undefined) sendToBroadcast(b, signal, output, r);
   else if (isSkip) sendThroughAdd(b, node, r, rules);
   else throw new Error(`node "${node.name}": no relevance rule for operator ${node.op}`);
 }
@@ -252,3 +256,8 @@ function sendThroughMaxPool<O extends BackwardOptions>(
   });
   give(b, name, received);
 }
+
+const isFlat = (values: Float64Array): boolean => {
+  const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  return values.every((v) => Math.abs(v - values[0]!) <= 5e-3 * largest);
+};

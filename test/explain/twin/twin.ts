@@ -16,7 +16,7 @@ import {
   sendToBroadcast,
   startAt,
 } from "./backward.js";
-import { normChannel, normGroups } from "./elementwise.js";
+import { normChannel } from "./elementwise.js";
 import type { Forward } from "./forward.js";
 import type { OnnxModel, OnnxNode } from "./onnx-reader.js";
 import { affine, NORMS } from "./structure.js";
@@ -169,15 +169,9 @@ function sendThroughOneToOne(b: Twin, node: OnnxNode, source: string, r: Float64
   const slope = slopeOf(run, node);
   const sign = (j: number): number => s(x.data[at[j]!]!) * s(y.data[j]!) * s(slope(j));
   const keepsSign = structure.beforeLinear.has(source);
-  // What a norm makes of values that are all alike is zero, or what rounding left of it over a small deviation.
-  if (NORMS.has(node.op) && (keepsSign || normGroups(node, x).some(isFlat))) b.fragile = true;
+  if (NORMS.has(node.op) && keepsSign) b.fragile = true;
   sendToBroadcast(b, source, output, keepsSign ? r : r.map((v, j) => v * sign(j)));
 }
-
-const isFlat = (values: Float64Array): boolean => {
-  const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-  return values.every((v) => Math.abs(v - values[0]!) <= 5e-3 * largest);
-};
 
 /** The factor of a norm or constant scale; activations count as rising. */
 function slopeOf(run: Forward, node: OnnxNode): (j: number) => number {
