@@ -85,7 +85,7 @@ class Report {
 /** What can be begun, with its results named; what cannot is reported. */
 async function planJobs(files: readonly string[], options: ExplainOptions, report: Report): Promise<Job[]> {
   const found: Omit<Job, "outputs">[] = [];
-  for (const given of findInputs(files)) {
+  for (const given of await findInputs(files)) {
     if ("fault" in given) report.fault(given.fault);
     else
       await isPicture(given.path, given.shown).then(

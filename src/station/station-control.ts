@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crossChecks } from "../config/cross-checks.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
@@ -29,8 +28,6 @@ export interface StationControlOptions {
 }
 
 const RETIRE_MS = 5000;
-/** A glob with more of them in one name takes too long to try. */
-const MOST_STARS = 3;
 
 /** Source of the summaries of pictures that were asked for. */
 const REQUEST = "request";
@@ -90,7 +87,6 @@ export class StationControl implements Control {
     return this.#additions.run(async () => {
       const { station, baseDir } = this.options;
       refuseContradictions(config);
-      refuseWideGlob(config.url);
       station.expectNew(config.name);
       await checkSource(config, baseDir).catch((cause: unknown) => {
         if (cause instanceof VideoExplainerError) throw cause;
@@ -156,17 +152,6 @@ function differences(before: object, after: object): string[] {
   return Object.keys(after).filter((key) => {
     return JSON.stringify((after as Record<string, unknown>)[key]) !== JSON.stringify(old[key]);
   });
-}
-
-/** To look for its files must not hold up all that runs beside it. */
-function refuseWideGlob(url: string): void {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !/^file:/i.test(url)) return;
-  const stars = url.match(/\*/g)?.length ?? 0;
-  if (!/[*?[\]{}]/.test(dirname(url)) && stars <= MOST_STARS) return;
-  throw new InputError(
-    "glob",
-    `url may have wildcards in its last part only, and ${MOST_STARS} stars at most; name the folder itself`,
-  );
 }
 
 function refuseContradictions(source: SourceConfig): void {
