@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -163,6 +163,20 @@ test.each<[string, RegExp]>([
   expect(message).toMatch(words);
   expect(message.length).toBeLessThan(800);
   expect(message).not.toContain("geheim");
+});
+
+// Root may read everything.
+test.skipIf(process.getuid?.() === 0)("folders that may not be read are said to be so", async () => {
+  mkdirSync(at("closed/in"), { recursive: true });
+  chmodSync(at("closed"), 0);
+  try {
+    for (const url of ["closed", "closed/*.jpg"]) {
+      expect(await fault({ url })).toMatch(/may not be listed; change its mode or owner\.$/);
+    }
+    expect(await fault({ url: "closed/in" })).toMatch(/a folder on the way to it may not be entered/);
+  } finally {
+    chmodSync(at("closed"), 0o700);
+  }
 });
 
 test("a film whose name looks like a protocol is a film", async () => {

@@ -10,12 +10,14 @@ const MOST_FOLDERS = 1000;
 /** Names that are tried, and files that are looked at, before others have their turn. */
 const AT_ONCE = 256;
 
+const MAY_NOT: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
+
 export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 
 /**
  * Files and folders that match a glob; `*`, `?`, `[…]` and `{a,b}` stand for a part of one folder's or file's name.
- * Folders that may not be read hold none. Throws an `InputError`, whose message follows the path, when it would have to
- * look into too many.
+ * Of several folders those that may not be read hold none. Throws an `InputError`, whose message follows the path, when
+ * it would have to look into too many, and an error of the system when the only one may not be read.
  */
 export async function expandGlob(path: string): Promise<string[]> {
   const parts = path.split(sep);
@@ -40,7 +42,10 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
   const matches = nameMatcher(pattern);
   const found: string[] = [];
   for (const folder of folders) {
-    const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      if (folders.length === 1 && MAY_NOT.has(error.code!)) throw error;
+      return [];
+    });
     for (const [n, entry] of entries.entries()) {
       if (n % AT_ONCE === AT_ONCE - 1) await nextTurn();
       if (!matches(entry.name)) continue;

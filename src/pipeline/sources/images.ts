@@ -4,7 +4,7 @@ import { InputError } from "../../errors.js";
 import { revisionOf } from "./file.js";
 import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, statOf } from "./local.js";
+import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
 
 /** File name endings by the decoder that reads them. */
 const DECODERS: Record<string, string> = {
@@ -83,12 +83,4 @@ async function listPictures(path: string): Promise<string[]> {
 async function namesOf(path: string): Promise<string[]> {
   const found = statOf(path) ? (await readdir(path)).map((name) => join(path, name)) : await expandGlob(path);
   return found.filter((p) => decoderOf(p) && !basename(p).startsWith("."));
-}
-
-function whyUnlisted(error: unknown): string {
-  if (error instanceof InputError) return error.message;
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "EACCES" || code === "EPERM"
-    ? "may not be listed; change its mode or owner"
-    : `cannot be listed (${code}); check its url`;
 }

@@ -47,6 +47,15 @@ export function statOf(path: string): Stats | undefined {
   return typeof found === "string" ? undefined : found;
 }
 
+/** Why a folder or glob gives no list, as what follows its path in a sentence. */
+export function whyUnlisted(error: unknown): string {
+  if (error instanceof InputError) return error.message;
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EACCES" || code === "EPERM"
+    ? "may not be listed; change its mode or owner"
+    : `cannot be listed (${code}); check it`;
+}
+
 const LONGEST_SHOWN = 300;
 
 /** An address or path as it stands in a sentence. */

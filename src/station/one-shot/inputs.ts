@@ -3,7 +3,7 @@ import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../../errors.js";
 import { expandGlob, filesAmong, hasWildcard } from "../../pipeline/sources/glob.js";
 import { inOrder } from "../../pipeline/sources/images.js";
-import { lookAt, NOTHING } from "../../pipeline/sources/local.js";
+import { lookAt, NOTHING, whyUnlisted } from "../../pipeline/sources/local.js";
 import { PICTURE_ENDINGS } from "../picture.js";
 
 const FILM_ENDINGS = new Set(
@@ -54,8 +54,7 @@ async function expand(arg: string): Promise<Given[]> {
   try {
     all = isThere ? await inFolder(path) : await expandGlob(path);
   } catch (error) {
-    if (error instanceof InputError) return refuse(error.code, `${error.message}.`);
-    return refuse("unreadable-folder", `cannot be listed (${(error as NodeJS.ErrnoException).code}); check its mode.`);
+    return refuse("unreadable-folder", `${whyUnlisted(error)}.`);
   }
   const found = (await filesAmong(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
   if (found.length > 0) return found.map((each) => ({ path: each, shown: short(each) }));
