@@ -14,6 +14,7 @@ import { findInputs, nameOutputs, short } from "../station/one-shot/inputs.js";
 import { explainPicture } from "../station/one-shot/picture-job.js";
 import type { Done, Job, OneShot } from "../station/one-shot/settings.js";
 import { isPicture } from "../station/picture.js";
+import { PictureMemory } from "../station/picture-memory.js";
 import {
   classTarget,
   inputRuleOption,
@@ -84,7 +85,7 @@ class Report {
 /** What can be begun, with its results named; what cannot is reported. */
 async function planJobs(files: readonly string[], options: ExplainOptions, report: Report): Promise<Job[]> {
   const found: Omit<Job, "outputs">[] = [];
-  for (const given of findInputs(files)) {
+  for (const given of await findInputs(files)) {
     if ("fault" in given) report.fault(given.fault);
     else
       await isPicture(given.path, given.shown).then(
@@ -163,7 +164,8 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
     const renderer = createOverlayRenderer();
     try {
       const metrics = createMetrics();
-      const of = { config, explainer, renderer, metrics, region: options.region, fps: options.fps };
+      const memory = new PictureMemory(PICTURES_AT_ONCE);
+      const of = { config, explainer, renderer, metrics, memory, region: options.region, fps: options.fps };
       await explainAll(jobs, of, progress, report, stop);
     } finally {
       progress.stop();

@@ -7,6 +7,10 @@ import { parseYaml } from "./syntax.js";
 const MAX_BYTES = 16 * 1024;
 /** More faults than these are counted, not listed. */
 const MAX_FAULTS = 10;
+/** Beyond so many characters no further fault is listed. */
+const MAX_TEXT = 1200;
+/** Faults of a request are told by their paths: their places in its text are not looked for. */
+const { document, lines } = parseYaml("{}");
 
 const refuse = (message: string): InputError => new InputError("request", message);
 
@@ -20,12 +24,12 @@ export function readRequest<T>(schema: z.ZodType<T>, body: Uint8Array): T {
     const data = parsed(body);
     const result = schema.safeParse(data);
     if (result.success) return result.data;
-    const { document, lines } = parseYaml(JSON.stringify(data));
     const none = { written: new Map(), broken: new Set<never>() };
     const reading = { schema, called: "the request", document, lines, data, ...none };
     const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
-    const listed = faults.slice(0, MAX_FAULTS).join("; ");
-    throw refuse(faults.length > MAX_FAULTS ? `${listed}; and more` : listed);
+    const listed = faults.slice(0, MAX_FAULTS);
+    while (listed.length > 1 && listed.join("; ").length > MAX_TEXT) listed.pop();
+    throw refuse([...listed, ...(listed.length < faults.length ? ["and more"] : [])].join("; "));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw refuse("the request is nested too deeply; send one flat JSON object");

@@ -120,13 +120,14 @@ const choice = (reading: Reading, path: Path, options: readonly string[]): strin
 };
 
 function unknownKey(schema: z.ZodType, parent: Path, key: string, others: readonly string[]): string {
+  if (key === "") return `a key${parent.length > 0 ? ` of ${dotted(parent)}` : ""} is empty`;
   const name = `${dotted([...parent, "x"]).slice(0, -1)}${shownKey(key).slice(1, -1)}`;
   const near = nearest(key, others);
   if (near) return `${name} is not a known key; did you mean "${near}"?`;
   const places = placesIn(schema).get(key);
   if (places) return `${name} is not a known key here; it belongs at ${places.slice(0, 4).join(" or ")}`;
   if (/^[\w-]+:/.test(key)) return `${name} is not a known key; a space is missing after the colon`;
-  return `${name} is not a known key; known here are ${others.join(", ")}`;
+  return `${name} is not a known key; ${others.length > 0 ? `known here are ${others.join(", ")}` : "none is known here"}`;
 }
 
 /** What to do about the wrong kind of scalar, where that is plain. */

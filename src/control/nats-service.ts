@@ -4,6 +4,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import { maskCredentials } from "../pipeline/mask.js";
 import { packageVersion } from "../version.js";
+import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
@@ -36,6 +37,7 @@ const encoder = new TextEncoder();
 const HEADER_BYTES = 256;
 /** As long as a header should be; the body has the whole sentence. */
 const HEADER_TEXT = 300;
+const BODY_TEXT = 1600;
 
 /**
  * Answers the micro service `video-explainer` on a connection, as long as that lasts: subjects
@@ -45,7 +47,7 @@ const HEADER_TEXT = 300;
 export async function serveOn(nc: NatsConnection, options: ServiceOptions): Promise<void> {
   const { control, groups, log } = options;
   const endpoints = ENDPOINTS.filter((endpoint) => groups.includes(endpoint.group));
-  if (endpoints.length === 0) return;
+  if (endpoints.length === 0 || nc.isClosed() || nc.isDraining()) return;
   const service = await nc.services.add({
     name: SERVICE,
     version: packageVersion(),
@@ -53,6 +55,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
     metadata: { station: control.station },
     statsHandler: async () => ({ total: control.sources().total }),
   });
+  calmStats(nc, service);
   void service.stopped.then((error) => {
     if (error && !nc.isClosed() && !nc.isDraining())
       log.warn(`nats: the service ${SERVICE} is not answered: ${maskCredentials(error.message)}`);
@@ -86,7 +89,7 @@ async function respond(
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
-    const text = oneLine(maskCredentials(error instanceof Error ? error.message : String(error)));
+    const text = sentence(error);
     if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
@@ -107,6 +110,12 @@ function jsonHeaders(): MsgHdrs {
   const made = headers();
   made.set("Content-Type", "application/json");
   return made;
+}
+
+/** One line without secrets, no longer than anybody reads. */
+function sentence(error: unknown): string {
+  const text = oneLine(maskCredentials(error instanceof Error ? error.message : String(error)));
+  return text.length > BODY_TEXT ? `${text.slice(0, BODY_TEXT - 1)}…` : text;
 }
 
 // Headers are lines of printable characters.

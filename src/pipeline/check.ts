@@ -15,6 +15,6 @@ export async function checkSource(config: SourceConfig, baseDir: string): Promis
   const spec = sourceSpec(config, baseDir);
   await checkHardware(config.hardware, spec.called);
   if (spec.kind.isLive && !spec.kind.size) return;
-  spec.kind.input(config, baseDir);
+  await spec.kind.input(config, baseDir);
   await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 });
 }

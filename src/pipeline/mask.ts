@@ -4,11 +4,14 @@ const MASK = "***";
 const NAMES =
   "password|passwd|passphrase|passwort|pwd|pass|user|username|usr|login|access_token|auth_token|token|api[_-]?key|apikey|access_key|secret[_-]?key|key|secret|signature|sig|auth|authorization|credential|credentials|streamid|jwt|session|sessionid|ticket|hdnts|hdnea|hmac|psk";
 
-// Each begins only where a run of letters begins, and ends soon: what a stranger sends must not take long to look through.
+// No text takes longer than its length lets it: each begins only where a run of its signs begins, and addresses are
+// looked for only where an `@` comes.
+/** As far as the last `@` before a space, quote or bracket. */
+const BEFORE_AT = /(?<![^\s"'<>])[^\s"'<>]*@/g;
 /** `user:password@` of an address. The password may hold `@`, `/`, `?` or `#` though it should be percent-encoded; a port is none. */
 const USER_AND_PASSWORD =
-  /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)(?![^\s:@/?#]{0,4096}:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]{0,4096}:[^\s"'<>]{0,4096}@/gi;
-const USER = /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)[^\s/?#"'<>]{0,4096}@/gi;
+  /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)(?![^\s:@/?#]*:\d{1,5}(?:[/?#"'\s]|$))[^\s:@/?#"'<>]*:[^\s"'<>]*@/gi;
+const USER = /((?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/)[^\s/?#"'<>]*@/gi;
 const PARAMETER = new RegExp(
   `(?<![a-z0-9_-])((?:[a-z0-9_-]*[_-])?(?:${NAMES}))=[^\\s&;"'<>#]+?(?=:\\s|[\\s&;"'<>#]|$)`,
   "gi",
@@ -21,8 +24,7 @@ const NKEY_SEED = /\bS[ACNOUX][A-Z2-7]{56}\b/g;
 /** Replaces what may be a credential in any text: `user:password@` in addresses, secret parameters, authorization headers, seeds of nkeys. */
 export function maskCredentials(text: string): string {
   return text
-    .replace(USER_AND_PASSWORD, `$1${MASK}@`)
-    .replace(USER, `$1${MASK}@`)
+    .replace(BEFORE_AT, (run) => run.replace(USER_AND_PASSWORD, `$1${MASK}@`).replace(USER, `$1${MASK}@`))
     .replace(PARAMETER, `$1=${MASK}`)
     .replace(HEADER, (_all, name: string, colon: string, scheme = "") => `${name}${colon}${scheme}${MASK}`)
     .replace(NKEY_SEED, MASK);
@@ -70,17 +72,27 @@ function written(secret: string): string[] {
   return [secret, plain, encoded, small, encodeURI(plain), encoded.replaceAll("%20", "+")];
 }
 
+/** Of a password with more of them the first and the last places where it may end are taken. */
+const MOST_ENDS = 16;
+
+/** Where the password ends is not sure when it holds an `@`. */
+function passwords(rest: string): string[] {
+  const ends = [...rest.matchAll(/@|$/g)].map(({ index }) => index);
+  const likely = ends.length > MOST_ENDS ? [...ends.slice(0, MOST_ENDS / 2), ...ends.slice(-MOST_ENDS / 2)] : ends;
+  return likely.map((end) => rest.slice(0, end));
+}
+
+const USER_AND_REST = /(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/([^\s:@/?#]*):(\S*)@/i;
+
 function secretsOf(text: string): string[] {
   const found: string[] = [];
-  for (const [, user, rest] of text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s:@/?#]*):(\S*)@/gi)) {
-    // Where the password ends is not sure when it holds an `@`.
-    const parts = rest!.split("@");
-    for (let count = 1; count <= parts.length; count++) {
-      const password = parts.slice(0, count).join("@");
+  for (const [run] of text.matchAll(/(?<!\S)\S*@/g)) {
+    const [, user, rest] = USER_AND_REST.exec(run) ?? [];
+    for (const password of rest === undefined ? [] : passwords(rest)) {
       found.push(password, Buffer.from(`${percentDecoded(user!)}:${percentDecoded(password)}`).toString("base64"));
     }
   }
-  const query = /^\S*?\?(\S*)$/.exec(text)?.[1] ?? "";
+  const query = /\s/.test(text) ? "" : text.slice(text.indexOf("?") + 1 || text.length);
   for (const [, name, value] of query.matchAll(/(?:^|&)([^=&]+)=([^&]*)/g)) {
     if (SECRET_OPTION.test(`-${name!.replaceAll("-", "_")}`)) found.push(value!);
   }

@@ -102,7 +102,7 @@ export async function planDecoding(
   { hardware, shown, ...options }: PlanOptions,
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
-  const input = kind.input(config, baseDir);
+  const input = await kind.input(config, baseDir);
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);

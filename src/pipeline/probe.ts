@@ -65,7 +65,8 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   ];
   const { stdout, code, words, timedOut } = await runProbe(args, options);
   if (timedOut) {
-    throw new VideoExplainerError("unreachable", `${called} gave no pictures within ${options.timeoutMs / 1000} s.`);
+    const text = `${called} gave no pictures within ${options.timeoutMs / 1000} s.`;
+    throw options.live ? new VideoExplainerError("unreachable", text) : new InputError("unreadable-video", text);
   }
   const output = code === 0 ? (JSON.parse(stdout) as ProbeOutput) : {};
   const format = output.format?.format_name ?? "";

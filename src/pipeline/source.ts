@@ -187,7 +187,7 @@ class SupervisedSource implements VideoSource {
     const { signal } = this.#abort;
     try {
       const version = await ffmpegVersion();
-      const revision = this.#revisionNow();
+      const revision = await this.#revisionNow();
       const changed = revision !== this.#revision;
       if (!this.#plan || spec.kind.isLive || changed || (this.#plan.hardware && this.#software)) {
         const hardware = await this.#hardware();
@@ -208,11 +208,11 @@ class SupervisedSource implements VideoSource {
   }
 
   /** Empty where it cannot change, or cannot be told. */
-  #revisionNow(): string {
+  async #revisionNow(): Promise<string> {
     const { config, kind, baseDir } = this.spec;
     if (!config.loop || kind.isLive) return "";
     try {
-      return kind.revision?.(config, baseDir) ?? "";
+      return (await kind.revision?.(config, baseDir)) ?? "";
     } catch {
       return "";
     }
@@ -222,11 +222,16 @@ class SupervisedSource implements VideoSource {
   #watchForChange(onChange: () => void): () => void {
     if (this.#revision === "") return () => {};
     let before = this.#revision;
-    const timer = setInterval(() => {
-      const now = this.#revisionNow();
+    let looking = false;
+    const look = async (): Promise<void> => {
+      if (looking) return;
+      looking = true;
+      const now = await this.#revisionNow();
+      looking = false;
       if (now !== "" && now !== this.#revision && now === before) onChange();
       before = now;
-    }, this.#timing.loopMs);
+    };
+    const timer = setInterval(look, this.#timing.loopMs);
     return () => clearInterval(timer);
   }
 

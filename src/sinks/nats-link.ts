@@ -18,6 +18,8 @@ export interface Link {
 
 /** A longer timer of Node's fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Subjects that nobody asked after are remembered up to so many: more than are published between two looks. */
+const MOST_DENIED = 1024;
 const TIMES = { connectMs: 5_000, alertMs: 1_000, pingMs: 10_000, pongMs: 10_000 };
 
 /** Tries the servers in turn; throws one sentence when none takes the connection. */
@@ -129,7 +131,9 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
   void (async () => {
     for await (const status of nc.status()) {
       const context = status.permissionContext;
-      if (context?.operation === "publish") denied.add(context.subject);
+      if (context?.operation !== "publish") continue;
+      denied.add(context.subject);
+      if (denied.size > MOST_DENIED) denied.delete(denied.values().next().value!);
     }
   })();
   return link;

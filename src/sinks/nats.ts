@@ -68,10 +68,17 @@ class NatsSink implements Sink {
     const before = this.#shrinking.get(source);
     if (!before && !taken.some((message) => this.#isTooLarge(message))) return this.#offer(taken);
     const fitting = Promise.all(taken.map((message) => this.#fitting(message)));
-    const turn = Promise.all([fitting, before]).then(([smaller]) => this.#offer(smaller));
+    const turn = Promise.all([fitting, before?.catch(() => undefined)]).then(([smaller]) => this.#offer(smaller));
     this.#shrinking.set(source, turn);
-    await turn;
-    if (this.#shrinking.get(source) === turn) this.#shrinking.delete(source);
+    try {
+      await turn;
+    } finally {
+      if (this.#shrinking.get(source) === turn) this.#shrinking.delete(source);
+    }
+  }
+
+  forget(source: string): void {
+    this.#toldSmaller.delete(source);
   }
 
   async #offer(messages: readonly OutMessage[]): Promise<void> {

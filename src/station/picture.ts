@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { access, constants } from "node:fs/promises";
 import { extname } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
@@ -7,6 +8,7 @@ import { type FrameLayout, frameBytes, type Rect } from "../pipeline/frame.js";
 import { fitting, frameLayout, watchedRegion } from "../pipeline/placement.js";
 import type { ModelView } from "../pipeline/plan.js";
 import { ffmpegPath } from "../pipeline/tools.js";
+import type { PictureMemory } from "./picture-memory.js";
 
 /** Endings of still pictures, for files that do not tell by their content. */
 export const PICTURE_ENDINGS: ReadonlySet<string> = new Set(
@@ -17,6 +19,8 @@ const GREY = "#808080";
 const MOST_BYTES = 1 << 30;
 /** What a few bytes of PNG may unfold to: beyond it lies no camera, only an attack on memory. */
 const MOST_PIXELS = 200_000_000;
+/** Of a JPEG, as which the picture is shown with its heat. */
+const LONGEST_SIDE = 65_500;
 
 const run = promisify(execFile);
 
@@ -44,16 +48,23 @@ export interface DecodedPicture {
   layout: FrameLayout;
 }
 
+export interface ReadOptions {
+  /** Where the picture is laid; it is the caller's to give back. */
+  memory: PictureMemory;
+  /** In pixels of the upright picture. */
+  region?: Rect;
+  mostPixels?: number;
+}
+
 /**
- * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey; `region` is in pixels of
- * the upright picture. Throws an `InputError` of one sentence when it cannot be read or the region reaches outside.
+ * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey. Throws an `InputError` of
+ * one sentence when it cannot be read, is too large, or the region reaches outside.
  */
 export async function readPicture(
   from: string | Uint8Array,
   shown: string,
   view: ModelView,
-  region: Rect | undefined,
-  mostPixels = MOST_PIXELS,
+  { memory: pool, region, mostPixels = MOST_PIXELS }: ReadOptions,
 ): Promise<DecodedPicture> {
   const { data, info } = await decode(from, shown, mostPixels);
   const { width, height } = info;
@@ -78,7 +89,7 @@ export async function readPicture(
     })
     .raw()
     .toBuffer();
-  const memory = new SharedArrayBuffer(frameBytes(layout));
+  const memory = pool.take(frameBytes(layout));
   const slab = new Uint8Array(memory);
   copyRows(data, 3 * width, slab, 0, layout.stride);
   copyRows(input, 3 * inputWidth, slab, layout.stride * height, layout.stride);
@@ -94,22 +105,37 @@ type Raw = { data: Buffer; info: { width: number; height: number } };
 
 async function decode(from: string | Uint8Array, shown: string, mostPixels: number): Promise<Raw> {
   try {
+    const { width, height } = await sharp(from, { limitInputPixels: false }).metadata();
+    refuseLarge(shown, width, height, mostPixels);
     return await upright(from, mostPixels);
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause);
-    const unknown = /unsupported image format/i.test(said);
+    if (cause instanceof InputError) throw cause;
+    const unknown = /unsupported image format/i.test(String(cause));
     const picture = unknown && typeof from === "string" ? await throughFfmpeg(from) : undefined;
-    if (picture) return upright(picture, mostPixels);
-    const why = unknown ? "it holds none of a known kind" : reasonIn(said);
-    throw new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${why}.`, { cause });
+    if (picture) return decode(picture, shown, mostPixels);
+    const why = typeof from === "string" ? await unreadable(from) : undefined;
+    const what = why ?? (unknown ? "it holds none of a known kind" : "it is damaged or cut off");
+    throw new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${what}.`, { cause });
   }
 }
 
-/** libvips collects the words of all its threads in one place, so which of them come first is chance. */
-const reasonIn = (said: string): string =>
-  /premature end|treated as error|error in tile|corrupt/i.test(said)
-    ? "it is damaged or cut off"
-    : said.split("\n")[0]!.trim();
+function refuseLarge(shown: string, width: number, height: number, mostPixels: number): void {
+  const refuse = (why: string): never => {
+    throw new InputError("large-picture", `${shown} has ${width}x${height} pixels, ${why}.`);
+  };
+  if (width * height > mostPixels) refuse(`more than ${mostPixels / 1e6} million; give a smaller picture`);
+  if (Math.max(width, height) > LONGEST_SIDE) {
+    refuse(`and no side may have more than ${LONGEST_SIDE}; give a part of it`);
+  }
+}
+
+/** Why the system does not let a file be read, if so. */
+const unreadable = (path: string): Promise<string | undefined> =>
+  access(path, constants.R_OK).then(
+    () => undefined,
+    ({ code }: NodeJS.ErrnoException) =>
+      code === "ENOENT" ? "it is not there any more" : `the system does not let it be read (${code})`,
+  );
 
 const upright = (input: string | Uint8Array, mostPixels: number): Promise<Raw> =>
   sharp(input, { limitInputPixels: mostPixels })

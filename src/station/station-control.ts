@@ -1,6 +1,4 @@
-import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import sharp from "sharp";
 import { crossChecks } from "../config/cross-checks.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -13,7 +11,8 @@ import type { OverlayRenderer } from "../overlay/overlay.js";
 import { checkSource } from "../pipeline/index.js";
 import type { SourceStatus } from "../sinks/summary.js";
 import { explainOne } from "./explain-one.js";
-import { readPicture } from "./picture.js";
+import { PictureMemory } from "./picture-memory.js";
+import { readRequested } from "./requested-picture.js";
 import type { Station } from "./station.js";
 
 export interface StationControlOptions {
@@ -29,15 +28,10 @@ export interface StationControlOptions {
 }
 
 const RETIRE_MS = 5000;
-/** What a camera or a program makes; drawings are left out, since a short one may take minutes to draw. */
-const PICTURES: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "gif", "tiff", "heif", "avif", "jp2", "jxl"]);
-/** A glob with more of them in one name takes too long to try. */
-const MOST_STARS = 3;
 
 /** Source of the summaries of pictures that were asked for. */
 const REQUEST = "request";
-/** 50 megapixels: no camera has more, and each takes some 6 bytes while it is decoded. */
-const MOST_PIXELS = 50_000_000;
+const PICTURES_AT_ONCE = 2;
 /** Settings that need no other explainer. */
 const AT_ONCE: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"]);
 
@@ -45,7 +39,8 @@ const AT_ONCE: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"])
 export class StationControl implements Control {
   readonly station: string;
   readonly #startedAt = Date.now();
-  readonly #pictures = new Slots(2, 64);
+  readonly #pictures = new Slots(PICTURES_AT_ONCE, 64);
+  readonly #memory = new PictureMemory(PICTURES_AT_ONCE);
   readonly #additions = new Slots(4, 64);
   /** One change at a time: each begins from what the one before it left. */
   readonly #changes = new Slots(1, 16);
@@ -64,18 +59,7 @@ export class StationControl implements Control {
   explain(bytes: Uint8Array): Promise<ExplainedPicture> {
     return this.#pictures.run(async () => {
       const { station, renderer } = this.options;
-      if (bytes.byteLength === 0)
-        throw new InputError("no-picture", "the request is empty; send the bytes of a picture");
-      const { format } = await sharp(bytes)
-        .metadata()
-        .catch(() => ({ format: undefined }));
-      if (format !== undefined && !PICTURES.has(format)) {
-        throw new InputError(
-          "no-picture",
-          `the request is a ${format} drawing; send a JPEG, PNG, WebP, GIF, TIFF or AVIF picture`,
-        );
-      }
-      const picture = await readPicture(bytes, "the request", station.settings.explainer.model, undefined, MOST_PIXELS);
+      const picture = await readRequested(bytes, station.settings.explainer.model, this.#memory);
       const { summary, overlay, heatmap } = await explainOne(picture, {
         // Not before: a change of the method closes the one it replaces.
         explainer: station.settings.explainer,
@@ -87,6 +71,8 @@ export class StationControl implements Control {
         sequence: this.#asked++,
         want: { overlay: true, original: false, heatmap: true },
       });
+      // Not when that failed: a thread that hangs or ends may still be reading it.
+      this.#memory.give(picture.memory);
       return { summary, overlay: overlay!, heatmap: heatmap! };
     });
   }
@@ -101,7 +87,6 @@ export class StationControl implements Control {
     return this.#additions.run(async () => {
       const { station, baseDir } = this.options;
       refuseContradictions(config);
-      refuseWideGlob(config.url);
       station.expectNew(config.name);
       await checkSource(config, baseDir).catch((cause: unknown) => {
         if (cause instanceof VideoExplainerError) throw cause;
@@ -167,17 +152,6 @@ function differences(before: object, after: object): string[] {
   return Object.keys(after).filter((key) => {
     return JSON.stringify((after as Record<string, unknown>)[key]) !== JSON.stringify(old[key]);
   });
-}
-
-/** To look for its files must not hold up all that runs beside it. */
-function refuseWideGlob(url: string): void {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !/^file:/i.test(url)) return;
-  const stars = url.match(/\*/g)?.length ?? 0;
-  if (!/[*?[\]{}]/.test(dirname(url)) && stars <= MOST_STARS) return;
-  throw new InputError(
-    "glob",
-    `url may have wildcards in its last part only, and ${MOST_STARS} stars at most; name the folder itself`,
-  );
 }
 
 function refuseContradictions(source: SourceConfig): void {

@@ -113,18 +113,19 @@ describe("explain", () => {
   it("refuses what is no picture, an empty request, and more pixels than any camera has", async () => {
     expect(await refused("explain", "some words")).toEqual({
       code: 400,
-      message: "the request cannot be read as a picture: it holds none of a known kind.",
+      message: "the request is no picture of a kind that is taken; send one of JPEG, PNG, WebP, GIF, TIFF, AVIF",
     });
-    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
-    expect((await refused("explain", svg)).message).toMatch(/^the request is a svg drawing; send a JPEG/);
     expect((await refused("explain", "")).message).toBe("the request is empty; send the bytes of a picture");
     const bomb = await sharp({ create: { width: 9000, height: 9000, channels: 3, background: "#000" } })
       .webp({ lossless: true })
       .toBuffer();
-    expect(await refused("explain", bomb)).toMatchObject({
+    expect(await refused("explain", bomb)).toEqual({
       code: 400,
-      message: expect.stringContaining("pixel limit"),
+      message: "the request has 9000x9000 pixels, more than 50 million; give a smaller picture.",
     });
+    expect((await refused("explain", bottles().subarray(0, 9000))).message).toBe(
+      "the request cannot be read as a picture: it is damaged or cut off.",
+    );
   });
 });
 
@@ -174,8 +175,12 @@ describe("sources", () => {
       });
       await ask("sources.remove", { name: "short" });
     }
-    expect((await refused("sources.add", { name: "g", url: "/*/*/*.jpg" })).message).toMatch(/^url may have wildcards/);
-    expect((await refused("sources.add", { name: "g", url: "****************Q" })).code).toBe(400);
+    expect((await refused("sources.add", { name: "g", url: "/*/*/*/*/*.jpg" })).message).toMatch(
+      /looks into more than 1000 folders; name more of its path\.$/,
+    );
+    expect((await refused("sources.add", { name: "g", url: "****************Q" })).message).toMatch(
+      /holds no pictures/,
+    );
   });
 
   it("are checked as in the configuration, every fault at once; what ffmpeg is told is not the asker's to say", async () => {

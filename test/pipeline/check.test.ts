@@ -1,6 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { InputError, VideoExplainerError } from "../../src/errors.js";
 import { checkSource, ffmpegVersion } from "../../src/pipeline/index.js";
@@ -8,6 +10,14 @@ import { config, ffmpeg, MEDIA, open, takeAll, temporaryFolder } from "./helpers
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
+const socket = createServer();
+beforeAll(async () => {
+  execFileSync("mkfifo", [at("fifo.mp4")]);
+  symlinkSync("loop.mp4", at("loop.mp4"));
+  symlinkSync("loop", at("loop"));
+  await new Promise<void>((resolve) => socket.listen(at("socket.mp4"), resolve));
+});
+afterAll(() => void socket.close());
 
 async function fault(overrides: Partial<SourceConfig> & { url: string }): Promise<string> {
   const error: unknown = await checkSource(config(overrides), folder).then(
@@ -127,8 +137,71 @@ test("without ffmpeg one sentence says how to install it", async () => {
   );
 });
 
-test("a device that never ends is no film", async () => {
-  expect(await fault({ url: "/dev/zero" })).toBe(
-    "Source belt: /dev/zero is no film but a device or folder; give a file.",
-  );
+test.each<[string, RegExp]>([
+  ["pipe:0", /pipe:0 is no address that can be read/],
+  ["concat:a.mp4|b.mp4", /is no address that can be read/],
+  ["concat:http://me:geheim@h/a|http://h/b", /is no address that can be read/],
+  ["data:image/png;base64,AAAA", /is no address that can be read/],
+  ["fd:0", /is no address that can be read/],
+  ["subfile,,start,0,end,9,,:a.mp4", /is no address that can be read/],
+  ["crypto:a.mp4", /is no address that can be read/],
+  ["/dev/zero", /is a device, pipe or socket, not a film/],
+  ["file:///dev/zero", /is a device, pipe or socket/],
+  ["/dev/v4l/../zero", /is a device, pipe or socket/],
+  ["fifo.mp4", /is a device, pipe or socket/],
+  ["socket.mp4", /is a device, pipe or socket/],
+  ["loop.mp4", /cannot be read: it is a symbolic link that leads back to itself/],
+  ["loop", /cannot be read: it is a symbolic link that leads back to itself/],
+  ["file://elsewhere/a.mp4", /is no address of a file on this machine/],
+  ["file:///a%2Fb.mp4", /is no address of a file on this machine/],
+  [`${"x".repeat(4000)}.mp4`, /path is too long/],
+  [`${"x".repeat(4000)}/*.jpg`, /holds no pictures/],
+  ["[z-a]*.jpg", /holds no pictures/],
+  ["/*/*/*/*/*/*.jpg", /looks into more than 1000 folders|holds no pictures/],
+])("%s is refused in one sentence before anything reads it", async (url, words) => {
+  const message = await fault({ url });
+  expect(message).toMatch(words);
+  expect(message.length).toBeLessThan(800);
+  expect(message).not.toContain("geheim");
+});
+
+// Root may read everything.
+test.skipIf(process.getuid?.() === 0)("folders that may not be read are said to be so", async () => {
+  mkdirSync(at("closed/in"), { recursive: true });
+  chmodSync(at("closed"), 0);
+  try {
+    for (const url of ["closed", "closed/*.jpg"]) {
+      expect(await fault({ url })).toMatch(/may not be listed; change its mode or owner\.$/);
+    }
+    expect(await fault({ url: "closed/in" })).toMatch(/a folder on the way to it may not be entered/);
+  } finally {
+    chmodSync(at("closed"), 0o700);
+  }
+});
+
+test("a film whose name looks like a protocol is a film", async () => {
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-f", "mp4", `file:${at("pipe:0.mp4")}`);
+  await checkSource(config({ url: "pipe:0.mp4" }), folder);
+});
+
+test("a picture whose name would begin a line of its own in a list is left out", async () => {
+  mkdirSync(at("lines"));
+  for (const name of ["a.png", "b\nfile 'file:x.png"]) {
+    ffmpeg(
+      "-f",
+      "lavfi",
+      "-i",
+      "color=red:32x32:d=1",
+      "-frames:v",
+      "1",
+      "-f",
+      "image2",
+      "-update",
+      "1",
+      at(`lines/${name}`),
+    );
+  }
+  const film = open({ url: at("lines") });
+  expect(await takeAll(film)).toHaveLength(1);
+  expect(film.source.status()).toMatchObject({ state: "ended", reason: null });
 });

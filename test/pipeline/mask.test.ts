@@ -81,3 +81,46 @@ test.each([
 ])("%s is masked", (_name, text, masked) => {
   expect(maskCredentials(text)).toBe(masked);
 });
+
+const MIB = 2 ** 20;
+test.each([
+  ["at signs", "@"],
+  ["at signs behind a scheme", "@", "rtsp://a:"],
+  ["letters", "a"],
+  ["schemes", "a://b:"],
+  ["schemes and at signs", "a://b:c@"],
+  ["schemes and an at sign at the end", "a://b:", "", "@"],
+  ["ports", "a://b:80/"],
+  ["names of parameters", "token_"],
+  ["parameters without an end", "token="],
+  ["headers without a colon", "cookie   "],
+  ["line ends behind a header", "\n", "cookie:", '"'],
+  ["question marks", "?"],
+  ["question marks before a space", "?", "", " x"],
+  ["seeds", "SUA"],
+])(
+  "a mebibyte of %s is looked through in a moment",
+  (_name, unit, before = "", after = "") => {
+    const text = before + unit.repeat(MIB / unit.length) + after;
+    expect(maskCredentials(text).length).toBeLessThanOrEqual(2 * text.length);
+  },
+  5000,
+);
+
+test("an address of thousands of at signs makes a mask that is quick, and hides its password", () => {
+  for (const count of [3, 20, 4000]) {
+    const password = `geheim${"@x".repeat(count)}`;
+    const mask = masker(`rtsp://admin:${password}@camera/1`);
+    for (let i = 0; i < 100; i++) expect(mask(`tried ${password}, then gave up`)).not.toContain("geheim");
+    expect(mask(`tried ${encodeURIComponent(password)}`)).not.toContain("geheim");
+  }
+  masker(`rtsp://admin:${"@".repeat(MIB)}`, "a".repeat(MIB), "a://b:".repeat(MIB / 6), `${"?".repeat(MIB)} x`);
+}, 5000);
+
+test("the text around an at sign that belongs to no address is left as it is", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(..."ab@@:/. "), maxLength: 30 }), (text) => {
+      if (!/:\/\//.test(text)) expect(maskCredentials(text)).toBe(text);
+    }),
+  );
+});

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ledgerSchema, statusSchema } from "../../sinks/summary.js";
+import { fitWords } from "./fit-words.js";
 import { json } from "./json.js";
 
 export const sourcesList = json({
@@ -12,5 +13,8 @@ export const sourcesList = json({
     sources: z.array(statusSchema),
     total: ledgerSchema.describe("Frames of all sources since the start, removed ones included"),
   }),
-  answer: (control) => control.sources(),
+  answer: (control, _request, mostBytes) => {
+    const { sources, total } = control.sources();
+    return { sources: fitWords(sources, mostBytes), total };
+  },
 });

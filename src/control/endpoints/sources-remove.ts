@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { sourceSchema } from "../../config/schema.js";
 import { statusSchema } from "../../sinks/summary.js";
+import { fitWords } from "./fit-words.js";
 import { json } from "./json.js";
 
 export const sourcesRemove = json({
@@ -10,5 +11,8 @@ export const sourcesRemove = json({
   description: "Ends a source; answered when its last frame is accounted for",
   request: sourceSchema.pick({ name: true }),
   reply: z.strictObject({ removed: statusSchema.describe("As it was at its end") }),
-  answer: async (control, { name }) => ({ removed: await control.removeSource(name) }),
+  answer: async (control, { name }, mostBytes) => {
+    const [removed] = fitWords([await control.removeSource(name)], mostBytes);
+    return { removed: removed! };
+  },
 });

@@ -1,20 +1,6 @@
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
 import type { SourceKind } from "./kind.js";
-
-/** Path of a film or folder as the configuration writes it, relative to `baseDir` or as a `file://` address. */
-export function localPath(url: string, baseDir: string): string {
-  if (/^file:\/\//i.test(url)) return fileURLToPath(url);
-  return resolve(baseDir, url.replace(/^file:/i, ""));
-}
-
-export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
-
-export function statOf(path: string): ReturnType<typeof statSync> | undefined {
-  return statSync(path, { throwIfNoEntry: false });
-}
+import { brief, isLocal, localPath, lookAt, NOTHING, statOf } from "./local.js";
 
 /** Tells one state of a file from another; empty where there is none. */
 export function revisionOf(path: string): string {
@@ -32,12 +18,18 @@ export const file: SourceKind = {
   revision: ({ url }, baseDir) => revisionOf(localPath(url, baseDir)),
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);
-    const stat = statOf(path);
-    if (!stat) throw new InputError("missing-file", `Source ${name}: there is no file ${path}; check its url.`);
-    if (!stat.isFile() && !stat.isFIFO()) {
-      throw new InputError("no-file", `Source ${name}: ${path} is no film but a device or folder; give a file.`);
+    const found = lookAt(path);
+    const refuse = (code: string, what: string): InputError => new InputError(code, `Source ${name}: ${what}.`);
+    const shown = brief(path);
+    if (found === NOTHING) throw refuse("missing-file", `there is no file ${shown}; check its url`);
+    if (typeof found === "string") throw refuse("unreadable-file", `${shown} cannot be read: ${found}`);
+    if (found.isDirectory()) throw refuse("no-file", `${shown} is a folder, not a film`);
+    // To read one may never end, or take from another program what was not meant for this one.
+    if (!found.isFile()) {
+      const what = `${shown} is a device, pipe or socket, not a film; of devices only cameras such as /dev/video0 are read`;
+      throw refuse("no-file", what);
     }
-    if (stat.isFile() && stat.size === 0) throw new InputError("empty-file", `Source ${name}: ${path} is empty.`);
+    if (found.size === 0) throw refuse("empty-file", `${shown} is empty`);
     return { address: `file:${path}` };
   },
 };

@@ -1,8 +1,10 @@
-import { readdirSync } from "node:fs";
-import { basename, extname, join, sep } from "node:path";
+import { readdir } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
 import { InputError } from "../../errors.js";
-import { isLocal, localPath, revisionOf, statOf } from "./file.js";
+import { revisionOf } from "./file.js";
+import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
 import type { SourceKind } from "./kind.js";
+import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
 
 /** File name endings by the decoder that reads them. */
 const DECODERS: Record<string, string> = {
@@ -20,7 +22,6 @@ const LOOP_PICTURES = 5000;
 
 const decoderOf = (path: string): string | undefined => DECODERS[extname(path).toLowerCase()];
 export const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
-export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 
 /** A folder of pictures, a glob, or one picture: shown in the order of their names, `picture2` before `picture10`. */
 export const images: SourceKind = {
@@ -36,22 +37,25 @@ export const images: SourceKind = {
   },
   inputOptions: () => ["-f", "concat", "-safe", "0", "-protocol_whitelist", "file,pipe"],
   probeOptions: () => [],
-  revision: ({ url }, baseDir) => {
+  revision: async ({ url }, baseDir) => {
     const path = localPath(url, baseDir);
-    return statOf(path)?.isFile() ? revisionOf(path) : namesOf(path).sort().join("\n");
+    return statOf(path)?.isFile() ? revisionOf(path) : (await namesOf(path)).sort().join("\n");
   },
-  input: ({ name, url, fps, loop }, baseDir) => {
+  input: async ({ name, url, fps, loop }, baseDir) => {
     const path = localPath(url, baseDir);
-    const pictures = listPictures(path);
+    const shown = brief(path);
+    const pictures = await listPictures(path).catch((cause: unknown) => {
+      throw new InputError("unreadable-folder", `Source ${name}: ${shown} ${whyUnlisted(cause)}.`, { cause });
+    });
     if (pictures.length === 0) {
       const known = Object.keys(DECODERS).join(", ");
-      throw new InputError("no-pictures", `Source ${name}: ${path} holds no pictures (${known}).`);
+      throw new InputError("no-pictures", `Source ${name}: ${shown} holds no pictures (${known}).`);
     }
     const decoders = [...new Set(pictures.map((p) => decoderOf(p)!))];
     if (decoders.length > 1) {
       throw new InputError(
         "mixed-pictures",
-        `Source ${name}: ${path} mixes ${decoders.join(" and ")} pictures, which cannot be decoded as one stream; give a glob that takes one kind, such as *${extname(pictures[0]!)}.`,
+        `Source ${name}: ${shown} mixes ${decoders.join(" and ")} pictures, which cannot be decoded as one stream; give a glob that takes one kind, such as *${extname(pictures[0]!)}.`,
       );
     }
     const repeat = loop ? Math.ceil(LOOP_PICTURES / pictures.length) : 1;
@@ -68,50 +72,15 @@ export const concatList = (paths: readonly string[], seconds: number): string =>
   paths.map((path) => `file 'file:${path.replaceAll("'", "'\\''")}'\nduration ${seconds.toFixed(6)}\n`).join("");
 
 /** The pictures of a folder, of a glob, or the one picture itself, in order. */
-export function listPictures(path: string): string[] {
-  const stat = statOf(path);
-  if (stat?.isFile()) return [path];
-  return namesOf(path)
-    .filter((p) => statOf(p)?.isFile())
-    .sort((a, b) => inOrder.compare(a, b));
+async function listPictures(path: string): Promise<string[]> {
+  if (statOf(path)?.isFile()) return [path];
+  // The list that ffmpeg reads has a line for each.
+  const names = (await namesOf(path)).filter((p) => !/[\r\n]/.test(p));
+  return (await filesAmong(names)).sort((a, b) => inOrder.compare(a, b));
 }
 
 /** What is called like a picture in a folder or a glob. */
-function namesOf(path: string): string[] {
-  const found = statOf(path) ? readdirSync(path).map((name) => join(path, name)) : expandGlob(path);
+async function namesOf(path: string): Promise<string[]> {
+  const found = statOf(path) ? (await readdir(path)).map((name) => join(path, name)) : await expandGlob(path);
   return found.filter((p) => decoderOf(p) && !basename(p).startsWith("."));
-}
-
-/** Files that match a glob; `*`, `?`, `[…]` and `{a,b}` stand for a part of one folder's or file's name. */
-export function expandGlob(path: string): string[] {
-  if (!hasWildcard(path)) return statOf(path) ? [path] : [];
-  const parts = path.split(sep);
-  const at = parts.findIndex(hasWildcard);
-  const folder = parts.slice(0, at).join(sep) || sep;
-  if (!statOf(folder)?.isDirectory()) return [];
-  const pattern = globPattern(parts[at]!);
-  return readdirSync(folder)
-    .filter((name) => pattern.test(name))
-    .flatMap((name) => expandGlobRest(join(folder, name), parts.slice(at + 1)));
-}
-
-function expandGlobRest(path: string, rest: readonly string[]): string[] {
-  if (rest.length === 0) return [path];
-  return statOf(path)?.isDirectory() ? expandGlob(join(path, ...rest)) : [];
-}
-
-function globPattern(glob: string): RegExp {
-  const translated = glob.replace(/\*+/g, "*").replace(/\[!?[^\]]+\]|\{[^}]*\}|[*?]|[.+^$()|[\]{}\\]/g, (token) => {
-    if (token === "*") return "[^/]*";
-    if (token === "?") return "[^/]";
-    if (token.length > 1 && token.startsWith("[")) return token.replace(/^\[!/, "[^").replaceAll("\\", "\\\\");
-    if (token.length > 1)
-      return `(?:${token
-        .slice(1, -1)
-        .split(",")
-        .map((t) => globPattern(t).source.slice(1, -1))
-        .join("|")})`;
-    return `\\${token}`;
-  });
-  return new RegExp(`^${translated}$`);
 }

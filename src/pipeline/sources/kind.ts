@@ -36,15 +36,15 @@ export interface SourceKind {
   readonly isLive: boolean;
   /** Options before `-i`, the same for ffmpeg and ffprobe. Limits how long ffmpeg itself waits for silence, where it can. */
   inputOptions(config: SourceConfig, version: FfmpegVersion): string[];
-  /** Throws an `InputError` when what it names does not exist. */
-  input(config: SourceConfig, baseDir: string): SourceInput;
+  /** Throws or rejects with an `InputError` when what it names does not exist. */
+  input(config: SourceConfig, baseDir: string): SourceInput | Promise<SourceInput>;
   /** Options for ffprobe where they differ. */
   probeOptions?(config: SourceConfig): string[];
   /** Size of its pictures where no look is needed. */
   size?(config: SourceConfig): { width: number; height: number };
   traits?(probe: Probe | undefined, config: SourceConfig): StreamTraits;
   /** Changes when what a looping film or folder shows has changed; empty while there is nothing to show. */
-  revision?(config: SourceConfig, baseDir: string): string;
+  revision?(config: SourceConfig, baseDir: string): string | Promise<string>;
   /** Pictures may differ in size and proportions, and carry their own rotation. */
   readonly mixedPictures?: boolean;
   /** Its rate is set by its input options, so no frame is left out to reach it. */

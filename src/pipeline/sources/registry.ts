@@ -4,6 +4,7 @@ import { file } from "./file.js";
 import { http } from "./http.js";
 import { images } from "./images.js";
 import type { SourceKind } from "./kind.js";
+import { brief, isLocal, localPath, statOf } from "./local.js";
 import { network } from "./network.js";
 import { rtsp } from "./rtsp.js";
 import { testsrc } from "./testsrc.js";
@@ -12,13 +13,24 @@ import { v4l2 } from "./v4l2.js";
 /** Every kind of source, the first that matches wins. One line registers a kind. */
 export const SOURCE_KINDS: readonly SourceKind[] = [testsrc, v4l2, rtsp, http, network, images, file];
 
+/** Of ffmpeg, without `//`: they read what was already opened, what an address itself holds, or parts of other addresses. */
+const PROTOCOLS =
+  /^(async|bluray|cache|concat|concatf|crypto|data|dvd|fd|ffrtmp\w+|gopher|hls|icecast|ipfs|ipns|md5|mms[ht]|pipe|prompeg|rtp|sctp|srtp|subfile|tee|tls|unix|zmq)(?:[+,][^:]*)?:/i;
+
 /** The kind that reads an address. Throws an `InputError` that names what is known. */
 export function sourceKind(name: string, url: string, baseDir: string): SourceKind {
-  const kind = SOURCE_KINDS.find((k) => k.matches(url, baseDir));
-  if (kind) return kind;
-  const known = SOURCE_KINDS.map((k) => k.looksLike).join("; ");
-  throw new InputError(
-    "unknown-source",
-    `Source ${name}: ${maskCredentials(url)} is no address that can be read; known are: ${known}.`,
-  );
+  const refuse = (code: string, text: string, cause?: unknown) =>
+    new InputError(code, `Source ${name}: ${text}.`, { cause });
+  let found: SourceKind | undefined;
+  try {
+    // A file may be called so.
+    const isProtocol = isLocal(url) && PROTOCOLS.test(url) && !statOf(localPath(url, baseDir));
+    if (!isProtocol) found = SOURCE_KINDS.find((kind) => kind.matches(url, baseDir));
+  } catch (error) {
+    if (error instanceof InputError) throw refuse(error.code, error.message, error);
+    throw error;
+  }
+  if (found) return found;
+  const known = SOURCE_KINDS.map((kind) => kind.looksLike).join("; ");
+  throw refuse("unknown-source", `${brief(maskCredentials(url))} is no address that can be read; known are: ${known}`);
 }

@@ -6,7 +6,7 @@ export const v4l2: SourceKind = {
   name: "v4l2",
   looksLike: "/dev/video0",
   isLive: true,
-  matches: (url) => /^(?:v4l2:\/\/)?\/dev\/(?:video\d+|v4l\/\S+)$/.test(url),
+  matches: (url) => /^(?:v4l2:\/\/)?\/dev\/(?:video\d+|v4l\/\S+)$/.test(url) && !/\/\.\.?(?:\/|$)/.test(url),
   inputOptions: ({ fps, width, height, rotate }) => {
     const size = width && height ? turned({ width, height }, rotate) : undefined;
     return [

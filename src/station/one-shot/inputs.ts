@@ -1,8 +1,9 @@
-import { readdirSync, realpathSync } from "node:fs";
+import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../../errors.js";
-import { statOf } from "../../pipeline/sources/file.js";
-import { expandGlob, hasWildcard, inOrder } from "../../pipeline/sources/images.js";
+import { expandGlob, filesAmong, hasWildcard } from "../../pipeline/sources/glob.js";
+import { inOrder } from "../../pipeline/sources/images.js";
+import { lookAt, NOTHING, whyUnlisted } from "../../pipeline/sources/local.js";
 import { PICTURE_ENDINGS } from "../picture.js";
 
 const FILM_ENDINGS = new Set(
@@ -24,35 +25,46 @@ export interface Outputs {
  * The files that the arguments name, each once, in their order: files, folders (the pictures and films in them, not in
  * folders of theirs) and globs. Results of earlier runs are left out of folders and globs.
  */
-export function findInputs(args: readonly string[]): Given[] {
+export async function findInputs(args: readonly string[]): Promise<Given[]> {
   const seen = new Set<string>();
-  return args.flatMap(expand).filter((given) => {
-    if ("fault" in given) return true;
-    const real = realpathSync(given.path);
-    return !seen.has(real) && seen.add(real);
-  });
+  const found: Given[] = [];
+  for (const given of (await Promise.all(args.map(expand))).flat()) {
+    const real = "fault" in given ? undefined : await realpath(given.path).catch(() => given.path);
+    if (real !== undefined && seen.has(real)) continue;
+    if (real !== undefined) seen.add(real);
+    found.push(given);
+  }
+  return found;
 }
 
-function expand(arg: string): Given[] {
+async function expand(arg: string): Promise<Given[]> {
   const refuse = (code: string, sentence: string): Given[] => [{ fault: new InputError(code, `${arg} ${sentence}`) }];
   const noFile = "is no file; use `video-explainer run` for streams and cameras.";
   if (/^(?!file:)[a-z][a-z0-9+.-]*:\/\//i.test(arg)) return refuse("not-a-file", noFile);
   const path = resolve(arg);
-  const stat = statOf(path);
-  if (stat?.isFile()) return [{ path, shown: arg }];
-  if (stat && !stat.isDirectory()) return refuse("not-a-file", noFile);
-  if (!stat && !hasWildcard(arg)) return refuse("missing-file", "does not exist; check the name.");
-  const found = (stat ? inFolder(path) : expandGlob(path))
-    .filter((each) => !OUR_OWN.test(each) && statOf(each)?.isFile())
-    .sort((a, b) => inOrder.compare(a, b));
+  const there = lookAt(path);
+  const isThere = typeof there !== "string";
+  if (isThere && there.isFile()) return [{ path, shown: arg }];
+  if (isThere && !there.isDirectory()) return refuse("not-a-file", noFile);
+  if (!isThere && !hasWildcard(arg)) {
+    if (there === NOTHING) return refuse("missing-file", "does not exist; check the name.");
+    return refuse("unreadable-file", `cannot be read: ${there}.`);
+  }
+  let all: string[];
+  try {
+    all = isThere ? await inFolder(path) : await expandGlob(path);
+  } catch (error) {
+    return refuse("unreadable-folder", `${whyUnlisted(error)}.`);
+  }
+  const found = (await filesAmong(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
   if (found.length > 0) return found.map((each) => ({ path: each, shown: short(each) }));
-  return stat
+  return isThere
     ? refuse("empty-folder", "holds no pictures and no films; check the folder.")
     : refuse("missing-file", "matches no file; check the pattern.");
 }
 
-const inFolder = (path: string): string[] =>
-  readdirSync(path)
+const inFolder = async (path: string): Promise<string[]> =>
+  (await readdir(path))
     .filter((name) => {
       const ending = extname(name).toLowerCase();
       return !name.startsWith(".") && (PICTURE_ENDINGS.has(ending) || FILM_ENDINGS.has(ending));

@@ -9,7 +9,7 @@ import { cannotWrite, stageFile } from "./staged-file.js";
 export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): Promise<Done> {
   const { config, explainer, renderer } = of;
   stop.throwIfAborted();
-  const picture = await readPicture(job.path, job.shown, explainer.model, of.region);
+  const picture = await readPicture(job.path, job.shown, explainer.model, of);
   const { summary, overlay } = await explainOne(picture, {
     explainer,
     renderer,
@@ -20,6 +20,8 @@ export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): 
     sequence: 0,
     want: { overlay: true, original: false, heatmap: false },
   });
+  // Not when that failed: a thread that hangs or ends may still be reading it.
+  of.memory.give(picture.memory);
   stop.throwIfAborted();
   await writeWhole(job.outputs.explained, overlay!, job.outputs.summaries, `${JSON.stringify(summary)}\n`);
   const best = summary.classification.top[0]!;

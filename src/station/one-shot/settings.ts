@@ -3,6 +3,7 @@ import type { Explainer } from "../../explain/explanation.js";
 import type { Metrics } from "../../metrics/metrics.js";
 import type { OverlayRenderer } from "../../overlay/overlay.js";
 import type { Rect } from "../../pipeline/frame.js";
+import type { PictureMemory } from "../picture-memory.js";
 import type { Outputs } from "./inputs.js";
 import { sourceName } from "./inputs.js";
 
@@ -13,6 +14,8 @@ export interface OneShot {
   explainer: Explainer;
   renderer: OverlayRenderer;
   metrics: Metrics;
+  /** For its pictures. */
+  memory: PictureMemory;
   region?: Rect;
   /** Frames a second of films, at most. */
   fps?: number;

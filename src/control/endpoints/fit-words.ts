@@ -1,0 +1,32 @@
+import type { SourceStatus } from "../../sinks/summary.js";
+
+/** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
+const LEFT: readonly { lines: number; characters: number }[] = [
+  { lines: 20, characters: 400 },
+  { lines: 5, characters: 200 },
+  { lines: 1, characters: 200 },
+  { lines: 0, characters: 100 },
+];
+/** Beside the statuses: the ledger of the station, names, braces. */
+const ENVELOPE_BYTES = 2048;
+
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+const brief = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** The statuses as they are where they fit into an answer of `mostBytes`, else with fewer of ffmpeg's last words. */
+export function fitWords(statuses: SourceStatus[], mostBytes: number): SourceStatus[] {
+  const room = mostBytes - ENVELOPE_BYTES;
+  let fitting = statuses;
+  for (const { lines, characters } of LEFT) {
+    if (bytesOf(fitting) <= room) break;
+    fitting = statuses.map((status) => ({
+      ...status,
+      reason: status.reason && brief(status.reason, characters),
+      ffmpeg: status.ffmpeg
+        .slice(status.ffmpeg.length - Math.min(lines, status.ffmpeg.length))
+        .map((line) => brief(line, characters)),
+    }));
+  }
+  return fitting;
+}
