@@ -3,8 +3,9 @@ import type { SinkContext } from "../registry.js";
 import type { MessageKind, Sink } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
-import { isLoopback, startViewerServer, type ViewerServer } from "./server.js";
+import { startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook } from "./sources.js";
+import { isLoopback } from "./upgrades.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
 export interface ViewerSink extends Sink {
@@ -12,6 +13,8 @@ export interface ViewerSink extends Sink {
 }
 
 const KINDS: ReadonlySet<MessageKind> = new Set<MessageKind>(["summary", "heatmap", "status"]);
+/** So long for browsers to part at the end. */
+const PARTING_MS = 500;
 const PAGE = new URL("./page/", import.meta.url);
 
 /**
@@ -72,9 +75,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       const closing = server;
       server = undefined;
       browsers.stop();
-      const deadline = setTimeout(() => browsers.terminate(), Math.min(deadlineMs, 500));
-      await closing.close();
-      clearTimeout(deadline);
+      await closing.close(Math.min(deadlineMs / 2, PARTING_MS));
     },
   };
 }
