@@ -7,7 +7,7 @@ import { type RawClient, rawClient, upgradeRequest } from "./viewer-raw.js";
 import { frame, PLACEMENT, summary } from "./viewer-stream.js";
 
 const KEY = "line-3/belt";
-const TOKEN = "a key to the page";
+const TOKEN = "a-key-to-the-page";
 const sinks: ViewerSink[] = [];
 const ends: (() => void)[] = [];
 

@@ -11,7 +11,7 @@ export interface RawClient {
   readonly lasted: number | undefined;
 }
 
-/** Connects, and does not end its own side when the server ends the other. */
+/** Connects. When the server ends its side this one stays open and goes on to write, until the server is gone altogether. */
 export async function rawClient(url: string, more: { localAddress?: string } = {}): Promise<RawClient> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true, ...more });
@@ -21,8 +21,13 @@ export async function rawClient(url: string, more: { localAddress?: string } = {
   socket.on("data", (data) => {
     text += data.toString("latin1");
   });
+  let nudge: NodeJS.Timeout | undefined;
+  socket.on("end", () => {
+    nudge = setInterval(() => socket.write("x"), 50);
+  });
   socket.on("error", () => undefined);
   socket.on("close", () => {
+    clearInterval(nudge);
     lasted = performance.now() - from;
   });
   await until("the connection", () => !socket.connecting);
