@@ -47,9 +47,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       const { host, port, token } = config;
       server = await startViewerServer({ host, port, token, assets, count: browsers.count, onBrowser: browsers.add });
       if (!isLoopback(host) && token === undefined) {
-        log.warn(
-          `the live page listens on ${host} for everybody who reaches it; set token in the viewer sink, or host to 127.0.0.1`,
-        );
+        log.warn(`the live page listens on ${host} for everybody who reaches it; set token, or host to 127.0.0.1`);
       }
       browsers.start();
       events.onConnected(true);
