@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { createBacklog } from "../../src/sinks/viewer/backlog.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
 import { connectClient } from "./viewer-client.js";
-import { type RawClient, rawClient, upgradeRequest } from "./viewer-raw.js";
+import { masked, type RawClient, rawClient, upgradeRequest } from "./viewer-raw.js";
 import { frame, PLACEMENT, summary } from "./viewer-stream.js";
 
 const KEY = "line-3/belt";
@@ -71,6 +72,56 @@ describe("a client that pings", () => {
   });
 });
 
+describe("a client that never reads", () => {
+  it("though it pings, is cut off when what it is owed does not become less", { timeout: 30_000 }, async () => {
+    const { sink, url } = await start();
+    const client = await raw(url);
+    client.socket.write(upgradeRequest(url));
+    await until("the greeting", () => client.text.includes("hello"));
+    client.socket.pause();
+    await sink.write(frame(summary("belt", 0), picture(30_000_000)));
+    // An empty ping, masked as a client must.
+    const ping = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
+    const alive = setInterval(() => client.socket.write(ping), 500);
+    ends.push(() => clearInterval(alive));
+    await until("the end", () => client.lasted !== undefined, 20_000);
+    expect(client.lasted).toBeLessThan(14_000);
+    expect(sink.wantsOriginal!("belt")).toBe(false);
+  });
+
+  it("though it says that it draws each picture, gets few", async () => {
+    const { sink, url } = await start();
+    const client = await raw(url);
+    client.socket.write(upgradeRequest(url));
+    await until("the greeting", () => client.text.includes("hello"));
+    client.socket.pause();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 1; i <= 200; i++) {
+      await sink.write(frame(summary("belt", i), picture(500_000)));
+      client.socket.write(masked(JSON.stringify({ type: "ack", key: KEY, id: i })));
+      await pause(5);
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+    client.socket.resume();
+    await until("the newest picture", () =>
+      client.text.includes('"sequence":200,"frame":{"width":640,"height":360},"placement"'),
+    );
+    expect(client.text.length).toBeLessThan(12_000_000);
+  });
+});
+
+it("of a backlog that becomes less nothing is cut, however long it takes", () => {
+  let time = 0;
+  const backlog = createBacklog(() => time);
+  for (let bytes = 30_000_000; bytes > 0; bytes -= 500_000) {
+    time += 9_000;
+    expect(backlog.isStuck(bytes)).toBe(false);
+  }
+  expect(backlog.isStuck(5_000_000)).toBe(false);
+  time += 10_001;
+  expect(backlog.isStuck(5_000_000)).toBe(true);
+});
+
 describe("a refused upgrade", () => {
   it("is answered with strict headers, and ends though the other side does not", async () => {
     const { url } = await start({ token: TOKEN });
@@ -107,7 +158,7 @@ describe("a request", () => {
     const cases: [string, string][] = [
       ["400", "NONSENSE\r\n\r\n"],
       ["400", "GET / HTTP/1.1\r\n\r\n"],
-      ["431", `GET / HTTP/1.1\r\nHost: x\r\nLong: ${"y".repeat(20_000)}\r\n\r\n`],
+      ["431", `GET / HTTP/1.1\r\nHost: x\r\nLong: ${"y".repeat(2_000_000)}\r\n\r\n`],
       ["417", "GET / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n"],
     ];
     for (const [status, text] of cases) {
@@ -123,15 +174,18 @@ describe("a request", () => {
     timeout: 30_000,
   }, async () => {
     const { url } = await start();
-    const [slow, silent, body] = [await raw(url), await raw(url), await raw(url)];
+    const [slow, silent, body, greedy] = [await raw(url), await raw(url), await raw(url), await raw(url)];
     slow.socket.write("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     body.socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    greedy.socket.pause();
+    greedy.socket.write("GET /main.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000));
     const drip = setInterval(() => {
-      for (const { socket } of [slow, body]) if (socket.writable) socket.write("a");
+      for (const { socket } of [slow, body, greedy]) if (socket.writable) socket.write("a");
     }, 300);
     ends.push(() => clearInterval(drip));
-    await until("all to be cut", () => [slow, silent, body].every((c) => c.lasted !== undefined), 25_000);
+    await until("all to be cut", () => [slow, silent, body, greedy].every((c) => c.lasted !== undefined), 25_000);
     for (const { lasted } of [slow, silent, body]) expect(lasted).toBeLessThan(9000);
+    expect(greedy.lasted).toBeLessThan(14_000);
     expect(slow.text).toMatch(/^HTTP\/1.1 408 [\s\S]*Content-Security-Policy/);
   });
 

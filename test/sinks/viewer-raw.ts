@@ -54,3 +54,7 @@ export const upgradeRequest = (url: string, path = "/live", more: Record<string,
   const headers = Object.entries({ Host: new URL(url).host, ...UPGRADE, ...more }).map(([k, v]) => `${k}: ${v}\r\n`);
   return `GET ${path} HTTP/1.1\r\n${headers.join("")}\r\n`;
 };
+
+/** A short text message of a websocket client, masked with zeros. */
+export const masked = (text: string): Buffer =>
+  Buffer.concat([Buffer.from([0x81, 0x80 | Buffer.byteLength(text), 0, 0, 0, 0]), Buffer.from(text)]);

@@ -21,6 +21,8 @@ export const PARTING_MS = 1_000;
 
 /** Answers where Node.js has no response to write to, and ends the connection, whether or not the other side does. */
 export function refuseSocket(socket: Duplex, status: number, text: string, more: Record<string, string> = {}): void {
+  // It has been answered, and what still comes is as broken.
+  if (socket.writableEnded) return;
   if (!socket.writable) {
     socket.destroy();
     return;
