@@ -123,6 +123,17 @@ describe("listening", () => {
     await start(Number(new URL(url).port));
   });
 
+  it("does not begin after all when it is ended while it begins", async () => {
+    const port = await freePort();
+    const { context } = recordingContext();
+    const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port, token: "open-sesame" }, context);
+    const connecting = sink.connect();
+    await sink.close(100);
+    await connecting;
+    expect(sink.url).toBeUndefined();
+    await start(port);
+  });
+
   it("tells its address in the log", async () => {
     const { url, recorded } = await start();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);

@@ -1,21 +1,24 @@
-import { createHash, scrypt, timingSafeEqual } from "node:crypto";
+import { createHash, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { percentDecoded } from "../../percent-decoded.js";
 
 const COOKIE = "video-explainer-view";
 const BYTES = { name: 6, value: 32 };
+/** Five times Node.js's default of work, in its default of memory: 16 MiB. */
+const WORK = { p: 5 };
 
 /** What a request may: see the page, be sent to it with a cookie, or nothing. */
 export type Access = { kind: "granted" } | { kind: "cookie"; cookie: string } | { kind: "refused" };
 
 const GRANTED: Access = { kind: "granted" };
+const derive = promisify<string, string, number, ScryptOptions, Buffer>(scrypt);
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 /** Name and value of the cookie. They take long to make, so that who has them cannot try out tokens quickly. */
 async function cookieFor(token: string): Promise<{ name: string; value: string }> {
-  const key = await promisify<string, string, number, Buffer>(scrypt)(token, COOKIE, BYTES.name + BYTES.value);
+  const key = await derive(token, COOKIE, BYTES.name + BYTES.value, WORK);
   // Cookies know no ports: pages with tokens of their own on one host need names of their own.
   const name = `${COOKIE}-${key.subarray(0, BYTES.name).toString("hex")}`;
   return { name, value: key.subarray(BYTES.name).toString("base64url") };

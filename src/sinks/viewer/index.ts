@@ -31,6 +31,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     events.onPublished("heatmap");
   });
   let server: ViewerServer | undefined;
+  let ended = false;
 
   return {
     name: "viewer",
@@ -43,9 +44,19 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
 
     async connect() {
       if (server) return;
+      ended = false;
       const assets = await loadAssets(PAGE);
       const { host, port, token } = config;
-      server = await startViewerServer({ host, port, token, assets, count: browsers.count, onBrowser: browsers.add });
+      const started = await startViewerServer({
+        host,
+        port,
+        token,
+        assets,
+        count: browsers.count,
+        onBrowser: browsers.add,
+      });
+      if (ended) return started.close(0);
+      server = started;
       if (!isLoopback(host) && token === undefined) {
         log.warn(`the live page listens on ${host} for everybody who reaches it; set token, or host to 127.0.0.1`);
       }
@@ -69,6 +80,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     status: () => ({ connected: server !== undefined, buffered: 0, published, errors, dropped: 0 }),
 
     async close(deadlineMs) {
+      ended = true;
       if (!server) return;
       const closing = server;
       server = undefined;
