@@ -1,6 +1,6 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Msg } from "nats";
-import { NAME } from "../config/schema.js";
+import { NAME, viewerSinkSchema } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { readLogin } from "../sinks/nats-login.js";
 import { type NatsServers, readServers } from "../sinks/nats-servers.js";
@@ -30,6 +30,7 @@ interface WatchOptions {
   view?: boolean;
   host: string;
   port: string;
+  token?: string;
 }
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -51,8 +52,15 @@ function readNumber(option: string, text: string, least: number, most: number): 
   );
 }
 
+/** Refused without repeating it: it is a secret. */
+function readToken(text: string | undefined): string | undefined {
+  const { error, data } = viewerSinkSchema.shape.token.safeParse(text);
+  if (error) throw new InputError("watch-token", `--token is not usable: it ${error.issues[0]!.message}`);
+  return data;
+}
+
 /** A page over the topics, and where the messages for it go. */
-async function openView(host: string, port: number, station: string) {
+async function openView(page: { host: string; port: number; token?: string }, station: string) {
   const { events, log }: Pick<SinkContext, "events" | "log"> = {
     events: {
       onPublished: () => undefined,
@@ -62,7 +70,7 @@ async function openView(host: string, port: number, station: string) {
     },
     log: { debug: () => undefined, info: say, warn: say, error: say },
   };
-  const sink = createViewerSink({ kind: "viewer", host, port }, { station, events, log, baseDir: "." });
+  const sink = createViewerSink({ kind: "viewer", ...page }, { station, events, log, baseDir: "." });
   await sink.connect();
   const frames = createFrameAssembler((outcome) => void sink.write(outcome));
   return {
@@ -97,14 +105,18 @@ async function watch(options: WatchOptions): Promise<void> {
   const station = readName("station", options.station, true);
   const source = readName("source", options.source, true);
   const count = options.count === undefined ? Infinity : readNumber("count", options.count, 1, Number.MAX_SAFE_INTEGER);
-  const port = readNumber("port", options.port, 0, 65_535);
+  const page = {
+    host: options.host,
+    port: readNumber("port", options.port, 0, 65_535),
+    token: readToken(options.token),
+  };
 
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
 
-  const view = options.view ? await openView(options.host, port, station) : undefined;
+  const view = options.view ? await openView(page, station) : undefined;
   const { stdout } = process;
   const colours = stdout.isTTY === true && !process.env.NO_COLOR;
   const lines = createLines({ colours, withStation: station === "*" });
@@ -201,6 +213,9 @@ export const watchCommand = (): Command =>
     .option("--view", "serve the live page from the topics; the terminal then shows changes of state alone")
     .option("--host <address>", "address of the live page; 0.0.0.0 opens it to the network", "127.0.0.1")
     .option("--port <n>", "port of the live page; 0 takes a free one", "8081")
+    .addOption(
+      new Option("--token <text>", "show the live page only to who opens it with ?token=<text>").env("VIEW_TOKEN"),
+    )
     .addHelpText(
       "after",
       `
@@ -209,6 +224,7 @@ Goes on until Ctrl-C. While the server is away it says so and keeps trying.
 Examples:
   $ video-explainer watch --server nats://10.0.0.2:4222 --source cam-1
   $ video-explainer watch --json --count 100 | jq .classification.target.label
-  $ video-explainer watch --view --port 8081`,
+  $ video-explainer watch --view --port 8081
+  $ VIEW_TOKEN=… video-explainer watch --view --host 0.0.0.0   # not in the list of processes, as --token is`,
     )
     .action(watch);

@@ -30,8 +30,11 @@ async function publish(outcome: FrameOutcome, to: NatsConnection = nc): Promise<
 }
 
 /** `video-explainer watch` under way, and what it has said so far. */
-function start(args: string[]) {
-  const child: ChildProcess = spawn(process.execPath, [MAIN, "watch", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+function start(args: string[], env: Record<string, string> = {}) {
+  const child: ChildProcess = spawn(process.execPath, [MAIN, "watch", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const said = { out: "", err: "" };
   child.stdout!.on("data", (text) => {
     said.out += text;
@@ -149,12 +152,26 @@ describe("watch", () => {
     expect(await ended).toBe(0);
   });
 
+  it("shows the page only to who has the token of --token, or of VIEW_TOKEN", async () => {
+    const view = ["--server", server.url, "--view", "--port", "0"];
+    for (const { said } of [start([...view, "--token", "open-sesame"]), start(view, { VIEW_TOKEN: "open-sesame" })]) {
+      await watching(said);
+      const url = /live page at (\S+)/.exec(said.err)![1]!;
+      expect((await fetch(url)).status).toBe(401);
+      expect((await fetch(`${url}?token=wrong`)).status).toBe(401);
+      expect((await fetch(url, { headers: { authorization: "Bearer open-sesame" } })).status).toBe(200);
+      expect((await connectClient(url, true)).refused).toMatch(/^401 /);
+      expect(said.err).not.toContain("open-sesame");
+    }
+  });
+
   it("refuses what cannot be a topic, a count or a port, in one sentence with exit code 2", async () => {
     for (const [args, sentence] of [
       [["--source", "a.b"], '--source "a.b" cannot be part of a NATS subject'],
       [["--prefix", "*"], '--prefix "*" cannot be part of a NATS subject'],
       [["--count", "0"], '--count "0" is not usable: give a whole number, 1 or more'],
       [["--port", "70000"], '--port "70000" is not usable: give a whole number, 0 to 65535'],
+      [["--token", "short"], "--token is not usable: it must be 8 or more printable characters without spaces"],
       [["--creds", "none.creds"], "credentials none.creds does not exist; correct the path"],
       [["--creds", "a", "--nkey-file", "b"], "--creds and --nkey-file exclude each other"],
       [["--tls-cert", "a"], "--tls-cert needs --tls-key beside it"],

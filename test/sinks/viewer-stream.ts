@@ -104,12 +104,13 @@ export interface OutcomeParts {
   heatmap?: Uint8Array;
   overlay?: Uint8Array;
   placement?: Placement;
+  epoch?: number;
 }
 
 /** One frame as the pipeline hands it to sinks. */
-export function frame(of: Summary, { original, heatmap, overlay, placement }: OutcomeParts): FrameOutcome {
+export function frame(of: Summary, { original, heatmap, overlay, placement, epoch = 0 }: OutcomeParts): FrameOutcome {
   const { station, source, sequence, capturedAt: time } = of;
-  const common = { station, source, epoch: 0, sequence, time, whenFull: "drop" as const };
+  const common = { station, source, epoch, sequence, time, whenFull: "drop" as const };
   const messages = [makeMessage({ ...common, kind: "summary", body: Buffer.from(JSON.stringify(of)) })];
   if (heatmap) messages.push(makeMessage({ ...common, kind: "heatmap", body: heatmap }));
   if (overlay) messages.push(makeMessage({ ...common, kind: "overlay", body: overlay }));

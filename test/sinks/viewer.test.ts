@@ -1,3 +1,4 @@
+import { createHash, createHmac } from "node:crypto";
 import { request } from "node:http";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -120,6 +121,17 @@ describe("listening", () => {
     await until("the browser to be told", () => client.closed !== undefined);
     expect(sink.url).toBeUndefined();
     await start(Number(new URL(url).port));
+  });
+
+  it("does not begin after all when it is ended while it begins", async () => {
+    const port = await freePort();
+    const { context } = recordingContext();
+    const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port, token: "open-sesame" }, context);
+    const connecting = sink.connect();
+    await sink.close(100);
+    await connecting;
+    expect(sink.url).toBeUndefined();
+    await start(port);
   });
 
   it("tells its address in the log", async () => {
@@ -380,12 +392,49 @@ describe("a page with a token", () => {
     expect((await ask(url, "/?token=%")).code).toBe(401);
   });
 
-  it("never sends the browser to another host", async () => {
+  it("never sends the browser to another host, nor anywhere from a path that is no page", async () => {
     const { url } = await start(0, { token: TOKEN });
-    for (const path of ["//evil.example/", "/\\evil.example/", "///x"]) {
-      const { headers } = await ask(url, `${path}?token=${shown}`);
-      expect(headers.location).toMatch(/^\/(?![/\\])/);
+    for (const path of ["//evil.example/", "/\\evil.example/", "///x", "/nothing", "/live"]) {
+      const { code, headers } = await ask(url, `${path}?token=${shown}`);
+      expect([code, headers.location, headers["set-cookie"]], path).toEqual([404, undefined, undefined]);
     }
+  });
+
+  const cookieOf = async (url: string, token: string, headers = {}) => {
+    const { headers: got } = await ask(url, `/?token=${encodeURIComponent(token)}`, "GET", headers);
+    return (got["set-cookie"] as string[])[0]!;
+  };
+
+  it("leaves the cookie of another such page on this host alone", async () => {
+    const pages = [TOKEN, "another token"];
+    const urls = await Promise.all(pages.map(async (token) => (await start(0, { token })).url));
+    const jar = new Map<string, string>();
+    for (const [i, url] of urls.entries()) {
+      const [name, value] = (await cookieOf(url, pages[i]!)).split(";")[0]!.split("=");
+      jar.set(name!, value!);
+    }
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+    for (const url of urls) expect((await ask(url, "/", "GET", { cookie })).code).toBe(200);
+  });
+
+  it("keeps the cookie to HTTPS where the browser speaks it", async () => {
+    const { url } = await start(0, { token: TOKEN });
+    expect(await cookieOf(url, TOKEN, { "x-forwarded-proto": "https" })).toMatch(/; Secure$/);
+    expect(await cookieOf(url, TOKEN, { "x-forwarded-proto": "https, http" })).toMatch(/; Secure$/);
+    expect(await cookieOf(url, TOKEN, { "x-forwarded-proto": "http" })).not.toContain("Secure");
+    expect(await cookieOf(url, TOKEN)).not.toContain("Secure");
+  });
+
+  it("gives a cookie that takes long to make, and is the same after a restart", async () => {
+    const first = await start(0, { token: TOKEN });
+    const cookie = (await cookieOf(first.url, TOKEN)).split(";")[0]!;
+    const quick = ["sha256", "sha512", "sha1", "md5"].flatMap((hash) => [
+      createHash(hash).update(TOKEN).digest("base64url"),
+      createHmac(hash, TOKEN).update("video-explainer-view").digest("base64url"),
+    ]);
+    for (const hash of quick) expect(cookie).not.toContain(hash);
+    const second = await start(0, { token: TOKEN });
+    expect((await ask(second.url, "/", "GET", { cookie })).code).toBe(200);
   });
 
   it("is advised where the page is open to the network without", async () => {
@@ -405,4 +454,42 @@ it("a source that was removed is gone from the page at once, and from what a new
   await until("it to be gone", () => client.messages.some((m) => m.type === "gone" && m.keys.includes(KEY)));
   const later = await join(url, true);
   expect(later.messages[0]).toMatchObject({ type: "hello", sources: [] });
+});
+
+describe("a source that was removed", () => {
+  const old = { epoch: Date.now() - 60_000 };
+
+  it("does not come back by messages that come late", async () => {
+    const { sink, url } = await start();
+    const client = await join(url, true);
+    await sink.write(frame(summary("belt", 0), { ...PICTURES, ...old }));
+    await until("the source to be told", () => client.news(KEY).length > 0);
+    const last = status("belt", { state: "ended" });
+    sink.forget!("belt");
+    await sink.write(frame(summary("belt", 1), { ...PICTURES, ...old }));
+    await sink.write(last);
+    await pause(300);
+    expect(client.messages.at(-1)).toMatchObject({ type: "gone", keys: [KEY] });
+    expect((await join(url, true)).messages[0]).toMatchObject({ type: "hello", sources: [] });
+  });
+
+  it("does not come by them when nothing of it had come before", async () => {
+    const { sink, url } = await start();
+    sink.forget!("belt");
+    await sink.write(frame(summary("belt", 1), { ...PICTURES, ...old }));
+    expect((await join(url, true)).messages[0]).toMatchObject({ type: "hello", sources: [] });
+  });
+
+  it("is there at once when it is added anew", async () => {
+    const { sink, url } = await start();
+    await sink.write(frame(summary("belt", 0), { ...PICTURES, ...old }));
+    sink.forget!("belt");
+    const client = await join(url, true);
+    await sink.write(frame(summary("belt", 0), { ...PICTURES, epoch: Date.now() }));
+    await until("its picture", () => client.pictures.length === 1);
+    sink.forget!("belt");
+    await pause(5);
+    await sink.write(status("belt", { state: "connecting" }));
+    expect((await join(url, true)).messages[0]).toMatchObject({ type: "hello", sources: [{ key: KEY }] });
+  });
 });

@@ -1,6 +1,10 @@
 import { type RawData, WebSocket } from "ws";
+import { type Allowance, createAllowance } from "./allowance.js";
+import { type Backlog, createBacklog } from "./backlog.js";
+import { answerPings } from "./pongs.js";
 import { parseClientMessage, type ServerMessage } from "./protocol.js";
 import type { Picture, SourceBook } from "./sources.js";
+import { dismiss } from "./upgrades.js";
 
 const LIMITS = {
   newsEveryMs: 100,
@@ -10,17 +14,23 @@ const LIMITS = {
   newsBacklog: 4 * 1024 * 1024,
   /** A picture without its original waits so long for one that has it. */
   partialWaitMs: 1_500,
+  /** So many bytes of a message cost as much as one small message. */
+  costBytes: 1024,
 };
 
 interface Browser {
   socket: WebSocket;
   /** Null: all sources. */
   watched: ReadonlySet<string> | null;
+  /** Their names without stations. */
+  watchedNames: ReadonlySet<string>;
   /** Per source: the picture on its way or drawn last. */
   sent: Map<string, { id: number; acknowledged: boolean }>;
   alive: boolean;
   /** News was withheld: it needs everything again. */
   behind: boolean;
+  allowance: Allowance;
+  backlog: Backlog;
 }
 
 /**
@@ -60,7 +70,9 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
     const pictures = book.pictures();
     for (const browser of browsers) {
       for (const key of gone) browser.sent.delete(key);
-      if (browser.socket.bufferedAmount > LIMITS.newsBacklog) browser.behind = true;
+      const unsent = browser.socket.bufferedAmount;
+      if (browser.backlog.isStuck(unsent)) browser.socket.terminate();
+      else if (unsent > LIMITS.newsBacklog) browser.behind = true;
       else if (browser.behind) greet(browser);
       else for (const text of texts) browser.socket.send(text);
       for (const picture of pictures) offer(browser, picture);
@@ -75,16 +87,30 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
     }
   };
 
+  /** False when the browser has asked for more than it may, and is dismissed. */
+  const allows = (browser: Browser, cost: number): boolean => {
+    if (browser.allowance.spend(cost)) return true;
+    dismiss(browser.socket, 1008, "this is more than the live page ever asks for");
+    return false;
+  };
+
   const onMessage = (browser: Browser, data: RawData, isBinary: boolean) => {
-    const message = isBinary ? null : parseClientMessage(data.toString());
-    if (!message) return browser.socket.close(1008, "this is not a message of the live page");
+    if (browser.socket.readyState !== WebSocket.OPEN) return;
+    const text = data.toString();
+    const message = isBinary ? null : parseClientMessage(text);
+    if (!message) return dismiss(browser.socket, 1008, "this is not a message of the live page");
     if (message.type === "watch") {
-      browser.watched = message.keys && new Set(message.keys);
+      if (!allows(browser, 1 + text.length / LIMITS.costBytes)) return;
+      const { keys } = message;
+      browser.watched = keys && new Set(keys);
+      browser.watchedNames = new Set(keys?.map((key) => key.slice(key.indexOf("/") + 1)));
       for (const picture of book.pictures()) offer(browser, picture);
       return;
     }
     const last = browser.sent.get(message.key);
-    if (last?.id === message.id) last.acknowledged = true;
+    // Who draws what it was sent may say so, however much that is.
+    if (last?.id === message.id && !last.acknowledged) last.acknowledged = true;
+    else if (!allows(browser, 1)) return;
     const newest = book.picture(message.key);
     if (newest) offer(browser, newest);
   };
@@ -97,12 +123,25 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
     add(socket: WebSocket) {
       // What is pending goes out first: the newcomer's snapshot holds it already.
       tick();
-      const browser: Browser = { socket, watched: null, sent: new Map(), alive: true, behind: false };
+      const browser: Browser = {
+        socket,
+        watched: null,
+        watchedNames: new Set(),
+        sent: new Map(),
+        alive: true,
+        behind: false,
+        allowance: createAllowance(),
+        backlog: createBacklog(),
+      };
       browsers.add(browser);
       socket.on("message", (data, isBinary) => onMessage(browser, data, isBinary));
-      socket.on("pong", () => {
-        browser.alive = true;
-      });
+      answerPings(socket);
+      for (const kind of ["ping", "pong"] as const) {
+        socket.on(kind, () => {
+          browser.alive = true;
+          if (socket.readyState === WebSocket.OPEN) allows(browser, 1);
+        });
+      }
       socket.on("close", () => browsers.delete(browser));
       greet(browser);
       for (const picture of book.pictures()) offer(browser, picture);
@@ -114,19 +153,13 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
     count: () => browsers.size,
     /** True while some browser looks at this source. */
     lookingAt(source: string): boolean {
-      for (const { watched } of browsers) {
-        if (watched === null) return true;
-        for (const key of watched) if (key.slice(key.indexOf("/") + 1) === source) return true;
-      }
+      for (const { watched, watchedNames } of browsers) if (watched === null || watchedNames.has(source)) return true;
       return false;
     },
     stop() {
       clearInterval(timer);
       clearInterval(pinger);
       for (const { socket } of browsers) socket.close(1001, "the worker has ended");
-    },
-    terminate() {
-      for (const { socket } of browsers) socket.terminate();
     },
   };
 }

@@ -3,8 +3,9 @@ import type { SinkContext } from "../registry.js";
 import type { MessageKind, Sink } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
-import { isLoopback, startViewerServer, type ViewerServer } from "./server.js";
+import { startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook } from "./sources.js";
+import { isLoopback } from "./upgrades.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
 export interface ViewerSink extends Sink {
@@ -12,6 +13,8 @@ export interface ViewerSink extends Sink {
 }
 
 const KINDS: ReadonlySet<MessageKind> = new Set<MessageKind>(["summary", "heatmap", "status"]);
+/** So long for browsers to part at the end. */
+const PARTING_MS = 500;
 const PAGE = new URL("./page/", import.meta.url);
 
 /**
@@ -28,6 +31,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     events.onPublished("heatmap");
   });
   let server: ViewerServer | undefined;
+  let ended = false;
 
   return {
     name: "viewer",
@@ -40,13 +44,21 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
 
     async connect() {
       if (server) return;
+      ended = false;
       const assets = await loadAssets(PAGE);
       const { host, port, token } = config;
-      server = await startViewerServer({ host, port, token, assets, count: browsers.count, onBrowser: browsers.add });
+      const started = await startViewerServer({
+        host,
+        port,
+        token,
+        assets,
+        count: browsers.count,
+        onBrowser: browsers.add,
+      });
+      if (ended) return started.close(0);
+      server = started;
       if (!isLoopback(host) && token === undefined) {
-        log.warn(
-          `the live page listens on ${host} for everybody who reaches it; set token in the viewer sink, or host to 127.0.0.1`,
-        );
+        log.warn(`the live page listens on ${host} for everybody who reaches it; set token, or host to 127.0.0.1`);
       }
       browsers.start();
       events.onConnected(true);
@@ -68,13 +80,12 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     status: () => ({ connected: server !== undefined, buffered: 0, published, errors, dropped: 0 }),
 
     async close(deadlineMs) {
+      ended = true;
       if (!server) return;
       const closing = server;
       server = undefined;
       browsers.stop();
-      const deadline = setTimeout(() => browsers.terminate(), Math.min(deadlineMs, 500));
-      await closing.close();
-      clearTimeout(deadline);
+      await closing.close(Math.min(deadlineMs / 2, PARTING_MS));
     },
   };
 }

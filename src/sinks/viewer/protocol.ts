@@ -71,6 +71,10 @@ export function encodePicture(header: Omit<PictureHeader, "bytes">, pictures: Pi
   return Buffer.concat(parts);
 }
 
+/** Of sources that a browser looks at: so many at most, and characters in `station/source`. */
+const LIMITS = { keys: 2_000, keyLength: 127 };
+const isKey = (value: unknown): value is string => typeof value === "string" && value.length <= LIMITS.keyLength;
+
 /** A browser's message, or null when it is not one. */
 export function parseClientMessage(text: string): ClientMessage | null {
   let value: unknown;
@@ -81,8 +85,8 @@ export function parseClientMessage(text: string): ClientMessage | null {
   }
   if (typeof value !== "object" || value === null) return null;
   const { type, key, id, keys } = value as Record<string, unknown>;
-  if (type === "ack" && typeof key === "string" && typeof id === "number") return { type, key, id };
+  if (type === "ack" && isKey(key) && typeof id === "number") return { type, key, id };
   if (type === "watch" && keys === null) return { type, keys };
-  if (type === "watch" && Array.isArray(keys) && keys.every((k) => typeof k === "string")) return { type, keys };
+  if (type === "watch" && Array.isArray(keys) && keys.length <= LIMITS.keys && keys.every(isKey)) return { type, keys };
   return null;
 }

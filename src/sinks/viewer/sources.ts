@@ -1,5 +1,6 @@
 import type { FrameOutcome } from "../sink.js";
 import type { SourceStatus, Summary } from "../summary.js";
+import { createForgotten } from "./forgotten.js";
 import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
 
 const LIMITS = {
@@ -42,6 +43,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
   const known = new Map<string, Known>();
   /** Removed for good, and not told to the browsers yet. */
   let removed: string[] = [];
+  const forgotten = createForgotten();
   let pictures = 0;
 
   const entry = (stationName: string, source: string): [string, Known] => {
@@ -114,13 +116,16 @@ export function createSourceBook(station: string, now: () => number = () => Date
     /** Takes in one frame or status; the picture that came with it, if any. */
     add(outcome: FrameOutcome): Picture | null {
       for (const message of outcome.messages) {
-        if (message.kind !== "status") continue;
+        if (message.kind !== "status" || forgotten.isLate(`${message.station}/${message.source}`, message)) continue;
         const status = JSON.parse(decoder.decode(message.body)) as SourceStatus;
         tell(entry(message.station, message.source)[1], { status });
       }
       const summary = outcome.summary as Summary | null | undefined;
       if (!summary) return null;
-      const [key, to] = entry(summary.station ?? station, outcome.source);
+      const stationName = summary.station ?? station;
+      if (outcome.messages.some((message) => forgotten.isLate(`${stationName}/${outcome.source}`, message)))
+        return null;
+      const [key, to] = entry(stationName, outcome.source);
       const { relevance, classification, timing, sequence, frame, model, capturedAt } = summary;
       addRow(to, [
         now(),
@@ -136,9 +141,10 @@ export function createSourceBook(station: string, now: () => number = () => Date
       return addPicture(to, key, outcome, summary);
     },
 
-    /** The source was removed for good. */
+    /** The source was removed for good: what comes of it late does not bring it back. */
     forget(source: string): void {
       const key = `${station}/${source}`;
+      forgotten.add(key, now());
       if (known.delete(key)) removed.push(key);
     },
 

@@ -1,0 +1,74 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Access } from "./access.js";
+import { NO_PAGE, NO_TOKEN, pathOf } from "./answer.js";
+import { PARTING_MS, refuseSocket } from "./headers.js";
+
+const LIMITS = {
+  browsers: 32,
+  /** Largest message from a browser: the list of the sources it looks at. */
+  messageBytes: 256 * 1024,
+  /** Parts that it may come in. */
+  messageParts: 64,
+};
+
+export const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
+
+/** Says why, and ends the connection though the browser may not. */
+export function dismiss(browser: WebSocket, code: number, why: string): void {
+  browser.close(code, why);
+  const parting = setTimeout(() => browser.terminate(), PARTING_MS);
+  browser.once("close", () => clearTimeout(parting));
+}
+
+/** Why this upgrade is refused, or null. Keeps other web sites from reading the cameras through a visitor's browser. */
+function refusal(request: IncomingMessage, boundTo: string, access: Access): [status: number, reason: string] | null {
+  const { origin, host = "" } = request.headers;
+  if (pathOf(request) !== "/live") return [404, NO_PAGE];
+  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) {
+    return [403, "the page that asks comes from another site"];
+  }
+  // A page of the site has the cookie by now; a program may show the token on the socket's own address.
+  if (access.kind === "refused") return [401, NO_TOKEN];
+  const proxied = request.headers["x-forwarded-for"] !== undefined || request.headers.forwarded !== undefined;
+  // A foreign name that was made to resolve to this machine would pass the check above.
+  if (isLoopback(boundTo) && !proxied && !isLoopback(host.replace(/:\d+$/, ""))) {
+    return [403, `this page listens on ${boundTo} alone and does not answer to the name ${host}`];
+  }
+  return null;
+}
+
+export interface UpgradeOptions {
+  host: string;
+  /** Browsers that are connected already. */
+  count(): number;
+  onBrowser(socket: WebSocket): void;
+}
+
+/** Turns requests for `/live` into websockets, those that may. */
+export function acceptBrowsers(http: Server, accessOf: (request: IncomingMessage) => Access, options: UpgradeOptions) {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: LIMITS.messageBytes,
+    maxFragments: LIMITS.messageParts,
+    // It would answer each ping, and so keep an answer for each that is not read.
+    autoPong: false,
+  });
+  sockets.on("wsClientError", (error, socket) =>
+    refuseSocket(socket, 400, error.message, { "Sec-WebSocket-Version": "13" }),
+  );
+  http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    const refused = refusal(request, options.host, accessOf(request));
+    if (refused) return refuseSocket(socket, ...refused);
+    sockets.handleUpgrade(request, socket, head, (browser) => {
+      // A broken connection ends in "close" as well, which is where it is handled.
+      browser.on("error", () => browser.terminate());
+      // Told by the websocket: a page is not shown the answer to a refused upgrade.
+      if (options.count() < LIMITS.browsers) options.onBrowser(browser);
+      else dismiss(browser, 1013, `${LIMITS.browsers} browsers are connected already, which is the limit`);
+    });
+  });
+}
