@@ -10,11 +10,10 @@ const built = new URL("../../dist/explain/", import.meta.url);
 const load = (file) => import(new URL(file, built).href);
 const { openPrepared, prepareOnnxruntime } = await load("engines/onnxruntime.js");
 const OPTIONS = { device: "cpu", threads: 1 };
-const next = (thread) =>
-  new Promise((resolve, reject) => {
-    thread.once("message", resolve);
-    thread.once("error", reject);
-  });
+const next = (thread) => new Promise((resolve) => thread.once("message", resolve));
+
+const mib = (file, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))[1]) / 1024;
+const peakMib = () => mib("/proc/self/status", "VmHWM");
 
 if (isMainThread) await main();
 else await engine();
@@ -25,11 +24,16 @@ async function main() {
   const folder = mkdtempSync(path.join(tmpdir(), "contender-"));
   const start = performance.now();
   let engines;
+  let compiling;
   try {
     const make = await programOf(contender, file);
     const { prepared } = await prepareOnnxruntime(make, OPTIONS, folder);
+    compiling = peakMib();
     engines = Array.from({ length: threads }, () => {
-      return new Worker(new URL(import.meta.url), { workerData: { folder, prepared, contender } });
+      const thread = new Worker(new URL(import.meta.url), { workerData: { folder, prepared, contender } });
+      return thread.on("error", (error) => {
+        throw error;
+      });
     });
     await Promise.all(engines.map(next));
   } finally {
@@ -57,9 +61,22 @@ async function main() {
     await run();
     console.log(performance.now() - before);
   }
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1];
-  console.log(JSON.stringify({ peakMib: Number(peak) / 1024, compileMs }));
+  console.log(JSON.stringify({ peakMib: Math.max(compiling, await peakOf(run)), compileMs }));
   process.exit(0);
+}
+
+/**
+ * Most memory during a run that nobody times. The engines map the same weights: the resident size would count those pages
+ * once for each, the proportional one counts them once.
+ */
+async function peakOf(run) {
+  let most = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, mib("/proc/self/smaps_rollup", "Pss"));
+  }, 10);
+  await run();
+  clearInterval(timer);
+  return most;
 }
 
 async function programOf(contender, file) {
