@@ -16,6 +16,9 @@ const REDUCTIONS = new Set(["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "
 
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"]);
 
+/** Dims that make four axes of five again, whatever their sizes. */
+const FOLDED = "0,-1,0,0";
+
 /** Dims of one frame; undefined where not known. */
 type Dims = readonly number[] | undefined;
 
@@ -171,11 +174,12 @@ class Pass {
     const [y] = node.output as [string];
     const shape = node.opType === "Reshape" ? this.#constants.get(target!) : undefined;
     const known = this.#unfolded.get(x);
-    if (shape?.length === 5 && shape.slice(0, 4).join() === "0,-1,0,0" && this.#dims.get(x)) {
+    if (shape?.length === 5 && shape.slice(0, 4).join() === FOLDED && this.#dims.get(x)) {
+      this.plain(x);
       this.#unfolded.set(y, { folded: x, dims: target! });
       return true;
     }
-    if (shape?.length === 4 && known) {
+    if (shape?.join() === FOLDED && known) {
       this.#alias.set(y, known.folded);
       return true;
     }
