@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { shortened } from "../shortened.js";
 import type { SourceStatus, Summary } from "../sinks/summary.js";
 
 const BAR = 12;
@@ -19,8 +20,7 @@ const plain = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes.
   stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 
-const fit = (text: string, width: number): string =>
-  text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+const fit = (text: string, width: number): string => shortened(text, width).padEnd(width);
 
 /** `share` (0..1) as a bar of at most 12 characters, in steps of an eighth of one. */
 export function bar(share: number): string {

@@ -3,6 +3,7 @@ import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import { maskCredentials } from "../pipeline/mask.js";
+import { shortened } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
@@ -114,8 +115,7 @@ function jsonHeaders(): MsgHdrs {
 
 /** One line without secrets, no longer than anybody reads. */
 function sentence(error: unknown): string {
-  const text = oneLine(maskCredentials(error instanceof Error ? error.message : String(error)));
-  return text.length > BODY_TEXT ? `${text.slice(0, BODY_TEXT - 1)}…` : text;
+  return shortened(oneLine(maskCredentials(error instanceof Error ? error.message : String(error))), BODY_TEXT);
 }
 
 // Headers are lines of printable characters.

@@ -1,3 +1,5 @@
+import { shortened } from "../shortened.js";
+
 /** Stands for every label beyond the bound. */
 export const OTHER = "other";
 
@@ -7,7 +9,7 @@ const LONGEST = 80;
 export function boundedLabel(limit: number): (value: string) => string {
   const known = new Set<string>();
   return (value) => {
-    const label = value.length > LONGEST ? `${value.slice(0, LONGEST - 1)}…` : value;
+    const label = shortened(value, LONGEST);
     if (known.has(label)) return label;
     if (known.size >= limit) return OTHER;
     known.add(label);

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { InputError } from "../errors.js";
+import { shortened } from "../shortened.js";
 import { dyingWithParent, ffmpegPath, missing } from "./tools.js";
 import { parseWord } from "./words.js";
 
@@ -105,7 +106,7 @@ export function whyNot(stderr: string): string {
   });
   const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));
   const last = telling.at(-1) ?? said.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
-  return last.length > LONGEST_REASON ? `${last.slice(0, LONGEST_REASON - 1)}…` : last;
+  return shortened(last, LONGEST_REASON);
 }
 
 /** Options before `-i`. Pictures come back to memory by themselves, but for qsv, which wants to be told their format. */

@@ -1,3 +1,4 @@
+import { shortened } from "../../shortened.js";
 import type { SourceStatus } from "../../sinks/summary.js";
 
 /** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
@@ -12,8 +13,6 @@ const ENVELOPE_BYTES = 2048;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-const brief = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-
 /** The statuses as they are where they fit into an answer of `mostBytes`, else with fewer of ffmpeg's last words. */
 export function fitWords(statuses: SourceStatus[], mostBytes: number): SourceStatus[] {
   const room = mostBytes - ENVELOPE_BYTES;
@@ -22,10 +21,10 @@ export function fitWords(statuses: SourceStatus[], mostBytes: number): SourceSta
     if (bytesOf(fitting) <= room) break;
     fitting = statuses.map((status) => ({
       ...status,
-      reason: status.reason && brief(status.reason, characters),
+      reason: status.reason && shortened(status.reason, characters),
       ffmpeg: status.ffmpeg
         .slice(status.ffmpeg.length - Math.min(lines, status.ffmpeg.length))
-        .map((line) => brief(line, characters)),
+        .map((line) => shortened(line, characters)),
     }));
   }
   return fitting;

@@ -217,17 +217,14 @@ class Pass {
   #split(node: NodeProto, dims: readonly number[]): boolean {
     const sizes = this.#constants.get(node.input![1] ?? "");
     if (intOf(node, "axis", 0) !== 1 || !sizes || sizes.some((s) => s % WHOLE_BLOCKS !== 0)) return false;
-    this.#pushBlocked(
-      node,
-      sizes.map((s) => [s, ...dims.slice(1)]),
-    );
+    this.#pushBlocked(node, split(dims, sizes));
     return true;
   }
 
   #concat(node: NodeProto): boolean {
     if (intOf(node, "axis", 0) !== 1 || !node.input!.every((name) => this.#blocked.has(name))) return false;
     const parts = node.input!.map((name) => this.#dims.get(name)!);
-    this.#pushBlocked(node, [[parts.reduce((sum, p) => sum + p[0]!, 0), ...parts[0]!.slice(1)]]);
+    this.#pushBlocked(node, [joined(parts)]);
     return true;
   }
 
@@ -294,15 +291,14 @@ class Pass {
     } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
     else if (node.opType === "Split") {
       const sizes = this.#constants.get(inputs[1] ?? "");
-      if (intOf(node, "axis", 0) === 1 && sizes && dims)
-        node.output!.forEach((name, k) => {
-          this.#dims.set(name, [sizes[k]!, ...dims.slice(1)]);
-        });
+      if (intOf(node, "axis", 0) !== 1 || !sizes || !dims) return;
+      split(dims, sizes).forEach((part, k) => {
+        this.#dims.set(node.output![k]!, part);
+      });
     } else if (node.opType === "Concat") {
       // onnxruntime's own pass leaves blocked values blocked here.
       const parts = inputs.map((name) => this.#dims.get(name));
-      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined))
-        this.#dims.set(y, [parts.reduce((sum, p) => sum + p[0]!, 0), ...parts[0]!.slice(1)]);
+      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined)) this.#dims.set(y, joined(parts));
     } else if (dims) this.#inferMoved(node, dims);
   }
 
@@ -387,5 +383,12 @@ const textOf = (node: NodeProto, name: string): string =>
   new TextDecoder().decode(attributeOf(node, name)?.s ?? new Uint8Array());
 const channelsLast = (node: NodeProto): boolean => intOf(node, "channels_last", 0) !== 0;
 const int64s = (raw: Uint8Array): number[] => Array.from(new BigInt64Array(new Uint8Array(raw).buffer), Number);
+/** Dims of what is joined, or split, along the channels. */
+const joined = (parts: readonly (readonly number[])[]): number[] => [
+  parts.reduce((sum, p) => sum + p[0]!, 0),
+  ...parts[0]!.slice(1),
+];
+const split = (dims: readonly number[], sizes: readonly number[]): number[][] =>
+  sizes.map((size) => [size, ...dims.slice(1)]);
 const broadcast = (a: Dims, b: Dims): Dims =>
   a && b && a.length === b.length ? a.map((d, k) => (d === 1 ? b[k]! : d)) : undefined;

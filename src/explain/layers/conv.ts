@@ -109,8 +109,7 @@ function phases(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Valu
   };
   const all = (perGroup >= APART_CHANNELS ? apart() : undefined) ?? part(rows, columns);
   if (all === undefined) return undefined;
-  const woven = e.op("DepthToSpace", [all], { blocksize: { int: sh }, mode: { text: "DCR" } });
-  return fitEnd(e, woven, [qh * sh, qw * sw], [height - qh * sh, width - qw * sw]);
+  return fitEnd(e, e.interleave(all, sh), [qh * sh, qw * sw], [height - qh * sh, width - qw * sw]);
 }
 
 /**

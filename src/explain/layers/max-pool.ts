@@ -149,7 +149,7 @@ function weave(
 ): Value {
   if (phases.length === 1) return phases[0]!;
   const all = e.concat(phases, 1);
-  if (sh === sw) return e.op("DepthToSpace", [all], { blocksize: { int: sh }, mode: { text: "DCR" } });
+  if (sh === sw) return e.interleave(all, sh);
   const woven = e.transpose(e.reshape(all, [-1, sh, sw, channels, rows, columns]), [0, 3, 4, 1, 5, 2]);
   return e.reshape(woven, [-1, channels, rows * sh, columns * sw]);
 }

@@ -159,6 +159,11 @@ export class Emitter {
     });
   }
 
+  /** `[N, size²·C, H, W]`, a block of channels for each place of a square, row by row, to `[N, C, size·H, size·W]`. */
+  interleave(a: Value, size: number): Value {
+    return this.op("DepthToSpace", [a], { blocksize: { int: size }, mode: { text: "DCR" } });
+  }
+
   /** Each element of `[N, C, H, W]` repeated along height and width. */
   repeat(a: Value, rows: number, columns: number): Value {
     return this.op("Resize", [a, "", this.tensor(Float32Array.of(1, 1, rows, columns), [4])], {

@@ -3,14 +3,13 @@ import { readdir, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { InputError } from "../../errors.js";
+import { isDenied } from "./local.js";
 import { nameMatcher } from "./name-matcher.js";
 
 /** To look into more of them takes too long, and is seldom what was meant. */
 const MOST_FOLDERS = 1000;
 /** Names that are tried, and files that are looked at, before others have their turn. */
 const AT_ONCE = 256;
-
-const MAY_NOT: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
 
 export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 
@@ -42,8 +41,8 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
   const matches = nameMatcher(pattern);
   const found: string[] = [];
   for (const folder of folders) {
-    const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      if (folders.length === 1 && MAY_NOT.has(error.code!)) throw error;
+    const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      if (folders.length === 1 && isDenied(error)) throw error;
       return [];
     });
     for (const [n, entry] of entries.entries()) {

@@ -2,6 +2,7 @@ import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
+import { shortened } from "../../shortened.js";
 import { maskCredentials } from "../mask.js";
 
 /** Whether an address names something on this machine. */
@@ -22,11 +23,12 @@ export function localPath(url: string, baseDir: string): string {
 }
 
 export const NOTHING = "nothing is there";
+const NO_WAY = "a folder on the way to it may not be entered; change its mode or owner";
 const REASONS: Record<string, string> = {
   ENOENT: NOTHING,
   ENOTDIR: NOTHING,
-  EACCES: "a folder on the way to it may not be entered; change its mode or owner",
-  EPERM: "a folder on the way to it may not be entered; change its mode or owner",
+  EACCES: NO_WAY,
+  EPERM: NO_WAY,
   ELOOP: "it is a symbolic link that leads back to itself; give the file itself",
   ENAMETOOLONG: "its path is too long; give a shorter one",
 };
@@ -47,17 +49,20 @@ export function statOf(path: string): Stats | undefined {
   return typeof found === "string" ? undefined : found;
 }
 
+/** Whether the system does not allow what was tried. */
+export const isDenied = (error: unknown): boolean => {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EACCES" || code === "EPERM";
+};
+
 /** Why a folder or glob gives no list, as what follows its path in a sentence. */
 export function whyUnlisted(error: unknown): string {
   if (error instanceof InputError) return error.message;
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "EACCES" || code === "EPERM"
-    ? "may not be listed; change its mode or owner"
-    : `cannot be listed (${code}); check it`;
+  if (isDenied(error)) return "may not be listed; change its mode or owner";
+  return `cannot be listed (${(error as NodeJS.ErrnoException).code}); check it`;
 }
 
 const LONGEST_SHOWN = 300;
 
 /** An address or path as it stands in a sentence. */
-export const brief = (text: string): string =>
-  text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN - 1)}…` : text;
+export const brief = (text: string): string => shortened(text, LONGEST_SHOWN);

@@ -38,6 +38,8 @@ interface Known {
   heardAt: number;
 }
 
+const keyOf = (station: string, source: string): string => `${station}/${source}`;
+
 /** All that the page shows, by source. */
 export function createSourceBook(station: string, now: () => number = () => Date.now()) {
   const known = new Map<string, Known>();
@@ -46,8 +48,8 @@ export function createSourceBook(station: string, now: () => number = () => Date
   const forgotten = createForgotten();
   let pictures = 0;
 
-  const entry = (stationName: string, source: string): [string, Known] => {
-    const key = `${stationName}/${source}`;
+  const entry = (stationName: string, source: string): Known => {
+    const key = keyOf(stationName, source);
     let found = known.get(key);
     if (!found) {
       found = {
@@ -63,7 +65,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
       known.set(key, found);
     }
     found.heardAt = now();
-    return [key, found];
+    return found;
   };
 
   const tell = (to: Known, news: Omit<SourceNews, "rows">) => {
@@ -116,16 +118,16 @@ export function createSourceBook(station: string, now: () => number = () => Date
     /** Takes in one frame or status; the picture that came with it, if any. */
     add(outcome: FrameOutcome): Picture | null {
       for (const message of outcome.messages) {
-        if (message.kind !== "status" || forgotten.isLate(`${message.station}/${message.source}`, message)) continue;
+        if (message.kind !== "status" || forgotten.isLate(keyOf(message.station, message.source), message)) continue;
         const status = JSON.parse(decoder.decode(message.body)) as SourceStatus;
-        tell(entry(message.station, message.source)[1], { status });
+        tell(entry(message.station, message.source), { status });
       }
       const summary = outcome.summary as Summary | null | undefined;
       if (!summary) return null;
       const stationName = summary.station ?? station;
-      if (outcome.messages.some((message) => forgotten.isLate(`${stationName}/${outcome.source}`, message)))
-        return null;
-      const [key, to] = entry(stationName, outcome.source);
+      const key = keyOf(stationName, outcome.source);
+      if (outcome.messages.some((message) => forgotten.isLate(key, message))) return null;
+      const to = entry(stationName, outcome.source);
       const { relevance, classification, timing, sequence, frame, model, capturedAt } = summary;
       addRow(to, [
         now(),
@@ -143,7 +145,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
 
     /** The source was removed for good: what comes of it late does not bring it back. */
     forget(source: string): void {
-      const key = `${station}/${source}`;
+      const key = keyOf(station, source);
       forgotten.add(key, now());
       if (known.delete(key)) removed.push(key);
     },
