@@ -107,8 +107,14 @@ async function measure({ name, kind, by }) {
   const words = [model, at("picture.npy"), low, high, at("ours.npy"), args.threads];
   const figures = JSON.parse(execFileSync(process.execPath, [path.join(here, "zoo/measure.mjs"), ...words]).toString());
   const said = execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy")]);
-  const [ours, twin] = ["ours.npy", "twin.npy"].map((file) => readNpy(readFileSync(at(file)), file).data);
-  return { name, by, ...figures, ...compared(ours, twin), closeCalls: Number(said.toString()) };
+  const compare = () => compared(...["ours.npy", "twin.npy"].map((file) => readNpy(readFileSync(at(file)), file).data));
+  const result = { name, by, ...figures, ...compare(), closeCalls: Number(said.toString()) };
+  if (result.closeCalls === 0) return result;
+  mkdirSync(at("pools"), { recursive: true });
+  const again = [...words.slice(0, 5), at("pools")];
+  execFileSync(process.execPath, [path.join(here, "zoo/pools.mjs"), ...again]);
+  execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy"), at("pools")]);
+  return { ...result, sameWinners: compare().error };
 }
 
 /** The largest difference over the largest |R|, and the correlation. */
@@ -137,7 +143,7 @@ try {
       const row = await measure(network);
       rows.push(row);
       console.error(
-        `${network.name} (${network.kind}): error ${row.error.toExponential(1)}, ${row.closeCalls} close calls, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
+        `${network.name} (${network.kind}): error ${row.error.toExponential(1)} (${(row.sameWinners ?? row.error).toExponential(1)} with the same winners), ${row.closeCalls} close calls, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
       );
     } catch (error) {
       const words = String(error.stderr ?? error.message)

@@ -1,5 +1,5 @@
 // Our side of bench/peers.mjs, with the words of contender.py: node contender.mjs METHOD|forward MODEL BATCH THREADS
-// As in the worker: THREADS engines of one thread each share a batch, frame by frame.
+// As in the worker: THREADS engines of one thread each share a batch, frame by frame; the first of them compiles.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -22,24 +22,25 @@ async function main() {
   const [contender, file, batchText, threadsText] = process.argv.slice(2);
   const [batch, threads] = [Number(batchText), Number(threadsText)];
   const folder = mkdtempSync(path.join(tmpdir(), "contender-"));
-  const start = performance.now();
-  let engines;
+  const started = performance.now();
+  const engines = [];
+  const start = (prepared) => {
+    const thread = new Worker(new URL(import.meta.url), { workerData: { folder, prepared, contender, file } });
+    thread.on("error", (error) => {
+      throw error;
+    });
+    engines.push(thread);
+    return next(thread);
+  };
   let compiling;
   try {
-    const make = await programOf(contender, file);
-    const { prepared } = await prepareOnnxruntime(make, OPTIONS, folder);
+    const prepared = await start();
     compiling = peakMib();
-    engines = Array.from({ length: threads }, () => {
-      const thread = new Worker(new URL(import.meta.url), { workerData: { folder, prepared, contender } });
-      return thread.on("error", (error) => {
-        throw error;
-      });
-    });
-    await Promise.all(engines.map(next));
+    await Promise.all(Array.from({ length: threads - 1 }, () => start(prepared)));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const compileMs = performance.now() - start;
+  const compileMs = performance.now() - started;
   globalThis.gc?.();
 
   const run = async () => {
@@ -95,15 +96,23 @@ async function programOf(contender, file) {
     const input = e.input("input", "float32", network.shapes.get(network.input));
     const { scores } = emitScores(e, network, input, "top");
     e.output(scores.logits, "logits", "float32", network.shapes.get(network.output));
-    return e.finish();
+    return e.finish(true);
   };
 }
 
 /** One engine of one thread: explains the frame whose number it is told. */
 async function engine() {
-  const { folder, prepared, contender } = workerData;
-  const runner = await openPrepared(folder, prepared, OPTIONS);
-  parentPort.postMessage("ready");
+  const { folder, contender, file } = workerData;
+  let { prepared } = workerData;
+  let runner;
+  if (prepared) runner = await openPrepared(folder, prepared, OPTIONS);
+  else {
+    const made = await prepareOnnxruntime(await programOf(contender, file), OPTIONS, folder);
+    runner = await made.open();
+    prepared = made.prepared;
+  }
+  globalThis.gc?.();
+  parentPort.postMessage(prepared);
   parentPort.on("message", async (number) => {
     const results = await runner.run({ input: { data: frame(number), dims: [1, 3, 224, 224] } });
     for (const [name, { data }] of Object.entries(results))

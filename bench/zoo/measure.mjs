@@ -27,7 +27,7 @@ const forward = await onnxruntimeRunner(() => {
   const e = new Emitter();
   const input = e.input("input", "float32", network.shapes.get(network.input));
   e.output(emitScores(e, network, input, "top").scores.logits, "logits", "float32", [-1, -1]);
-  return e.finish();
+  return e.finish(true);
 }, options);
 
 const { data: values } = readNpy(readFileSync(picture), picture);

@@ -10,8 +10,9 @@ export function modelsPage(rows, threads) {
     `224 × 224 pixels, batch 1, ${threads} threads on onnxruntime's CPU. *Error* is the largest difference of the \`r-lrp\` map to a`,
     "float64 twin on PyTorch, over the largest |R|; *compile* counts from the file to the first frame that can be taken, without",
     "the cache of compiled models; times are medians of six runs, in milliseconds. *Close calls* are windows of max pools whose",
-    "two highest values differ by less than a millionth: float32 may take the other one, which moves that window's relevance by a",
-    "pixel. The errors of the VGG networks come from such windows.",
+    "two highest values differ by less than a millionth: float32 may take the other one, or both, which moves that window's",
+    "relevance by a pixel. *Same winners* is the error where the twin, in float64 otherwise, takes the winners that float32 took:",
+    "what is left beside such windows.",
     "",
     row([
       "network",
@@ -25,10 +26,11 @@ export function modelsPage(rows, threads) {
       "forward + r-lrp",
       "ratio",
       "error",
+      "same winners",
       "correlation",
       "close calls",
     ]),
-    row(["---", "---", ...new Array(11).fill("---:")]),
+    row(["---", "---", ...new Array(12).fill("---:")]),
     ...rows.map((r) =>
       row([
         r.name,
@@ -42,6 +44,7 @@ export function modelsPage(rows, threads) {
         r.explainMs.toFixed(1),
         (r.explainMs / r.forwardMs).toFixed(2),
         r.error.toExponential(1),
+        (r.sameWinners ?? r.error).toExponential(1),
         r.correlation.toFixed(7),
         r.closeCalls,
       ]),

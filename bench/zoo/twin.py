@@ -1,11 +1,13 @@
 """R-LRP of one frame in float64, node by node of an ONNX file, with PyTorch's own layers: what the zoo's maps are held against.
 It shares nothing with the program: Σ_j w_ij g_j is taken from automatic differentiation of each linear layer alone.
 
-    python twin.py MODEL.onnx INPUT.npy LOW HIGH OUTPUT.npy        LOW and HIGH: comma-separated, one a channel
+    python twin.py MODEL.onnx INPUT.npy LOW HIGH OUTPUT.npy [POOLS]        LOW and HIGH: comma-separated, one a channel
 
-Prints how many windows of max pools have two values closer than float32 can tell apart after a convolution.
+POOLS: a folder with what somebody else's max pools read, k.npy the input of the node that line k of names.txt names; winners are
+then taken from those, all else from float64. Prints how many windows of max pools have two values closer than float32 can tell apart after a convolution.
 """
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -23,6 +25,7 @@ def sign(v):
 class Node:
     def __init__(self, proto):
         self.op, self.inputs, self.outputs = proto.op_type, list(proto.input), list(proto.output)
+        self.name = proto.name or proto.output[0]
         self.attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
 
     def get(self, name, fallback=None):
@@ -194,6 +197,7 @@ def max_pool(graph, node, x):
 
 
 close_calls = 0
+others = {}
 
 
 def max_pool_back(node, x, r):
@@ -203,7 +207,13 @@ def max_pool_back(node, x, r):
         first, second = columns.topk(2, dim=1).values.unbind(1)
         near = (second < first) & (first - second <= 1e-6 * first.abs())
         close_calls += int((near & (r.reshape(x.shape[1], -1) != 0)).sum())
-    wins = (columns == columns.amax(1, keepdim=True)).to(x)
+    if node.name in others:
+        columns, *_ = windows(node, others[node.name].reshape(x.shape))
+        top = columns.amax(1, keepdim=True)
+        # Two units of the last place of float32 count as a tie there.
+        wins = (columns >= top - top.abs() * 2.4e-7).to(x)
+    else:
+        wins = (columns == columns.amax(1, keepdim=True)).to(x)
     shares = wins / wins.sum(1, keepdim=True) * r.reshape(x.shape[1], 1, -1)
     back = F.fold(shares, output_size=whole, **step).transpose(0, 1)
     return back[:, :, pads[0]:pads[0] + x.shape[2], pads[1]:pads[1] + x.shape[3]]
@@ -579,7 +589,10 @@ def logits_of(graph):
 
 
 if __name__ == "__main__":
-    file, image, low, high, output = sys.argv[1:]
+    file, image, low, high, output, *pools = sys.argv[1:]
+    for folder in map(Path, pools):
+        for k, name in enumerate((folder / "names.txt").read_text().splitlines()):
+            others[name] = torch.from_numpy(np.load(folder / f"{k}.npy"))
     graph = Graph(file, torch.from_numpy(np.load(image)).double())
     numbers = lambda text: [float(v) for v in text.split(",")]
     relevance = Explanation(graph, numbers(low), numbers(high)).explain(logits_of(graph))

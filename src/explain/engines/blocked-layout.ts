@@ -1,10 +1,19 @@
-import type { AttributeProto, ModelMessage, NodeProto } from "../onnx/proto.js";
+import type { AttributeProto, ModelMessage, NodeProto, TensorProto } from "../onnx/proto.js";
 import { AttributeType, ModelProto, toNumber } from "../onnx/proto.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
 const NCHWC = "com.microsoft.nchwc";
 /** Channel counts of which both block sizes, 8 and 16, are a divisor: such tensors have no padding channels. */
 const WHOLE_BLOCKS = 16;
+
+/** Channels in a block of the first convolution that onnxruntime put into its blocked layout; undefined where it put none. */
+export function blockOf(file: Uint8Array): number | undefined {
+  const { graph } = ModelProto.decode(file) as unknown as ModelMessage;
+  const conv = graph!.node?.find((node) => node.domain === NCHWC && node.opType === "Conv");
+  const filter = graph!.initializer?.find((tensor) => tensor.name === conv?.input?.[1]);
+  // Filters are filled up to whole blocks.
+  return filter && toNumber(filter.dims![0]!);
+}
 
 /** Operators that treat every element alike, and so in any layout alike. */
 const ELEMENTWISE = new Set(
@@ -26,19 +35,26 @@ type Dims = readonly number[] | undefined;
  * Keeps a graph that onnxruntime has optimised in its blocked layout. Its own pass returns to the plain layout before
  * each operator that it has no blocked kernel for; most of those treat every element alike, and need none.
  * @param file a model saved by onnxruntime after its layout pass; returned unchanged in meaning
+ * @param block channels in a block here
  */
-export function keepBlocked(file: Uint8Array): Uint8Array {
+export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   const message = ModelProto.decode(file) as unknown as ModelMessage;
   const graph = message.graph!;
-  const pass = new Pass(message);
+  const pass = new Pass(message, block);
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
   graph.node = pass.nodes;
+  // Where onnxruntime knows dims, it looks for every value through all memory that is free by then, which takes it seconds in
+  // a graph of thousands of operations; where it does not, it takes memory as it runs.
+  for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
+  graph.initializer = [...(graph.initializer ?? []), ...pass.shapes];
   return ModelProto.encode(message as object).finish();
 }
 
 class Pass {
   readonly nodes: NodeProto[] = [];
+  /** Constants that the new nodes read. */
+  readonly shapes: TensorProto[] = [];
   /** The blocked twin of a plain value. */
   #blocked = new Map<string, string>();
   /** Plain values that some node of the new graph makes. */
@@ -54,7 +70,10 @@ class Pass {
   /** First dim of each initializer. */
   #leading = new Map<string, number>();
 
-  constructor({ graph }: ModelMessage) {
+  readonly #block: number;
+
+  constructor({ graph }: ModelMessage, block: number) {
+    this.#block = block;
     for (const tensor of graph!.initializer ?? []) {
       const dims = (tensor.dims ?? []).map((d) => toNumber(d));
       const name = tensor.name!;
@@ -143,7 +162,7 @@ class Pass {
     const inputs = node.input!;
     const twins = inputs.filter((name) => this.#blocked.has(name));
     if (twins.length === 0) return false;
-    const dims = this.#dims.get(twins[0]!)!;
+    const dims = this.#dims.get(twins[0]!) as [number, number, number];
     if (REDUCTIONS.has(opType)) {
       const axes = this.#constants.get(inputs[1]!);
       if (axes?.join() !== "1,2,3" || intOf(node, "keepdims", 1) !== 1) return false;
@@ -154,6 +173,8 @@ class Pass {
     if (opType === "Split") return this.#split(node, dims);
     if (opType === "Concat") return this.#concat(node);
     if (opType === "Resize") return this.#resize(node, dims);
+    if (opType === "DepthToSpace") return this.#interleave(node, dims);
+    if (opType === "Slice") return this.#slice(node, dims);
     if (POOLS.has(opType) && node.output!.length === 1) return this.#pool(node);
     if (!ELEMENTWISE.has(opType)) return false;
     const fits = (name: string): boolean =>
@@ -268,6 +289,60 @@ class Pass {
     };
     this.#pushBlocked(upsample, [[dims[0]!, dims[1]! * scales[2]!, dims[2]! * scales[3]!]]);
     return true;
+  }
+
+  /** A block of channels for each place of a square becomes pixels: whole vectors move. */
+  #interleave(node: NodeProto, [channels, height, width]: readonly [number, number, number]): boolean {
+    const size = intOf(node, "blocksize", 1);
+    const left = channels / size ** 2;
+    if (left % WHOLE_BLOCKS !== 0 || height < 0 || width < 0 || textOf(node, "mode") === "CRD") return false;
+    const places = [0, size, size, left / this.#block, height, width, this.#block];
+    this.#moved(node, places, [left, height * size, width * size], {
+      opType: "Transpose",
+      attribute: [{ name: "perm", type: AttributeType.ints, ints: [0, 3, 4, 1, 5, 2, 6] }],
+    });
+    return true;
+  }
+
+  /** Rows and columns cut off. */
+  #slice(node: NodeProto, [channels, height, width]: readonly [number, number, number]): boolean {
+    const [, starts, ends, axes, steps] = node.input!.map((name) => this.#constants.get(name));
+    if (!starts || !ends || !axes || axes.some((axis) => axis < 2) || steps?.some((step) => step !== 1)) return false;
+    if ([...starts, ...ends, height, width].some((v) => v < 0)) return false;
+    this.#inferMoved(node, [channels, height, width]);
+    const left = this.#dims.get(node.output![0]!)!;
+    const physical = [0, channels / this.#block, height, width, this.#block];
+    this.#moved(node, physical, left, { opType: "Slice", input: node.input!.slice(1) });
+    return true;
+  }
+
+  /** Puts `operation` on the blocked value as it lies in memory, with dims `physical`; `dims` are what is left of it. */
+  #moved(node: NodeProto, physical: readonly number[], dims: readonly number[], operation: Partial<NodeProto>): void {
+    const [y] = node.output as [string];
+    const twin = this.#blocked.get(node.input![0]!)!;
+    const [apart, done, blocked] = [`${y}_apart`, `${y}_done`, `${y}_blocked`] as const;
+    const { input = [], ...rest } = operation;
+    this.nodes.push(
+      { opType: "Reshape", name: apart, input: [twin, this.#shape(physical)], output: [apart] },
+      { opType: "", ...rest, name: done, input: [apart, ...input], output: [done] },
+      { opType: "Reshape", name: blocked, input: [done, this.#shape([0, ...dims])], output: [blocked] },
+    );
+    this.#blocked.set(y, blocked);
+    this.#dims.set(y, dims);
+    this.#dims.set(blocked, dims);
+  }
+
+  /** A constant of dims; 0 stands for the batch. */
+  #shape(values: readonly number[]): string {
+    const name = `shape_${values.join("_")}`;
+    if (!this.shapes.some((s) => s.name === name))
+      this.shapes.push({
+        name,
+        dims: [values.length],
+        dataType: 7,
+        rawData: new Uint8Array(BigInt64Array.from(values, (v) => BigInt(v)).buffer),
+      });
+    return name;
   }
 
   /** Notes the dims of a node's outputs where they are easy to tell; unknown dims only cost speed. */

@@ -8,10 +8,12 @@ import { runInNewContext } from "node:vm";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../devices.js";
+import { Emitter } from "../program/emitter.js";
 import type { Program, ProgramPort } from "../program/program.js";
-import { keepBlocked } from "./blocked-layout.js";
+import { blockOf, keepBlocked } from "./blocked-layout.js";
 import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "./engine.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
+import { withWinograd } from "./winograd.js";
 
 type Ort = typeof import("onnxruntime-node");
 type SessionOptions = InferenceSession.SessionOptions;
@@ -90,9 +92,10 @@ export async function prepareOnnxruntime(
   folder: string,
 ): Promise<{ prepared: Prepared; open(): Promise<Runner> }> {
   const ort = load();
-  const ports = write(source, folder);
+  const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
+  const ports = write(source, folder, width !== undefined);
   await collectGarbage();
-  const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs) : undefined;
+  const session = width === undefined ? undefined : await block(ort, folder, options, ports.packs, width);
   const prepared = { ...ports, blocked: session !== undefined };
   return {
     prepared,
@@ -100,10 +103,28 @@ export async function prepareOnnxruntime(
   };
 }
 
+/** Channels that onnxruntime keeps side by side on this CPU; undefined where it has no blocked layout. */
+async function blockWidth(ort: Ort, folder: string): Promise<number | undefined> {
+  const e = new Emitter();
+  const x = e.input("x", "float32", [-1, 16, 1, 1]);
+  const w = e.tensor(new Float32Array(16), [1, 16, 1, 1]);
+  const window = { kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] } as const;
+  e.output(e.conv(x, w, undefined, window), "y", "float32", [-1, 1, 1, 1]);
+  const optimizedModelFilePath = path.join(folder, "probe.onnx");
+  try {
+    const options = { device: "cpu", threads: 1 } as const;
+    const session = await create(ort, toOnnx(e.finish()), options, "all", true, { optimizedModelFilePath });
+    await session.release();
+    return blockOf(readFileSync(optimizedModelFilePath));
+  } finally {
+    rmSync(optimizedModelFilePath, { force: true });
+  }
+}
+
 /** Writes the graph; what is left of the program is its ports. */
-function write(source: ProgramSource, folder: string): Omit<Prepared, "blocked"> {
+function write(source: ProgramSource, folder: string, blocked: boolean): Omit<Prepared, "blocked"> {
   const program = programOf(source);
-  writeOnnx(program, folder, GRAPH);
+  writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MOST_PACKED);
   return { inputs, outputs, packs: !large };
@@ -131,6 +152,7 @@ async function block(
   folder: string,
   options: EngineOptions,
   packs: boolean,
+  width: number,
 ): Promise<InferenceSession | undefined> {
   const at = (name: string): string => path.join(folder, name);
   try {
@@ -142,7 +164,7 @@ async function block(
       },
     });
     await first.release();
-    writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx"))));
+    writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx")), width));
     const session = await create(ort, at("blocked.onnx"), options, "disabled", packs);
     renameSync(at("blocked.onnx"), at(GRAPH));
     rmSync(at(`${GRAPH}.weights`), { force: true });
@@ -183,6 +205,7 @@ async function create(
     graphOptimizationLevel,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
+    enableMemPattern: false,
     logSeverityLevel: QUIET,
     enableProfiling: options.profile !== undefined,
     ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),

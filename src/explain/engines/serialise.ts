@@ -15,8 +15,18 @@ export interface OnnxNotes {
   metadata: Readonly<Record<string, string>>;
 }
 
+/** A constant that is made when it is written, so that large ones do not exist all at once. */
+interface Deferred extends Omit<ProgramConstant, "data"> {
+  make(): Float32Array;
+}
+export type Constant = ProgramConstant | Deferred;
+/** A Program as it is written. Every Program is one. */
+export interface Graph extends Omit<Program, "constants"> {
+  constants: readonly Constant[];
+}
+
 /** Writes a Program as a standard ONNX file (opset 18). */
-export const toOnnx = (program: Program, notes?: OnnxNotes): Uint8Array => encode(program, notes, inline);
+export const toOnnx = (program: Graph, notes?: OnnxNotes): Uint8Array => encode(program, notes, inline);
 
 /** Smaller constants stay in the graph, where optimisers see them. */
 const INLINE_BYTES = 2048;
@@ -27,12 +37,12 @@ const PAGE = 4096;
  * Writes a Program as an ONNX file with its large constants in a file beside it, straight from where they lie: no second
  * copy of them is made.
  */
-export function writeOnnx(program: Program, folder: string, name: string): void {
+export function writeOnnx(program: Graph, folder: string, name: string): void {
   const weights = `${name}.weights`;
   const handle = openSync(path.join(folder, weights), "w");
   let offset = 0;
   try {
-    const external = (constant: ProgramConstant): Record<string, unknown> => {
+    const external = (constant: Constant): Record<string, unknown> => {
       const { rawData, ...rest } = inline(constant);
       if (rawData.length <= INLINE_BYTES) return { ...rest, rawData };
       for (let at = 0; at < rawData.length; ) at += writeSync(handle, rawData, at, rawData.length - at, offset + at);
@@ -48,9 +58,9 @@ export function writeOnnx(program: Program, folder: string, name: string): void 
 }
 
 function encode(
-  program: Program,
+  program: Graph,
   notes: OnnxNotes | undefined,
-  initializer: (constant: ProgramConstant) => Record<string, unknown>,
+  initializer: (constant: Constant) => Record<string, unknown>,
 ): Uint8Array {
   const message = {
     irVersion: IR_VERSION,
@@ -86,10 +96,9 @@ function attribute(name: string, value: Attribute): Record<string, unknown> {
 const bytesOf = (data: Float32Array | Float64Array | Uint8Array | BigInt64Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-function inline(constant: ProgramConstant): { rawData: Uint8Array; [field: string]: unknown } {
-  const data = ArrayBuffer.isView(constant.data)
-    ? constant.data
-    : BigInt64Array.from(constant.data as readonly number[], (v) => BigInt(v));
+function inline(constant: Constant): { rawData: Uint8Array; [field: string]: unknown } {
+  const given = "make" in constant ? constant.make() : constant.data;
+  const data = ArrayBuffer.isView(given) ? given : BigInt64Array.from(given, (v) => BigInt(v));
   return { name: constant.name, dims: constant.dims, dataType: ELEMENT_CODE[constant.kind], rawData: bytesOf(data) };
 }
 

@@ -1,16 +1,23 @@
 import type { ConvLayer, Weights, Window } from "../network/network.js";
 import type { Emitter, Value } from "../program/emitter.js";
+import type { Size } from "../program/program.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const convForward = (scope: Scope, layer: ConvLayer): Value => {
   const { e } = scope;
   const bias = layer.bias && e.tensor(layer.bias, [layer.bias.length]);
-  return e.conv(tensorValue(scope, layer.inputs[0]!), e.weights(layer.weight), bias, layer, layer.groups);
+  const a = tensorValue(scope, layer.inputs[0]!);
+  return e.conv(a, e.weights(layer.weight), bias, layer, layer.groups, sizeOf(scope, layer));
 };
 
 /** `Σ_i a_i w_ij` with other weights and no bias. */
 export const convWith = (scope: Scope, layer: ConvLayer, a: Value, weight: Weights): Value =>
-  scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups);
+  scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups, sizeOf(scope, layer));
+
+function sizeOf(scope: Scope, layer: ConvLayer): Size {
+  const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
+  return [height, width];
+}
 
 /** `Σ_j w_ij g_j` for several weights of the layer's shape at once; one value each, dims of the layer's input. */
 export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights: readonly Weights[]): Value[] {
@@ -42,18 +49,26 @@ function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): 
   // Padding that makes the flipped convolution give exactly the input's size; negative where elements are to be cut off.
   const before = [dh * (kh - 1) - top, dw * (kw - 1) - left] as const;
   const after = [height + top - outHeight * sh, width + left - outWidth * sw] as const;
-  const flipped = (value: Value, pads: Window["pads"]): Value =>
-    e.conv(value, e.weights(flip(weight, layer.groups)), undefined, { ...layer, strides: [1, 1], pads }, layer.groups);
+  const flipped = (value: Value, pads: Window["pads"], size: Size): Value => {
+    const window = { ...layer, strides: [1, 1], pads } as const;
+    return e.conv(value, e.weights(flip(weight, layer.groups)), undefined, window, layer.groups, size);
+  };
   if (kh === 1 && kw === 1 && top === 0 && left === 0) {
-    const spread = insertZeros(e, flipped(g, [0, 0, 0, 0]), [outHeight, outWidth], layer.strides);
+    const spread = insertZeros(
+      e,
+      flipped(g, [0, 0, 0, 0], [outHeight, outWidth]),
+      [outHeight, outWidth],
+      layer.strides,
+    );
     return fitEnd(e, spread, [outHeight * sh, outWidth * sw], after);
   }
   const strided = sh > 1 || sw > 1;
   if (before.every((p) => p >= 0) && (!strided || layer.groups === channels)) {
     const spread = strided ? insertZeros(e, g, [outHeight, outWidth], layer.strides) : g;
     const cut = [Math.min(0, after[0]), Math.min(0, after[1])] as const;
-    const kept = fitEnd(e, spread, [outHeight * sh, outWidth * sw], cut);
-    return flipped(kept, [before[0], before[1], Math.max(0, after[0]), Math.max(0, after[1])]);
+    const whole: Size = [outHeight * sh, outWidth * sw];
+    const pads: Window["pads"] = [before[0], before[1], Math.max(0, after[0]), Math.max(0, after[1])];
+    return flipped(fitEnd(e, spread, whole, cut), pads, [whole[0] + cut[0], whole[1] + cut[1]]);
   }
   const byPhase = phases(scope, layer, g, weight);
   if (byPhase !== undefined) return byPhase;

@@ -1,5 +1,5 @@
 import type { Weights } from "../network/network.js";
-import type { Attribute, ElementKind, Operation, Program, ProgramConstant, ProgramPort } from "./program.js";
+import type { Attribute, ElementKind, Operation, Program, ProgramConstant, ProgramPort, Size } from "./program.js";
 
 /** A value of a program under construction. */
 export type Value = string;
@@ -41,12 +41,18 @@ export class Emitter {
   }
 
   /** Emits an operation, or gives the values of an equal one emitted before. */
-  many(op: string, inputs: readonly Value[], count: number, attributes: Record<string, Attribute> = {}): Value[] {
+  many(
+    op: string,
+    inputs: readonly Value[],
+    count: number,
+    attributes: Record<string, Attribute> = {},
+    size?: Size,
+  ): Value[] {
     const key = `${op}|${inputs.join(",")}|${count}|${JSON.stringify(attributes)}`;
     const known = this.#emitted.get(key);
     if (known) return known;
     const outputs = Array.from({ length: count }, () => `${op.toLowerCase()}_${this.#counter++}`);
-    this.#operations.push({ op, inputs, outputs, attributes });
+    this.#operations.push({ op, inputs, outputs, attributes, size });
     this.#emitted.set(key, outputs);
     return outputs;
   }
@@ -139,11 +145,17 @@ export class Emitter {
   ): Value {
     return this.op(op, [a, this.ints(axes)], { keepdims: { int: keepDims ? 1 : 0 } });
   }
-  conv(a: Value, weight: Value, bias: Value | undefined, window: WindowAttributes, groups = 1): Value {
-    return this.op("Conv", bias === undefined ? [a, weight] : [a, weight, bias], {
-      ...windowAttributes(window),
-      group: { int: groups },
-    });
+  /** @param size height and width of `a`, where an engine may choose by them */
+  conv(
+    a: Value,
+    weight: Value,
+    bias: Value | undefined,
+    window: WindowAttributes,
+    groups = 1,
+    size: Size | undefined = undefined,
+  ): Value {
+    const attributes = { ...windowAttributes(window), group: { int: groups } };
+    return this.many("Conv", bias === undefined ? [a, weight] : [a, weight, bias], 1, attributes, size)[0]!;
   }
   convTranspose(
     a: Value,
@@ -173,7 +185,8 @@ export class Emitter {
     });
   }
 
-  finish(): Program {
+  /** @param smooth what `Program.smooth` says */
+  finish(smooth = false): Program {
     const live = new Set(this.#outputs.map((o) => o.name));
     const operations: Operation[] = [];
     for (const operation of this.#operations.toReversed())
@@ -186,6 +199,7 @@ export class Emitter {
       outputs: this.#outputs,
       constants: this.#constants.filter((c) => live.has(c.name)),
       operations: operations.reverse(),
+      smooth,
     };
   }
 }

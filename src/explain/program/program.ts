@@ -9,12 +9,16 @@ export interface ProgramConstant {
   data: Float32Array | Float64Array | Uint8Array | readonly number[];
 }
 
+export type Size = readonly [height: number, width: number];
+
 /** One primitive operation, with the meaning that ONNX opset 18 gives the operator of this name. */
 export interface Operation {
   op: string;
   inputs: readonly string[];
   outputs: readonly string[];
   attributes: Record<string, Attribute>;
+  /** Height and width of the picture that a convolution reads, where they are known: engines may choose by them. */
+  size?: Size;
 }
 
 export interface ProgramPort {
@@ -30,4 +34,9 @@ export interface Program {
   outputs: readonly ProgramPort[];
   constants: readonly ProgramConstant[];
   operations: readonly Operation[];
+  /**
+   * Whether a convolution may round relative to the largest of a neighbourhood instead of to each sum's own terms: nothing
+   * is divided by a sum that may be small beside its neighbours.
+   */
+  smooth: boolean;
 }

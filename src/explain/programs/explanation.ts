@@ -69,6 +69,12 @@ export function emitInputRelevance(scope: Scope, scores: Scores, options: Method
   });
 }
 
+/**
+ * What `Program.smooth` says of a program with this method. Most classical rules divide by single sums; none of them, nor
+ * gradient × input, is made for speed here, but to be compared with other libraries.
+ */
+export const isSmooth = (method: MethodOptions["method"]): boolean => givesShares(method) && methodNamed(method).smooth;
+
 /** Whether a method's numbers are shares: Σ|R| = 1. Others stay as they come, so that they compare with other libraries'. */
 export const givesShares = (method: MethodOptions["method"]): boolean =>
   (R_LRP_NAMES as readonly string[]).includes(method);

@@ -3,7 +3,7 @@ import type { MethodOptions } from "../options.js";
 import { Emitter, type Value } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
 import { emitBounds, rangeDims } from "./bounds.js";
-import { classesOf, emitInputRelevance, emitScores, emitShares, type Scores } from "./explanation.js";
+import { classesOf, emitInputRelevance, emitScores, emitShares, isSmooth, type Scores } from "./explanation.js";
 
 /** How pictures become the model's input: `(v − mean) / std` for v in 0..255, one value each or one a channel. */
 export interface Preprocessing {
@@ -60,7 +60,7 @@ export function framesProgram(
   const channelAxis = p.layout === "NCHW" ? 1 : 3;
   const { scope, scores } = emitScores(e, network, emitPreprocessing(e, frames, p, network), options.target);
   emitClassification(e, scores, Math.min(summary.top, classesOf(network)));
-  if (classifyOnly) return e.finish();
+  if (classifyOnly) return e.finish(true);
   const scale = e.input("scale", "float32", [-1]);
   const dims = network.shapes.get(network.input)!;
   const bounds = emitBounds(e, inputValues(p, 0), inputValues(p, 255), dims.length, channelAxis);
@@ -68,7 +68,7 @@ export function framesProgram(
   const pixels =
     dims.length === 4 ? e.reduce("ReduceSum", map, [channelAxis], false) : e.reshape(map, [-1, p.height, p.width]);
   emitMap(e, pixels, scale, p, summary);
-  return e.finish();
+  return e.finish(isSmooth(options.method));
 }
 
 function emitPreprocessing(e: Emitter, frames: Value, p: Preprocessing, network: Network): Value {

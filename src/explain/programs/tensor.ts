@@ -3,7 +3,7 @@ import type { MethodOptions } from "../options.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
 import { emitBounds } from "./bounds.js";
-import { classesOf, emitInputRelevance, emitScores, emitShares, givesShares } from "./explanation.js";
+import { classesOf, emitInputRelevance, emitScores, emitShares, givesShares, isSmooth } from "./explanation.js";
 
 /** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
 export interface InputRange {
@@ -31,5 +31,5 @@ export function tensorProgram(network: Network, options: MethodOptions, range: I
   e.output(scores.target, "target", "int64", [-1]);
   const relevance = givesShares(options.method) ? emitShares(e, map, dims.length).shares : map;
   e.output(relevance, "relevance", "float32", dims);
-  return e.finish();
+  return e.finish(isSmooth(options.method));
 }

@@ -1,4 +1,4 @@
 import type { LinearRule } from "./rule.js";
 
 /** `d_j = s(z_j)`: no per-neuron division at all. */
-export const rLrpConstant: LinearRule = { name: "r-lrp-constant", denominator: () => undefined };
+export const rLrpConstant: LinearRule = { name: "r-lrp-constant", smooth: true, denominator: () => undefined };

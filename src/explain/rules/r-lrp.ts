@@ -4,6 +4,7 @@ import { divisor, type LinearRule } from "./rule.js";
 /** `|d_j| = |z_j| + mean_k |z_k|`, the mean over one frame. */
 export const rLrp: LinearRule = {
   name: "r-lrp",
+  smooth: true,
   denominator(scope, layer) {
     const { e } = scope;
     const id = layer.outputs[0]!;

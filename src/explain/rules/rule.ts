@@ -8,6 +8,8 @@ import type { Emitter, Value } from "../program/emitter.js";
  */
 export interface LinearRule {
   name: string;
+  /** Whether `|d_j|` is at least as large as is usual in its layer, or 1: `Program.smooth` then holds. */
+  smooth: boolean;
   /** `|d_j|`, broadcastable against the layer's output; undefined where d is s(z) alone. */
   denominator(scope: Scope, layer: LinearLayer): Value | undefined;
 }

@@ -3,13 +3,13 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { keepBlocked } from "../../../src/explain/engines/blocked-layout.js";
-import { toOnnx } from "../../../src/explain/engines/serialise.js";
+import { blockOf, keepBlocked } from "../../../src/explain/engines/blocked-layout.js";
+import { type Graph, toOnnx } from "../../../src/explain/engines/serialise.js";
+import { withWinograd } from "../../../src/explain/engines/winograd.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { type ModelMessage, ModelProto } from "../../../src/explain/onnx/proto.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
-import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { noise } from "../random/writer.js";
 import { explainFrames } from "../run.js";
@@ -110,6 +110,13 @@ const NETWORKS: Record<string, (w: Wide) => Uint8Array> = {
   },
 };
 
+/** Wide enough for minimal filtering, of even and of odd size. */
+const wide = (w: Wide): Uint8Array => {
+  const even = w.relu(w.conv(w.relu(w.conv("image", "stem", 3, 96)), "even", 96, 96, 3));
+  const odd = w.node("MaxPool", [even], "smaller", { kernel_shape: [2, 2], strides: [1, 1] });
+  return w.finish(w.relu(w.conv(odd, "odd", 96, 96, 3)), 96);
+};
+
 describe("an explanation in the blocked layout is what the twin says", () => {
   it.each(Object.keys(NETWORKS))("of %s", async (name) => {
     const model = NETWORKS[name]!(new Wide());
@@ -124,6 +131,19 @@ describe("an explanation in the blocked layout is what the twin says", () => {
         expect(relativeError(explained[n]!.relevance, expected.relevance), `${method} frame ${n}`).toBeLessThan(1e-4);
       });
     }
+  });
+});
+
+describe("an explanation with convolutions by minimal filtering", () => {
+  it("is what the twin says", async () => {
+    const model = wide(new Wide());
+    const random = noise(5);
+    const frame = Float64Array.from({ length: 3 * 14 * 18 }, () => random() * 2);
+    const options = { method: "r-lrp", low: [-2], high: [2], channelAxis: 1 } as const;
+    const [explained] = await explainFrames(model, [frame], SHAPE, options);
+    const expected = twin(model, frame, SHAPE, options);
+    expect(relativeError(explained!.logits, expected.logits)).toBeLessThan(1e-5);
+    expect(relativeError(explained!.relevance, expected.relevance)).toBeLessThan(1e-4);
   });
 });
 
@@ -142,7 +162,7 @@ describe("keepBlocked", () => {
   };
 
   /** What onnxruntime makes of a program after its own layout pass. */
-  const optimised = async (program: Program): Promise<Uint8Array> => {
+  const optimised = async (program: Graph): Promise<Uint8Array> => {
     const ort = createRequire(import.meta.url)("onnxruntime-node") as typeof import("onnxruntime-node");
     const saved = join(folder, "optimised.onnx");
     const session = await ort.InferenceSession.create(toOnnx(program), {
@@ -158,7 +178,7 @@ describe("keepBlocked", () => {
     const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
     const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
     const saved = await optimised(program);
-    const [before, after] = [counts(saved), counts(keepBlocked(saved))];
+    const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before.ReorderOutput).toBeGreaterThan(8);
     expect(after.ReorderOutput!).toBeLessThanOrEqual(before.ReorderOutput! / 2);
     for (const op of ["Conv", "Abs", "Div", "Mul", "Add", "ReduceMean", "Relu"]) expect(after[op]).toBe(before[op]);
@@ -168,15 +188,26 @@ describe("keepBlocked", () => {
     const network = canonicalise(importOnnx(NETWORKS["inception blocks with pools that overlap"]!(new Wide())));
     const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
     const saved = await optimised(program);
-    const [before, after] = [counts(saved), counts(keepBlocked(saved))];
+    const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before.Reshape! - after.Reshape!).toBeGreaterThan(8);
     expect(after.ReorderOutput!).toBeLessThanOrEqual(before.ReorderOutput! / 3);
     expect(after.Conv).toBe(before.Conv);
   });
 
+  it("moves whole blocks where channels become pixels and where rows and columns are cut off", async () => {
+    const network = canonicalise(importOnnx(wide(new Wide())));
+    const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
+    const saved = await optimised(withWinograd(program));
+    const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
+    expect(before).toMatchObject({ DepthToSpace: 4, Slice: 3 });
+    expect(after).toMatchObject({ Transpose: 4, Slice: 3 });
+    expect(after.DepthToSpace).toBeUndefined();
+    expect(after.ReorderOutput!).toBeLessThanOrEqual(4);
+  });
+
   it("leaves a graph without blocked operators as it is", () => {
     const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
     const plain = toOnnx(tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 }));
-    expect(counts(keepBlocked(plain))).toEqual(counts(plain));
+    expect(counts(keepBlocked(plain, 16))).toEqual(counts(plain));
   });
 });
