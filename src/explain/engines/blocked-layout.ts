@@ -357,7 +357,14 @@ class Pass {
         .map((name) => this.#dims.get(name));
       if (others.length > 0) this.#dims.set(y, others.reduce(broadcast));
     } else if (REDUCTIONS.has(node.opType)) {
-      if (this.#constants.get(inputs[1]!)?.join() === "1,2,3" && intOf(node, "keepdims", 1) === 1) this.#single.add(y);
+      const axes = this.#constants.get(inputs[1]!);
+      const keeps = intOf(node, "keepdims", 1) === 1;
+      if (axes?.join() === "1,2,3" && keeps) this.#single.add(y);
+      if (!dims || !axes || axes.some((axis) => axis < 1)) return;
+      this.#dims.set(
+        y,
+        dims.flatMap((d, k) => (axes.includes(k + 1) ? (keeps ? [1] : []) : [d])),
+      );
     } else if (node.opType === "Reshape") {
       const target = this.#constants.get(inputs[1]!);
       if (target?.[0] !== -1) return;
@@ -387,6 +394,17 @@ class Pass {
           y,
           dims.map((d, k) => Math.floor(d * scales[k + 1]!)),
         );
+    } else if (node.opType === "Transpose") {
+      const [batch, ...axes] = intsOf(node, "perm") ?? [];
+      if (batch === 0)
+        this.#dims.set(
+          y,
+          axes.map((axis) => dims[axis - 1]!),
+        );
+    } else if (node.opType === "Gather") {
+      const axis = intOf(node, "axis", 0);
+      const picks = values(1);
+      if (axis >= 1 && picks) this.#dims.set(y, dims.with(axis - 1, picks.length));
     } else if (node.opType === "DepthToSpace") {
       const size = intOf(node, "blocksize", 1);
       this.#dims.set(y, [dims[0]! / size ** 2, dims[1]! * size, dims[2]! * size]);
@@ -465,5 +483,10 @@ const joined = (parts: readonly (readonly number[])[]): number[] => [
 ];
 const split = (dims: readonly number[], sizes: readonly number[]): number[][] =>
   sizes.map((size) => [size, ...dims.slice(1)]);
-const broadcast = (a: Dims, b: Dims): Dims =>
-  a && b && a.length === b.length ? a.map((d, k) => (d === 1 ? b[k]! : d)) : undefined;
+const broadcast = (a: Dims, b: Dims): Dims => {
+  if (!a || !b) return undefined;
+  if (a.length === b.length) return a.map((d, k) => (d === 1 ? b[k]! : d));
+  // Of fewer axes: repeated over the others, where the longer one has nothing to repeat itself.
+  const longer = a.length > b.length ? a : b;
+  return longer.includes(1) ? undefined : longer;
+};

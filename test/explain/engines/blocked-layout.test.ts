@@ -10,6 +10,7 @@ import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { type ModelMessage, ModelProto } from "../../../src/explain/onnx/proto.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { framesProgram } from "../../../src/explain/programs/frames.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { noise } from "../random/writer.js";
 import { explainFrames } from "../run.js";
@@ -48,12 +49,12 @@ class Wide {
   relu(x: string): string {
     return this.node("Relu", [x], `${x}.relu`);
   }
-  finish(x: string, channels: number): Uint8Array {
+  finish(x: string, channels: number, colours = SHAPE[1]!): Uint8Array {
     const pooled = this.node("Flatten", [this.node("GlobalAveragePool", [x], "pooled")], "flat");
     this.node("Gemm", [pooled, this.weights("head", channels, 5)], "scores");
     const { nodes, initializers } = this;
     return buildModel({
-      inputs: [{ name: "image", dims: ["N", ...SHAPE.slice(1)] }],
+      inputs: [{ name: "image", dims: ["N", colours, ...SHAPE.slice(2)] }],
       nodes,
       initializers,
       outputs: ["scores"],
@@ -111,10 +112,10 @@ const NETWORKS: Record<string, (w: Wide) => Uint8Array> = {
 };
 
 /** Wide enough for minimal filtering, of even and of odd size. */
-const wide = (w: Wide): Uint8Array => {
-  const even = w.relu(w.conv(w.relu(w.conv("image", "stem", 3, 96)), "even", 96, 96, 3));
+const wide = (w: Wide, channels = 3): Uint8Array => {
+  const even = w.relu(w.conv(w.relu(w.conv("image", "stem", channels, 96)), "even", 96, 96, 3));
   const odd = w.node("MaxPool", [even], "smaller", { kernel_shape: [2, 2], strides: [1, 1] });
-  return w.finish(w.relu(w.conv(odd, "odd", 96, 96, 3)), 96);
+  return w.finish(w.relu(w.conv(odd, "odd", 96, 96, 3)), 96, channels);
 };
 
 describe("an explanation in the blocked layout is what the twin says", () => {
@@ -204,6 +205,23 @@ describe("keepBlocked", () => {
     expect(after.DepthToSpace).toBeUndefined();
     expect(after.ReorderOutput!).toBeLessThanOrEqual(4);
   });
+
+  it.each([
+    ["RGB", 3],
+    ["BGR", 3],
+    ["RGB", 1],
+  ] as const)(
+    "knows the dims of pictures that a program makes of frames: %s, %d channels",
+    async (channelOrder, channels) => {
+      const [height, width] = SHAPE.slice(2) as [number, number];
+      const network = canonicalise(importOnnx(wide(new Wide(), channels)));
+      const preprocessing = { width, height, channels, channelOrder, layout: "NCHW", mean: [128], std: [64] } as const;
+      const summary = { top: 1, grid: { rows: 2, columns: 2 }, blur: 1 };
+      const program = framesProgram(network, DEFAULT_METHOD, preprocessing, summary, false);
+      const saved = await optimised(withWinograd(program));
+      expect(counts(keepBlocked(saved, blockOf(saved)!)).ReorderOutput).toBeLessThanOrEqual(4);
+    },
+  );
 
   it("leaves a graph without blocked operators as it is", () => {
     const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
