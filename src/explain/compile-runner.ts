@@ -3,7 +3,7 @@ import { arch, cpus } from "node:os";
 import path from "node:path";
 import { VideoExplainerError } from "../errors.js";
 import { packageVersion } from "../version.js";
-import { type CompiledModel, CompiledStore, cacheFolder } from "./compiled.js";
+import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled.js";
 import { deviceOf } from "./devices.js";
 import type { EngineOptions, Runner } from "./engines/engine.js";
 import { onnxruntimeVersion, openPrepared, prepareOnnxruntime } from "./engines/onnxruntime.js";
@@ -45,6 +45,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   const { method, inputRule, start, target, top, grid, blur } = options;
   const key = CompiledStore.key([
     packageVersion(),
+    compilerState(),
     version,
     [arch(), cpus()[0]?.model],
     path.resolve(options.model),

@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Prepared } from "./engines/onnxruntime.js";
 import type { ModelInfo } from "./explanation.js";
 import { type FileState, unchanged } from "./model/reads.js";
@@ -48,6 +49,18 @@ export function cacheFolder(given: string | undefined): string | undefined {
   if (given !== undefined && given !== "auto") return path.resolve(given);
   const home = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
   return path.join(home, "video-explainer", "compiled");
+}
+
+/** The compiler's own files as they are: what another one of the same version compiled is not what this one would. */
+export function compilerState(): unknown {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  return readdirSync(here, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.[jt]s$/.test(name))
+    .sort()
+    .map((name) => {
+      const { size, mtimeMs } = statSync(path.join(here, name));
+      return [name, size, mtimeMs];
+    });
 }
 
 /** Compiled models on disk. Nothing that goes wrong with it stops anybody: it only costs the next start its time. */

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -16,7 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { compileRunner } from "../../src/explain/compile-runner.js";
-import { type CompiledModel, CompiledStore, cacheFolder } from "../../src/explain/compiled.js";
+import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "../../src/explain/compiled.js";
 import type { ExplainerOptions } from "../../src/explain/explainer.js";
 
 const MODEL = fileURLToPath(new URL("../../models/efficientnet-lite0", import.meta.url));
@@ -73,6 +74,12 @@ describe("a compiled model is kept for the next start", () => {
     expect(second.notes).toEqual([]);
     expect(readFileSync(join(cache(), entries()[0]!, "entry.json"))).toEqual(written);
     expect((await heatmap(options({ cache: "off" }))).map).toEqual(first.map);
+  });
+
+  it("under a name that tells every file of the compiler, which may differ without another version", () => {
+    const file = new URL("../../src/explain/rules/r-lrp.ts", import.meta.url);
+    const { size, mtimeMs } = statSync(file);
+    expect(compilerState()).toContainEqual([join("rules", "r-lrp.ts"), size, mtimeMs]);
   });
 
   it("of other options apart", async () => {
