@@ -103,7 +103,7 @@ export async function prepareOnnxruntime(
   };
 }
 
-/** Channels that onnxruntime keeps side by side on this CPU; undefined where it has no blocked layout. */
+/** Channels that onnxruntime keeps side by side on this CPU; undefined where it has no blocked layout, or no room to say so. */
 async function blockWidth(ort: Ort, folder: string): Promise<number | undefined> {
   const e = new Emitter();
   const x = e.input("x", "float32", [-1, 16, 1, 1]);
@@ -116,6 +116,8 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
     const session = await create(ort, toOnnx(e.finish()), options, "all", true, { optimizedModelFilePath });
     await session.release();
     return blockOf(readFileSync(optimizedModelFilePath));
+  } catch {
+    return undefined;
   } finally {
     rmSync(optimizedModelFilePath, { force: true });
   }
@@ -206,7 +208,7 @@ async function create(
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     // One plan for all of a run's memory takes more of it (100 MB on VGG16) and no less time.
-    enableMemPattern: false,
+    enableMemPattern: options.device !== "cpu",
     logSeverityLevel: QUIET,
     enableProfiling: options.profile !== undefined,
     ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),
