@@ -50,6 +50,7 @@ console.log(
   JSON.stringify({
     mib: statSync(file).size / 2 ** 20,
     layers: network.layers.length,
+    maxPools: network.layers.filter((layer) => layer.kind === "maxPool").length,
     parameters: costs.reduce((sum, c) => sum + c.parameters, 0),
     multiplyAdds: costs.reduce((sum, c) => sum + c.multiplyAdds, 0),
     compileMs,

@@ -596,5 +596,6 @@ if __name__ == "__main__":
     graph = Graph(file, torch.from_numpy(np.load(image)).double())
     numbers = lambda text: [float(v) for v in text.split(",")]
     relevance = Explanation(graph, numbers(low), numbers(high)).explain(logits_of(graph))
+    assert set(others) <= {n.name for n in graph.nodes if n.op in ("MaxPool", "GlobalMaxPool")}, "names.txt names other nodes"
     np.save(output, relevance.numpy())
     print(close_calls)

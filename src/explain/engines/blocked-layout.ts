@@ -44,8 +44,8 @@ export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
   graph.node = pass.nodes;
-  // Where onnxruntime knows dims, it looks for every value through all memory that is free by then, which takes it seconds in
-  // a graph of thousands of operations; where it does not, it takes memory as it runs.
+  // Where onnxruntime knows dims, it plans memory ahead and compares every value with every free piece: seconds in a graph
+  // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
   graph.initializer = [...(graph.initializer ?? []), ...pass.shapes];
   return ModelProto.encode(message as object).finish();
@@ -307,6 +307,7 @@ class Pass {
   /** Rows and columns cut off. */
   #slice(node: NodeProto, [channels, height, width]: readonly [number, number, number]): boolean {
     const [, starts, ends, axes, steps] = node.input!.map((name) => this.#constants.get(name));
+    if (node.input![4] && !steps) return false;
     if (!starts || !ends || !axes || axes.some((axis) => axis < 2) || steps?.some((step) => step !== 1)) return false;
     if ([...starts, ...ends, height, width].some((v) => v < 0)) return false;
     this.#inferMoved(node, [channels, height, width]);
@@ -317,14 +318,19 @@ class Pass {
   }
 
   /** Puts `operation` on the blocked value as it lies in memory, with dims `physical`; `dims` are what is left of it. */
-  #moved(node: NodeProto, physical: readonly number[], dims: readonly number[], operation: Partial<NodeProto>): void {
+  #moved(
+    node: NodeProto,
+    physical: readonly number[],
+    dims: readonly number[],
+    operation: Pick<NodeProto, "opType" | "attribute" | "input">,
+  ): void {
     const [y] = node.output as [string];
     const twin = this.#blocked.get(node.input![0]!)!;
     const [apart, done, blocked] = [`${y}_apart`, `${y}_done`, `${y}_blocked`] as const;
     const { input = [], ...rest } = operation;
     this.nodes.push(
       { opType: "Reshape", name: apart, input: [twin, this.#shape(physical)], output: [apart] },
-      { opType: "", ...rest, name: done, input: [apart, ...input], output: [done] },
+      { ...rest, name: done, input: [apart, ...input], output: [done] },
       { opType: "Reshape", name: blocked, input: [done, this.#shape([0, ...dims])], output: [blocked] },
     );
     this.#blocked.set(y, blocked);
@@ -417,7 +423,7 @@ class Pass {
         );
     } else if (node.opType === "Slice") {
       const [starts, ends, axes, steps] = [1, 2, 3, 4].map(values);
-      if (!starts || !ends || !axes || axes.some((a) => a < 1)) return;
+      if (!starts || !ends || !axes || axes.some((a) => a < 1) || (node.input![4] && !steps)) return;
       const cut = [...dims];
       axes.forEach((axis, k) => {
         const end = Math.min(ends[k]!, dims[axis - 1]!);

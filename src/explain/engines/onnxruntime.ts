@@ -95,7 +95,7 @@ export async function prepareOnnxruntime(
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
   const ports = write(source, folder, width !== undefined);
   await collectGarbage();
-  const session = width === undefined ? undefined : await block(ort, folder, options, ports.packs, width);
+  const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
   return {
     prepared,
@@ -239,6 +239,12 @@ function runner(
       const given: Record<string, Tensor> = {};
       for (const port of inputs) {
         const feed = feeds[port.name]!;
+        // A prepared graph does not tell onnxruntime the dims.
+        if (!port.dims.every((d, k) => d < 0 || d === feed.dims[k]) || feed.dims.length !== port.dims.length)
+          throw new VideoExplainerError(
+            "engine-input",
+            `the engine onnxruntime was given ${port.name} of ${feed.dims.join(" x ")} where ${port.dims.map((d) => (d < 0 ? "N" : d)).join(" x ")} is wanted.`,
+          );
         given[port.name] = new ort.Tensor(port.kind as "float32", feed.data as Float32Array, feed.dims as number[]);
       }
       const results = await session.run(given);

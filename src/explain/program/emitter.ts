@@ -146,14 +146,7 @@ export class Emitter {
     return this.op(op, [a, this.ints(axes)], { keepdims: { int: keepDims ? 1 : 0 } });
   }
   /** @param size height and width of `a`, where an engine may choose by them */
-  conv(
-    a: Value,
-    weight: Value,
-    bias: Value | undefined,
-    window: WindowAttributes,
-    groups = 1,
-    size: Size | undefined = undefined,
-  ): Value {
+  conv(a: Value, weight: Value, bias: Value | undefined, window: WindowAttributes, groups = 1, size?: Size): Value {
     const attributes = { ...windowAttributes(window), group: { int: groups } };
     return this.many("Conv", bias === undefined ? [a, weight] : [a, weight, bias], 1, attributes, size)[0]!;
   }

@@ -35,8 +35,9 @@ export interface Program {
   constants: readonly ProgramConstant[];
   operations: readonly Operation[];
   /**
-   * Whether a convolution may round relative to the largest of a neighbourhood instead of to each sum's own terms: nothing
-   * is divided by a sum that may be small beside its neighbours.
+   * Whether a convolution may round relative to the largest weights and inputs of a window, instead of to each of its
+   * products: no method divides by a sum of its own that may be small beside them. (Shares at skip connections and norms do, but
+   * what they multiply there is as small, and no share is larger than what is shared.)
    */
   smooth: boolean;
 }

@@ -202,6 +202,9 @@ describe("keepBlocked", () => {
     const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before).toMatchObject({ DepthToSpace: 4, Slice: 3 });
     expect(after).toMatchObject({ Transpose: 4, Slice: 3 });
+    // The four, two cuts of an odd size, and one behind the pool.
+    const { graph } = ModelProto.decode(keepBlocked(saved, blockOf(saved)!)) as unknown as ModelMessage;
+    expect(graph!.node!.filter((node) => node.name?.endsWith("_apart"))).toHaveLength(7);
     expect(after.DepthToSpace).toBeUndefined();
     expect(after.ReorderOutput!).toBeLessThanOrEqual(4);
   });

@@ -28,6 +28,13 @@ describe("an engine by name", () => {
     await runner.close();
     expect(y).toEqual({ data: Float32Array.of(2, 4), dims: [1, 2] });
   });
+  it("onnxruntime takes no picture of other dims than the program's", async () => {
+    const runner = await engineNamed("onnxruntime")(doubling(), OPTIONS);
+    await expect(runner.run({ x: { data: Float32Array.of(1, 2, 3), dims: [1, 3] } })).rejects.toThrow(
+      "the engine onnxruntime was given x of 1 x 3 where N x 2 is wanted.",
+    );
+    await runner.close();
+  });
   it("is onnxruntime when left to choose, and nothing better was passed over", async () => {
     const runner = await engineNamed("auto")(doubling(), OPTIONS);
     await runner.close();
