@@ -1,3 +1,4 @@
+import { windowAttributes } from "../program/emitter.js";
 import type { Operation, Program, ProgramConstant, Size } from "../program/program.js";
 import type { Constant, Graph } from "./serialise.js";
 
@@ -98,7 +99,7 @@ class Pass {
         const kernel = this.#kernel(weight, u, v);
         // This product counts once in each of the four outputs, and so takes the bias to all of them.
         const more = u === 1 && v === 1 && bias !== undefined ? [bias] : [];
-        return emit("Conv", [picture, kernel, ...more], window([1, 1], [1, 1], [1, 1], [0, 0, 0, 0], 1));
+        return emit("Conv", [picture, kernel, ...more], POINTWISE);
       }),
     );
     const halves = PRODUCTS.map((_, v) =>
@@ -133,9 +134,14 @@ class Pass {
     // Tile t reads from 2t − 1 on: what lies before the picture or behind it counts as zero.
     const before = Math.max(0, 1 - inputs[0]);
     const behind = Math.max(0, 2 * tiles - 2 + inputs[1] - length);
-    const pads = [...along(before, 0), ...along(behind, 0)];
-    const dilations = along(inputs[1] - inputs[0], 1);
-    return emit("Conv", [x, taps], window(along(2, 1), along(2, 1), dilations, pads, channels));
+    const both = along(2, 1);
+    const window = windowAttributes({
+      kernel: both,
+      strides: both,
+      pads: [...along(before, 0), ...along(behind, 0)],
+      dilations: along(inputs[1] - inputs[0], 1),
+    });
+    return emit("Conv", [x, taps], { ...window, group: { int: channels } });
   }
 
   /** `[out, in, 1, 1]`: the taps of each pair of channels combined as two products want them. */
@@ -177,16 +183,8 @@ const twoOf = (emit: Emit, [m0, m1, m2, m3]: readonly string[]): [string, string
   emit("Add", [m3!, emit("Sub", [m1!, m2!])]),
 ];
 
-const window = (
-  kernel: readonly number[],
-  strides: readonly number[],
-  dilations: readonly number[],
-  pads: readonly number[],
-  group: number,
-): Operation["attributes"] => ({
-  kernel_shape: { ints: kernel },
-  strides: { ints: strides },
-  dilations: { ints: dilations },
-  pads: { ints: pads },
-  group: { int: group },
-});
+/** A 1 × 1 convolution of all channels. */
+const POINTWISE: Operation["attributes"] = {
+  ...windowAttributes({ kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] }),
+  group: { int: 1 },
+};

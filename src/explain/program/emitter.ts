@@ -11,7 +11,7 @@ export interface WindowAttributes {
   dilations: readonly [number, number];
 }
 
-const windowAttributes = (w: WindowAttributes): Record<string, Attribute> => ({
+export const windowAttributes = (w: WindowAttributes): Record<string, Attribute> => ({
   kernel_shape: { ints: w.kernel },
   strides: { ints: w.strides },
   pads: { ints: w.pads },
