@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
 import { countResults } from "./results.mjs";
-import { buildTensorFlow, root, SetupError, setup } from "./setup.mjs";
+import { buildTensorFlow, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
 
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
@@ -18,6 +18,8 @@ function main() {
     const say = (line) => console.log(`- ${line}`);
     setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "rtsp-server"], say });
     buildTensorFlow(say);
+    // The tests' own, so that the engine `auto` of other tests does not find it.
+    fetchOpenvino(say, "node_modules/.cache/openvino");
     const failedSteps = STEPS.filter(([name, script, words]) => {
       console.log(`- ${name}`);
       return node(script, words) !== 0;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DEVICES } from "../explain/devices.js";
+import { PRECISIONS } from "../explain/precision.js";
 import { METHOD_NAMES } from "../explain/method-names.js";
 
 /** A valid NATS subject token, as names of stations and sources must be. */
@@ -175,13 +176,19 @@ export const configSchema = z.strictObject({
   engine: z
     .strictObject({
       kind: z
-        .enum(["auto", "onnxruntime", "tfjs"])
+        .enum(["auto", "openvino", "onnxruntime", "tfjs"])
         .default("auto")
-        .describe("auto: the best that loads, onnxruntime before tfjs"),
+        .describe("auto: the best that loads, in this order; openvino once npm run setup:openvino has run"),
       device: z
         .enum(["auto", ...DEVICES])
         .default("auto")
         .describe("auto: cpu; cuda, tensorrt and webgpu need onnxruntime built with them"),
+      precision: z
+        .enum(PRECISIONS)
+        .default("float32")
+        .describe(
+          "Of the numbers in between: bfloat16 halves the time with openvino where the processor has it; maps differ by some percent",
+        ),
       maxBatch: positive.max(256).default(8),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
       threads: z.number().int().min(0).max(256).default(0).describe("0: one per core"),

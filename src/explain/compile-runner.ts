@@ -6,8 +6,7 @@ import { packageVersion } from "../version.js";
 import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled.js";
 import { deviceOf } from "./devices.js";
 import type { EngineOptions, Runner } from "./engines/engine.js";
-import { onnxruntimeVersion, openPrepared, prepareOnnxruntime } from "./engines/onnxruntime.js";
-import { engineNamed } from "./engines/registry.js";
+import { engineNamed, preparingNamed } from "./engines/registry.js";
 import type { ExplainerOptions } from "./explainer.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "./model/load.js";
 import { elements, type Network } from "./network/network.js";
@@ -35,21 +34,23 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   const engineOptions: EngineOptions = {
     device: deviceOf(options.device),
     threads: options.threads,
+    precision: options.precision,
+    streams: options.streams,
+    shared: options.shared?.[classifyOnly ? "classifier" : "explainer"],
   };
-  // What onnxruntime makes of a graph can be kept; TensorFlow.js interprets its program.
-  const kept = options.engine === "auto" || options.engine === "onnxruntime";
-  const folder = kept ? cacheFolder(options.cache) : undefined;
-  const version = folder === undefined ? undefined : versionOf();
-  if (folder === undefined || version === undefined) return fresh(options, engineOptions, classifyOnly);
+  const folder = cacheFolder(options.cache);
+  const chosen = folder === undefined ? undefined : preparingNamed(options.engine, engineOptions);
+  if (folder === undefined || chosen === undefined) return fresh(options, engineOptions, classifyOnly);
+  const { engine, passed } = chosen;
   const store = new CompiledStore(folder);
   const { method, inputRule, start, target, top, grid, blur } = options;
   const key = CompiledStore.key([
     packageVersion(),
     compilerState(),
-    version,
+    [chosen.name, chosen.version],
     [arch(), cpus()[0]?.model],
     path.resolve(options.model),
-    engineOptions.device,
+    [engineOptions.device, options.precision ?? "float32"],
     { method, inputRule, start, target, top, grid, blur, classifyOnly },
   ]);
   const notes: string[] = [];
@@ -58,8 +59,8 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   if (found.folder && found.entry) {
     try {
       const { info, preprocessing, activations, prepared } = found.entry;
-      const runner = await openPrepared(found.folder, prepared, engineOptions);
-      return { runner, info, preprocessing, activations, notes };
+      const runner = await engine.open(found.folder, prepared, engineOptions);
+      return { runner: { ...runner, passed }, info, preprocessing, activations, notes };
     } catch (error) {
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
     }
@@ -68,25 +69,16 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   if (place === undefined) return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
   const { take, files, ...about } = load(options, classifyOnly);
   try {
-    const { prepared, open } = await prepareOnnxruntime(take, engineOptions, place);
+    const { prepared, open } = await engine.prepare(take, engineOptions, place);
     const runner = await open();
     store.commit(key, place, { ...about, prepared, files });
-    return { ...about, runner, notes };
+    return { ...about, runner: { ...runner, passed }, notes };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
     if (error instanceof VideoExplainerError) throw error;
     // A full disk costs the cache, not the start.
     notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);
     return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
-  }
-}
-
-/** undefined where onnxruntime cannot be loaded: another engine may. */
-function versionOf(): string | undefined {
-  try {
-    return onnxruntimeVersion();
-  } catch {
-    return undefined;
   }
 }
 

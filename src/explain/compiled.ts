@@ -16,7 +16,7 @@ import {
 import { homedir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Prepared } from "./engines/onnxruntime.js";
+import type { Prepared } from "./engines/engine.js";
 import type { ModelInfo } from "./explanation.js";
 import { type FileState, unchanged } from "./model/reads.js";
 import type { Preprocessing } from "./programs/frames.js";

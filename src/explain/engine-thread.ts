@@ -5,9 +5,15 @@ import type { EngineOptions } from "./engines/engine.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
+/** Compiled models in the memory of the process that other threads may run as well. */
+export interface SharedModels {
+  explainer?: bigint;
+  classifier?: bigint;
+}
+
 /** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
 export type ThreadMessage =
-  | { kind: "compiled" }
+  | { kind: "compiled"; shared: SharedModels }
   | {
       kind: "ready";
       model: ModelInfo;
@@ -55,7 +61,7 @@ export class EngineThread {
   ) {}
 
   /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
-  static start(options: ExplainerOptions, compiled: () => void = () => {}): Promise<EngineThread> {
+  static start(options: ExplainerOptions, compiled: (shared: SharedModels) => void = () => {}): Promise<EngineThread> {
     const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
     return new Promise((resolve, reject) => {
       let thread: EngineThread | undefined;
@@ -64,7 +70,7 @@ export class EngineThread {
         else reject(error);
       };
       worker.on("message", (message: ThreadMessage) => {
-        if (message.kind === "compiled") compiled();
+        if (message.kind === "compiled") compiled(message.shared);
         else if (message.kind === "ready") {
           thread = new EngineThread(
             worker,

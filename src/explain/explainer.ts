@@ -2,11 +2,12 @@ import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
 import { InOrder } from "../in-order.js";
 import { type Device, deviceOf } from "./devices.js";
-import { EngineThread } from "./engine-thread.js";
+import { EngineThread, type SharedModels } from "./engine-thread.js";
 import { withoutEffect } from "./engines/engine.js";
 import { quietTensorFlow } from "./engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "./explanation.js";
 import type { MethodOptions } from "./options.js";
+import type { Precision } from "./precision.js";
 import type { SummaryOptions } from "./programs/frames.js";
 
 export interface ExplainerOptions extends MethodOptions, SummaryOptions {
@@ -16,6 +17,12 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   device: "auto" | Device;
   /** Threads in all; 0: one per core. */
   threads: number;
+  /** Default float32. */
+  precision?: Precision;
+  /** Threads that will run what the first of them compiles, on engines that share it. */
+  streams?: number;
+  /** What the first thread compiled. */
+  shared?: SharedModels;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
   cache?: string;
   /** Above 1, frames that are only classified will come: that is made ready as well. */
@@ -38,14 +45,14 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   quietTensorFlow();
   const total = options.threads || availableParallelism();
   const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MOST_THREADS);
-  const each = { ...options, threads: Math.max(1, Math.floor(total / count)) };
+  const each = { ...options, threads: Math.max(1, Math.floor(total / count)), streams: count };
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;
-  await new Promise<void>((compiled, failed) => {
+  const shared = await new Promise<SharedModels>((compiled, failed) => {
     leader = EngineThread.start(each, compiled);
     leader.catch(failed);
   });
-  const others = Array.from({ length: count - 1 }, () => EngineThread.start(each));
+  const others = Array.from({ length: count - 1 }, () => EngineThread.start({ ...each, shared }));
   const started = await Promise.allSettled([leader!, ...others]);
   const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
   const failed = started.find((r) => r.status === "rejected");
@@ -59,6 +66,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     {
       ...(options.device !== "auto" && { device: options.device }),
       ...(options.threads > 0 && { threads: options.threads }),
+      ...(options.precision !== undefined && options.precision !== "float32" && { precision: options.precision }),
     },
   );
   const order = new InOrder();

@@ -18,9 +18,10 @@ const CACHED_ELEMENTS = 4_000_000;
 
 async function start(): Promise<void> {
   const { runner: explainer, info, preprocessing, activations, notes } = await compileRunner(options, false);
-  post({ kind: "compiled" });
-  const { width, height } = preprocessing;
   let classifier: Runner | undefined;
+  if ((options.every ?? 1) > 1) classifier = (await compileRunner(options, true)).runner;
+  post({ kind: "compiled", shared: { explainer: explainer.shared, classifier: classifier?.shared } });
+  const { width, height } = preprocessing;
   const frameSize = width * height * 3;
   let pixels = new Uint8Array(frameSize);
 
@@ -119,8 +120,6 @@ async function start(): Promise<void> {
     frames: { data: new Uint8Array(frameSize), dims: [1, height, width, 3] },
     scale: { data: new Float32Array(1), dims: [1] },
   });
-
-  if ((options.every ?? 1) > 1) classifier = (await compileRunner(options, true)).runner;
 
   let queue = Promise.resolve();
   port.on("message", (request: ThreadRequest) => {

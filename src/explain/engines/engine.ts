@@ -1,5 +1,7 @@
+import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../devices.js";
-import type { Program } from "../program/program.js";
+import type { Precision } from "../precision.js";
+import type { Program, ProgramPort } from "../program/program.js";
 
 export interface NumericTensor {
   data: Float32Array | Uint8Array | BigInt64Array;
@@ -10,6 +12,12 @@ export interface EngineOptions {
   device: Device;
   /** Threads inside one run; 0 takes one per core. */
   threads: number;
+  /** Of the numbers in between; default float32. */
+  precision?: Precision;
+  /** Runs at once that a compiled program should be ready for when threads share it; default 1. */
+  streams?: number;
+  /** What another thread of the process compiled: its runner's `shared`. */
+  shared?: bigint;
   /** Write a profile of each operation into files that begin so. */
   profile?: string;
 }
@@ -22,6 +30,8 @@ export interface Runner {
   readonly passed?: readonly string[];
   /** Options that have no effect on it as they are. */
   readonly ignores?: readonly (keyof EngineOptions)[];
+  /** Where other threads of the process find what was compiled, on engines that share it. */
+  readonly shared?: bigint;
   run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
   close(): Promise<void>;
 }
@@ -32,13 +42,52 @@ export const programOf = (source: ProgramSource): Program => (typeof source === 
 
 export type Engine = (program: ProgramSource, options: EngineOptions) => Promise<Runner>;
 
+/** What an engine keeps of a program in a folder, beside its files. */
+export interface Prepared {
+  inputs: readonly ProgramPort[];
+  outputs: readonly ProgramPort[];
+}
+
+/** An engine whose work on a program can be kept: the next start opens the folder instead of the program. */
+export interface PreparingEngine<P extends Prepared = Prepared> {
+  /**
+   * Of its library: what another version prepared is not opened.
+   * @throws VideoExplainerError `engine-missing` where the engine is not there, or not for the device
+   */
+  version(options: EngineOptions): string;
+  prepare(
+    source: ProgramSource,
+    options: EngineOptions,
+    folder: string,
+  ): Promise<{ prepared: P; open(): Promise<Runner> }>;
+  /** The folder is not needed once the runner is there. */
+  open(folder: string, prepared: P, options: EngineOptions): Promise<Runner>;
+}
+
+/** @throws VideoExplainerError where dims are not the program's */
+export function checkFeeds(engine: string, inputs: readonly ProgramPort[], feeds: Record<string, NumericTensor>): void {
+  for (const { name, dims } of inputs) {
+    const given = feeds[name]!.dims;
+    if (given.length === dims.length && dims.every((d, k) => d < 0 || d === given[k])) continue;
+    throw new VideoExplainerError(
+      "engine-input",
+      `the engine ${engine} was given ${name} of ${given.join(" x ")} where ${dims.map((d) => (d < 0 ? "N" : d)).join(" x ")} is wanted.`,
+    );
+  }
+}
+
 /** One sentence about the options that somebody gave and that have no effect; undefined where there are none. */
 export function withoutEffect(
   { name, ignores = [] }: Pick<Runner, "name" | "ignores">,
   given: Partial<EngineOptions>,
 ): string | undefined {
-  const lost = ignores.flatMap((key) => (given[key] === undefined ? [] : [`${key} ${given[key]}`]));
+  const lost = ignores.filter((key) => given[key] !== undefined).map((key) => [key, `${key} ${given[key]}`] as const);
   if (lost.length === 0) return undefined;
+  const words = lost.map(([, text]) => text).join(" and ");
   const verb = lost.length === 1 ? "has" : "have";
-  return `the engine ${name} chooses its device and the threads of a run by itself: ${lost.join(" and ")} ${verb} no effect there, and would have with the engine onnxruntime`;
+  if (lost.every(([key]) => key === "precision"))
+    return name.startsWith("openvino")
+      ? `this processor does not compute in ${given.precision}: the engine ${name} computes in float32 instead`
+      : `the engine ${name} computes in float32: ${words} ${verb} no effect there, and would have with the engine openvino`;
+  return `the engine ${name} chooses its device and the threads of a run by itself: ${words} ${verb} no effect there, and would have with the engine onnxruntime`;
 }

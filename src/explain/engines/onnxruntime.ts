@@ -9,9 +9,18 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../devices.js";
 import { Emitter } from "../program/emitter.js";
-import type { Program, ProgramPort } from "../program/program.js";
+import type { Program } from "../program/program.js";
 import { blockOf, keepBlocked } from "./blocked-layout.js";
-import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "./engine.js";
+import {
+  checkFeeds,
+  type EngineOptions,
+  type NumericTensor,
+  type Prepared,
+  type PreparingEngine,
+  type ProgramSource,
+  programOf,
+  type Runner,
+} from "./engine.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
 import { withWinograd } from "./winograd.js";
 
@@ -46,8 +55,12 @@ function load(): Ort {
   return runtime;
 }
 
-/** Version of the library, which what it prepared depends on. */
-export const onnxruntimeVersion = (): string => load().env.versions.node ?? "";
+/** Keeps the graph as onnxruntime has optimised it for this processor. */
+export const onnxruntimePreparing: PreparingEngine<OrtPrepared> = {
+  version: () => load().env.versions.node ?? "",
+  prepare: prepareOnnxruntime,
+  open: openPrepared,
+};
 
 /** Runs programs as ONNX on onnxruntime. Calls block the thread they are made on: use it in a worker. */
 export async function onnxruntimeRunner(source: ProgramSource, options: EngineOptions): Promise<Runner> {
@@ -69,10 +82,7 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
   }
 }
 
-/** What a prepared folder holds, beside its files. */
-export interface Prepared {
-  inputs: readonly ProgramPort[];
-  outputs: readonly ProgramPort[];
+interface OrtPrepared extends Prepared {
   /** Whether onnxruntime may keep matrices a second time in the order that its kernels like best. */
   packs: boolean;
   /** Whether the graph is optimised already and stays as it is (see `keepBlocked`). */
@@ -90,7 +100,7 @@ export async function prepareOnnxruntime(
   source: ProgramSource,
   options: EngineOptions,
   folder: string,
-): Promise<{ prepared: Prepared; open(): Promise<Runner> }> {
+): Promise<{ prepared: OrtPrepared; open(): Promise<Runner> }> {
   const ort = load();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
   const ports = write(source, folder, width !== undefined);
@@ -124,7 +134,7 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
 }
 
 /** Writes the graph; what is left of the program is its ports. */
-function write(source: ProgramSource, folder: string, blocked: boolean): Omit<Prepared, "blocked"> {
+function write(source: ProgramSource, folder: string, blocked: boolean): Omit<OrtPrepared, "blocked"> {
   const program = programOf(source);
   writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
   const { inputs, outputs, constants } = program;
@@ -180,7 +190,7 @@ async function block(
 }
 
 /** A runner of what `prepareOnnxruntime` left in a folder; the folder is not needed once it is there. */
-export async function openPrepared(folder: string, prepared: Prepared, options: EngineOptions): Promise<Runner> {
+export async function openPrepared(folder: string, prepared: OrtPrepared, options: EngineOptions): Promise<Runner> {
   const ort = load();
   const session = await create(
     ort,
@@ -235,16 +245,13 @@ function runner(
 ): Runner {
   return {
     name: `onnxruntime-${options.device}`,
+    ignores: options.precision === undefined || options.precision === "float32" ? [] : ["precision"],
     async run(feeds) {
+      // A prepared graph does not tell onnxruntime the dims.
+      checkFeeds("onnxruntime", inputs, feeds);
       const given: Record<string, Tensor> = {};
       for (const port of inputs) {
         const feed = feeds[port.name]!;
-        // A prepared graph does not tell onnxruntime the dims.
-        if (!port.dims.every((d, k) => d < 0 || d === feed.dims[k]) || feed.dims.length !== port.dims.length)
-          throw new VideoExplainerError(
-            "engine-input",
-            `the engine onnxruntime was given ${port.name} of ${feed.dims.join(" x ")} where ${port.dims.map((d) => (d < 0 ? "N" : d)).join(" x ")} is wanted.`,
-          );
         given[port.name] = new ort.Tensor(port.kind as "float32", feed.data as Float32Array, feed.dims as number[]);
       }
       const results = await session.run(given);

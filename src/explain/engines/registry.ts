@@ -1,12 +1,20 @@
 import { InputError, VideoExplainerError } from "../../errors.js";
-import type { Engine, Runner } from "./engine.js";
-import { onnxruntimeRunner } from "./onnxruntime.js";
+import type { Engine, EngineOptions, PreparingEngine, Runner } from "./engine.js";
+import { onnxruntimePreparing, onnxruntimeRunner } from "./onnxruntime.js";
+import { openvinoPreparing, openvinoRunner } from "./openvino/runner.js";
 import { tfjsRunner } from "./tfjs/runner.js";
 
 /** Engines by name, best first. One line registers one. */
 export const ENGINES: Record<string, Engine> = {
+  openvino: openvinoRunner,
   onnxruntime: onnxruntimeRunner,
   tfjs: (program, options) => tfjsRunner(program, options),
+};
+
+/** What engines make of a program can be kept; TensorFlow.js interprets it. */
+const PREPARING: Record<string, PreparingEngine> = {
+  openvino: openvinoPreparing,
+  onnxruntime: onnxruntimePreparing as PreparingEngine,
 };
 
 /** What `engine.kind` and `--engine` may say. */
@@ -17,6 +25,25 @@ export function engineNamed(name: string): Engine {
   if (name === "auto") return bestEngine;
   if (Object.hasOwn(ENGINES, name)) return ENGINES[name]!;
   throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}.`);
+}
+
+/** The engine of that name, or the best that loads, where its work can be kept; undefined where it cannot. */
+export function preparingNamed(
+  given: string,
+  options: EngineOptions,
+): { name: string; version: string; engine: PreparingEngine; passed: readonly string[] } | undefined {
+  const passed: string[] = [];
+  for (const name of given === "auto" ? Object.keys(ENGINES) : [given]) {
+    const engine = PREPARING[name];
+    if (!engine) return undefined;
+    try {
+      return { name, version: engine.version(options), engine, passed };
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      passed.push(error.message);
+    }
+  }
+  return undefined;
 }
 
 /** Whether an engine is not there at all, rather than at odds with the program. */

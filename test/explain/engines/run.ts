@@ -1,5 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { NumericTensor, Runner } from "../../../src/explain/engines/engine.js";
 import { onnxruntimeRunner } from "../../../src/explain/engines/onnxruntime.js";
+import { openVino } from "../../../src/explain/engines/openvino/library.js";
+import { openvinoRunner } from "../../../src/explain/engines/openvino/runner.js";
 import { tfjsRunner } from "../../../src/explain/engines/tfjs/runner.js";
 import { type BackendChoice, loadBackend } from "../../../src/explain/engines/tfjs/tensorflow.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
@@ -38,8 +41,18 @@ async function once(made: Promise<Runner>, feeds: Feeds): Promise<Feeds> {
 
 export const onOnnxruntime = (program: Program, feeds: Feeds): Promise<Feeds> =>
   once(onnxruntimeRunner(program, OPTIONS), feeds);
+export const onOpenvino = (program: Program, feeds: Feeds): Promise<Feeds> =>
+  once(openvinoRunner(program, OPTIONS), feeds);
 export const onTfjs = (choice: BackendChoice, program: Program, feeds: Feeds): Promise<Feeds> =>
   once(tfjsRunner(program, OPTIONS, choice), feeds);
+
+/** Where `npm test` puts OpenVINO: the engine `auto` finds it there only in tests that ask for it. */
+export const OPENVINO = fileURLToPath(new URL("../../../node_modules/.cache/openvino", import.meta.url));
+/** Fails with what to do where it is not set up. */
+export function requireOpenvino(): void {
+  process.env.OPENVINO_LIBRARIES = OPENVINO;
+  openVino();
+}
 
 /** Fails with what to do where the binding is not built. */
 export const requireNative = async (): Promise<void> => {

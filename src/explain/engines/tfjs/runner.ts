@@ -48,11 +48,12 @@ export async function tfjsRunner(
 }
 
 /** The native binding has one pool of threads, one a core, for the whole process; WebAssembly has one thread. */
-function ignored(backend: string, { device, threads, profile }: EngineOptions): (keyof EngineOptions)[] {
+function ignored(backend: string, { device, threads, precision, profile }: EngineOptions): (keyof EngineOptions)[] {
   const own = backend === "tfjs-native-gpu" ? "cuda" : "cpu";
   return [
     ...(device === own ? [] : (["device"] as const)),
     ...(backend.startsWith("tfjs-wasm") && threads === 1 ? [] : (["threads"] as const)),
+    ...(precision === undefined || precision === "float32" ? [] : (["precision"] as const)),
     ...(profile === undefined ? [] : (["profile"] as const)),
   ];
 }

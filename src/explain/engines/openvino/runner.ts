@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { VideoExplainerError } from "../../../errors.js";
+import type { ElementKind, Program, ProgramPort } from "../../program/program.js";
+import {
+  checkFeeds,
+  type Engine,
+  type EngineOptions,
+  type NumericTensor,
+  type Prepared,
+  type PreparingEngine,
+  type ProgramSource,
+  programOf,
+  type Runner,
+} from "../engine.js";
+import { writeOnnx } from "../serialise.js";
+import { withWinograd } from "../winograd.js";
+import { withoutMatrices } from "./pointwise.js";
+import { type OpenVino, openVino, type Pointer } from "./library.js";
+
+/** Name of the graph in a prepared folder. */
+const GRAPH = "graph.onnx";
+
+/** Runs programs on OpenVINO's CPU plugin, frame by frame. Calls block the thread they are made on: use it in a worker. */
+export const openvinoRunner: Engine = async (source, options) => {
+  const vino = libraryFor(options);
+  if (options.shared !== undefined) return runner(vino, options.shared, programOf(source), options);
+  const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
+  try {
+    return open(folder, write(source, options, folder), options);
+  } finally {
+    // The compiled model has its own copy of the weights.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+};
+
+export const openvinoPreparing: PreparingEngine = {
+  version: (options) => libraryFor(options).version,
+  async prepare(source, options, folder) {
+    const prepared = write(source, options, folder);
+    return { prepared, open: async () => open(folder, prepared, options) };
+  },
+  open: async (folder, prepared, options) => open(folder, prepared, options),
+};
+
+/** @throws VideoExplainerError `engine-missing` where it is not set up, or for a device that is not its own */
+function libraryFor({ device }: EngineOptions): OpenVino {
+  if (device !== "cpu")
+    throw new VideoExplainerError(
+      "engine-missing",
+      `the engine openvino runs on the cpu and not on ${device}; take engine onnxruntime.`,
+    );
+  return openVino();
+}
+
+function write(source: ProgramSource, options: EngineOptions, folder: string): Prepared {
+  const program = programOf(source);
+  // Minimal filtering adds inputs up before it multiplies: in bfloat16 that costs more of the map than it gains.
+  const graph = withoutMatrices(isHalf(options) ? program : withWinograd(program));
+  writeOnnx({ ...graph, inputs: graph.inputs.map(oneFrame) }, folder, GRAPH);
+  return { inputs: program.inputs, outputs: program.outputs };
+}
+
+/** With every dim known its kernels are chosen and its memory laid out once. */
+const oneFrame = (port: ProgramPort): ProgramPort => ({ ...port, dims: port.dims.map((d) => (d < 0 ? 1 : d)) });
+
+const isHalf = ({ precision }: EngineOptions): boolean => precision === "bfloat16" && openVino().bfloat16;
+
+function open(folder: string, ports: Prepared, options: EngineOptions): Runner {
+  const vino = libraryFor(options);
+  return runner(vino, options.shared ?? compile(vino, path.join(folder, GRAPH), options), ports, options);
+}
+
+function compile(vino: OpenVino, file: string, options: EngineOptions): Pointer {
+  const streams = options.streams ?? 1;
+  try {
+    const model = vino.readModel(file);
+    try {
+      return vino.compile(model, {
+        NUM_STREAMS: String(streams),
+        // Of all streams together; 0 is one a core.
+        ...(options.threads > 0 && { INFERENCE_NUM_THREADS: String(streams * options.threads) }),
+        INFERENCE_PRECISION_HINT: isHalf(options) ? "bf16" : "f32",
+        // Threads bound to cores would wait there for decoding and drawing.
+        ENABLE_CPU_PINNING: "NO",
+      });
+    } finally {
+      vino.freeModel(model);
+    }
+  } catch (cause) {
+    throw new VideoExplainerError(
+      "engine-refused",
+      `the engine openvino cannot run this model (${(cause as Error).message}); take engine onnxruntime.`,
+      { cause },
+    );
+  }
+}
+
+const VIEWS: Record<ElementKind, (memory: ArrayBuffer) => NumericTensor["data"]> = {
+  float32: (memory) => new Float32Array(memory),
+  uint8: (memory) => new Uint8Array(memory),
+  int64: (memory) => new BigInt64Array(memory),
+  bool: (memory) => new Uint8Array(memory),
+  float64: (memory) => Float32Array.from(new Float64Array(memory)),
+};
+
+function runner(
+  vino: OpenVino,
+  compiled: Pointer,
+  { inputs, outputs }: Pick<Program, "inputs" | "outputs">,
+  options: EngineOptions,
+): Runner {
+  const own = options.shared === undefined;
+  const half = isHalf(options);
+  const request = vino.createRequest(compiled);
+  const memoryOf = ({ name, kind }: ProgramPort) => VIEWS[kind](vino.memory(request, name));
+  return {
+    name: `openvino-cpu${half ? "-bfloat16" : ""}`,
+    shared: compiled,
+    ignores: [
+      ...(options.precision === "bfloat16" && !half ? (["precision"] as const) : []),
+      ...(options.profile === undefined ? [] : (["profile"] as const)),
+    ],
+    async run(feeds) {
+      checkFeeds("openvino", inputs, feeds);
+      const frames = feeds[inputs[0]!.name]!.dims[0]!;
+      const results: Record<string, NumericTensor> = {};
+      for (let n = 0; n < frames; n++) {
+        for (const port of inputs) {
+          const { data } = feeds[port.name]!;
+          const size = data.length / frames;
+          (memoryOf(port) as Float32Array).set((data as Float32Array).subarray(n * size, (n + 1) * size));
+        }
+        try {
+          vino.infer(request);
+        } catch (cause) {
+          throw new VideoExplainerError("engine-failed", `the engine openvino failed: ${(cause as Error).message}.`, {
+            cause,
+          });
+        }
+        for (const port of outputs) {
+          const frame = memoryOf(port);
+          const whole = (results[port.name] ??= {
+            data: new (frame.constructor as Float32ArrayConstructor)(frames * frame.length),
+            dims: port.dims.map((d) => (d < 0 ? frames : d)),
+          });
+          (whole.data as Float32Array).set(frame as Float32Array, n * frame.length);
+        }
+      }
+      return results;
+    },
+    async close() {
+      vino.freeRequest(request);
+      // Requests of other threads keep what they share.
+      if (own) vino.freeCompiled(compiled);
+    },
+  };
+}
