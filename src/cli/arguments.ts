@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
 import { METHOD_NAMES } from "../explain/method-names.js";
+import { PRECISIONS } from "../explain/precision.js";
 import type { Rect } from "../pipeline/frame.js";
 
 /** The model that comes with the package. */
@@ -60,3 +61,9 @@ export function region(text: string): Rect {
     throw new InvalidArgumentError("give x,y,width,height in whole pixels of the frame, such as 370,80,270,270.");
   return { x: x!, y: y!, width: width!, height: height! };
 }
+
+/** `--precision`, which only some engines on some processors have. */
+export const precisionOption = (): Option =>
+  new Option("--precision <name>", "of the numbers in between, with the engine openvino (default: float32)").choices([
+    ...PRECISIONS,
+  ]);

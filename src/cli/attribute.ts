@@ -7,8 +7,9 @@ import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
+import type { Precision } from "../explain/precision.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
-import { classTarget, inputRuleOption, methodOption, startOption, wholeNumber } from "./arguments.js";
+import { classTarget, inputRuleOption, methodOption, precisionOption, startOption, wholeNumber } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
 import { type NpyArray, readNpy, writeNpy } from "./npy.js";
 
@@ -23,6 +24,7 @@ interface AttributeOptions {
   high?: number[];
   engine: string;
   threads: number;
+  precision?: Precision;
   output?: string;
 }
 
@@ -36,8 +38,12 @@ async function attribute(options: AttributeOptions): Promise<void> {
     ? fromNpy(bytes, options.input, model)
     : await fromImage(bytes, options.input, model);
   const program = tensorProgram(model.network, options, rangeOf(options, model));
-  const runner = await engineNamed(options.engine)(program, { device: "cpu", threads: options.threads });
-  const note = withoutEffect(runner, { threads: options.threads || undefined });
+  const runner = await engineNamed(options.engine)(program, {
+    device: "cpu",
+    threads: options.threads,
+    precision: options.precision,
+  });
+  const note = withoutEffect(runner, { threads: options.threads || undefined, precision: options.precision });
   if (note !== undefined) process.stderr.write(`video-explainer: ${note}\n`);
   const frames = input.dims[0]!;
   const each = input.data.length / frames;
@@ -170,6 +176,7 @@ export const attributeCommand = (): Command =>
     .option("--high <values>", "the network's input value for pixel 255 (default: from the card)", numbers)
     .option("--engine <name>", "engine", "auto")
     .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 999), 0)
+    .addOption(precisionOption())
     .option(
       "--output <file>",
       "write the relevance here: .npy, float32, same shape as the input; for R-LRP sum of |R| = 1 a frame",

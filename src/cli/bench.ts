@@ -4,6 +4,7 @@ import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
+import type { Precision } from "../explain/precision.js";
 import type { Rect } from "../pipeline/frame.js";
 import { checkSource } from "../pipeline/index.js";
 import { BATCHES, benchEngine, type EngineFigures } from "../station/bench/engine.js";
@@ -11,7 +12,15 @@ import { benchDecoding, type DecodeFigures, firstFrames } from "../station/bench
 import { describeMachine, type Machine } from "../station/bench/machine.js";
 import { type NatsTarget, natsTarget } from "../station/bench/nats-target.js";
 import { benchPipeline, type PipelineFigures } from "../station/bench/pipeline.js";
-import { modelOption, number, region, SHIPPED_FILM, SHIPPED_FILM_REGION, wholeNumber } from "./arguments.js";
+import {
+  modelOption,
+  number,
+  precisionOption,
+  region,
+  SHIPPED_FILM,
+  SHIPPED_FILM_REGION,
+  wholeNumber,
+} from "./arguments.js";
 import { benchTable } from "./bench-table.js";
 import { interruptible } from "./interrupt.js";
 
@@ -25,6 +34,7 @@ interface BenchOptions {
   nats?: string | false;
   engine: string;
   threads: number;
+  precision?: Precision;
   maxBatch: number;
   json?: boolean;
 }
@@ -37,7 +47,14 @@ export interface BenchReport {
   model: { name: string; sha256: string; inputWidth: number; inputHeight: number };
   film: { name: string; region: Rect | null };
   /** What does not come with the defaults. */
-  settings: { method: MethodName; engine: string; threads: number; maxBatch: number; seconds: number };
+  settings: {
+    method: MethodName;
+    engine: string;
+    threads: number;
+    precision: Precision;
+    maxBatch: number;
+    seconds: number;
+  };
   decode: DecodeFigures | null;
   pipeline: PipelineFigures | null;
   /** Where the pipeline published. */
@@ -55,7 +72,7 @@ function configOf(options: BenchOptions): Config {
   return configSchema.parse({
     station: `bench-${process.pid}`,
     model: { path: options.model },
-    engine: { threads: options.threads, maxBatch: options.maxBatch },
+    engine: { threads: options.threads, maxBatch: options.maxBatch, precision: options.precision },
     explain: { method: options.method },
     sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
     sinks: [{ kind: "nats", prefix: PREFIX, jetstream: true }],
@@ -75,14 +92,14 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     if (!(error instanceof InputError)) throw error;
     throw new InputError(error.code, error.message.replace("Source film: ", ""));
   });
-  const { method, engine, threads, maxBatch, seconds } = options;
+  const { method, engine, threads, precision = "float32", maxBatch, seconds } = options;
   const report: BenchReport = {
     benchmark: "video-explainer",
     time: new Date().toISOString(),
     machine,
     model: { name: info.name, sha256: info.sha256, inputWidth: info.inputWidth, inputHeight: info.inputHeight },
     film: { name: basename(options.film), region: source.region ?? null },
-    settings: { method, engine, threads, maxBatch, seconds },
+    settings: { method, engine, threads, precision, maxBatch, seconds },
     decode: null,
     pipeline: null,
     nats: null,
@@ -106,7 +123,8 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
     stop.throwIfAborted();
     const summary = config.explain;
-    report.engine = await benchEngine({ model: options.model, engine, threads, summary, frames, seconds }, stop);
+    const { model } = options;
+    report.engine = await benchEngine({ model, engine, threads, precision, summary, frames, seconds }, stop);
   }
   return report;
 }
@@ -148,6 +166,7 @@ export const benchCommand = (): Command =>
     .option("--no-nats", "publish nowhere")
     .option("--engine <name>", "engine", "auto")
     .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .addOption(precisionOption())
     .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)
     .option("--json", "print one JSON object")
     .addHelpText(

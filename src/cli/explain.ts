@@ -5,6 +5,7 @@ import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { createExplainer } from "../explain/explainer.js";
 import type { MethodOptions } from "../explain/options.js";
+import type { Precision } from "../explain/precision.js";
 import { createMetrics } from "../metrics/metrics.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
@@ -21,6 +22,7 @@ import {
   methodOption,
   modelOption,
   number,
+  precisionOption,
   region,
   startOption,
   wholeNumber,
@@ -39,6 +41,7 @@ interface ExplainOptions extends MethodOptions, OverlayStyle {
   force?: boolean;
   engine: string;
   threads: number;
+  precision?: Precision;
   quiet?: boolean;
 }
 
@@ -152,13 +155,14 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
       sources: [{ name: "file", url: "file" }],
       sinks: [{ kind: "stdout" }],
     });
-    const { threads, engine } = options;
+    const { threads, engine, precision } = options;
     const explainer = await createExplainer({
       ...config.explain,
       model: options.model,
       engine,
       device: "auto",
       threads,
+      precision,
     });
     report.noted(explainer.notes ?? []);
     const renderer = createOverlayRenderer();
@@ -209,6 +213,7 @@ export const explainCommand = (): Command =>
     .option("--force", "replace results that exist already")
     .option("--engine <name>", "engine", "auto")
     .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .addOption(precisionOption())
     .option("--quiet", "print nothing but faults")
     .addHelpText(
       "after",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DEVICES } from "../explain/devices.js";
-import { PRECISIONS } from "../explain/precision.js";
 import { METHOD_NAMES } from "../explain/method-names.js";
+import { PRECISIONS } from "../explain/precision.js";
 
 /** A valid NATS subject token, as names of stations and sources must be. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;

@@ -47,6 +47,7 @@ export async function startStation(
       engine: config.engine.kind,
       device: config.engine.device,
       threads: config.engine.threads,
+      precision: config.engine.precision,
       cache: /^(auto|off)$/.test(cache) ? cache : path.resolve(baseDir, cache),
     });
     open.add(made);

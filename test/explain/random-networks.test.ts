@@ -1,6 +1,7 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { ModelError } from "../../src/errors.js";
+import { requireOpenvino } from "./engines/run.js";
 import { buildNetwork, type NetworkChoice, networkChoice, type RandomNetwork } from "./random/network.js";
 import { swings } from "./random/stability.js";
 import { explainFrames } from "./run.js";
@@ -11,6 +12,8 @@ import { type TwinOptions, type TwinResult, twin } from "./twin/twin.js";
 
 /** Relative to the frame's largest |R|. */
 const TOLERANCE = 1e-4;
+/** Classical rules divide by what may be small; OpenVINO adds in another order than the twin's estimate of rounding knows. */
+const CLASSICAL_TOLERANCE: Record<string, number> = { openvino: 1e-3 };
 
 const OPTIONS: TwinOptions[] = [
   { method: "r-lrp", inputRule: "bounded" },
@@ -93,7 +96,8 @@ async function judge(
         relativeError(actual.relevance, expected.relevance),
       ];
       tally.judged += 1;
-      if (wrong.every((error) => error < TOLERANCE)) return;
+      const tolerance = (isClassical(given) && CLASSICAL_TOLERANCE[engine]) || TOLERANCE;
+      if (wrong.every((error) => error < tolerance)) return;
       if (!isUnstable(network, frame, options, expected, Math.max(...wrong)))
         throw new Error(`frame ${n} with ${JSON.stringify(given)}: errors ${wrong}`);
       tally.unstable += 1;
@@ -145,4 +149,9 @@ describe("onnxruntime agrees with the twin on random networks", () => {
 
 describe("TensorFlow.js agrees with the twin on random networks", () => {
   it.each(SEEDS.slice(0, 1))("of seed %d", (seed) => check(seed, RUNS, "tfjs"), 600_000);
+});
+
+describe("OpenVINO agrees with the twin on random networks", () => {
+  beforeAll(requireOpenvino);
+  it.each(SEEDS.slice(0, 1))("of seed %d", (seed) => check(seed, Math.ceil(RUNS / 2), "openvino"), 600_000);
 });

@@ -7,6 +7,7 @@ import type { ExplainInput } from "../../explain/explanation.js";
 import { type MethodName, R_LRP_NAMES } from "../../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../../explain/model/load.js";
 import { DEFAULT_METHOD } from "../../explain/options.js";
+import type { Precision } from "../../explain/precision.js";
 import { framesProgram, type SummaryOptions } from "../../explain/programs/frames.js";
 import { median, rounded } from "./figures.js";
 
@@ -52,6 +53,7 @@ export interface EngineBenchOptions {
   engine: string;
   /** 0: one per core. */
   threads: number;
+  precision?: Precision;
   methods?: readonly MethodName[];
   summary: SummaryOptions;
   /** As many as the largest batch. */
@@ -139,7 +141,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
   figures.engines = await compareEngines(model, options, feeds(1), each, stop);
 
   for (const method of methods) {
-    const { threads, summary } = options;
+    const { threads, precision, summary } = options;
     const made = await timed(() =>
       createExplainer({
         ...DEFAULT_METHOD,
@@ -149,6 +151,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
         engine: options.engine,
         device: "auto",
         threads,
+        precision,
       }),
     );
     figures.setup.explainers.push({ method, readyMs: rounded(made.ms, 1) });
@@ -174,7 +177,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
 async function build(
   model: LoadedModel,
   method: MethodName | undefined,
-  { engine, threads, summary }: EngineBenchOptions,
+  { engine, threads, precision, summary }: EngineBenchOptions,
   figures: EngineFigures,
   feed: Record<string, NumericTensor>,
 ): Promise<Runner> {
@@ -182,7 +185,7 @@ async function build(
   const emitted = await timed(() =>
     framesProgram(model.network, options, requirePreprocessing(model), summary, method === undefined),
   );
-  const session = await timed(() => engineNamed(engine)(emitted.value, { device: "cpu", threads }));
+  const session = await timed(() => engineNamed(engine)(emitted.value, { device: "cpu", threads, precision }));
   const first = await timed(() => session.value.run(feed));
   figures.setup.programs.push({
     program: method ?? "forward",
@@ -196,7 +199,7 @@ async function build(
 /** Runs the forward pass and the explanation on every engine that loads. */
 async function compareEngines(
   model: LoadedModel,
-  { threads, summary }: EngineBenchOptions,
+  { threads, precision, summary }: EngineBenchOptions,
   feed: Record<string, NumericTensor>,
   seconds: number,
   stop: AbortSignal,
@@ -208,7 +211,8 @@ async function compareEngines(
   for (const engine of Object.keys(ENGINES)) {
     const runners: Runner[] = [];
     try {
-      for (const program of programs) runners.push(await engineNamed(engine)(program, { device: "cpu", threads }));
+      for (const program of programs)
+        runners.push(await engineNamed(engine)(program, { device: "cpu", threads, precision }));
       const [forward, explain] = runners as [Runner, Runner];
       const got = await interleaved(
         () => forward.run(feed),

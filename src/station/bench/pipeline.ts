@@ -85,6 +85,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     engine: options.engine,
     device: config.engine.device,
     threads: config.engine.threads,
+    precision: config.engine.precision,
   });
   const modelMs = performance.now() - startedAt;
   const renderer = createOverlayRenderer();

@@ -121,7 +121,9 @@ function bind(koffi: Koffi, file: string): OpenVino {
   return {
     version: versionOf(koffi, library),
     core,
-    bfloat16: textOf("OPTIMIZATION_CAPABILITIES").split(/[\s,]+/).includes("BF16"),
+    bfloat16: textOf("OPTIMIZATION_CAPABILITIES")
+      .split(/[\s,]+/)
+      .includes("BF16"),
     readModel: (model) => readModel([core, model, null]) as Pointer,
     compile(model, properties) {
       const words = Object.entries(properties).flat();

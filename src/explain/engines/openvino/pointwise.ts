@@ -28,7 +28,11 @@ const isProduct = ({ op, inputs }: Operation, { dims }: Constant): boolean =>
   (op === "MatMul" || (op === "Gemm" && inputs.length === 2)) && dims.length === 2;
 
 /** `x · matrix` along the last axis of `x`: its other axes become the batch and come back afterwards. */
-function pointwise({ inputs, outputs, attributes }: Operation, matrix: Constant, made: Map<string, Constant>): Operation[] {
+function pointwise(
+  { inputs, outputs, attributes }: Operation,
+  matrix: Constant,
+  made: Map<string, Constant>,
+): Operation[] {
   const [x] = inputs as [string];
   const [y] = outputs as [string];
   const turned = "transB" in attributes;

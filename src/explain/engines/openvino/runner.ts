@@ -16,8 +16,8 @@ import {
 } from "../engine.js";
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
-import { withoutMatrices } from "./pointwise.js";
 import { type OpenVino, openVino, type Pointer } from "./library.js";
+import { withoutMatrices } from "./pointwise.js";
 
 /** Name of the graph in a prepared folder. */
 const GRAPH = "graph.onnx";
@@ -140,12 +140,12 @@ function runner(
           });
         }
         for (const port of outputs) {
-          const frame = memoryOf(port);
-          const whole = (results[port.name] ??= {
+          const frame = memoryOf(port) as Float32Array;
+          results[port.name] ??= {
             data: new (frame.constructor as Float32ArrayConstructor)(frames * frame.length),
             dims: port.dims.map((d) => (d < 0 ? frames : d)),
-          });
-          (whole.data as Float32Array).set(frame as Float32Array, n * frame.length);
+          };
+          (results[port.name]!.data as Float32Array).set(frame, n * frame.length);
         }
       }
       return results;
