@@ -4,7 +4,7 @@
  * are used as each is meant to be: PyTorch shares an operation among them, ours, as in the worker, the frames of a batch.
  *
  *   npm run build && node bench/peers.mjs [--networks vgg16,resnet50] [--batch 4] [--rounds 7] [--threads 2]
- *                                         [--python PATH] [--json FILE]
+ *                                         [--only "r-lrp,zennit"] [--python PATH] [--json FILE]
  *
  * Fetches torch, torchvision, zennit, captum and onnx from PyPI into the user's cache folder the first time (3 GB);
  * --python names an interpreter that has them already.
@@ -15,17 +15,27 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { preparingNamed } from "../dist/explain/engines/registry.js";
 import { markdown, median, ratios } from "./peers/report.mjs";
 import { pythonWith } from "./python.mjs";
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 const PACKAGES = ["torch", "torchvision", "zennit", "captum", "onnx"];
 const KNOWN = ["vgg16", "vgg19", "resnet50", "mobilenet_v2"];
-const OURS = ["forward", "r-lrp", "r-lrp-constant", "r-lrp-absolute"];
+/** Our contenders, [name, method, engine, precision]; those of OpenVINO where it is set up. */
+const OURS = [
+  ...["forward", "r-lrp", "r-lrp-constant", "r-lrp-absolute"].map((method) => [
+    `ours ${method}`,
+    method,
+    "onnxruntime",
+  ]),
+  ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino`, method, "openvino"]),
+  ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino bfloat16`, method, "openvino", "bfloat16"]),
+];
 const PEERS = ["forward", "gradient-x-input", "zennit", "captum"];
 
 const USAGE = `node bench/peers.mjs [--networks ${KNOWN.join(",")}] [--batch 4] [--rounds 7] [--threads ${availableParallelism()}]
-                     [--python PATH] [--json FILE]`;
+                     [--only "r-lrp,zennit"] [--python PATH] [--json FILE]`;
 
 /** The options, or the sentence that says which is wrong. */
 function parse(config) {
@@ -44,6 +54,7 @@ const { values: args } = parse({
     rounds: { type: "string", default: "7" },
     threads: { type: "string", default: String(availableParallelism()) },
     python: { type: "string" },
+    only: { type: "string" },
     json: { type: "string" },
     help: { type: "boolean", default: false },
   },
@@ -60,11 +71,17 @@ const whole = (name) => {
 };
 const [batch, rounds, threads] = [whole("batch"), whole("rounds"), whole("threads")];
 const networks = args.networks.split(",");
+const only = args.only?.split(",");
 const odd = networks.find((n) => !KNOWN.includes(n));
 if (odd !== undefined) {
   console.error(`--networks names ${odd}; known are ${KNOWN.join(", ")}.`);
   process.exit(2);
 }
+
+const hasOpenvino = preparingNamed("openvino", { device: "cpu", threads: 1 }) !== undefined;
+if (!hasOpenvino) console.error("without OpenVINO, which npm run setup:openvino fetches");
+const wanted = ([name, , engine]) =>
+  (engine !== "openvino" || hasOpenvino) && (!only || only.some((o) => name.includes(o)));
 
 /** A contender that waits for its turn. */
 async function start(name, command, words) {
@@ -97,18 +114,20 @@ async function measure(network, python, folder) {
   });
   const words = ["--batch", String(batch), "--threads", String(threads)];
   const contenders = [];
-  for (const method of OURS)
+  for (const [name, method, engine, precision = "float32"] of OURS.filter(wanted))
     contenders.push(
-      await start(`ours ${method}`, process.execPath, [
+      await start(name, process.execPath, [
         "--expose-gc",
         path.join(here, "peers/contender.mjs"),
         method,
         model,
         String(batch),
         String(threads),
+        engine,
+        precision,
       ]),
     );
-  for (const peer of PEERS)
+  for (const peer of PEERS.filter((name) => wanted([name])))
     try {
       contenders.push(await start(peer, python, [path.join(here, "peers/contender.py"), peer, network, ...words]));
     } catch (error) {

@@ -1,4 +1,5 @@
-// Our side of bench/peers.mjs, with the words of contender.py: node contender.mjs METHOD|forward MODEL BATCH THREADS
+// Our side of bench/peers.mjs, with the words of contender.py:
+// node contender.mjs METHOD|forward MODEL BATCH THREADS ENGINE PRECISION
 // As in the worker: THREADS engines of one thread each share a batch, frame by frame; the first of them compiles.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,8 +9,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 
 const built = new URL("../../dist/explain/", import.meta.url);
 const load = (file) => import(new URL(file, built).href);
-const { openPrepared, prepareOnnxruntime } = await load("engines/onnxruntime.js");
-const OPTIONS = { device: "cpu", threads: 1 };
+const { preparingNamed } = await load("engines/registry.js");
 const next = (thread) => new Promise((resolve) => thread.once("message", resolve));
 
 const mib = (file, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))[1]) / 1024;
@@ -19,13 +19,15 @@ if (isMainThread) await main();
 else await engine();
 
 async function main() {
-  const [contender, file, batchText, threadsText] = process.argv.slice(2);
+  const [contender, file, batchText, threadsText, name, precision] = process.argv.slice(2);
   const [batch, threads] = [Number(batchText), Number(threadsText)];
   const folder = mkdtempSync(path.join(tmpdir(), "contender-"));
   const started = performance.now();
   const engines = [];
-  const start = (prepared) => {
-    const thread = new Worker(new URL(import.meta.url), { workerData: { folder, prepared, contender, file } });
+  const options = { device: "cpu", threads: 1, streams: threads, precision };
+  const start = (first) => {
+    const workerData = { folder, contender, file, name, options: { ...options, shared: first?.shared }, first };
+    const thread = new Worker(new URL(import.meta.url), { workerData });
     thread.on("error", (error) => {
       throw error;
     });
@@ -34,9 +36,9 @@ async function main() {
   };
   let compiling;
   try {
-    const prepared = await start();
+    const first = await start();
     compiling = peakMib();
-    await Promise.all(Array.from({ length: threads - 1 }, () => start(prepared)));
+    await Promise.all(Array.from({ length: threads - 1 }, () => start(first)));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -102,17 +104,18 @@ async function programOf(contender, file) {
 
 /** One engine of one thread: explains the frame whose number it is told. */
 async function engine() {
-  const { folder, contender, file } = workerData;
-  let { prepared } = workerData;
+  const { folder, contender, file, name, options, first } = workerData;
+  const { engine } = preparingNamed(name, options);
+  let prepared = first?.prepared;
   let runner;
-  if (prepared) runner = await openPrepared(folder, prepared, OPTIONS);
+  if (prepared) runner = await engine.open(folder, prepared, options);
   else {
-    const made = await prepareOnnxruntime(await programOf(contender, file), OPTIONS, folder);
+    const made = await engine.prepare(await programOf(contender, file), options, folder);
     runner = await made.open();
     prepared = made.prepared;
   }
   globalThis.gc?.();
-  parentPort.postMessage(prepared);
+  parentPort.postMessage({ prepared, shared: runner.shared });
   parentPort.on("message", async (number) => {
     const results = await runner.run({ input: { data: frame(number), dims: [1, 3, 224, 224] } });
     for (const [name, { data }] of Object.entries(results))

@@ -21,6 +21,8 @@ interface Message {
    * Linear layers keep ‖R‖₁, so one rescaling at the end of a chain of them stands for one at each.
    */
   norm?: Value;
+  /** Linear layers crossed since the scale was last known; default 0. */
+  crossed?: number;
 }
 
 export interface RelevanceOptions {
@@ -32,7 +34,7 @@ export interface RelevanceOptions {
   bounds: InputBounds;
 }
 
-/** After so many linear layers without one, the trunk is rescaled, so that float32 neither overflows nor underflows. */
+/** After so many linear layers without one, relevance is rescaled, so that float32 neither overflows nor underflows. */
 const RESCALE_EVERY = 5;
 
 /**
@@ -49,7 +51,8 @@ class Descent {
   #before: Set<TensorId>;
   #bounds: BoundsBelow;
   #nonNegative: Set<TensorId>;
-  #crossed = 0;
+  /** Outputs of ReLUs by what they alone read, where relevance is a multiple of them: |z| is their value wherever it counts. */
+  #rectified = new Map<TensorId, Value>();
 
   constructor(
     readonly scope: Scope,
@@ -92,7 +95,11 @@ class Descent {
     if (list.length === 1) return free ? { ...first, norm: undefined } : first;
     const settled = list.map((m) => this.#settle(at, m));
     const same = settled.every((m) => m.form === "per-unit") ? settled : settled.map((m) => this.#oneToOne(at, m));
-    return { form: same[0]!.form, value: same.map((m) => m.value).reduce(this.scope.e.add) };
+    return {
+      form: same[0]!.form,
+      value: same.map((m) => m.value).reduce(this.scope.e.add),
+      crossed: Math.max(...same.map((m) => m.crossed ?? 0)),
+    };
   }
 
   #cross(layer: Layer): void {
@@ -108,6 +115,9 @@ class Descent {
     if (isLinear(layer)) return this.#crossLinear(layer, this.#unsigned(output, message));
     switch (layer.kind) {
       case "activation":
+        if (message.form === "per-unit" && isRelu(layer) && readers(scope.network, input) === 1)
+          this.#rectified.set(input, tensorValue(scope, output));
+        return this.#send(input, this.#oneToOne(output, message));
       case "lrn":
         return this.#send(input, this.#oneToOne(output, message));
       case "norm":
@@ -172,12 +182,15 @@ class Descent {
       const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input));
       return this.#send(input, { form: "signed", value, norm });
     }
-    const denominator = options.method.denominator(scope, layer);
+    const denominator = options.method.denominator(scope, layer, this.#rectified.get(output));
     let g = denominator === undefined ? message.value : e.div(message.value, denominator);
-    this.#crossed += 1;
-    if (this.#crossed % RESCALE_EVERY === 0) g = this.#unit(output, g);
+    let crossed = (message.crossed ?? 0) + 1;
+    if (crossed === RESCALE_EVERY) {
+      g = this.#unit(output, g);
+      crossed = 0;
+    }
     const value = linearTransposed(scope, layer, g);
-    const below: Message = { form: "per-unit", value, norm };
+    const below: Message = { form: "per-unit", value, norm, crossed };
     // The transpose of a mean is broadcast: multiplying by its input gives it full dims.
     this.#send(input, layer.kind === "mean" ? this.#unsigned(input, below) : below);
   }
@@ -189,7 +202,7 @@ class Descent {
     const p = this.#unsigned(output, this.#settle(output, message));
     const total = branches.map((id) => this.#magnitude(id)).reduce(e.add);
     const value = e.div(p.value, e.max(total, e.number(NEGLIGIBLE)));
-    for (const id of branches) this.#send(id, { form: "per-unit", value });
+    for (const id of branches) this.#send(id, { form: "per-unit", value, crossed: p.crossed });
   }
 
   #crossSplit(layer: Extract<Layer, { kind: "split" }>, parts: (Message | undefined)[]): void {
@@ -199,7 +212,8 @@ class Descent {
       layer,
       same.map((m) => m?.value),
     );
-    this.#send(layer.inputs[0]!, { form: same.find((m) => m)!.form, value });
+    const crossed = Math.max(...same.map((m) => m?.crossed ?? 0));
+    this.#send(layer.inputs[0]!, { form: same.find((m) => m)!.form, value, crossed });
   }
 
   /** One-to-one layers pass the amount: unsigned above the first linear layer, signed before it. */
@@ -267,6 +281,13 @@ class Descent {
     return e.div(value, e.max(this.#l1(at, value), e.number(TINY)));
   }
 }
+
+const isRelu = (layer: Extract<Layer, { kind: "activation" }>): boolean =>
+  layer.steps.length === 1 && layer.steps[0]!.op === "Relu";
+
+/** Layers that read a tensor, each counted once a reading; being the scores counts as well. */
+const readers = ({ layers, output }: Network, id: TensorId): number =>
+  layers.reduce((sum, layer) => sum + layer.inputs.filter((i) => i === id).length, id === output ? 1 : 0);
 
 const PASSES_PIXELS = new Set<Layer["kind"]>([
   "activation",

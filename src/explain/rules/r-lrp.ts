@@ -5,13 +5,13 @@ import { divisor, type LinearRule } from "./rule.js";
 export const rLrp: LinearRule = {
   name: "r-lrp",
   smooth: true,
-  denominator(scope, layer) {
+  denominator(scope, layer, given) {
     const { e } = scope;
     const id = layer.outputs[0]!;
     const magnitude = e.abs(tensorValue(scope, id));
     const axes = shapeOf(scope, id)
       .map((_, k) => k)
       .slice(1);
-    return e.add(magnitude, divisor(e, e.reduce("ReduceMean", magnitude, axes)));
+    return e.add(given ?? magnitude, divisor(e, e.reduce("ReduceMean", magnitude, axes)));
   },
 };

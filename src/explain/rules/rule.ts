@@ -10,8 +10,11 @@ export interface LinearRule {
   name: string;
   /** Whether `|d_j|` is at least as large as is usual in its layer, or 1: `Program.smooth` then holds. */
   smooth: boolean;
-  /** `|d_j|`, broadcastable against the layer's output; undefined where d is s(z) alone. */
-  denominator(scope: Scope, layer: LinearLayer): Value | undefined;
+  /**
+   * `|d_j|`, broadcastable against the layer's output; undefined where d is s(z) alone.
+   * @param magnitude what may stand for `|z_j|`: it differs only where there is no relevance
+   */
+  denominator(scope: Scope, layer: LinearLayer, magnitude?: Value): Value | undefined;
 }
 
 /** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. */

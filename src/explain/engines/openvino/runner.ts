@@ -17,6 +17,7 @@ import {
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
 import { type OpenVino, openVino, type Pointer } from "./library.js";
+import { withNorms } from "./norms.js";
 import { withoutMatrices } from "./pointwise.js";
 
 /** Name of the graph in a prepared folder. */
@@ -57,7 +58,7 @@ function libraryFor({ device }: EngineOptions): OpenVino {
 function write(source: ProgramSource, options: EngineOptions, folder: string): Prepared {
   const program = programOf(source);
   // Minimal filtering adds inputs up before it multiplies: in bfloat16 that costs more of the map than it gains.
-  const graph = withoutMatrices(isHalf(options) ? program : withWinograd(program));
+  const graph = withNorms(withoutMatrices(isHalf(options) ? program : withWinograd(program)));
   writeOnnx({ ...graph, inputs: graph.inputs.map(oneFrame) }, folder, GRAPH);
   return { inputs: program.inputs, outputs: program.outputs };
 }
