@@ -32,13 +32,15 @@ export interface RelevanceOptions {
   start: Value;
   /** Values of the network's input for pixel 0 and 255, broadcastable against it. */
   bounds: InputBounds;
+  /** The sum over the channels of axis 1 will do, dims `[N, 1, H, W]`, where the rule has a cheaper way to it. */
+  summed?: boolean;
 }
 
 /** After so many linear layers without one, relevance is rescaled, so that float32 neither overflows nor underflows. */
 const RESCALE_EVERY = 5;
 
 /**
- * Emits the relevance of the network's input, dims of that input, up to one positive factor per frame.
+ * Emits the relevance of the network's input, dims of that input or (`summed`) less, up to one positive factor per frame.
  * The single driver of every method: layers and rules only say what crosses them.
  */
 export function emitRelevance(scope: Scope, options: RelevanceOptions): Value {
@@ -179,7 +181,8 @@ class Descent {
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
     const norm = this.#pending.size === 0 ? undefined : (message.norm ?? this.#norm(output, message));
     if (this.#pixels.has(input) && isWeighted(layer)) {
-      const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input));
+      const summed = options.summed && input === scope.network.input && readers(scope.network, input) === 1;
+      const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input), summed);
       return this.#send(input, { form: "signed", value, norm });
     }
     const denominator = options.method.denominator(scope, layer, this.#rectified.get(output));

@@ -19,18 +19,22 @@ function sizeOf(scope: Scope, layer: ConvLayer): Size {
   return [height, width];
 }
 
-/** `Σ_j w_ij g_j` for several weights of the layer's shape at once; one value each, dims of the layer's input. */
+/** `Σ_j w_ij g_j` for several weights at once, of any number of channels each; one value each, height and width of the layer's input. */
 export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights: readonly Weights[]): Value[] {
   if (weights.length === 1 || layer.groups > 1) return weights.map((w) => transposed(scope, layer, g, w));
-  const [out, perGroup, kh, kw] = layer.weight.dims as [number, number, number, number];
-  const joined = new Float32Array(weights.length * layer.weight.data.length);
-  const block = perGroup * kh * kw;
+  const [out, , kh, kw] = layer.weight.dims as [number, number, number, number];
+  const channels = weights.map((w) => w.dims[1]!);
+  const whole = channels.reduce((sum, c) => sum + c, 0);
+  const joined = new Float32Array(out * whole * kh * kw);
+  let at = 0;
   for (let o = 0; o < out; o++)
-    weights.forEach((w, m) => {
-      joined.set(w.data.subarray(o * block, (o + 1) * block), (o * weights.length + m) * block);
-    });
-  const all = transposed(scope, layer, g, { dims: [out, perGroup * weights.length, kh, kw], data: joined });
-  return scope.e.many("Split", [all, scope.e.ints(weights.map(() => perGroup))], weights.length, { axis: { int: 1 } });
+    for (const { data } of weights) {
+      const block = data.length / out;
+      joined.set(data.subarray(o * block, (o + 1) * block), at);
+      at += block;
+    }
+  const all = transposed(scope, layer, g, { dims: [out, whole, kh, kw], data: joined });
+  return scope.e.many("Split", [all, scope.e.ints(channels)], weights.length, { axis: { int: 1 } });
 }
 
 /**

@@ -55,8 +55,14 @@ function emitStart(e: Emitter, scores: Scores, start: MethodOptions["start"], cl
   return e.mul(e.sub(scores.oneHot, e.op("Softmax", [others], { axis: { int: -1 } })), e.number(0.5));
 }
 
-/** Emits the relevance of the network's input, unscaled, dims of that input. */
-export function emitInputRelevance(scope: Scope, scores: Scores, options: MethodOptions, bounds: InputBounds): Value {
+/** Emits the relevance of the network's input, unscaled, dims of that input or (`summed`) one channel of it on axis 1. */
+export function emitInputRelevance(
+  scope: Scope,
+  scores: Scores,
+  options: MethodOptions,
+  bounds: InputBounds,
+  summed = false,
+): Value {
   const start = emitStart(scope.e, scores, options.start, classesOf(scope.network));
   if (options.method === "gradient-x-input") return emitGradientTimesInput(scope, start);
   const composite = compositeNamed(options.method);
@@ -66,6 +72,7 @@ export function emitInputRelevance(scope: Scope, scores: Scores, options: Method
     inputRule: inputRuleNamed(options.inputRule),
     start,
     bounds,
+    summed,
   });
 }
 

@@ -64,7 +64,7 @@ export function framesProgram(
   const scale = e.input("scale", "float32", [-1]);
   const dims = network.shapes.get(network.input)!;
   const bounds = emitBounds(e, inputValues(p, 0), inputValues(p, 255), dims.length, channelAxis);
-  const map = emitInputRelevance(scope, scores, options, bounds);
+  const map = emitInputRelevance(scope, scores, options, bounds, dims.length === 4 && channelAxis === 1);
   const pixels =
     dims.length === 4 ? e.reduce("ReduceSum", map, [channelAxis], false) : e.reshape(map, [-1, p.height, p.width]);
   emitMap(e, pixels, scale, p, summary);

@@ -8,18 +8,29 @@ import type { InputBounds, InputRule } from "./rule.js";
 /** `U_i = x_i (wᵀQ)_i − l_i (w⁺ᵀQ)_i − h_i (w⁻ᵀQ)_i`: a pixel measured against the darkest and brightest it could be. */
 export const bounded: InputRule = {
   name: "bounded",
-  emit(scope, layer, q, bounds) {
+  emit(scope, layer, q, bounds, summed = false) {
     const { e } = scope;
     const x = tensorValue(scope, layer.inputs[0]!);
+    if (summed && isPlain(layer) && bounds.numbers) {
+      const { dims } = layer.weight;
+      const weighed = {
+        dims: [dims[0]!, 1, dims[2]!, dims[3]!],
+        data: overChannels(weigh(layer, bounds.numbers), dims),
+      };
+      const [all, rest] = convTransposed(scope, layer, q, [layer.weight, weighed]) as [Value, Value];
+      return e.sub(e.reduce("ReduceSum", e.mul(x, all), [1]), rest);
+    }
     const [all, rest] = transposes(scope, layer, q, bounds);
     return e.sub(e.mul(x, all), rest);
   },
 };
 
+const isPlain = (layer: WeightedLayer): layer is ConvLayer => layer.kind === "conv" && layer.groups === 1;
+
 /** `wᵀQ`, and `l (w⁺ᵀQ) + h (w⁻ᵀQ)`: of weights of its own where the bounds of each channel are numbers. */
 function transposes(scope: Scope, layer: WeightedLayer, q: Value, { low, high, numbers }: InputBounds): [Value, Value] {
   const { e } = scope;
-  if (layer.kind === "conv" && layer.groups === 1 && numbers) {
+  if (isPlain(layer) && numbers) {
     const weighed = { dims: layer.weight.dims, data: weigh(layer, numbers) };
     return convTransposed(scope, layer, q, [layer.weight, weighed]) as [Value, Value];
   }
@@ -37,4 +48,14 @@ function weigh(layer: ConvLayer, { low, high }: NonNullable<InputBounds["numbers
     const c = Math.floor(i / (kh * kw)) % channels;
     return w * (w > 0 ? low[c % low.length]! : high[c % high.length]!);
   });
+}
+
+/** `[out, in, kh, kw]` to `[out, 1, kh, kw]`. */
+function overChannels(weights: Float32Array, dims: readonly number[]): Float32Array {
+  const [out, channels, kh, kw] = dims as [number, number, number, number];
+  const summed = new Float32Array(out * kh * kw);
+  weights.forEach((w, i) => {
+    summed[Math.floor(i / (channels * kh * kw)) * kh * kw + (i % (kh * kw))]! += w;
+  });
+  return summed;
 }

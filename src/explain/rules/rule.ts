@@ -20,7 +20,8 @@ export interface LinearRule {
 /** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. */
 export interface InputRule {
   name: string;
-  emit(scope: Scope, layer: WeightedLayer, q: Value, bounds: InputBounds): Value;
+  /** @param summed whether the sum over the channels of axis 1 will do, dims `[N, 1, H, W]`; a rule may give all the same */
+  emit(scope: Scope, layer: WeightedLayer, q: Value, bounds: InputBounds, summed?: boolean): Value;
 }
 
 /** The layer's input values for pixel 0 and pixel 255, broadcastable against its input. */
