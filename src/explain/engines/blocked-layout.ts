@@ -1,5 +1,6 @@
 import type { AttributeProto, ModelMessage, NodeProto, TensorProto } from "../onnx/proto.js";
 import { AttributeType, ModelProto, toNumber } from "../onnx/proto.js";
+import { earlyMeans } from "./early.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
 const NCHWC = "com.microsoft.nchwc";
@@ -43,7 +44,7 @@ export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   const pass = new Pass(message, block);
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
-  graph.node = pass.nodes;
+  graph.node = [...pass.nodes, ...earlyMeans(pass.nodes)];
   // Where onnxruntime knows dims, it plans memory ahead and compares every value with every free piece: seconds in a graph
   // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
