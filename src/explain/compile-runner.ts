@@ -75,6 +75,13 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     return { ...about, runner: { ...runner, passed }, notes };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
+    if (error instanceof VideoExplainerError && error.code === "engine-refused" && chosen.next !== undefined) {
+      const other = await compileRunner({ ...options, engine: chosen.next }, classifyOnly);
+      return {
+        ...other,
+        runner: { ...other.runner, passed: [...passed, error.message, ...(other.runner.passed ?? [])] },
+      };
+    }
     if (error instanceof VideoExplainerError) throw error;
     // A full disk costs the cache, not the start.
     notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);

@@ -18,6 +18,8 @@ export interface EngineOptions {
   streams?: number;
   /** What another thread of the process compiled: its runner's `shared`. */
   shared?: bigint;
+  /** Skips what guards against an engine that dies of a program, where that is known not to happen. */
+  trusted?: boolean;
   /** Write a profile of each operation into files that begin so. */
   profile?: string;
 }

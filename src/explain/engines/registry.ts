@@ -27,28 +27,37 @@ export function engineNamed(name: string): Engine {
   throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}.`);
 }
 
+/** An engine whose work can be kept. */
+interface Chosen {
+  name: string;
+  version: string;
+  engine: PreparingEngine;
+  /** Why each better one was not taken. */
+  passed: readonly string[];
+  /** The one to take where this one refuses the program. */
+  next?: string;
+}
+
 /** The engine of that name, or the best that loads, where its work can be kept; undefined where it cannot. */
-export function preparingNamed(
-  given: string,
-  options: EngineOptions,
-): { name: string; version: string; engine: PreparingEngine; passed: readonly string[] } | undefined {
+export function preparingNamed(given: string, options: EngineOptions): Chosen | undefined {
   const passed: string[] = [];
-  for (const name of given === "auto" ? Object.keys(ENGINES) : [given]) {
+  const names = given === "auto" ? Object.keys(ENGINES) : [given];
+  for (const [k, name] of names.entries()) {
     const engine = PREPARING[name];
     if (!engine) return undefined;
     try {
-      return { name, version: engine.version(options), engine, passed };
+      return { name, version: engine.version(options), engine, passed, next: names[k + 1] };
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isPassed(error)) throw error;
       passed.push(error.message);
     }
   }
   return undefined;
 }
 
-/** Whether an engine is not there at all, rather than at odds with the program. */
-const isMissing = (error: unknown): error is VideoExplainerError =>
-  error instanceof VideoExplainerError && error.code === "engine-missing";
+/** Whether an engine is not there, or does not take a program that others may. */
+const isPassed = (error: unknown): error is VideoExplainerError =>
+  error instanceof VideoExplainerError && (error.code === "engine-missing" || error.code === "engine-refused");
 
 async function bestEngine(...words: Parameters<Engine>): Promise<Runner> {
   const passed: string[] = [];
@@ -57,7 +66,7 @@ async function bestEngine(...words: Parameters<Engine>): Promise<Runner> {
       const runner = await engine(...words);
       return { ...runner, passed: [...passed, ...(runner.passed ?? [])] };
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isPassed(error)) throw error;
       passed.push(error.message);
     }
   }

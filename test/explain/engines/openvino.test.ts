@@ -1,14 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { withoutEffect } from "../../../src/explain/engines/engine.js";
+import { trial } from "../../../src/explain/engines/openvino/trial.js";
 import { describeEngine, engineNamed } from "../../../src/explain/engines/registry.js";
+import { toOnnx } from "../../../src/explain/engines/serialise.js";
+import { createExplainer } from "../../../src/explain/explainer.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { Emitter } from "../../../src/explain/program/emitter.js";
+import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { noise } from "../random/writer.js";
 import { GOLDEN_MAPS, goldenCase, goldenNames, relativeError } from "../twin/golden.js";
@@ -127,6 +132,75 @@ describe("OpenVINO", () => {
     await expect(
       engineNamed("openvino")(shipped("inspection-cnn").program, { device: "cuda", threads: 1 }),
     ).rejects.toThrow("the engine openvino runs on the cpu and not on cuda; take engine onnxruntime.");
+  });
+});
+
+describe("a program that OpenVINO cannot compile", () => {
+  /** Softmax over an axis that is not there. */
+  function odd() {
+    const e = new Emitter();
+    const x = e.input("x", "float32", [-1, 2]);
+    e.output(e.op("Softmax", [x], { axis: { int: 7 } }), "y", "float32", [-1, 2]);
+    return e.finish();
+  }
+  it("is refused in one sentence", async () => {
+    await expect(engineNamed("openvino")(odd(), OPTIONS)).rejects.toThrow(
+      /^the engine openvino cannot run this model \([^\n]+\); take engine onnxruntime\.$/,
+    );
+  });
+  it("ends a process of its own where it ends one, and is tried once where it does not", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "trial-"));
+    const [graph, tried] = [join(folder, "graph.onnx"), join(folder, "tried")];
+    const write = (program: Program): void => {
+      const inputs = program.inputs.map((port) => ({ ...port, dims: port.dims.map(Math.abs) }));
+      writeFileSync(graph, toOnnx({ ...program, inputs }));
+    };
+    const words = ["1", "1", "float32"];
+    try {
+      // Two dense layers with their matrices left in: see src/explain/engines/openvino/pointwise.ts.
+      write(goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!).program);
+      const fault = await trial(graph, words, tried);
+      expect(fault ?? "ended with SIGSEGV while it compiled it").toMatch(/^ended with SIG[A-Z]+ while it compiled it$/);
+      const marks = fault === undefined ? 1 : 0;
+      write(shipped("inspection-cnn").program);
+      for (let k = 0; k < 2; k++) expect(await trial(graph, words, tried)).toBeUndefined();
+      expect(readdirSync(tried)).toHaveLength(marks + 1);
+      writeFileSync(graph, "no graph");
+      expect(await trial(graph, words, tried)).toMatch(/\S/);
+      expect(readdirSync(tried)).toHaveLength(marks + 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("where OpenVINO dies of a model, auto", () => {
+  it("takes onnxruntime for it, and says why", async () => {
+    const options = process.env.NODE_OPTIONS;
+    // Whatever compiles in a process of its own ends at once.
+    process.env.NODE_OPTIONS = "--require=/nowhere/at/all.cjs";
+    const folder = mkdtempSync(join(tmpdir(), "cache-"));
+    try {
+      const explainer = await createExplainer({
+        ...DEFAULT_METHOD,
+        model: join(MODELS, "inspection-cnn"),
+        engine: "auto",
+        device: "cpu",
+        threads: 2,
+        // Of this test alone: another top would be tried already.
+        top: 3,
+        grid: { rows: 3, columns: 5 },
+        blur: 0.7,
+        cache: folder,
+      });
+      await explainer.close();
+      expect(explainer.engine).toBe("onnxruntime-cpu");
+      expect(explainer.passed).toEqual([expect.stringMatching(/^the engine openvino cannot run this model \(.+\)/)]);
+    } finally {
+      if (options === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = options;
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -16,9 +16,11 @@ import {
 } from "../engine.js";
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
-import { type OpenVino, openVino, type Pointer } from "./library.js";
+import { compileFile } from "./compile.js";
+import { librariesFolder, type OpenVino, openVino, type Pointer } from "./library.js";
 import { withNorms } from "./norms.js";
 import { withoutMatrices } from "./pointwise.js";
+import { trial } from "./trial.js";
 
 /** Name of the graph in a prepared folder. */
 const GRAPH = "graph.onnx";
@@ -29,7 +31,8 @@ export const openvinoRunner: Engine = async (source, options) => {
   if (options.shared !== undefined) return runner(vino, options.shared, programOf(source), options);
   const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
   try {
-    return open(folder, write(source, options, folder), options);
+    const { open } = await openvinoPreparing.prepare(source, options, folder);
+    return await open();
   } finally {
     // The compiled model has its own copy of the weights.
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -39,11 +42,31 @@ export const openvinoRunner: Engine = async (source, options) => {
 export const openvinoPreparing: PreparingEngine = {
   version: (options) => libraryFor(options).version,
   async prepare(source, options, folder) {
+    libraryFor(options);
     const prepared = write(source, options, folder);
+    if (!options.trusted) await tryOut(path.join(folder, GRAPH), options);
     return { prepared, open: async () => open(folder, prepared, options) };
   },
   open: async (folder, prepared, options) => open(folder, prepared, options),
 };
+
+/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, or dies of it */
+async function tryOut(graph: string, options: EngineOptions): Promise<void> {
+  const home = librariesFolder();
+  const words = [...settings(options).map(String), isHalf(options) ? "bfloat16" : "float32"];
+  const fault = await trial(graph, words, home && path.join(path.dirname(home), "tried", openVino().version));
+  if (fault !== undefined) throw refused(fault);
+}
+
+const refused = (fault: string, cause?: unknown): VideoExplainerError =>
+  new VideoExplainerError(
+    "engine-refused",
+    `the engine openvino cannot run this model (${fault}); take engine onnxruntime.`,
+    { cause },
+  );
+
+/** Runs at once, and threads of all of them together. */
+const settings = ({ streams = 1, threads }: EngineOptions): [number, number] => [streams, streams * threads];
 
 /** @throws VideoExplainerError `engine-missing` where it is not set up, or for a device that is not its own */
 function libraryFor({ device }: EngineOptions): OpenVino {
@@ -70,31 +93,14 @@ const isHalf = ({ precision }: EngineOptions): boolean => precision === "bfloat1
 
 function open(folder: string, ports: Prepared, options: EngineOptions): Runner {
   const vino = libraryFor(options);
-  return runner(vino, options.shared ?? compile(vino, path.join(folder, GRAPH), options), ports, options);
+  return runner(vino, options.shared ?? compile(path.join(folder, GRAPH), options), ports, options);
 }
 
-function compile(vino: OpenVino, file: string, options: EngineOptions): Pointer {
-  const streams = options.streams ?? 1;
+function compile(file: string, options: EngineOptions): Pointer {
   try {
-    const model = vino.readModel(file);
-    try {
-      return vino.compile(model, {
-        NUM_STREAMS: String(streams),
-        // Of all streams together; 0 is one a core.
-        ...(options.threads > 0 && { INFERENCE_NUM_THREADS: String(streams * options.threads) }),
-        INFERENCE_PRECISION_HINT: isHalf(options) ? "bf16" : "f32",
-        // Threads bound to cores would wait there for decoding and drawing.
-        ENABLE_CPU_PINNING: "NO",
-      });
-    } finally {
-      vino.freeModel(model);
-    }
+    return compileFile(file, ...settings(options), isHalf(options));
   } catch (cause) {
-    throw new VideoExplainerError(
-      "engine-refused",
-      `the engine openvino cannot run this model (${(cause as Error).message}); take engine onnxruntime.`,
-      { cause },
-    );
+    throw refused((cause as Error).message, cause);
   }
 }
 
