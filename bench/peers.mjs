@@ -2,6 +2,7 @@
  * Forward + R-LRP beside our own forward pass and beside PyTorch's gradient × input, zennit and Captum, in one run: the same
  * networks, threads and batch; each contender in a process of its own, taking turns, so that noise hits all alike. Threads
  * are used as each is meant to be: PyTorch shares an operation among them, ours, as in the worker, the frames of a batch.
+ * On OpenVINO where npm run setup:openvino has run, in float32 and in bfloat16; beside the latter stands PyTorch's own.
  *
  *   npm run build && node bench/peers.mjs [--networks vgg16,resnet50] [--batch 4] [--rounds 7] [--threads 2]
  *                                         [--only "r-lrp,zennit"] [--python PATH] [--json FILE]
@@ -32,7 +33,7 @@ const OURS = [
   ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino`, method, "openvino"]),
   ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino bfloat16`, method, "openvino", "bfloat16"]),
 ];
-const PEERS = ["forward", "gradient-x-input", "zennit", "captum"];
+const PEERS = ["forward", "gradient-x-input", "gradient-x-input-bfloat16", "zennit", "captum"];
 
 const USAGE = `node bench/peers.mjs [--networks ${KNOWN.join(",")}] [--batch 4] [--rounds 7] [--threads ${availableParallelism()}]
                      [--only "r-lrp,zennit"] [--python PATH] [--json FILE]`;

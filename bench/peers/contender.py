@@ -42,6 +42,14 @@ def gradient_x_input(model, x):
     return run
 
 
+def gradient_x_input_bfloat16(model, x):
+    plain = gradient_x_input(model, x)
+    def run():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return plain()
+    return run
+
+
 def zennit(model, x):
     from zennit.attribution import Gradient
     from zennit.canonizers import SequentialMergeBatchNorm
@@ -116,7 +124,8 @@ def main():
         axes = {"image": {0: "N"}, "scores": {0: "N"}}
         torch.onnx.export(model, frames(1), args.output, opset_version=18, dynamic_axes=axes, dynamo=False, **names)
         return
-    run = {"forward": forward, "gradient-x-input": gradient_x_input, "zennit": zennit, "captum": captum}[args.contender](
+    run = {"forward": forward, "gradient-x-input": gradient_x_input,
+           "gradient-x-input-bfloat16": gradient_x_input_bfloat16, "zennit": zennit, "captum": captum}[args.contender](
         model, frames(args.batch))
     forget_peak()
     first = run()

@@ -5,18 +5,25 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** What forward + r-lrp costs over our own forward pass, and how many times faster than each peer it is. */
+/** Our engines by what stands behind their contenders' names. */
+const ENGINES = { "": "onnxruntime", ", openvino": "openvino", ", openvino bfloat16": "openvino, bfloat16" };
+
+/** Of each of our engines: what forward + r-lrp costs over its own forward pass, and how many times faster than each peer it is. */
 export function ratios(rows) {
-  const time = (name) => rows.find((row) => row.name === name).msPerFrame;
+  const named = (name) => rows.find((row) => row.name === name);
   // Numbers that are not finite are no explanation to be faster than.
   const peers = rows.filter((row) => !row.name.startsWith("ours ") && row.name !== "forward" && row.finite !== false);
-  return {
-    overOwnForward: time("ours r-lrp") / time("ours forward"),
-    fasterThan: Object.fromEntries(peers.map((row) => [row.name, row.msPerFrame / time("ours r-lrp")])),
-    memoryOfPeer: Object.fromEntries(
-      peers.map((row) => [row.name, rows.find((r) => r.name === "ours r-lrp").peakMib / row.peakMib]),
-    ),
-  };
+  const each = (pick) => Object.fromEntries(peers.map((peer) => [peer.name, pick(peer)]));
+  return Object.entries(ENGINES).flatMap(([suffix, engine]) => {
+    const [forward, ours] = [named(`ours forward${suffix}`), named(`ours r-lrp${suffix}`)];
+    if (!forward || !ours) return [];
+    return {
+      engine,
+      overOwnForward: ours.msPerFrame / forward.msPerFrame,
+      fasterThan: each((peer) => peer.msPerFrame / ours.msPerFrame),
+      memoryOfPeer: each((peer) => ours.peakMib / peer.peakMib),
+    };
+  });
 }
 
 const row = (cells) => `| ${cells.join(" | ")} |`;
@@ -34,11 +41,13 @@ export function markdown(results, { batch, rounds, threads }) {
       ]),
     ),
   );
-  const names = [...new Set(results.flatMap((r) => Object.keys(r.ratios.fasterThan)))];
+  const all = results.flatMap(({ network, ratios }) => ratios.map((r) => ({ network, ...r })));
+  const names = [...new Set(all.flatMap((r) => Object.keys(r.fasterThan)))];
   const cell = (value, text) => (value === undefined ? "" : text(value));
-  const lines = results.map(({ network, ratios: r }) =>
+  const lines = all.map(({ network, engine, ...r }) =>
     row([
       network,
+      engine,
       r.overOwnForward.toFixed(2),
       ...names.map((name) => cell(r.fasterThan[name], (v) => `${v.toFixed(1)}×`)),
       ...names.map((name) => cell(r.memoryOfPeer[name], (v) => v.toFixed(2))),
@@ -54,11 +63,12 @@ export function markdown(results, { batch, rounds, threads }) {
     "",
     row([
       "network",
+      "engine",
       "r-lrp over own forward",
       ...names.map((n) => `faster than ${n}`),
       ...names.map((n) => `memory / ${n}`),
     ]),
-    row(["---", "---:", ...names.map(() => "---:"), ...names.map(() => "---:")]),
+    row(["---", "---", "---:", ...names.map(() => "---:"), ...names.map(() => "---:")]),
     ...lines,
   ].join("\n");
 }
