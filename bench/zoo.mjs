@@ -15,6 +15,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { pythonWith } from "./python.mjs";
+import { compared } from "./zoo/compared.mjs";
 import { modelsPage } from "./zoo/page.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -115,25 +116,6 @@ async function measure({ name, kind, by }) {
   execFileSync(process.execPath, [path.join(here, "zoo/pools.mjs"), ...again]);
   execFileSync(python, [path.join(here, "zoo/twin.py"), ...words.slice(0, 4), at("twin.npy"), at("pools")]);
   return { ...result, sameWinners: compare().error };
-}
-
-/** The largest difference over the largest |R|, and the correlation. */
-function compared(a, b) {
-  let [largest, error, sa, sb, saa, sbb, sab] = [0, 0, 0, 0, 0, 0, 0];
-  for (let k = 0; k < b.length; k++) {
-    largest = Math.max(largest, Math.abs(b[k]));
-    error = Math.max(error, Math.abs(a[k] - b[k]));
-    sa += a[k];
-    sb += b[k];
-    saa += a[k] * a[k];
-    sbb += b[k] * b[k];
-    sab += a[k] * b[k];
-  }
-  const n = b.length;
-  return {
-    error: error / largest,
-    correlation: (sab - (sa * sb) / n) / Math.sqrt((saa - (sa * sa) / n) * (sbb - (sb * sb) / n)),
-  };
 }
 
 const rows = [];

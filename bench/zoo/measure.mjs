@@ -1,6 +1,7 @@
 // One network of bench/zoo.mjs: node measure.mjs MODEL PICTURE LOW HIGH RELEVANCE THREADS; PICTURE and RELEVANCE are float32 .npy files.
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { median } from "../peers/report.mjs";
+import { compared } from "./compared.mjs";
 
 const built = new URL("../../dist/", import.meta.url);
 const load = (file) => import(new URL(file, built).href);
@@ -12,6 +13,7 @@ const { tensorProgram } = await load("explain/programs/tensor.js");
 const { Emitter } = await load("explain/program/emitter.js");
 const { emitScores } = await load("explain/programs/explanation.js");
 const { onnxruntimeRunner } = await load("explain/engines/onnxruntime.js");
+const { engineNamed, preparingNamed } = await load("explain/engines/registry.js");
 const { readNpy, writeNpy } = await load("cli/npy.js");
 
 const numbers = (text) => text.split(",").map(Number);
@@ -32,19 +34,42 @@ const forward = await onnxruntimeRunner(() => {
 
 const { data: values } = readNpy(readFileSync(picture), picture);
 const feeds = { input: { data: values, dims: [1, ...dims] } };
-const times = { forward: [], explain: [] };
-let relevance;
-for (let round = 0; round < 7; round++)
-  for (const [name, runner] of [
-    ["forward", forward],
-    ["explain", explain],
-  ]) {
-    const start = performance.now();
-    const out = await runner.run(feeds);
-    if (round > 0) times[name].push(performance.now() - start);
-    relevance = out.relevance ?? relevance;
-  }
-writeFileSync(output, writeNpy([1, ...dims], Float32Array.from(relevance.data)));
+/** Medians in milliseconds of runs in turn, the first left out, and the last map of each. */
+async function timed(runners) {
+  const times = new Map(Object.keys(runners).map((name) => [name, []]));
+  const maps = {};
+  for (let round = 0; round < 7; round++)
+    for (const [name, runner] of Object.entries(runners)) {
+      const start = performance.now();
+      const out = await runner.run(feeds);
+      if (round > 0) times.get(name).push(performance.now() - start);
+      maps[name] = out.relevance?.data;
+    }
+  return { ms: Object.fromEntries([...times].map(([name, list]) => [name, median(list)])), maps };
+}
+const { ms, maps } = await timed({ forward, explain });
+await forward.close();
+await explain.close();
+writeFileSync(output, writeNpy([1, ...dims], Float32Array.from(maps.explain)));
+
+/** OpenVINO's times, and how near its maps come to onnxruntime's; nothing where it is not set up. */
+async function openvino() {
+  if (preparingNamed("openvino", options) === undefined) return {};
+  const run = async (precision) => {
+    const program = () => tensorProgram(network, method, range);
+    const runner = await engineNamed("openvino")(program, { ...options, precision, trusted: true });
+    const result = await timed({ explain: runner });
+    await runner.close();
+    return { name: runner.name, ms: result.ms.explain, ...compared(result.maps.explain, maps.explain) };
+  };
+  const whole = await run("float32");
+  const half = await run("bfloat16");
+  return {
+    openvinoMs: whole.ms,
+    openvinoError: whole.error,
+    ...(half.name.endsWith("bfloat16") && { bfloat16Ms: half.ms, bfloat16Correlation: half.correlation }),
+  };
+}
 const costs = network.layers.map((layer) => costOf(network, layer));
 console.log(
   JSON.stringify({
@@ -54,7 +79,8 @@ console.log(
     parameters: costs.reduce((sum, c) => sum + c.parameters, 0),
     multiplyAdds: costs.reduce((sum, c) => sum + c.multiplyAdds, 0),
     compileMs,
-    forwardMs: median(times.forward),
-    explainMs: median(times.explain),
+    forwardMs: ms.forward,
+    explainMs: ms.explain,
+    ...(await openvino()),
   }),
 );
