@@ -431,17 +431,6 @@ class Pass {
         cut[axis - 1] = Math.ceil((end - starts[k]!) / (steps?.[k] ?? 1));
       });
       this.#dims.set(y, cut);
-    } else if (node.opType === "ConvTranspose") {
-      const [, kh, kw] = this.#dims.get(node.input![1]!) ?? [];
-      const pads = intsOf(node, "pads") ?? [0, 0, 0, 0];
-      const strides = intsOf(node, "strides") ?? [1, 1];
-      const dilations = intsOf(node, "dilations") ?? [1, 1];
-      const extra = intsOf(node, "output_padding") ?? [0, 0];
-      const perGroup = this.#dims.get(node.input![1]!)?.[0];
-      if (perGroup === undefined || kh === undefined || kw === undefined) return;
-      const size = (k: 0 | 1): number =>
-        (dims[k + 1]! - 1) * strides[k]! + dilations[k]! * ([kh, kw][k]! - 1) + 1 - pads[k]! - pads[k + 2]! + extra[k]!;
-      this.#dims.set(y, [perGroup * intOf(node, "group", 1), size(0), size(1)]);
     } else this.#inferWindow(node, dims);
   }
 

@@ -1,5 +1,6 @@
 import type { AveragePoolLayer, MeanLayer, ResizeLayer, Window } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
+import { turnedConv } from "./conv.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** How many elements each window averages, `[1, 1, H, W]`. */
@@ -105,19 +106,7 @@ export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: 
   const share = counts(scope, layer);
   const weighted = channelScaled(scope, layer, g, same);
   const spread = e.mul(weighted, uniform(share.data) ? e.number(share.data[0]!) : e.tensor(share.data, share.dims));
-  const covered = [0, 1].map(
-    (k) => ([outHeight, outWidth][k]! - 1) * layer.strides[k]! + layer.dilations[k]! * (layer.kernel[k]! - 1) + 1,
-  ) as [number, number];
-  const bottom = covered[0] - layer.pads[0] - height;
-  const right = covered[1] - layer.pads[1] - width;
-  const map = e.convTranspose(
-    spread,
-    e.weights(ones(channels, layer)),
-    { ...layer, pads: [layer.pads[0], layer.pads[1], Math.max(0, bottom), Math.max(0, right)] },
-    channels,
-    [0, 0],
-  );
-  return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
+  return turnedConv(e, spread, ones(channels, layer), layer, channels, [height, width], [outHeight, outWidth]);
 }
 
 /** The mean of `a` with the folded factor mapped, without the shift. */

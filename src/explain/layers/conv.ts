@@ -37,53 +37,52 @@ export function convTransposed(scope: Scope, layer: ConvLayer, g: Value, weights
   return scope.e.many("Split", [all, scope.e.ints(channels)], weights.length, { axis: { int: 1 } });
 }
 
-/**
- * The transpose of a convolution. At stride 1 it is a plain convolution with the kernel flipped and its channel axes
- * swapped, which engines run faster than a transposed one; so it is at any stride for depthwise and 1 × 1 kernels, with
- * zeros between the elements of `g`.
- */
+/** The transpose of a convolution. Strided ones of full channels go by phases where they can: then no zero is multiplied. */
 function transposed(scope: Scope, layer: ConvLayer, g: Value, weight: Weights): Value {
-  const { e } = scope;
   const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
-  const [, channels, outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
-  const [kh, kw] = layer.kernel;
-  const [sh, sw] = layer.strides;
-  const [dh, dw] = layer.dilations;
-  const [top, left] = layer.pads;
-  // Padding that makes the flipped convolution give exactly the input's size; negative where elements are to be cut off.
+  const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
+  const pointwise = layer.kernel.every((k) => k === 1) && layer.pads.every((p) => p === 0);
+  const byPhase = pointwise ? undefined : phases(scope, layer, g, weight);
+  return byPhase ?? turnedConv(scope.e, g, weight, layer, layer.groups, [height, width], [outHeight, outWidth]);
+}
+
+/**
+ * The transpose of a convolution as a plain one with the kernel turned and its channel axes swapped, which engines run faster
+ * than a transposed one (and OpenVINO 2026.4 gives wrong numbers for those of uneven strides): on `g` with zeros between its
+ * elements where it is strided.
+ * @param weight `[out, in / g, kh, kw]`
+ * @param input height and width of what the convolution reads
+ * @param output height and width of what it gives, and so of `g`
+ */
+export function turnedConv(
+  e: Emitter,
+  g: Value,
+  weight: Weights,
+  { kernel: [kh, kw], strides: [sh, sw], pads: [top, left], dilations }: Window,
+  groups: number,
+  [height, width]: Size,
+  [outHeight, outWidth]: Size,
+): Value {
+  const [dh, dw] = dilations;
+  const whole = [outHeight * sh, outWidth * sw] as const;
+  // Padding that gives exactly the input's size; negative where elements are to be cut off.
   const before = [dh * (kh - 1) - top, dw * (kw - 1) - left] as const;
-  const after = [height + top - outHeight * sh, width + left - outWidth * sw] as const;
-  const flipped = (value: Value, pads: Window["pads"], size: Size): Value => {
-    const window = { ...layer, strides: [1, 1], pads } as const;
-    return e.conv(value, e.weights(flip(weight, layer.groups)), undefined, window, layer.groups, size);
+  const after = [height + top - whole[0], width + left - whole[1]] as const;
+  const conv = (value: Value, pads: Window["pads"], size: Size): Value => {
+    const window = { kernel: [kh, kw], strides: [1, 1], pads, dilations } as const;
+    return e.conv(value, e.weights(flip(weight, groups)), undefined, window, groups, size);
   };
   if (kh === 1 && kw === 1 && top === 0 && left === 0) {
-    const spread = insertZeros(
-      e,
-      flipped(g, [0, 0, 0, 0], [outHeight, outWidth]),
-      [outHeight, outWidth],
-      layer.strides,
-    );
-    return fitEnd(e, spread, [outHeight * sh, outWidth * sw], after);
+    const product = conv(g, [0, 0, 0, 0], [outHeight, outWidth]);
+    return fitEnd(e, insertZeros(e, product, [outHeight, outWidth], [sh, sw]), whole, after);
   }
-  const strided = sh > 1 || sw > 1;
-  if (before.every((p) => p >= 0) && (!strided || layer.groups === channels)) {
-    const spread = strided ? insertZeros(e, g, [outHeight, outWidth], layer.strides) : g;
-    const cut = [Math.min(0, after[0]), Math.min(0, after[1])] as const;
-    const whole: Size = [outHeight * sh, outWidth * sw];
-    const pads: Window["pads"] = [before[0], before[1], Math.max(0, after[0]), Math.max(0, after[1])];
-    return flipped(fitEnd(e, spread, whole, cut), pads, [whole[0] + cut[0], whole[1] + cut[1]]);
-  }
-  const byPhase = phases(scope, layer, g, weight);
-  if (byPhase !== undefined) return byPhase;
-  // Without padding the transpose covers (out − 1)·s + d·(k − 1) + 1; what the forward padding added is cut off and what
-  // the stride left unread is filled with zeros.
-  const covered = [(outHeight - 1) * sh + dh * (kh - 1) + 1, (outWidth - 1) * sw + dw * (kw - 1) + 1] as const;
-  const bottom = covered[0] - top - height;
-  const right = covered[1] - left - width;
-  const pads = [top, left, Math.max(0, bottom), Math.max(0, right)] as [number, number, number, number];
-  const map = e.convTranspose(g, e.weights(weight), { ...layer, pads }, layer.groups, [0, 0]);
-  return e.pad(map, [0, 0, 0, 0], [0, 0, Math.max(0, -bottom), Math.max(0, -right)]);
+  const starts = before.map((p) => Math.max(0, -p)) as [number, number];
+  const ends = after.map((p, k) => whole[k]! + Math.min(0, p)) as [number, number];
+  const spread = insertZeros(e, g, [outHeight, outWidth], [sh, sw]);
+  const isWhole = [...before, ...after].every((p) => p >= 0);
+  const cut = isWhole ? spread : e.slice(spread, [2, 3], starts, ends);
+  const pads = [...before, ...after].map((p) => Math.max(0, p)) as [number, number, number, number];
+  return conv(cut, pads, [ends[0] - starts[0], ends[1] - starts[1]]);
 }
 
 /**

@@ -150,19 +150,6 @@ export class Emitter {
     const attributes = { ...windowAttributes(window), group: { int: groups } };
     return this.many("Conv", bias === undefined ? [a, weight] : [a, weight, bias], 1, attributes, size)[0]!;
   }
-  convTranspose(
-    a: Value,
-    weight: Value,
-    window: WindowAttributes,
-    groups: number,
-    outputPadding: readonly [number, number],
-  ): Value {
-    return this.op("ConvTranspose", [a, weight], {
-      ...windowAttributes(window),
-      group: { int: groups },
-      output_padding: { ints: outputPadding },
-    });
-  }
 
   /** `[N, size²·C, H, W]`, a block of channels for each place of a square, row by row, to `[N, C, size·H, size·W]`. */
   interleave(a: Value, size: number): Value {

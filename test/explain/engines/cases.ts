@@ -120,14 +120,6 @@ export const CASES: readonly OperationCase[] = [
     ...window([2, 2], [1, 2], [1, 0, 1, 0], [2, 2]),
     group: int(4),
   }),
-  conv("ConvTranspose", "strided", [4, 5, 3, 3], window([3, 3], [2, 2], [1, 1, 1, 1])),
-  conv("ConvTranspose", "with output padding", [4, 5, 3, 2], {
-    ...window([3, 2], [2, 3], [1, 0, 0, 1]),
-    output_padding: ints(1, 2),
-  }),
-  conv("ConvTranspose", "dilated", [4, 5, 2, 3], window([2, 3], [1, 2], [0, 1, 1, 0], [2, 2])),
-  conv("ConvTranspose", "grouped", [4, 3, 3, 3], { ...window([3, 3], [2, 2], [1, 1, 1, 1]), group: int(2) }),
-  conv("ConvTranspose", "depthwise", [4, 1, 3, 2], { ...window([3, 2], [2, 1], [1, 0, 1, 1]), group: int(4) }),
   {
     op: "MatMul",
     title: "matrices",

@@ -112,47 +112,6 @@ function conv(call: Call): Held {
   return Held.last(call.has(2) ? tf().add(result, call.at(2).plain()) : result);
 }
 
-/** `[N, I, h, w]` with `[I, O / groups, kh, kw]`; what padding cuts off is cut off the full result. */
-function convTranspose(call: Call): Held {
-  const x = call.at(0).last() as Tensor4D;
-  const weight = call.at(1);
-  const { strides, pads, dilations, kernel } = windowOf(call, weight.dims.slice(2) as [number, number]);
-  const groups = call.int("group", 1);
-  const extra = (call.ints("output_padding") ?? [0, 0]) as Pair;
-  const reach = kernel.map((k, i) => (k - 1) * dilations[i]! + 1) as [number, number];
-  const [batch, height, width, channels] = x.shape;
-  const full = [(height - 1) * strides[0] + reach[0], (width - 1) * strides[1] + reach[1]] as const;
-  const perGroup = weight.dims[1]!;
-  let result: Tensor4D;
-  if (groups === channels && groups > 1) {
-    // A depthwise one is a depthwise convolution of the input with zeros put in, its kernel turned.
-    const holes = spread(spread(x, 1, strides[0], true), 2, strides[1], true) as Tensor4D;
-    const turned = kernelOf(weight, [2, 3, 0, 1], dilations, true) as Tensor4D;
-    const [bh, bw] = [reach[0] - 1, reach[1] - 1];
-    result = tf().depthwiseConv2d(padded(holes, [bh, bw, bh, bw]), turned, 1, "valid");
-  } else {
-    // [I, O, kh, kw] to [kh, kw, O, I].
-    const filter = kernelOf(weight, [2, 3, 1, 0], dilations) as Tensor4D;
-    const parts = groups === 1 ? [x] : (tf().split(x, groups, 3) as Tensor4D[]);
-    const filters = groups === 1 ? [filter] : (tf().split(filter, groups, 3) as Tensor4D[]);
-    const results = parts.map((part, g) =>
-      tf().conv2dTranspose(part, filters[g]!, [batch, full[0], full[1], perGroup], [strides[0], strides[1]], "valid"),
-    );
-    result = results.length === 1 ? results[0]! : tf().concat(results, 3);
-  }
-  // Output padding beyond the full result, and negative cuts, are zeros.
-  const cut = [pads[2] - extra[0], pads[3] - extra[1]] as const;
-  const grown = padded(result, [0, 0, Math.max(0, -cut[0]), Math.max(0, -cut[1])]);
-  const size = [batch, full[0] - pads[0] - cut[0], full[1] - pads[1] - cut[1], grown.shape[3]] as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const kept = tf().slice(grown, [0, pads[0], pads[1], 0], size);
-  return Held.last(call.has(2) ? tf().add(kept, call.at(2).plain()) : kept);
-}
-
 function matmul(call: Call): Held {
   const [a, b] = [call.at(0).plain(), call.at(1).plain()];
   if (a.rank < 2 || b.rank < 2) call.refuse("multiplies vectors");
@@ -170,7 +129,6 @@ function matmul(call: Call): Held {
 
 export const linearKernels: Kernels = {
   Conv: conv,
-  ConvTranspose: convTranspose,
   MatMul: matmul,
   Gemm: (call) => {
     const alpha = call.float("alpha", 1);
