@@ -202,6 +202,22 @@ export async function openPrepared(folder: string, prepared: OrtPrepared, option
   return runner(ort, session, prepared, options);
 }
 
+/** Runs an ONNX file once, on the processor. */
+export async function runOnnx(
+  file: string,
+  feeds: Record<string, NumericTensor>,
+): Promise<Record<string, NumericTensor>> {
+  const ort = load();
+  const session = await create(ort, file, { device: "cpu", threads: 0 }, "all");
+  const given = Object.entries(feeds).map(([name, { data, dims }]) => {
+    const kind = data instanceof Uint8Array ? "uint8" : "float32";
+    return [name, new ort.Tensor(kind as "float32", data as Float32Array, [...dims])];
+  });
+  const results = await session.run(Object.fromEntries(given));
+  await session.release();
+  return results as unknown as Record<string, NumericTensor>;
+}
+
 /** @throws VideoExplainerError `engine-refused` */
 async function create(
   ort: Ort,

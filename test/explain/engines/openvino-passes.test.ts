@@ -1,11 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { withNorms } from "../../../src/explain/engines/openvino/norms.js";
+import { withPlanesApart } from "../../../src/explain/engines/openvino/planes.js";
 import { withoutMatrices } from "../../../src/explain/engines/openvino/pointwise.js";
 import type { Graph } from "../../../src/explain/engines/serialise.js";
 import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
 import type { Program } from "../../../src/explain/program/program.js";
 import { noise } from "../random/writer.js";
-import { type Feeds, onOnnxruntime } from "./run.js";
+import { type Feeds, onOnnxruntime, onOpenvino, requireOpenvino } from "./run.js";
 
 const random = (seed: number, length: number): Float32Array => Float32Array.from({ length }, noise(seed));
 
@@ -90,5 +91,36 @@ describe("norms of magnitudes", () => {
     const { program: most } = program([1, 3, 4, 5], (e, x) => e.reduce("ReduceMax", e.abs(x), AXES));
     expect(withNorms(twice).operations).toEqual(twice.operations);
     expect(withNorms(most).operations).toEqual(most.operations);
+  });
+});
+
+describe("factors that differ from pixel to pixel", () => {
+  beforeAll(requireOpenvino);
+  const window = { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
+  it.each([
+    ["a plane", [1, 1, 3, 3], 1],
+    ["a row", [1, 1, 1, 3], 1],
+    ["a column", [1, 1, 3, 1], 1],
+    ["a plane without its other axes", [3, 3], 1],
+    ["a plane before a depthwise one", [1, 1, 3, 3], 4],
+    ["a plane for each channel", [1, 4, 3, 3], 1],
+    ["one number a channel", [1, 4, 1, 1], 1],
+  ] as const)("stay out of the weights of the convolution that follows: %s", async (_, dims, groups) => {
+    const factor = random(
+      3,
+      dims.reduce<number>((a, b) => a * b, 1),
+    );
+    const { program: plain, feeds } = program([1, 4, 3, 3], (e, x) => {
+      const weight = e.tensor(random(4, (4 * 4 * 9) / groups), [4, 4 / groups, 3, 3]);
+      return e.conv(e.mul(x, e.tensor(factor, dims)), weight, undefined, window, groups);
+    });
+    const [expected, got] = [await onOnnxruntime(plain, feeds), await onOpenvino(plain, feeds)];
+    (got.y!.data as Float32Array).forEach((v, i) => {
+      expect(v).toBeCloseTo(Number(expected.y!.data[i]), 5);
+    });
+  });
+  it("are left alone where there are none", () => {
+    const { program: none } = program([1, 4, 3, 3], (e, x) => e.mul(x, e.number(2)));
+    expect(withPlanesApart(none)).toBe(none);
   });
 });

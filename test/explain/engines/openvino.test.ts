@@ -155,19 +155,47 @@ describe("a program that OpenVINO cannot compile", () => {
       const inputs = program.inputs.map((port) => ({ ...port, dims: port.dims.map(Math.abs) }));
       writeFileSync(graph, toOnnx({ ...program, inputs }));
     };
-    const words = ["1", "1", "float32"];
+    const words = (program: Program) => ({
+      prepared: { inputs: program.inputs, outputs: program.outputs },
+      options: OPTIONS,
+    });
     try {
       // Two dense layers with their matrices left in: see src/explain/engines/openvino/pointwise.ts.
-      write(goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!).program);
-      const fault = await trial(graph, words, tried);
+      const { program: dense } = goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!);
+      write(dense);
+      const fault = await trial(graph, words(dense), tried);
       expect(fault ?? "ended with SIGSEGV while it compiled it").toMatch(/^ended with SIG[A-Z]+ while it compiled it$/);
       const marks = fault === undefined ? 1 : 0;
-      write(shipped("inspection-cnn").program);
-      for (let k = 0; k < 2; k++) expect(await trial(graph, words, tried)).toBeUndefined();
+      const { program } = shipped("inspection-cnn");
+      write(program);
+      for (let k = 0; k < 2; k++) expect(await trial(graph, words(program), tried)).toBeUndefined();
       expect(readdirSync(tried)).toHaveLength(marks + 1);
       writeFileSync(graph, "no graph");
-      expect(await trial(graph, words, tried)).toMatch(/\S/);
+      expect(await trial(graph, words(program), tried)).toMatch(/\S/);
       expect(readdirSync(tried)).toHaveLength(marks + 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+  it("is refused when its numbers are not onnxruntime's", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "trial-"));
+    const graph = join(folder, "graph.onnx");
+    const e = new Emitter();
+    const x = e.input("x", "float32", [1, 4, 3, 3]);
+    const next = noise(3);
+    const values = (...dims: number[]) =>
+      e.tensor(Float32Array.from({ length: dims.reduce((a, b) => a * b) }, next), dims);
+    // See src/explain/engines/openvino/planes.ts, which this goes without.
+    const window = { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
+    const y = e.conv(e.mul(x, values(1, 1, 3, 3)), values(4, 4, 3, 3), undefined, window);
+    e.output(y, "relevance", "float32", [1, 4, 3, 3]);
+    const program = e.finish();
+    try {
+      writeFileSync(graph, toOnnx(program));
+      const { inputs, outputs } = program;
+      expect(await trial(graph, { prepared: { inputs, outputs }, options: OPTIONS }, undefined)).toMatch(
+        /^its relevance of a picture of noise is not onnxruntime's: correlation -?[01]\.\d+$/,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -16,9 +16,9 @@ import {
 } from "../engine.js";
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
-import { compileFile } from "./compile.js";
 import { librariesFolder, type OpenVino, openVino, type Pointer } from "./library.js";
 import { withNorms } from "./norms.js";
+import { withPlanesApart } from "./planes.js";
 import { withoutMatrices } from "./pointwise.js";
 import { trial } from "./trial.js";
 
@@ -44,16 +44,20 @@ export const openvinoPreparing: PreparingEngine = {
   async prepare(source, options, folder) {
     libraryFor(options);
     const prepared = write(source, options, folder);
-    if (!options.trusted) await tryOut(path.join(folder, GRAPH), options);
+    if (!options.trusted) await tryOut(path.join(folder, GRAPH), prepared, options);
     return { prepared, open: async () => open(folder, prepared, options) };
   },
   open: async (folder, prepared, options) => open(folder, prepared, options),
 };
 
-/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, or dies of it */
-async function tryOut(graph: string, options: EngineOptions): Promise<void> {
+/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, dies of it, or has other maps than onnxruntime */
+async function tryOut(
+  graph: string,
+  prepared: Prepared,
+  { threads, streams, precision, device }: EngineOptions,
+): Promise<void> {
   const home = librariesFolder();
-  const words = [...settings(options).map(String), isHalf(options) ? "bfloat16" : "float32"];
+  const words = { prepared, options: { device, threads, streams, precision } };
   const fault = await trial(graph, words, home && path.join(path.dirname(home), "tried", openVino().version));
   if (fault !== undefined) throw refused(fault);
 }
@@ -64,9 +68,6 @@ const refused = (fault: string, cause?: unknown): VideoExplainerError =>
     `the engine openvino cannot run this model (${fault}); take engine onnxruntime.`,
     { cause },
   );
-
-/** Runs at once, and threads of all of them together. */
-const settings = ({ streams = 1, threads }: EngineOptions): [number, number] => [streams, streams * threads];
 
 /** @throws VideoExplainerError `engine-missing` where it is not set up, or for a device that is not its own */
 function libraryFor({ device }: EngineOptions): OpenVino {
@@ -81,7 +82,8 @@ function libraryFor({ device }: EngineOptions): OpenVino {
 function write(source: ProgramSource, options: EngineOptions, folder: string): Prepared {
   const program = programOf(source);
   // Minimal filtering adds inputs up before it multiplies: in bfloat16 that costs more of the map than it gains.
-  const graph = withNorms(withoutMatrices(isHalf(options) ? program : withWinograd(program)));
+  const fast = isHalf(options) ? program : withWinograd(program);
+  const graph = withNorms(withPlanesApart(withoutMatrices(fast)));
   writeOnnx({ ...graph, inputs: graph.inputs.map(oneFrame) }, folder, GRAPH);
   return { inputs: program.inputs, outputs: program.outputs };
 }
@@ -97,8 +99,22 @@ function open(folder: string, ports: Prepared, options: EngineOptions): Runner {
 }
 
 function compile(file: string, options: EngineOptions): Pointer {
+  const vino = openVino();
+  const { streams = 1, threads } = options;
   try {
-    return compileFile(file, ...settings(options), isHalf(options));
+    const model = vino.readModel(file);
+    try {
+      return vino.compile(model, {
+        NUM_STREAMS: String(streams),
+        // Of all streams together; without, one a core.
+        ...(threads > 0 && { INFERENCE_NUM_THREADS: String(streams * threads) }),
+        INFERENCE_PRECISION_HINT: isHalf(options) ? "bf16" : "f32",
+        // Threads bound to cores would wait there for decoding and drawing.
+        ENABLE_CPU_PINNING: "NO",
+      });
+    } finally {
+      vino.freeModel(model);
+    }
   } catch (cause) {
     throw refused((cause as Error).message, cause);
   }

@@ -3,24 +3,29 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { workerUrl } from "../../../worker-url.js";
+import type { EngineOptions, Prepared } from "../engine.js";
 
 /** Longest that compiling may take: large networks take ten seconds. */
 const LIMIT_MS = 300_000;
 
+/** What the process of a trial has to know. */
+export interface TrialWords {
+  prepared: Prepared;
+  options: EngineOptions;
+}
+
 /**
- * Compiles a graph in a process of its own, for a fault in OpenVINO ends the process that it happens in. What went well once is
- * not tried again, as long as `kept`, a folder, remembers it.
+ * Compiles a graph in a process of its own, for a fault in OpenVINO ends the process that it happens in, and compares its maps of
+ * a picture with onnxruntime's: some of OpenVINO's changes to a graph are wrong. What went well once is not tried again, as long
+ * as `kept`, a folder, remembers it.
  * @returns what went wrong; undefined when nothing did
  */
-export async function trial(
-  graph: string,
-  words: readonly string[],
-  kept: string | undefined,
-): Promise<string | undefined> {
-  const key = createHash("sha256").update(words.join("\n")).update(readFileSync(graph)).digest("hex");
+export async function trial(graph: string, words: TrialWords, kept: string | undefined): Promise<string | undefined> {
+  const text = JSON.stringify(words);
+  const key = createHash("sha256").update(text).update(readFileSync(graph)).digest("hex");
   const mark = kept === undefined ? undefined : path.join(kept, key);
   if (mark !== undefined && existsSync(mark)) return undefined;
-  const fault = await run([graph, ...words]);
+  const fault = await run([graph, text]);
   if (fault === undefined && mark !== undefined) remember(mark);
   return fault;
 }
