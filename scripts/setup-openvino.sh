@@ -9,19 +9,15 @@
 #   OPENVINO_LIBRARIES  folder to put the libraries into; the program looks there, too, when it is set
 set -euo pipefail
 
+# A relative folder is one of where this was called.
+[ -z "${OPENVINO_LIBRARIES:-}" ] || [ "$OPENVINO_LIBRARIES" = off ] || OPENVINO_LIBRARIES=$(python3 -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$OPENVINO_LIBRARIES")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=${OPENVINO_VERSION:-2026.4.1}
 target=${OPENVINO_LIBRARIES:-${XDG_CACHE_HOME:-$HOME/.cache}/video-explainer/openvino/libs}
 stamp=$target/.version
 scratch=
 
-say() { printf -- '- %s\n' "$*"; }
-die() {
-  printf '%s\n' "$*" >&2
-  exit 1
-}
-clean() { [ -z "$scratch" ] || rm -rf "$scratch"; }
-trap clean EXIT
+source scripts/setup-common.sh
 
 [ "$target" != off ] || die "OPENVINO_LIBRARIES is off; unset it, or name a folder."
 python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to fetch OpenVINO; run: sudo apt-get install -y python3-pip"

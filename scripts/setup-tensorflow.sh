@@ -21,13 +21,7 @@ stamp=$home/deps/.built-from
 origin="$distribution $version, Node-API 8"
 scratch=
 
-say() { printf -- '- %s\n' "$*"; }
-die() {
-  printf '%s\n' "$*" >&2
-  exit 1
-}
-clean() { [ -z "$scratch" ] || rm -rf "$scratch"; }
-trap clean EXIT
+source scripts/setup-common.sh
 
 check() {
   [ "$(uname -sm)" = "Linux x86_64" ] || die "The TensorFlow binding is built on x86-64 Linux alone; this is $(uname -sm)."

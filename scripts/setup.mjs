@@ -184,11 +184,11 @@ export function buildTensorFlow(say) {
   if (status !== 0) throw new SetupError("The TensorFlow.js binding could not be built; what went wrong is above.");
 }
 
-/** OpenVINO, into this checkout where a folder is named; fetched already, it is only tried. */
+/** OpenVINO, into a folder of this checkout; fetched already, it is only tried. */
 export function fetchOpenvino(say, folder) {
   say("OpenVINO's libraries");
   const script = path.join(root, "scripts/setup-openvino.sh");
-  const env = folder === undefined ? process.env : { ...process.env, OPENVINO_LIBRARIES: path.join(root, folder) };
+  const env = { ...process.env, OPENVINO_LIBRARIES: path.join(root, folder) };
   const { status } = spawnSync("bash", [script], { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
   if (status !== 0) throw new SetupError("OpenVINO could not be set up; what went wrong is above.");
 }

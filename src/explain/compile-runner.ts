@@ -16,6 +16,8 @@ import { framesProgram } from "./programs/frames.js";
 /** A model's program, ready to run, with what the model says about itself. */
 export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {
   runner: Runner;
+  /** Its engine by name; `auto` where another thread may choose anew. */
+  engine: string;
   /** What went wrong on the way and was mended, one sentence each. */
   notes: string[];
 }
@@ -39,6 +41,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     shared: options.shared?.[classifyOnly ? "classifier" : "explainer"],
   };
   const folder = cacheFolder(options.cache);
+  engineOptions.trials = folder ?? null;
   const chosen = folder === undefined ? undefined : preparingNamed(options.engine, engineOptions);
   if (folder === undefined || chosen === undefined) return fresh(options, engineOptions, classifyOnly);
   const { engine, passed } = chosen;
@@ -54,14 +57,21 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     { method, inputRule, start, target, top, grid, blur, classifyOnly },
   ]);
   const notes: string[] = [];
+  /** What the next engine makes of it. */
+  const other = async (refusal: Error, soFar: readonly string[]): Promise<CompiledRunner> => {
+    const made = await compileRunner({ ...options, engine: chosen.next! }, classifyOnly);
+    const all = [...passed, refusal.message, ...(made.runner.passed ?? [])];
+    return { ...made, runner: { ...made.runner, passed: all }, notes: [...soFar, ...made.notes] };
+  };
   const found = store.find(key);
   if (found.problem) notes.push(found.problem);
   if (found.folder && found.entry) {
     try {
       const { info, preprocessing, activations, prepared } = found.entry;
       const runner = await engine.open(found.folder, prepared, engineOptions);
-      return { runner: { ...runner, passed }, info, preprocessing, activations, notes };
+      return { runner: { ...runner, passed }, engine: chosen.name, info, preprocessing, activations, notes };
     } catch (error) {
+      if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
     }
   }
@@ -72,16 +82,10 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     const { prepared, open } = await engine.prepare(take, engineOptions, place);
     const runner = await open();
     store.commit(key, place, { ...about, prepared, files });
-    return { ...about, runner: { ...runner, passed }, notes };
+    return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
-    if (error instanceof VideoExplainerError && error.code === "engine-refused" && chosen.next !== undefined) {
-      const other = await compileRunner({ ...options, engine: chosen.next }, classifyOnly);
-      return {
-        ...other,
-        runner: { ...other.runner, passed: [...passed, error.message, ...(other.runner.passed ?? [])] },
-      };
-    }
+    if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
     if (error instanceof VideoExplainerError) throw error;
     // A full disk costs the cache, not the start.
     notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);
@@ -89,13 +93,17 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   }
 }
 
+const isRefused = (error: unknown): error is VideoExplainerError =>
+  error instanceof VideoExplainerError && error.code === "engine-refused";
+
 async function fresh(
   options: ExplainerOptions,
   engineOptions: EngineOptions,
   classifyOnly: boolean,
 ): Promise<CompiledRunner> {
   const { take, files: _, ...about } = load(options, classifyOnly);
-  return { ...about, runner: await engineNamed(options.engine)(take, engineOptions), notes: [] };
+  const runner = await engineNamed(options.engine)(take, engineOptions);
+  return { ...about, runner, engine: options.engine, notes: [] };
 }
 
 /** What there is to know of a model, and its program; once that is taken, the weights are free for the collector. */

@@ -13,9 +13,9 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheHome } from "./cache-home.js";
 import type { Prepared } from "./engines/engine.js";
 import type { ModelInfo } from "./explanation.js";
 import { type FileState, unchanged } from "./model/reads.js";
@@ -47,8 +47,7 @@ const ENTRY = "entry.json";
 export function cacheFolder(given: string | undefined): string | undefined {
   if (given === "off") return undefined;
   if (given !== undefined && given !== "auto") return path.resolve(given);
-  const home = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
-  return path.join(home, "video-explainer", "compiled");
+  return path.join(cacheHome(), "compiled");
 }
 
 /** The compiler's own files as they are: what another one of the same version compiled is not what this one would. */

@@ -5,8 +5,11 @@ import type { EngineOptions } from "./engines/engine.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
-/** Compiled models in the memory of the process that other threads may run as well. */
+/** What the first thread made, for the others to run as well. */
 export interface SharedModels {
+  /** The engine that takes the model. */
+  engine: string;
+  /** Compiled models in the memory of the process, on engines that share them. */
   explainer?: bigint;
   classifier?: bigint;
 }

@@ -52,7 +52,9 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     leader = EngineThread.start(each, compiled);
     leader.catch(failed);
   });
-  const others = Array.from({ length: count - 1 }, () => EngineThread.start({ ...each, shared }));
+  const others = Array.from({ length: count - 1 }, () =>
+    EngineThread.start({ ...each, engine: shared.engine, shared }),
+  );
   const started = await Promise.allSettled([leader!, ...others]);
   const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
   const failed = started.find((r) => r.status === "rejected");

@@ -17,10 +17,18 @@ const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => por
 const CACHED_ELEMENTS = 4_000_000;
 
 async function start(): Promise<void> {
-  const { runner: explainer, info, preprocessing, activations, notes } = await compileRunner(options, false);
+  const made = await compileRunner(options, false);
+  const { runner: explainer, engine: taken, info, preprocessing, activations, notes } = made;
   let classifier: Runner | undefined;
-  if ((options.every ?? 1) > 1) classifier = (await compileRunner(options, true)).runner;
-  post({ kind: "compiled", shared: { explainer: explainer.shared, classifier: classifier?.shared } });
+  if ((options.every ?? 1) > 1) {
+    const second = await compileRunner({ ...options, engine: taken }, true);
+    classifier = second.runner;
+    notes.push(...second.notes);
+  }
+  post({
+    kind: "compiled",
+    shared: { engine: taken, explainer: explainer.shared, classifier: classifier?.shared },
+  });
   const { width, height } = preprocessing;
   const frameSize = width * height * 3;
   let pixels = new Uint8Array(frameSize);
@@ -97,7 +105,8 @@ async function start(): Promise<void> {
       const chosen = picks.map((k) => batch[k]!);
       const frames = gather(chosen);
       if (classifyOnly) {
-        classifier ??= (await compileRunner(options, true)).runner;
+        // Nobody shares what is made so late.
+        classifier ??= (await compileRunner({ ...options, engine: taken, streams: 1 }, true)).runner;
         const out = await classifier.run({ frames });
         picks.forEach((k, n) => {
           results[k] = { ...classification(out, n), relevance: null };

@@ -21,8 +21,10 @@ interface Message {
    * Linear layers keep ‖R‖₁, so one rescaling at the end of a chain of them stands for one at each.
    */
   norm?: Value;
-  /** Linear layers crossed since the scale was last known; default 0. */
+  /** Linear layers that the value has crossed since its scale was last known; default 0. */
   crossed?: number;
+  /** The same of the norm: what is brought to it is as far from a known scale as it was. */
+  normCrossed?: number;
 }
 
 export interface RelevanceOptions {
@@ -180,6 +182,7 @@ class Descent {
     const { e } = scope;
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
     const norm = this.#pending.size === 0 ? undefined : (message.norm ?? this.#norm(output, message));
+    const normCrossed = message.norm === undefined ? message.crossed : message.normCrossed;
     if (this.#pixels.has(input) && isWeighted(layer)) {
       const summed = options.summed && input === scope.network.input && readers(scope.network, input) === 1;
       const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input), summed);
@@ -193,7 +196,7 @@ class Descent {
       crossed = 0;
     }
     const value = linearTransposed(scope, layer, g);
-    const below: Message = { form: "per-unit", value, norm, crossed };
+    const below: Message = { form: "per-unit", value, norm, crossed, normCrossed };
     // The transpose of a mean is broadcast: multiplying by its input gives it full dims.
     this.#send(input, layer.kind === "mean" ? this.#unsigned(input, below) : below);
   }
@@ -271,7 +274,7 @@ class Descent {
     const p = message.form === "per-unit" ? this.#unsigned(at, message) : message;
     const factor = e.div(this.#scalar(message.norm, at), e.max(this.#norm(at, p), e.number(TINY)));
     // Where nothing is left to scale the factor must stay finite: 0 · ∞ is no number.
-    return { form: p.form, value: e.mul(p.value, e.op("Min", [factor, e.number(3e38)])) };
+    return { form: p.form, value: e.mul(p.value, e.op("Min", [factor, e.number(3e38)])), crossed: message.normCrossed };
   }
 
   /** A per-frame scalar with as many axes as a tensor. */

@@ -18,8 +18,10 @@ export interface EngineOptions {
   streams?: number;
   /** What another thread of the process compiled: its runner's `shared`. */
   shared?: bigint;
-  /** Skips what guards against an engine that dies of a program, where that is known not to happen. */
+  /** Skips what guards against an engine that dies of a program or is wrong about it, where that is known not to happen. */
   trusted?: boolean;
+  /** Folder that remembers what was guarded against; null: none. Default: where the system keeps caches. */
+  trials?: string | null;
   /** Write a profile of each operation into files that begin so. */
   profile?: string;
 }
@@ -78,18 +80,29 @@ export function checkFeeds(engine: string, inputs: readonly ProgramPort[], feeds
   }
 }
 
-/** One sentence about the options that somebody gave and that have no effect; undefined where there are none. */
+/** What is said of the options that somebody gave and that have no effect, in one sentence; undefined where there are none. */
 export function withoutEffect(
   { name, ignores = [] }: Pick<Runner, "name" | "ignores">,
   given: Partial<EngineOptions>,
 ): string | undefined {
-  const lost = ignores.filter((key) => given[key] !== undefined).map((key) => [key, `${key} ${given[key]}`] as const);
-  if (lost.length === 0) return undefined;
-  const words = lost.map(([, text]) => text).join(" and ");
-  const verb = lost.length === 1 ? "has" : "have";
-  if (lost.every(([key]) => key === "precision"))
-    return name.startsWith("openvino")
-      ? `this processor does not compute in ${given.precision}: the engine ${name} computes in float32 instead`
-      : `the engine ${name} computes in float32: ${words} ${verb} no effect there, and would have with the engine openvino`;
-  return `the engine ${name} chooses its device and the threads of a run by itself: ${words} ${verb} no effect there, and would have with the engine onnxruntime`;
+  const lost = (keys: readonly (keyof EngineOptions)[]): string[] =>
+    ignores.flatMap((key) => (keys.includes(key) && given[key] !== undefined ? [`${key} ${given[key]}`] : []));
+  const precision = lost(["precision"]).map((words) =>
+    name.startsWith("openvino")
+      ? `the engine ${name} computes in float32, for this processor does not compute in ${given.precision}`
+      : `the engine ${name} computes in float32: ${words} has no effect there, and would have with the engine openvino`,
+  );
+  const profile = lost(["profile"]).map(
+    (words) => `the engine ${name} writes no profile: ${words} has no effect there`,
+  );
+  const own = lost(["device", "threads"]);
+  const verb = own.length === 1 ? "has" : "have";
+  const choice =
+    own.length === 0
+      ? []
+      : [
+          `the engine ${name} chooses its device and the threads of a run by itself: ${own.join(" and ")} ${verb} no effect there, and would have with the engine onnxruntime`,
+        ];
+  const all = [...choice, ...precision, ...profile];
+  return all.length === 0 ? undefined : all.join("; ");
 }

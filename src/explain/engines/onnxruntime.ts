@@ -2,9 +2,6 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setImmediate } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../devices.js";
@@ -21,6 +18,7 @@ import {
   programOf,
   type Runner,
 } from "./engine.js";
+import { collectGarbage } from "./garbage.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
 import { withWinograd } from "./winograd.js";
 
@@ -140,19 +138,6 @@ function write(source: ProgramSource, folder: string, blocked: boolean): Omit<Or
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MOST_PACKED);
   return { inputs, outputs, packs: !large };
-}
-
-/**
- * The collector does not know that onnxruntime is about to take as much memory as the program has left behind. Memory of
- * arrays is swept aside of it, and given back when it runs again.
- */
-async function collectGarbage(): Promise<void> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  for (let round = 0; round < 2; round++) {
-    collect();
-    await setImmediate();
-  }
 }
 
 /**

@@ -43,8 +43,8 @@ export function preparingNamed(given: string, options: EngineOptions): Chosen | 
   const passed: string[] = [];
   const names = given === "auto" ? Object.keys(ENGINES) : [given];
   for (const [k, name] of names.entries()) {
-    const engine = PREPARING[name];
-    if (!engine) return undefined;
+    if (!Object.hasOwn(PREPARING, name)) return undefined;
+    const engine = PREPARING[name]!;
     try {
       return { name, version: engine.version(options), engine, passed, next: names[k + 1] };
     } catch (error) {

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import path from "node:path";
 import { VideoExplainerError } from "../../../errors.js";
+import { cacheHome } from "../../cache-home.js";
 
 type Koffi = typeof import("koffi").default;
 /** Address of an object of OpenVINO's: the same in every thread of the process. */
@@ -11,7 +11,6 @@ export type Pointer = bigint;
 /** What is called of OpenVINO's C API (openvino/c/*.h). Each throws what OpenVINO says when it fails. */
 export interface OpenVino {
   readonly version: string;
-  readonly core: Pointer;
   /** Whether the processor computes in bfloat16. */
   readonly bfloat16: boolean;
   readModel(file: string): Pointer;
@@ -23,6 +22,8 @@ export interface OpenVino {
   freeModel(model: Pointer): void;
   freeCompiled(compiled: Pointer): void;
   freeRequest(request: Pointer): void;
+  /** Frees what this thread holds beside; it is made again when it is needed. */
+  release(): void;
 }
 
 const DEVICE = "CPU";
@@ -36,8 +37,7 @@ let loaded: OpenVino | undefined;
 export function librariesFolder(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const given = env.OPENVINO_LIBRARIES;
   if (given === "off") return undefined;
-  if (given) return path.resolve(given);
-  return path.join(env.XDG_CACHE_HOME || path.join(homedir(), ".cache"), "video-explainer", "openvino", "libs");
+  return given ? path.resolve(given) : path.join(cacheHome(env), "openvino", "libs");
 }
 
 /**
@@ -81,7 +81,9 @@ function bind(koffi: Koffi, file: string): OpenVino {
   const library = koffi.load(file);
   const lastWords = library.func("str ov_get_last_err_msg()");
   const fails = (status: number): void => {
-    if (status !== 0) throw new Error(plainWords(lastWords() as string));
+    if (status === 0) return;
+    const words = plainWords(lastWords() as string);
+    throw new VideoExplainerError("engine-failed", `the engine openvino failed: ${words}.`, { cause: words });
   };
   /** A function that gives what it makes by its last fixed parameter. */
   const maker = (declaration: string) => {
@@ -105,13 +107,18 @@ function bind(koffi: Koffi, file: string): OpenVino {
   const freeTensor = library.func("void ov_tensor_free(void *tensor)");
   const freeText = library.func("void ov_free(void *text)");
   const infer = library.func("int ov_infer_request_infer(void *request)");
+  const freeCore = library.func("void ov_core_free(void *core)");
   const freeModel = library.func("void ov_model_free(void *model)");
   const freeCompiled = library.func("void ov_compiled_model_free(void *compiled)");
   const freeRequest = library.func("void ov_infer_request_free(void *request)");
 
-  const core = createCore([]) as Pointer;
+  let made: Pointer | undefined;
+  const core = (): Pointer => {
+    made ??= createCore([]) as Pointer;
+    return made;
+  };
   const textOf = (key: string): string => {
-    const text = property([core, DEVICE, key]) as Pointer;
+    const text = property([core(), DEVICE, key]) as Pointer;
     try {
       return koffi.decode(text, "char", -1) as string;
     } finally {
@@ -120,15 +127,14 @@ function bind(koffi: Koffi, file: string): OpenVino {
   };
   return {
     version: versionOf(koffi, library),
-    core,
     bfloat16: textOf("OPTIMIZATION_CAPABILITIES")
       .split(/[\s,]+/)
       .includes("BF16"),
-    readModel: (model) => readModel([core, model, null]) as Pointer,
+    readModel: (model) => readModel([core(), model, null]) as Pointer,
     compile(model, properties) {
       const words = Object.entries(properties).flat();
       return compile(
-        [core, model, DEVICE, words.length],
+        [core(), model, DEVICE, words.length],
         words.flatMap((word) => ["str", word]),
       ) as Pointer;
     },
@@ -145,6 +151,10 @@ function bind(koffi: Koffi, file: string): OpenVino {
     freeModel: (model) => freeModel(model),
     freeCompiled: (compiled) => freeCompiled(compiled),
     freeRequest: (request) => freeRequest(request),
+    release() {
+      if (made !== undefined) freeCore(made);
+      made = undefined;
+    },
   };
 }
 

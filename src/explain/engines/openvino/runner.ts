@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { VideoExplainerError } from "../../../errors.js";
+import { cacheHome } from "../../cache-home.js";
 import type { ElementKind, Program, ProgramPort } from "../../program/program.js";
 import {
   checkFeeds,
@@ -14,9 +15,10 @@ import {
   programOf,
   type Runner,
 } from "../engine.js";
+import { collectGarbage } from "../garbage.js";
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
-import { librariesFolder, type OpenVino, openVino, type Pointer } from "./library.js";
+import { type OpenVino, openVino, type Pointer } from "./library.js";
 import { withNorms } from "./norms.js";
 import { withPlanesApart } from "./planes.js";
 import { withoutMatrices } from "./pointwise.js";
@@ -44,21 +46,25 @@ export const openvinoPreparing: PreparingEngine = {
   async prepare(source, options, folder) {
     libraryFor(options);
     const prepared = write(source, options, folder);
-    if (!options.trusted) await tryOut(path.join(folder, GRAPH), prepared, options);
-    return { prepared, open: async () => open(folder, prepared, options) };
+    // Both engines of the trial want the memory that the program has left behind.
+    await collectGarbage();
+    return { prepared, open: () => openvinoPreparing.open(folder, prepared, options) };
   },
-  open: async (folder, prepared, options) => open(folder, prepared, options),
+  async open(folder, prepared, options) {
+    const vino = libraryFor(options);
+    const graph = path.join(folder, GRAPH);
+    if (options.shared !== undefined) return runner(vino, options.shared, prepared, options);
+    if (!options.trusted) await tryOut(graph, prepared, options);
+    return runner(vino, compile(graph, options), prepared, options);
+  },
 };
 
-/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, dies of it, or has other maps than onnxruntime */
-async function tryOut(
-  graph: string,
-  prepared: Prepared,
-  { threads, streams, precision, device }: EngineOptions,
-): Promise<void> {
-  const home = librariesFolder();
+/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, dies of it, or is wrong about it */
+async function tryOut(graph: string, prepared: Prepared, options: EngineOptions): Promise<void> {
+  const { threads, streams, precision, device, trials = path.join(cacheHome(), "openvino") } = options;
   const words = { prepared, options: { device, threads, streams, precision } };
-  const fault = await trial(graph, words, home && path.join(path.dirname(home), "tried", openVino().version));
+  const kept = trials === null ? undefined : path.join(trials, "tried", openVino().version);
+  const fault = await trial(graph, words, kept);
   if (fault !== undefined) throw refused(fault);
 }
 
@@ -93,11 +99,6 @@ const oneFrame = (port: ProgramPort): ProgramPort => ({ ...port, dims: port.dims
 
 const isHalf = ({ precision }: EngineOptions): boolean => precision === "bfloat16" && openVino().bfloat16;
 
-function open(folder: string, ports: Prepared, options: EngineOptions): Runner {
-  const vino = libraryFor(options);
-  return runner(vino, options.shared ?? compile(path.join(folder, GRAPH), options), ports, options);
-}
-
 function compile(file: string, options: EngineOptions): Pointer {
   const vino = openVino();
   const { streams = 1, threads } = options;
@@ -120,13 +121,16 @@ function compile(file: string, options: EngineOptions): Pointer {
   }
 }
 
-const VIEWS: Record<ElementKind, (memory: ArrayBuffer) => NumericTensor["data"]> = {
+/** Kinds of numbers that programs take and give. */
+const VIEWS: Partial<Record<ElementKind, (memory: ArrayBuffer) => NumericTensor["data"]>> = {
   float32: (memory) => new Float32Array(memory),
   uint8: (memory) => new Uint8Array(memory),
   int64: (memory) => new BigInt64Array(memory),
   bool: (memory) => new Uint8Array(memory),
-  float64: (memory) => Float32Array.from(new Float64Array(memory)),
 };
+
+/** Runners of this thread that are open. */
+let open = 0;
 
 function runner(
   vino: OpenVino,
@@ -136,8 +140,22 @@ function runner(
 ): Runner {
   const own = options.shared === undefined;
   const half = isHalf(options);
-  const request = vino.createRequest(compiled);
-  const memoryOf = ({ name, kind }: ProgramPort) => VIEWS[kind](vino.memory(request, name));
+  open += 1;
+  const close = (request?: Pointer): void => {
+    if (request !== undefined) vino.freeRequest(request);
+    // Requests of other threads keep what they share.
+    if (own) vino.freeCompiled(compiled);
+    open -= 1;
+    if (open === 0) vino.release();
+  };
+  let request: Pointer;
+  try {
+    request = vino.createRequest(compiled);
+  } catch (cause) {
+    close();
+    throw refused((cause as Error).message, cause);
+  }
+  const memoryOf = ({ name, kind }: ProgramPort) => VIEWS[kind]!(vino.memory(request, name));
   return {
     name: `openvino-cpu${half ? "-bfloat16" : ""}`,
     shared: compiled,
@@ -155,13 +173,7 @@ function runner(
           const size = data.length / frames;
           (memoryOf(port) as Float32Array).set((data as Float32Array).subarray(n * size, (n + 1) * size));
         }
-        try {
-          vino.infer(request);
-        } catch (cause) {
-          throw new VideoExplainerError("engine-failed", `the engine openvino failed: ${(cause as Error).message}.`, {
-            cause,
-          });
-        }
+        vino.infer(request);
         for (const port of outputs) {
           const frame = memoryOf(port) as Float32Array;
           results[port.name] ??= {
@@ -174,9 +186,7 @@ function runner(
       return results;
     },
     async close() {
-      vino.freeRequest(request);
-      // Requests of other threads keep what they share.
-      if (own) vino.freeCompiled(compiled);
+      close(request);
     },
   };
 }

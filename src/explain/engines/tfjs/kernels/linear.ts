@@ -6,38 +6,29 @@ import { windowOf } from "../window.js";
 
 type Pair = readonly [number, number];
 
-/** `[O, I, kh, kw]` to TensorFlow's order, zeros put between its elements where the dilation says so. */
-function kernelOf(weight: Held, permutation: readonly number[], dilations: Pair, flip = false): Tensor {
-  return weight.derived(`kernel${permutation.join("")}|${dilations.join("x")}|${flip}`, () => {
-    let w = tf().transpose(weight.plain(), [...permutation]);
-    const axes = [permutation.indexOf(2), permutation.indexOf(3)];
-    if (flip) w = tf().reverse(w, axes);
-    axes.forEach((axis, k) => {
-      const d = dilations[k]!;
-      if (d > 1) w = spread(w, axis, d, true);
+/** `[O, I, kh, kw]` to TensorFlow's `[kh, kw, I, O]`, zeros put between its taps where the dilation says so. */
+function kernelOf(weight: Held, dilations: Pair): Tensor {
+  return weight.derived(`kernel${dilations.join("x")}`, () => {
+    let w: Tensor = tf().transpose(weight.plain(), [2, 3, 1, 0]);
+    dilations.forEach((d, axis) => {
+      if (d > 1) w = spread(w, axis, d);
     });
     return w.clone();
   });
 }
 
-/** `by − 1` zeros after each element along an axis; none after the last where `open`. */
-function spread(x: Tensor, axis: number, by: number, open: boolean): Tensor {
-  if (by === 1) return x;
+/** `by − 1` zeros between neighbours along an axis. */
+function spread(x: Tensor, axis: number, by: number): Tensor {
   const { shape } = x;
   const split = tf().reshape(x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
   const around = split.shape.map((_, k) => [0, k === axis + 1 ? by - 1 : 0] as [number, number]);
-  const joined = tf().reshape(tf().pad(split, around), [
-    ...shape.slice(0, axis),
-    shape[axis]! * by,
-    ...shape.slice(axis + 1),
-  ]);
-  if (!open) return joined;
-  const size = [...joined.shape];
-  size[axis] = size[axis]! - (by - 1);
+  const size = shape.map((d, k) => (k === axis ? d * by : d));
+  const joined = tf().reshape(tf().pad(split, around), size);
+  const kept = size.map((d, k) => (k === axis ? d - (by - 1) : d));
   return tf().slice(
     joined,
-    size.map(() => 0),
-    size,
+    kept.map(() => 0),
+    kept,
   );
 }
 
@@ -71,7 +62,7 @@ function conv(call: Call): Held {
   if (groups > 1 && perGroup === 1 && weight.dims[0]! % groups === 0) {
     // [O, 1, kh, kw] to [kh, kw, channels, outputs a channel].
     const [out, , kh, kw] = weight.dims as [number, number, number, number];
-    const dense = kernelOf(weight, [2, 3, 1, 0], dilations);
+    const dense = kernelOf(weight, dilations);
     const [eh, ew] = [dense.shape[0]!, dense.shape[1]!];
     const kernel = weight.derived(`depthwise${dilations.join("x")}|${kh}x${kw}`, () =>
       tf().reshape(dense, [eh, ew, groups, out / groups]),
@@ -81,7 +72,7 @@ function conv(call: Call): Held {
     result = even ? all : thin(all, strides);
   } else {
     const plainStrides = dilations.every((d) => d === 1) || strides.every((s) => s === 1);
-    const kernel = kernelOf(weight, [2, 3, 1, 0], [1, 1]) as Tensor4D;
+    const kernel = kernelOf(weight, [1, 1]) as Tensor4D;
     const around = [
       [0, 0],
       [pads[0], pads[2]],

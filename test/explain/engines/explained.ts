@@ -1,0 +1,57 @@
+import { fileURLToPath } from "node:url";
+import { createExplainer, type ExplainerOptions } from "../../../src/explain/explainer.js";
+import type { ExplainInput, Explanation } from "../../../src/explain/explanation.js";
+import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { noise } from "../random/writer.js";
+
+const MODEL = fileURLToPath(new URL("../../../models/inspection-cnn", import.meta.url));
+const SIZE = 96;
+
+/** A slab whose picture is the model's input alone. */
+function frame(seed: number): ExplainInput {
+  const random = noise(seed);
+  const area = { x: 0, y: 0, width: SIZE, height: SIZE };
+  const memory = new SharedArrayBuffer(SIZE * SIZE * 3);
+  new Uint8Array(memory).set(Array.from({ length: SIZE * SIZE * 3 }, () => Math.round(127 * (random() + 1))));
+  const layout = {
+    width: SIZE,
+    height: 0,
+    inputWidth: SIZE,
+    inputHeight: SIZE,
+    stride: SIZE * 3,
+    placement: { rect: area, clip: area },
+  };
+  return { memory, layout, scale: 0, classifyOnly: false } as ExplainInput;
+}
+
+export interface Explained {
+  engine: string;
+  passed: readonly string[];
+  notes: readonly string[];
+  explanations: Explanation[];
+}
+
+/** Four pictures of noise, explained by an explainer of two threads that is closed again. */
+export async function explainNoise(engine: string, more: Partial<ExplainerOptions> = {}): Promise<Explained> {
+  const explainer = await createExplainer({
+    ...DEFAULT_METHOD,
+    model: MODEL,
+    engine,
+    device: "cpu",
+    threads: 2,
+    top: 2,
+    grid: { rows: 4, columns: 4 },
+    blur: 1,
+    ...more,
+  });
+  try {
+    return {
+      engine: explainer.engine,
+      passed: explainer.passed ?? [],
+      notes: explainer.notes ?? [],
+      explanations: await explainer.explain([1, 2, 3, 4].map(frame)),
+    };
+  } finally {
+    await explainer.close();
+  }
+}
