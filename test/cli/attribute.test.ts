@@ -244,7 +244,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "an unknown engine",
       () => ["--model", model, "--input", input, ...range, "--engine", "abacus"],
-      /engine "abacus" is not known; known are auto, onnxruntime/,
+      /engine "abacus" is not known; known are auto, openvino, onnxruntime/,
     ],
     [
       "a target out of range",

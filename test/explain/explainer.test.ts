@@ -195,7 +195,7 @@ describe("an explainer that cannot start says why", () => {
       "an unknown engine",
       () => ({ engine: "constructor" }),
       InputError,
-      /engine "constructor" is not known; known are auto, onnxruntime/,
+      /engine "constructor" is not known; known are auto, openvino, onnxruntime/,
     ],
   ])("%s", async (_what, more, kind, reason) => {
     const error = await createExplainer({ ...options(), ...more() }).then(
