@@ -14,11 +14,22 @@ const rows = [
 
 describe("the report of bench/peers.mjs", () => {
   it("compares with our own forward pass and with each peer, nor with the peers' forward or with NaN", () => {
-    expect(ratios(rows)).toEqual({
-      overOwnForward: 2.5,
-      fasterThan: { zennit: 4 },
-      memoryOfPeer: { zennit: 0.25 },
-    });
+    expect(ratios(rows)).toEqual([
+      { engine: "onnxruntime", overOwnForward: 2.5, fasterThan: { zennit: 4 }, memoryOfPeer: { zennit: 0.25 } },
+    ]);
+  });
+
+  it("compares each of our engines, in each precision, with its own forward pass", () => {
+    const named = (suffix: string, ms: number) => [
+      { name: `ours forward${suffix}`, msPerFrame: ms, bestMsPerFrame: ms, peakMib: 100 },
+      { name: `ours r-lrp${suffix}`, msPerFrame: 2 * ms, bestMsPerFrame: 2 * ms, peakMib: 200 },
+    ];
+    const all = [...rows, ...named(", openvino", 5), ...named(", openvino bfloat16", 2.5)];
+    expect(ratios(all)).toMatchObject([
+      { engine: "onnxruntime", overOwnForward: 2.5, fasterThan: { zennit: 4 } },
+      { engine: "openvino", overOwnForward: 2, fasterThan: { zennit: 10 } },
+      { engine: "openvino, bfloat16", overOwnForward: 2, fasterThan: { zennit: 20 } },
+    ]);
   });
 
   it("takes the middle of the rounds", () => {
@@ -28,7 +39,7 @@ describe("the report of bench/peers.mjs", () => {
   it("says which peer gave no numbers", () => {
     const text = markdown([{ network: "vgg16", rows, ratios: ratios(rows) }], { batch: 4, rounds: 3, threads: 2 });
     expect(text).toContain("| vgg16 | captum (gave NaN) | 50.0 | 40.0 | 400 |");
-    expect(text).toContain("| vgg16 | 2.50 | 4.0× | 0.25 |");
+    expect(text).toContain("| vgg16 | onnxruntime | 2.50 | 4.0× | 0.25 |");
   });
 });
 
