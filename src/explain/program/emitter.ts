@@ -138,7 +138,7 @@ export class Emitter {
     return this.op("Pad", [a, this.ints([...before, ...after]), this.number(value)], { mode: { text: "constant" } });
   }
   reduce(
-    op: "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceL1",
+    op: "ReduceSum" | "ReduceMean" | "ReduceMax",
     a: Value,
     axes: readonly number[],
     keepDims = true,
