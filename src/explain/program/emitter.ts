@@ -137,12 +137,7 @@ export class Emitter {
     if ([...before, ...after].every((p) => p === 0)) return a;
     return this.op("Pad", [a, this.ints([...before, ...after]), this.number(value)], { mode: { text: "constant" } });
   }
-  reduce(
-    op: "ReduceSum" | "ReduceMean" | "ReduceMax",
-    a: Value,
-    axes: readonly number[],
-    keepDims = true,
-  ): Value {
+  reduce(op: "ReduceSum" | "ReduceMean" | "ReduceMax", a: Value, axes: readonly number[], keepDims = true): Value {
     return this.op(op, [a, this.ints(axes)], { keepdims: { int: keepDims ? 1 : 0 } });
   }
   /** @param size height and width of `a`, where an engine may choose by them */
