@@ -89,7 +89,7 @@ export function withoutEffect(
     ignores.flatMap((key) => (keys.includes(key) && given[key] !== undefined ? [`${key} ${given[key]}`] : []));
   const precision = lost(["precision"]).map((words) =>
     name.startsWith("openvino")
-      ? `the engine ${name} computes in float32, for this processor does not compute in ${given.precision}`
+      ? `this processor does not compute in ${given.precision}: the engine ${name} computes in float32 instead`
       : `the engine ${name} computes in float32: ${words} has no effect there, and would have with the engine openvino`,
   );
   const profile = lost(["profile"]).map(

@@ -184,7 +184,7 @@ const twoOf = (emit: Emit, [m0, m1, m2, m3]: readonly string[]): [string, string
 ];
 
 /** A 1 × 1 convolution of all channels. */
-const POINTWISE: Operation["attributes"] = {
+export const POINTWISE: Operation["attributes"] = {
   ...windowAttributes({ kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] }),
   group: { int: 1 },
 };

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 import { createExplainer, type ExplainerOptions } from "../../../src/explain/explainer.js";
 import type { ExplainInput, Explanation } from "../../../src/explain/explanation.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
@@ -54,4 +55,16 @@ export async function explainNoise(engine: string, more: Partial<ExplainerOption
   } finally {
     await explainer.close();
   }
+}
+
+/** Class, probability and grid of each picture, to four decimals. */
+export function expectAlike(ours: Explained, theirs: Explained): void {
+  ours.explanations.forEach((got, n) => {
+    const expected = theirs.explanations[n]!;
+    expect(got.target.index).toBe(expected.target.index);
+    expect(got.target.probability).toBeCloseTo(expected.target.probability, 4);
+    got.relevance!.grid.values.forEach((v, k) => {
+      expect(v).toBeCloseTo(expected.relevance!.grid.values[k]!, 4);
+    });
+  });
 }

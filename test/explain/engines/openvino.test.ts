@@ -16,7 +16,7 @@ import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { noise } from "../random/writer.js";
 import { GOLDEN_MAPS, goldenCase, goldenNames, relativeError } from "../twin/golden.js";
-import { explainNoise } from "./explained.js";
+import { expectAlike, explainNoise } from "./explained.js";
 import { goldenProgram, OPENVINO, onOpenvino, requireOpenvino } from "./run.js";
 
 /** Relative to the frame's largest |R|. */
@@ -108,14 +108,7 @@ describe("OpenVINO", () => {
       ];
       expect(ours.engine).toBe("openvino-cpu");
       expect(ours.explanations).toHaveLength(4);
-      ours.explanations.forEach((got, n) => {
-        const expected = theirs.explanations[n]!;
-        expect(got.target.index).toBe(expected.target.index);
-        expect(got.target.probability).toBeCloseTo(expected.target.probability, 4);
-        got.relevance!.grid.values.forEach((v, k) => {
-          expect(v).toBeCloseTo(expected.relevance!.grid.values[k]!, 4);
-        });
-      });
+      expectAlike(ours, theirs);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,14 +1,9 @@
 import { ELEMENT_CODE } from "../../program/emitter.js";
 import type { Operation } from "../../program/program.js";
 import type { Constant, Graph } from "../serialise.js";
+import { operation } from "./operation.js";
 
 const ZERO = "planes_zero";
-const emit = (op: string, inputs: string[], output: string, attributes: Operation["attributes"] = {}): Operation => ({
-  op,
-  inputs,
-  outputs: [output],
-  attributes,
-});
 
 /**
  * A graph whose factors that differ from pixel to pixel are no constants in OpenVINO's eyes: it multiplies them into the weights
@@ -21,13 +16,11 @@ export function withPlanesApart(graph: Graph): Graph {
   const apart = (name: string): string => {
     const constant = constants.get(name);
     if (constant === undefined || !isPlane(constant)) return name;
-    if (!planes.has(name)) planes.set(name, emit("Add", [name, ZERO], `${name}_plane`));
+    if (!planes.has(name)) planes.set(name, operation("Add", [name, ZERO], `${name}_plane`));
     return `${name}_plane`;
   };
-  const operations = graph.operations.map((operation) =>
-    operation.op === "Mul" || operation.op === "Div"
-      ? { ...operation, inputs: operation.inputs.map(apart) }
-      : operation,
+  const operations = graph.operations.map((o) =>
+    o.op === "Mul" || o.op === "Div" ? { ...o, inputs: o.inputs.map(apart) } : o,
   );
   if (planes.size === 0) return graph;
   const [input] = graph.inputs as [(typeof graph.inputs)[number]];
@@ -45,11 +38,11 @@ export function withPlanesApart(graph: Graph): Graph {
   ];
   // The smaller one of the first number's magnitude and 0.
   const zero = [
-    emit("Reshape", [input.name, "planes_row"], "planes_all"),
-    emit("Slice", ["planes_all", "planes_from", "planes_to", "planes_from"], "planes_first"),
-    emit("Cast", ["planes_first"], "planes_float", { to: { int: ELEMENT_CODE.float32 } }),
-    emit("Abs", ["planes_float"], "planes_size"),
-    emit("Min", ["planes_size", "planes_none"], ZERO),
+    operation("Reshape", [input.name, "planes_row"], "planes_all"),
+    operation("Slice", ["planes_all", "planes_from", "planes_to", "planes_from"], "planes_first"),
+    operation("Cast", ["planes_first"], "planes_float", { to: { int: ELEMENT_CODE.float32 } }),
+    operation("Abs", ["planes_float"], "planes_size"),
+    operation("Min", ["planes_size", "planes_none"], ZERO),
   ];
   return {
     ...graph,

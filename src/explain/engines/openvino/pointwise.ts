@@ -1,12 +1,8 @@
-import { windowAttributes } from "../../program/emitter.js";
-import type { Operation, ProgramConstant } from "../../program/program.js";
+import { swapped } from "../../layers/dense.js";
+import type { Operation } from "../../program/program.js";
 import type { Constant, Graph } from "../serialise.js";
-
-/** A 1 × 1 convolution. */
-const POINTWISE: Operation["attributes"] = {
-  ...windowAttributes({ kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] }),
-  group: { int: 1 },
-};
+import { POINTWISE } from "../winograd.js";
+import { operation } from "./operation.js";
 
 /**
  * A graph with its products with constant matrices as 1 × 1 convolutions of one pixel each, which take the same time.
@@ -16,9 +12,9 @@ const POINTWISE: Operation["attributes"] = {
 export function withoutMatrices(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
   const made = new Map<string, Constant>();
-  const operations = graph.operations.flatMap((operation) => {
-    const matrix = constants.get(operation.inputs[1] ?? "");
-    return matrix && isProduct(operation, matrix) ? pointwise(operation, matrix, made) : [operation];
+  const operations = graph.operations.flatMap((o) => {
+    const matrix = constants.get(o.inputs[1] ?? "");
+    return matrix && isProduct(o, matrix) ? pointwise(o, matrix, made) : [o];
   });
   const read = new Set(operations.flatMap((o) => o.inputs));
   return { ...graph, operations, constants: [...graph.constants.filter((c) => read.has(c.name)), ...made.values()] };
@@ -47,25 +43,16 @@ function pointwise(
   const filter: Constant = turned
     ? { ...matrix, name: `${matrix.name}_filter`, dims: [out, width, 1, 1] }
     : { name: `${matrix.name}_turned`, kind: "float32", dims: [out, width, 1, 1], make: () => transposed(matrix) };
-  const emit = (op: string, from: string[], to: string, more: Operation["attributes"] = {}): Operation => ({
-    op,
-    inputs: from,
-    outputs: [`${y}_${to}`],
-    attributes: more,
-  });
   return [
-    emit("Shape", [x], "dims", { end: { int: -1 } }),
-    emit("Concat", [`${y}_dims`, ints(out)], "shape", { axis: { int: 0 } }),
-    emit("Reshape", [x, ints(-1, width, 1, 1)], "pixels"),
-    emit("Conv", [`${y}_pixels`, share(filter)], "product", POINTWISE),
-    { op: "Reshape", inputs: [`${y}_product`, `${y}_shape`], outputs: [y], attributes: {} },
+    operation("Shape", [x], `${y}_dims`, { end: { int: -1 } }),
+    operation("Concat", [`${y}_dims`, ints(out)], `${y}_shape`, { axis: { int: 0 } }),
+    operation("Reshape", [x, ints(-1, width, 1, 1)], `${y}_pixels`),
+    operation("Conv", [`${y}_pixels`, share(filter)], `${y}_product`, POINTWISE),
+    operation("Reshape", [`${y}_product`, `${y}_shape`], y),
   ];
 }
 
 function transposed(matrix: Constant): Float32Array {
-  const data = ("make" in matrix ? matrix.make() : matrix.data) as ProgramConstant["data"] as Float32Array;
-  const [rows, columns] = matrix.dims as [number, number];
-  const turned = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c]!;
-  return turned;
+  const data = ("make" in matrix ? matrix.make() : matrix.data) as Float32Array;
+  return swapped({ dims: [...matrix.dims], data }).data;
 }
