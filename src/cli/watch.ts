@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import type { Msg } from "nats";
-import { NAME, viewerSinkSchema } from "../config/schema.js";
+import { NAME, type ViewerSinkConfig, viewerSinkSchema } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { readLogin } from "../sinks/nats-login.js";
 import { type NatsServers, readServers } from "../sinks/nats-servers.js";
@@ -30,6 +30,7 @@ interface WatchOptions {
   view?: boolean;
   host: string;
   port: string;
+  allowHost: string[];
   token?: string;
 }
 
@@ -59,8 +60,15 @@ function readToken(text: string | undefined): string | undefined {
   return data;
 }
 
+function readHosts(names: string[]): string[] {
+  const { error } = viewerSinkSchema.shape.hosts.safeParse(names);
+  if (!error) return names;
+  const wrong = names[Number(error.issues[0]!.path[0])];
+  throw new InputError("watch-host", `--allow-host ${JSON.stringify(wrong)} ${error.issues[0]!.message}`);
+}
+
 /** A page over the topics, and where the messages for it go. */
-async function openView(page: { host: string; port: number; token?: string }, station: string) {
+async function openView(page: Omit<ViewerSinkConfig, "kind">, station: string) {
   const { events, log }: Pick<SinkContext, "events" | "log"> = {
     events: {
       onPublished: () => undefined,
@@ -108,6 +116,7 @@ async function watch(options: WatchOptions): Promise<void> {
   const page = {
     host: options.host,
     port: readNumber("port", options.port, 0, 65_535),
+    hosts: readHosts(options.allowHost),
     token: readToken(options.token),
   };
 
@@ -213,6 +222,7 @@ export const watchCommand = (): Command =>
     .option("--view", "serve the live page from the topics; the terminal then shows changes of state alone")
     .option("--host <address>", "address of the live page; 0.0.0.0 opens it to the network", "127.0.0.1")
     .option("--port <n>", "port of the live page; 0 takes a free one", "8081")
+    .option("--allow-host <name...>", "names under which the live page is opened, where no token is set", [])
     .addOption(
       new Option("--token <text>", "show the live page only to who opens it with ?token=<text>").env("VIEW_TOKEN"),
     )

@@ -133,10 +133,17 @@ export const natsSinkSchema = z.strictObject({
     ),
 });
 
+const hostNames = z
+  .array(z.string().regex(/^\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, "must be a host name without scheme and port"))
+  .default([]);
+
 export const viewerSinkSchema = z.strictObject({
   kind: z.literal("viewer"),
   host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 opens it to the network"),
   port: z.number().int().min(0).max(65535).default(8080),
+  hosts: hostNames.describe(
+    "Names under which the page is opened, beside this machine's own and any address; needed off this machine where no token is set. .example.com: every name below it",
+  ),
   token: z
     .string()
     .regex(/^[\x21-\x7e]{8,}$/, "must be 8 or more printable characters without spaces")
@@ -238,6 +245,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 in a container"),
       port: z.number().int().min(0).max(65535).default(9090),
+      hosts: hostNames.describe(
+        "Names under which it is asked, beside this machine's own and any address; empty: any name where host is no loopback address",
+      ),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { guardConnections, TIMES } from "../http/connections.js";
+import { hostCheck, isLoopback } from "../http/hosts.js";
 import { maskCredentials } from "../pipeline/mask.js";
 import type { Metrics } from "./metrics.js";
 import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
@@ -9,6 +11,8 @@ export interface MetricsServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** Names under which it is asked, beside this machine's own; empty: any, but where `host` is a loopback address. */
+  hosts?: readonly string[];
   metrics: Pick<Metrics, "render" | "contentType">;
   /** What `/readyz` asks. */
   readiness: readonly ReadinessCheck[];
@@ -80,7 +84,15 @@ function routesOf({ metrics, readiness, liveness, limits }: MetricsServerOptions
   ]);
 }
 
-async function answer(routes: Map<string, Route>, request: IncomingMessage): Promise<Answer> {
+type HostCheck = ReturnType<typeof hostCheck>;
+
+/** Prometheus asks by whatever name a network has for this machine, which no rule knows; on loopback there is none. */
+const hostCheckOf = ({ host, hosts = [] }: MetricsServerOptions): HostCheck =>
+  isLoopback(host) || hosts.length > 0 ? hostCheck(host, hosts) : () => null;
+
+async function answer(routes: Map<string, Route>, check: HostCheck, request: IncomingMessage): Promise<Answer> {
+  const misdirected = check(request);
+  if (misdirected !== null) return text(421, misdirected);
   const route = routes.get((request.url ?? "/").split("?", 1)[0]!);
   if (!route) return text(404, `not found; there are ${[...routes.keys()].join(", ")}`);
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -119,9 +131,11 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const { host, port } = options;
   const routes = routesOf(options);
-  const server = createServer((request, response) => {
-    void answer(routes, request).then((made) => send(request, response, made));
+  const check = hostCheckOf(options);
+  const server = createServer({ ...TIMES }, (request, response) => {
+    void answer(routes, check, request).then((made) => send(request, response, made));
   });
+  const connections = guardConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(error, host, port)));
     server.listen(port, host, resolve);
@@ -133,7 +147,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        connections.cut();
       }),
   };
 }

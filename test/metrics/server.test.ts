@@ -1,10 +1,12 @@
 import { once } from "node:events";
+import { get } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { InputError, VideoExplainerError } from "../../src/errors.js";
 import { createMetrics } from "../../src/metrics/metrics.js";
 import type { CheckResult, ReadinessCheck } from "../../src/metrics/readiness.js";
 import { type MetricsServer, type MetricsServerOptions, startMetricsServer } from "../../src/metrics/server.js";
+import { until } from "../support/sinks.js";
 import { parseExposition } from "./exposition.js";
 
 const servers: MetricsServer[] = [];
@@ -36,6 +38,35 @@ describe("the metrics server", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(parseExposition(await response.text()).has("video_explainer_build_info")).toBe(true);
+  });
+
+  it("on loopback answers to no foreign name, as a web site could give this machine, but to those in hosts", async () => {
+    const url = await setup({ hosts: ["station.example"] });
+    const ask = (host: string) =>
+      new Promise<number>((resolve, reject) => {
+        get(`${url}/metrics`, { headers: { host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode!);
+        }).on("error", reject);
+      });
+    expect(await ask("evil.example:9090")).toBe(421);
+    expect(await ask("station.example:9090")).toBe(200);
+    expect(await ask("localhost:9090")).toBe(200);
+  });
+
+  it("cuts connections that bring no request, and more of one address than anybody needs", {
+    timeout: 30_000,
+  }, async () => {
+    const { hostname, port } = new URL(await setup());
+    let closed = 0;
+    const sockets = Array.from({ length: 300 }, () =>
+      connect({ host: hostname, port: Number(port) })
+        .on("error", () => {})
+        .on("close", () => closed++)
+        .resume(),
+    );
+    await until("most to be turned away", () => closed >= 150);
+    await until("the rest to be cut", () => closed === sockets.length, 20_000);
   });
 
   it("says alive, or why not", async () => {

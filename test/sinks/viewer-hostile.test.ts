@@ -13,7 +13,10 @@ const sinks: ViewerSink[] = [];
 const ends: (() => void)[] = [];
 
 async function start(more: { token?: string } = {}) {
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port: 0, ...more }, recordingContext().context);
+  const sink = createViewerSink(
+    { kind: "viewer", host: "127.0.0.1", hosts: [], port: 0, ...more },
+    recordingContext().context,
+  );
   await sink.connect();
   sinks.push(sink);
   return { sink, url: sink.url! };
@@ -178,7 +181,7 @@ describe("a request", () => {
     slow.socket.write("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     body.socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
     greedy.socket.pause();
-    greedy.socket.write("GET /main.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000));
+    greedy.socket.write("GET /main.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(5000));
     const drip = setInterval(() => {
       for (const { socket } of [slow, body, greedy]) if (socket.writable) socket.write("a");
     }, 300);

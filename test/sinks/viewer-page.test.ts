@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 async function serve(port = 0): Promise<ViewerSink> {
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port }, recordingContext().context);
+  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port }, recordingContext().context);
   await sink.connect();
   cleanups.push(() => sink.close(500));
   return sink;

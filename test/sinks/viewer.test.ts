@@ -17,10 +17,10 @@ const clients: { socket: { terminate(): void } }[] = [];
 
 async function start(
   port = 0,
-  more: { token?: string; host?: string } = {},
+  more: { token?: string; host?: string; hosts?: string[] } = {},
 ): Promise<{ sink: ViewerSink; url: string; recorded: Recorded }> {
   const { context, recorded } = recordingContext();
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port, ...more }, context);
+  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port, ...more }, context);
   await sink.connect();
   open.push(sink);
   return { sink, url: sink.url!, recorded };
@@ -105,7 +105,7 @@ describe("listening", () => {
     const port = await freePort();
     await start(port);
     const { context } = recordingContext();
-    const second = createViewerSink({ kind: "viewer", host: "127.0.0.1", port }, context);
+    const second = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port }, context);
     const error = await second.connect().catch((e: unknown) => e);
     expect(error).toBeInstanceOf(VideoExplainerError);
     expect((error as Error).message).toBe(
@@ -126,7 +126,10 @@ describe("listening", () => {
   it("does not begin after all when it is ended while it begins", async () => {
     const port = await freePort();
     const { context } = recordingContext();
-    const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", port, token: "open-sesame" }, context);
+    const sink = createViewerSink(
+      { kind: "viewer", host: "127.0.0.1", hosts: [], port, token: "open-sesame" },
+      context,
+    );
     const connecting = sink.connect();
     await sink.close(100);
     await connecting;
@@ -166,6 +169,29 @@ describe("who may connect", () => {
     const proxied = { host: "monitor.example", origin: "https://monitor.example", "x-forwarded-for": "10.0.0.9" };
     expect((await join(url, true, proxied)).messages[0]!.type).toBe("hello");
     expect((await join(url, true, { origin: `http://${host}` })).refused).toBeUndefined();
+  });
+
+  it("is nobody who calls an open page by a foreign name, wherever it listens; with hosts, who uses one of those", async () => {
+    for (const host of ["127.0.0.1", "::ffff:127.0.0.1"]) {
+      const { url } = await start(0, { host, hosts: ["station.example"] });
+      const page = `http://127.0.0.1:${new URL(url).port}/`;
+      const foreign = { host: "evil.example", origin: "http://evil.example" };
+      expect((await join(page, true, foreign)).refused).toMatch(
+        /^403 .*nothing here answers to the name evil\.example/,
+      );
+      const refused = await ask(page, "/", "GET", { host: "evil.example" });
+      expect([refused.code, refused.body]).toEqual([421, expect.stringContaining("add the name to hosts")]);
+      const own = { host: "station.example:8080", origin: "http://station.example:8080" };
+      expect((await join(page, true, own)).messages[0]!.type).toBe("hello");
+      expect((await ask(page, "/", "GET", { host: "station.example" })).code).toBe(200);
+    }
+  });
+
+  it("is, of a page with a token, whoever has that, by any name", async () => {
+    const { url } = await start(0, { token: "open-sesame" });
+    const named = { host: "station.example", origin: "http://station.example" };
+    expect((await join(url, true, named)).refused).toMatch(/^401 /);
+    expect((await join(url, true, { ...named, authorization: "Bearer open-sesame" })).messages[0]!.type).toBe("hello");
   });
 
   it("is 32 browsers; the next is told why it is turned away, until one leaves", async () => {

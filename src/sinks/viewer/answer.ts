@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Access } from "./access.js";
+import { HEADERS, TEXT } from "../../http/headers.js";
 import type { Asset } from "./assets.js";
-import { HEADERS, TEXT } from "./headers.js";
+import type { Visit } from "./visit.js";
 
 export const NO_PAGE = "there is no such page";
 export const NO_TOKEN = "this page is for those who have its token: open it with ?token=… behind its address";
@@ -22,7 +22,7 @@ export function refuse(
 /** Answers a request for a file of the page. */
 export function answer(
   assets: ReadonlyMap<string, Asset>,
-  access: Access,
+  { access, misdirected }: Visit,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -33,6 +33,7 @@ export function answer(
     return refuse(response, 405, "only GET is answered here", { Allow: "GET, HEAD", Connection: "close" });
   }
   if (access.kind === "refused") return refuse(response, 401, NO_TOKEN, { "WWW-Authenticate": "Bearer" });
+  if (misdirected !== null) return refuse(response, 421, misdirected);
   const path = pathOf(request);
   const asset = assets.get(path);
   if (!asset) return refuse(response, 404, NO_PAGE);

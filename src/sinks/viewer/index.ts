@@ -1,11 +1,11 @@
 import type { ViewerSinkConfig } from "../../config/schema.js";
+import { isLoopback } from "../../http/hosts.js";
 import type { SinkContext } from "../registry.js";
 import type { MessageKind, Sink } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
 import { startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook } from "./sources.js";
-import { isLoopback } from "./upgrades.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
 export interface ViewerSink extends Sink {
@@ -46,11 +46,12 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       if (server) return;
       ended = false;
       const assets = await loadAssets(PAGE);
-      const { host, port, token } = config;
+      const { host, port, token, hosts } = config;
       const started = await startViewerServer({
         host,
         port,
         token,
+        hosts,
         assets,
         count: browsers.count,
         onBrowser: browsers.add,

@@ -1,11 +1,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { VideoExplainerError } from "../../errors.js";
-import { accessWith } from "./access.js";
+import { guardConnections, TIMES } from "../../http/connections.js";
+import { isWildcard } from "../../http/hosts.js";
 import { answer, refuse } from "./answer.js";
 import type { Asset } from "./assets.js";
-import { guardConnections, TIMES } from "./connections.js";
 import { acceptBrowsers, type UpgradeOptions } from "./upgrades.js";
+import { visitsOf } from "./visit.js";
 
 const WHY: Record<string, (port: number) => string> = {
   EADDRINUSE: (port) => `port ${port} is in use: stop the program that has it, or choose another port`,
@@ -15,7 +16,10 @@ const WHY: Record<string, (port: number) => string> = {
 };
 
 export interface ViewerServerOptions extends UpgradeOptions {
+  host: string;
   port: number;
+  /** Names that the page answers to, beside its addresses and the machine's own name. */
+  hosts: readonly string[];
   assets: ReadonlyMap<string, Asset>;
   /** Who looks must show it. */
   token?: string;
@@ -31,16 +35,16 @@ export interface ViewerServer {
 /** Starts to listen. Port 0 takes a free one. Rejects with a sentence when the address cannot be had. */
 export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
   const { host, port, assets } = options;
-  const accessOf = await accessWith(options.token);
+  const visitOf = await visitsOf(options);
   // The host is asked for by the answer itself, whose refusals have its headers.
   const http = createServer({ ...TIMES, requireHostHeader: false }, (request, response) =>
-    answer(assets, accessOf(request), request, response),
+    answer(assets, visitOf(request), request, response),
   );
   http.on("checkExpectation", (_request, response) =>
     refuse(response, 417, "nothing can be expected here", { Connection: "close" }),
   );
   const connections = guardConnections(http);
-  acceptBrowsers(http, accessOf, options);
+  acceptBrowsers(http, visitOf, options);
 
   await new Promise<void>((resolve, reject) => {
     http.once("error", (cause: NodeJS.ErrnoException) => {
@@ -50,8 +54,7 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     http.listen(port, host, resolve);
   });
 
-  const wildcard = host === "0.0.0.0" || host === "::";
-  const shown = wildcard ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const shown = isWildcard(host) ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return {
     url: `http://${shown}:${(http.address() as AddressInfo).port}/`,
     close: (partingMs) =>

@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Access } from "./access.js";
+import { PARTING_MS, refuseSocket } from "../../http/headers.js";
 import { NO_PAGE, NO_TOKEN, pathOf } from "./answer.js";
-import { PARTING_MS, refuseSocket } from "./headers.js";
+import type { Visit } from "./visit.js";
 
 const LIMITS = {
   browsers: 32,
@@ -13,8 +13,6 @@ const LIMITS = {
   messageParts: 64,
 };
 
-export const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
-
 /** Says why, and ends the connection though the browser may not. */
 export function dismiss(browser: WebSocket, code: number, why: string): void {
   browser.close(code, why);
@@ -23,7 +21,7 @@ export function dismiss(browser: WebSocket, code: number, why: string): void {
 }
 
 /** Why this upgrade is refused, or null. Keeps other web sites from reading the cameras through a visitor's browser. */
-function refusal(request: IncomingMessage, boundTo: string, access: Access): [status: number, reason: string] | null {
+function refusal(request: IncomingMessage, { access, misdirected }: Visit): [status: number, reason: string] | null {
   const { origin, host = "" } = request.headers;
   if (pathOf(request) !== "/live") return [404, NO_PAGE];
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) {
@@ -31,23 +29,18 @@ function refusal(request: IncomingMessage, boundTo: string, access: Access): [st
   }
   // A page of the site has the cookie by now; a program may show the token on the socket's own address.
   if (access.kind === "refused") return [401, NO_TOKEN];
-  const proxied = request.headers["x-forwarded-for"] !== undefined || request.headers.forwarded !== undefined;
   // A foreign name that was made to resolve to this machine would pass the check above.
-  if (isLoopback(boundTo) && !proxied && !isLoopback(host.replace(/:\d+$/, ""))) {
-    return [403, `this page listens on ${boundTo} alone and does not answer to the name ${host}`];
-  }
-  return null;
+  return misdirected === null ? null : [403, misdirected];
 }
 
 export interface UpgradeOptions {
-  host: string;
   /** Browsers that are connected already. */
   count(): number;
   onBrowser(socket: WebSocket): void;
 }
 
 /** Turns requests for `/live` into websockets, those that may. */
-export function acceptBrowsers(http: Server, accessOf: (request: IncomingMessage) => Access, options: UpgradeOptions) {
+export function acceptBrowsers(http: Server, visitOf: (request: IncomingMessage) => Visit, options: UpgradeOptions) {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -61,7 +54,7 @@ export function acceptBrowsers(http: Server, accessOf: (request: IncomingMessage
   );
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const refused = refusal(request, options.host, accessOf(request));
+    const refused = refusal(request, visitOf(request));
     if (refused) return refuseSocket(socket, ...refused);
     sockets.handleUpgrade(request, socket, head, (browser) => {
       // A broken connection ends in "close" as well, which is where it is handled.
