@@ -12,6 +12,7 @@ import { type LoadedModel, loadModel, requirePreprocessing } from "./model/load.
 import { elements, type Network } from "./network/network.js";
 import type { Program } from "./program/program.js";
 import { framesProgram } from "./programs/frames.js";
+import { distrust } from "./trust.js";
 
 /** A model's program, ready to run, with what the model says about itself. */
 export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {
@@ -40,10 +41,15 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     streams: options.streams,
     shared: options.shared?.[classifyOnly ? "classifier" : "explainer"],
   };
-  const folder = cacheFolder(options.cache);
+  const wanted = cacheFolder(options.cache);
+  const doubt = wanted === undefined ? null : distrust(wanted, "folder alone");
+  const folder = doubt === null ? wanted : undefined;
   engineOptions.trials = folder ?? null;
   const chosen = folder === undefined ? undefined : preparingNamed(options.engine, engineOptions);
-  if (folder === undefined || chosen === undefined) return fresh(options, engineOptions, classifyOnly);
+  if (folder === undefined || chosen === undefined) {
+    const made = await fresh(options, engineOptions, classifyOnly);
+    return doubt === null ? made : { ...made, notes: [`compiled models are not kept: ${doubt}`, ...made.notes] };
+  }
   const { engine, passed } = chosen;
   const store = new CompiledStore(folder);
   const { method, inputRule, start, target, top, grid, blur } = options;

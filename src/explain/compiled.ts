@@ -20,6 +20,7 @@ import type { Prepared } from "./engines/engine.js";
 import type { ModelInfo } from "./explanation.js";
 import { type FileState, unchanged } from "./model/reads.js";
 import type { Preprocessing } from "./programs/frames.js";
+import { distrust } from "./trust.js";
 
 /** What a worker has to know of a model that is compiled already. */
 export interface CompiledModel {
@@ -81,6 +82,11 @@ export class CompiledStore {
   find(key: string): { folder?: string; entry?: CompiledModel; problem?: string } {
     const folder = path.join(this.folder, key);
     if (!existsSync(path.join(folder, ENTRY))) return {};
+    const doubt = distrust(folder, "contents");
+    if (doubt !== null) {
+      remove(folder);
+      return { problem: `the compiled model ${folder} is not used and made again: ${doubt}` };
+    }
     try {
       const entry = parse(readFileSync(path.join(folder, ENTRY), "utf8"));
       if (!unchanged(entry.files)) return {};
@@ -142,6 +148,15 @@ export class CompiledStore {
       rmSync(at, { recursive: true, force: true });
       total -= bytes;
     }
+  }
+}
+
+/** Takes a folder away, where it can be: that of another user may have to stay. */
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // It is not used, and whoever is told so can remove it.
   }
 }
 

@@ -124,6 +124,26 @@ describe("a compiled model is kept for the next start", () => {
     chmodSync(cache(), 0o600);
   });
 
+  it("unless others can write there, who could put in anything: then it is compiled anew, saying why", async () => {
+    const first = await heatmap();
+    const entry = join(cache(), entries()[0]!);
+    for (const place of [join(entry, "graph.onnx"), entry]) {
+      chmodSync(place, 0o777);
+      const { map, notes } = await heatmap();
+      expect(map).toEqual(first.map);
+      expect(notes).toEqual([expect.stringContaining(`${place} can be written by other users; run chmod go-w on it`)]);
+      expect((await heatmap()).notes).toEqual([]);
+    }
+    chmodSync(cache(), 0o777);
+    const before = entries();
+    const { map, notes } = await heatmap();
+    expect(map).toEqual(first.map);
+    expect(notes).toEqual([
+      `compiled models are not kept: ${cache()} can be written by other users; run chmod go-w on it`,
+    ]);
+    expect(entries()).toEqual(before);
+  });
+
   it("by several processes at once", async () => {
     const script = `
       const { compileRunner } = await import(${JSON.stringify(new URL("../../dist/explain/compile-runner.js", import.meta.url).href)});

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { VideoExplainerError } from "../../../errors.js";
 import { cacheHome } from "../../cache-home.js";
+import { distrust } from "../../trust.js";
 
 type Koffi = typeof import("koffi").default;
 /** Address of an object of OpenVINO's: the same in every thread of the process. */
@@ -53,6 +54,8 @@ function load(): OpenVino {
   const folder = librariesFolder();
   const file = folder && libraryIn(folder);
   if (file === undefined) throw missing("is not set up here");
+  const doubt = distrust(folder!, "contents");
+  if (doubt !== null) throw new VideoExplainerError("engine-missing", `the engine openvino is not loaded: ${doubt}.`);
   let koffi: Koffi;
   try {
     koffi = createRequire(import.meta.url)("koffi") as Koffi;
