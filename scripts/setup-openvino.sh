@@ -6,6 +6,7 @@
 # Needs python3 with pip. Linux and macOS, x86-64 and arm64.
 #
 #   OPENVINO_VERSION    2026.4.1 (default)
+#   OPENVINO_SHA256     checksum of its wheel, needed with another version
 #   OPENVINO_LIBRARIES  folder to put the libraries into; the program looks there, too, when it is set
 set -euo pipefail
 
@@ -25,10 +26,7 @@ python3 -m pip --version >/dev/null 2>&1 || die "python3 with pip is needed to f
 
 # Of a wheel, which is a zip archive, only native libraries are taken: its Python version does not matter.
 fetch() {
-  say "downloading openvino $version from PyPI"
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: \
-    --python-version 3.11 --dest "$scratch" "openvino==$version" ||
-    die "pip could not download openvino $version; its words are above."
+  wheel openvino "$version" "${OPENVINO_SHA256:-}" "$scratch"
   python3 - "$scratch" "$scratch/libs" <<'PYTHON'
 import glob, os, re, shutil, sys, zipfile
 

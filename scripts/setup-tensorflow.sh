@@ -9,6 +9,7 @@
 #   TFJS_PACKAGE     @tensorflow/tfjs-node-gpu (default; runs on the CPU where there is no GPU) or @tensorflow/tfjs-node
 #   TF_DISTRIBUTION  tensorflow-cpu (default) or tensorflow (with CUDA 12)
 #   TF_VERSION       2.13.1 (default: the smallest); 2.12 to 2.21 are known to work
+#   TF_SHA256        checksum of its wheel, needed with another distribution or version
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,6 +18,7 @@ distribution=${TF_DISTRIBUTION:-tensorflow-cpu}
 version=${TF_VERSION:-2.13.1}
 home=$PWD/node_modules/$package
 binding=$home/lib/napi-v8/tfjs_binding.node
+headers=$PWD/node_modules/node-api-headers/include
 stamp=$home/deps/.built-from
 origin="$distribution $version, Node-API 8"
 scratch=
@@ -29,17 +31,15 @@ check() {
   command -v g++ >/dev/null || missing+=(g++)
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
   [ ${#missing[@]} -eq 0 ] || die "Missing for the build: ${missing[*]}; run: sudo apt-get install -y ${missing[*]}"
+  [ -f "$headers/node_api.h" ] || die "node-api-headers is not in node_modules; run npm ci (it is needed for the build alone)."
   [ -f "$home/binding/tfjs_backend.cc" ] || die "$package is not in node_modules; run npm ci (it is an optional dependency)."
 }
 
 # A wheel is a zip archive; as only its library and C headers are taken, its Python version does not matter.
 fetch_library() {
-  say "downloading $distribution $version from PyPI"
   local platforms=()
   for tag in manylinux2014_x86_64 manylinux_2_17_x86_64 manylinux_2_27_x86_64; do platforms+=(--platform "$tag"); done
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: \
-    --python-version 3.11 "${platforms[@]}" --dest "$scratch" "$distribution==$version" ||
-    die "pip could not download $distribution $version; its words are above."
+  wheel "$distribution" "$version" "${TF_SHA256:-}" "$scratch" "${platforms[@]}"
 
   say "unpacking library and headers"
   python3 - "$scratch" "$scratch/deps" <<'PYTHON'
@@ -81,24 +81,10 @@ PYTHON
   mv "$scratch/deps" "$home/deps"
 }
 
-# Node's own installation brings the Node-API headers, except some distributions'; npm has them too.
-headers() {
-  local include
-  include=$(node -p 'require("path").resolve(process.execPath, "../../include/node")')
-  if [ ! -f "$include/node_api.h" ]; then
-    npm install --prefix "$scratch/headers" --ignore-scripts --no-audit --no-fund --loglevel=error node-api-headers >/dev/null ||
-      die "The package node-api-headers could not be installed; npm's words are above."
-    include=$scratch/headers/node_modules/node-api-headers/include
-  fi
-  printf '%s' "$include"
-}
-
 compile() {
-  local include
-  include=$(headers)
   say "compiling the binding"
   mkdir -p "$(dirname "$binding")"
-  g++ -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$include" -I"$home/deps/include" \
+  g++ -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$headers" -I"$home/deps/include" \
     "$home/binding/tfjs_backend.cc" "$home/binding/tfjs_binding.cc" -o "$scratch/tfjs_binding.node" \
     -L"$home/deps/lib" -ltensorflow -ltensorflow_framework '-Wl,-rpath,$ORIGIN/../../deps/lib' ||
     die "The binding did not compile; the compiler's words are above."

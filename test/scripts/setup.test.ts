@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
@@ -113,5 +114,26 @@ describe("what an earlier run left", () => {
     rmSync(path.join(folder, "src/deep/b.ts"));
     expect(put("src/deep/c.ts", "1")).not.toBe(second);
     rmSync(folder, { recursive: true });
+  });
+});
+
+describe("wheels that libraries are taken from", () => {
+  const read = (name: string) => readFileSync(new URL(`../../scripts/${name}`, import.meta.url), "utf8");
+
+  it.each([
+    ["setup-openvino.sh", "openvino", /OPENVINO_VERSION:-([\d.]+)\}/],
+    ["setup-tensorflow.sh", "tensorflow-cpu", /TF_VERSION:-([\d.]+)\}/],
+  ])("of %s have a checksum in their default version", (script, name, form) => {
+    const version = form.exec(read(script))![1]!.replaceAll(".", "\\.");
+    expect(read("wheels.txt")).toMatch(new RegExp(`^${name}==${version} \\\\\n +--hash=sha256:[0-9a-f]{64}\\b`, "m"));
+  });
+
+  it("are not fetched where none is known, which one sentence says", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "wheel-"));
+    const script = new URL("../../scripts/setup-openvino.sh", import.meta.url).pathname;
+    const env = { ...process.env, OPENVINO_VERSION: "1.2.3", OPENVINO_LIBRARIES: path.join(folder, "libs") };
+    const { status, stderr } = spawnSync("bash", [script], { env, encoding: "utf8" });
+    rmSync(folder, { recursive: true });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^No checksum of openvino 1\.2\.3 is known here/)]);
   });
 });
