@@ -37,6 +37,10 @@ describe("the Dockerfile", () => {
     expect(fromContext.flatMap((words) => words.slice(0, -1)).filter((file) => !kept(file))).toEqual([]);
     const gone = letIn.filter((entry) => !entry.includes("*") && !existsSync(path.join(root, entry)));
     expect(gone).toEqual([]);
+    // What a step runs must be let in as well.
+    const run = instructions.join(" ").match(/scripts\/[\w.-]+/g)!;
+    expect(run).toContain("scripts/setup-openvino.sh");
+    expect(run.filter((file) => !letIn.some((entry) => file === entry || file.startsWith(`${entry}/`)))).toEqual([]);
   });
 
   it("ends as a user other than root, with a signal handler in front of Node and a health check", () => {
@@ -73,7 +77,11 @@ describe("the compose file", () => {
     const published = compose.services.worker.ports.map((port: string) => Number(port.split(":").at(-1)));
     expect(published).toEqual([viewer?.port, config.metrics.port]);
     expect([viewer?.host, config.metrics.host]).toEqual(["0.0.0.0", "0.0.0.0"]);
-    expect(config.sinks).toContainEqual(expect.objectContaining({ kind: "nats", servers: ["nats://nats:4222"] }));
+    const { NATS_TOKEN } = compose.services.worker.environment;
+    expect(config.sinks).toContainEqual(
+      expect.objectContaining({ kind: "nats", servers: ["nats://nats:4222"], token: NATS_TOKEN }),
+    );
+    expect(compose.services.nats.command).toContain(NATS_TOKEN);
   });
 });
 
@@ -97,18 +105,29 @@ describe("the Helm chart", () => {
     expect(changed((v) => Object.assign(v.config.metrics, { host: "127.0.0.1" }))).toBe(false);
     expect(changed((v) => Object.assign(v, { replicas: 2 }))).toBe(false);
     expect(changed((v) => Object.assign(v, { terminationGracePeriodSeconds: 5 }))).toBe(false);
-    expect(changed((v) => Object.assign(v.config, { sources: [] }))).toBe(false);
+    expect(changed((v) => Object.assign(v.viewer, { token: "short" }))).toBe(false);
+    // The worker starts empty as well, and waits for its first source.
+    expect(changed((v) => Object.assign(v.config, { sources: [] }))).toBe(true);
   });
 
   it("renders a configuration that the worker takes", () => {
-    const config = parseConfig(stringify(values.config), "values.yaml", {});
+    const config = parseConfig(stringify(values.config), "values.yaml", { VIEW_TOKEN: "of-the-secret" });
     expect(config.metrics.host).toBe("0.0.0.0");
+    expect(config.sinks).toContainEqual(expect.objectContaining({ kind: "viewer", token: "of-the-secret" }));
     const probed = templates.join("\n").match(/path: (\/\w+), port: metrics/g);
     expect(probed).toEqual([
       "path: /healthz, port: metrics",
       "path: /healthz, port: metrics",
       "path: /readyz, port: metrics",
     ]);
+  });
+
+  it("keeps the configuration, which may hold passwords, in a Secret, and the live page behind a token and a policy", () => {
+    const chart = templates.join("\n");
+    expect(chart).not.toContain("kind: ConfigMap");
+    expect(chart).toMatch(/kind: Secret\n(.*\n)*? {2}video-explainer\.yaml: \|/);
+    expect(chart).toMatch(/name: VIEW_TOKEN\s+valueFrom:\s+secretKeyRef:/);
+    expect(values.networkPolicy).toEqual({ enabled: true, metricsFrom: [], viewerFrom: [] });
   });
 
   it("uses no value that has no default, and has no default that nothing uses", () => {

@@ -28,9 +28,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.config.metrics.port | default 9090 | int -}}
 {{- end -}}
 
-{{/* Port of the live page; empty when no viewer sink is configured. */}}
+{{/* Port of the live page, the first one's where there are several; empty when no viewer sink is configured. */}}
 {{- define "video-explainer.viewerPort" -}}
+{{- $ports := list -}}
 {{- range .Values.config.sinks -}}
-{{- if eq .kind "viewer" -}}{{- .port | default 8080 | int -}}{{- end -}}
+{{- if eq .kind "viewer" -}}{{- $ports = append $ports (.port | default 8080 | int) -}}{{- end -}}
 {{- end -}}
+{{- if $ports -}}{{- first $ports -}}{{- end -}}
+{{- end -}}
+
+{{/* Secret that holds the token of the live page under the key "token". */}}
+{{- define "video-explainer.viewerSecret" -}}
+{{- .Values.viewer.existingSecret | default (printf "%s-viewer" (include "video-explainer.fullname" .)) -}}
 {{- end -}}
