@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
-import { packageVersion } from "../version.js";
-import { errorLines, exitCodeOf } from "./errors.js";
+import type { Command } from "commander";
+import { leave, onSignal, signalCode } from "./signals.js";
 
 interface CommandEntry {
   name: string;
   summary: string;
   /** Only the command that runs is loaded: `--help` does not wait for ffmpeg, NATS or a model engine. */
   load: () => Promise<Command>;
+  /**
+   * Exit code of a signal before the command has begun; `signal`: what a shell makes of it. Without, signals end the
+   * process as they do by default until all is done: its work may keep a handler from being called for long.
+   */
+  stopped?: 0 | "signal";
 }
 
 /** One line registers a command. */
@@ -18,11 +22,13 @@ const COMMANDS: readonly CommandEntry[] = [
     name: "run",
     summary: "the worker: explain every source of a configuration",
     load: async () => (await import("./run.js")).runCommand(),
+    stopped: 0,
   },
   {
     name: "explain",
     summary: "explain pictures and films: heat drawn on them, a summary a frame",
     load: async () => (await import("./explain.js")).explainCommand(),
+    stopped: "signal",
   },
   {
     name: "attribute",
@@ -43,11 +49,13 @@ const COMMANDS: readonly CommandEntry[] = [
     name: "watch",
     summary: "follow the topics in the terminal, or as the live page",
     load: async () => (await import("./watch.js")).watchCommand(),
+    stopped: "signal",
   },
   {
     name: "bench",
     summary: "measure throughput, latency and the cost of explaining",
     load: async () => (await import("./bench.js")).benchCommand(),
+    stopped: "signal",
   },
   {
     name: "validate",
@@ -64,9 +72,6 @@ Examples:
 
 Exit codes: 0 done, 1 failed at run time, 2 the input is wrong.`;
 
-/** How long what is left over may keep the process alive after its command has ended. */
-const LINGER_MS = 3000;
-
 /** commander's errors come back as exceptions, printed in one place. */
 function takeOver(command: Command): Command {
   command.exitOverride().configureOutput({ outputError: () => {} });
@@ -75,13 +80,14 @@ function takeOver(command: Command): Command {
 }
 
 /** The command that the arguments name, if there is such a one. */
-function commandOf(args: readonly string[]): string | undefined {
+function commandOf(args: readonly string[]): CommandEntry | undefined {
   const operands = args.filter((arg) => !arg.startsWith("-"));
   const wanted = operands[0] === "help" ? operands[1] : operands[0];
-  return COMMANDS.find(({ name }) => name === wanted)?.name;
+  return COMMANDS.find(({ name }) => name === wanted);
 }
 
 async function createProgram(wanted: string | undefined): Promise<Command> {
+  const [{ Command }, { packageVersion }] = await Promise.all([import("commander"), import("../version.js")]);
   const program = new Command("video-explainer")
     .description("Explains, live, what an image classifier sees in camera and video streams.")
     .version(packageVersion(), "--version", "print the version")
@@ -94,6 +100,13 @@ async function createProgram(wanted: string | undefined): Promise<Command> {
   return takeOver(program);
 }
 
+/** What can be said of an error; that it cannot be is no other error. */
+async function report(error: unknown, verbose: boolean, command?: string): Promise<number> {
+  const { errorLines, exitCodeOf } = await import("./errors.js");
+  for (const line of errorLines(error, verbose, command)) process.stderr.write(`${line}\n`);
+  return exitCodeOf(error);
+}
+
 /**
  * Runs the program with these arguments (without node and script) and resolves to its exit code. Errors are printed
  * on stderr, one sentence each. A command that ends well but with a finding of its own sets `process.exitCode`.
@@ -101,36 +114,35 @@ async function createProgram(wanted: string | undefined): Promise<Command> {
 export async function main(args: readonly string[]): Promise<number> {
   const end = args.indexOf("--");
   const verbose = (end < 0 ? args : args.slice(0, end)).includes("--verbose");
-  const wanted = commandOf(args);
+  const wanted = commandOf(args)?.name;
   try {
     const program = await createProgram(wanted);
     await program.parseAsync(args, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    const command = wanted === undefined ? "video-explainer" : `video-explainer ${wanted}`;
-    for (const line of errorLines(error, verbose, command)) process.stderr.write(`${line}\n`);
-    return exitCodeOf(error);
+    return report(error, verbose, wanted === undefined ? undefined : `video-explainer ${wanted}`);
   }
 }
 
 function run(): void {
   const args = process.argv.slice(2);
+  const stopped = commandOf(args)?.stopped;
+  if (stopped !== undefined) onSignal((signal) => process.exit(stopped === "signal" ? signalCode(signal) : stopped));
   const fail = (error: unknown): void => {
-    for (const line of errorLines(error, args.includes("--verbose"))) process.stderr.write(`${line}\n`);
-    process.exit(1);
+    void report(error, args.includes("--verbose")).finally(() => process.exit(1));
   };
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") fail(error);
-    // `| head` has read enough. A command that listens itself decides for itself.
-    if (process.stdout.listenerCount("error") === 1) process.exit(0);
+    // A command that listens itself decides for itself.
+    if (process.stdout.listenerCount("error") > 1) return;
+    // `| head` has read enough.
+    if (error.code === "EPIPE") process.exit(0);
+    fail(error);
   });
-  process.stderr.on("error", () => process.exit(1));
-  void main(args).then((code) => {
-    process.exitCode = code;
-    setTimeout(() => process.exit(code), LINGER_MS).unref();
-  });
+  // Nobody can be told any more; what was asked for is done all the same.
+  process.stderr.on("error", () => {});
+  void main(args).then(leave);
 }
 
 const invoked = process.argv[1];

@@ -3,16 +3,17 @@ import { loadConfig } from "../config/load.js";
 import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { errorLines, exitCodeOf } from "./errors.js";
+import { onSignal } from "./signals.js";
 import { checkConfig } from "./validate.js";
 
-/** However slow a far end is, the process is gone so long after the first SIGTERM. */
+/** However slow a far end is, the process is gone so long after the first signal. */
 const LAST_RESORT_MS = 9500;
 
 async function run(path: string, _options: object, command: Command): Promise<void> {
   let log = silentLogger;
   let handle: RunHandle | undefined;
   let signalled = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
+  onSignal((signal) => {
     if (signalled) return;
     signalled = true;
     // No source is open yet, so there is nothing to finish.
@@ -23,9 +24,7 @@ async function run(path: string, _options: object, command: Command): Promise<vo
       process.exit(1);
     }, LAST_RESORT_MS).unref();
     void handle.stop();
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  });
   const loaded = await loadConfig(path);
   await checkConfig(loaded);
   log = createLogger({ level: loaded.config.log.level });
@@ -48,7 +47,8 @@ export const runCommand = (): Command =>
     .addHelpText(
       "after",
       `
-SIGTERM and Ctrl-C stop the sources, finish what is in flight and flush the sinks within 10 s.
+SIGTERM, Ctrl-C and SIGHUP (its terminal was closed) stop the sources, finish what is in flight and flush the sinks
+within 10 s.
 Of a film that is damaged or cut off, what can be decoded is explained and the rest reported.
 Exit codes: 0 done, 1 a source or sink failed, 2 the configuration, the model or a film is wrong.
 

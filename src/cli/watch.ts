@@ -8,6 +8,7 @@ import type { SinkContext } from "../sinks/registry.js";
 import type { OutMessage } from "../sinks/sink.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../sinks/summary.js";
 import { createViewerSink } from "../sinks/viewer/index.js";
+import { onSignal } from "./signals.js";
 import { createFrameAssembler } from "./watch-frames.js";
 import { createLines } from "./watch-lines.js";
 import { followTopics, parseBody, received, topicOf } from "./watch-topics.js";
@@ -122,8 +123,7 @@ async function watch(options: WatchOptions): Promise<void> {
 
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  onSignal(stop);
 
   const view = options.view ? await openView(page, station) : undefined;
   const { stdout } = process;
@@ -198,8 +198,6 @@ async function watch(options: WatchOptions): Promise<void> {
     await followTopics(servers, subjects, onMessage, say, stopping.signal);
   } finally {
     await view?.close();
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
   }
   if (failure) throw failure;
 }

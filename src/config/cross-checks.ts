@@ -221,6 +221,20 @@ const servicePrefix: Check = (config) =>
       : [],
   );
 
+/** Who may only ask would write into a station's topics, or ask in the worker's name. */
+const inboxPrefixes: Check = (config) => {
+  const sinks = sinksOf(config, "nats");
+  const topics = new Set([SERVICE, ...sinks.map(([sink]) => sink.prefix)]);
+  return sinks.flatMap(([sink, i]) =>
+    sink.inboxPrefixes.flatMap((prefix, j) => {
+      const [first] = prefix.split(".");
+      if (!topics.has(first!)) return [];
+      const text = `sinks[${i}].inboxPrefixes[${j}] ${prefix} would let who asks have answers stored as if they were the station's; leave it out`;
+      return [{ path: ["sinks", i, "inboxPrefixes", j], text }];
+    }),
+  );
+};
+
 const someSource: Check = (config) => {
   const { sources } = Object(config.written) as { sources?: unknown };
   if (!Array.isArray(sources) || sources.length > 0) return [];
@@ -239,6 +253,7 @@ const CHECKS: readonly Check[] = [
   twins,
   nats,
   servicePrefix,
+  inboxPrefixes,
   someSource,
   emptyPublish,
 ];

@@ -67,6 +67,9 @@ export const sourceSchema = z.strictObject({
   inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),
 });
 
+/** Beginning of a reply subject: whole tokens of ours and others', never `$JS` or a wildcard. */
+const INBOX = /^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,7}$/;
+
 /** Name of the NATS micro service, and first token of its subjects. */
 export const SERVICE = "video-explainer";
 /** Groups of requests that it answers. */
@@ -82,6 +85,12 @@ export const natsSinkSchema = z.strictObject({
       name: name.optional().describe("Default: {prefix}-{station}"),
       maxAgeSeconds: positive.default(3600),
       maxBytes: positive.default(1024 * 1024 * 1024),
+      replicas: positive
+        .max(5)
+        .optional()
+        .describe(
+          "Servers of a cluster that keep the stream, 1 to 5: with 3 one of them may be away, as for an upgrade, and nothing waits. Default: 1, and a stream that is there already keeps what it has",
+        ),
       storage: z.enum(["file", "memory"]).default("file"),
       duplicateWindowSeconds: positive.default(120),
     })
@@ -130,6 +139,13 @@ export const natsSinkSchema = z.strictObject({
     .default([...SERVICES])
     .describe(
       "What the micro service video-explainer answers on this connection: explain a picture, list and change sources, read and change the configuration",
+    ),
+  inboxPrefixes: z
+    .array(z.string().regex(INBOX, "must be letters, digits, - or _, in parts with a dot between"))
+    .min(1)
+    .default(["_INBOX"])
+    .describe(
+      "What the reply subjects of requests must begin with to be answered, for clients with an inbox prefix of their own; requests from other accounts (_R_) are answered too",
     ),
 });
 

@@ -1,20 +1,26 @@
-import { headers, type MsgHdrs, type NatsConnection, type ServiceMsg } from "nats";
+import { headers, type Msg, type MsgHdrs, type NatsConnection, type ServiceMsg } from "nats";
 import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import { maskCredentials } from "../pipeline/mask.js";
+import type { Rarely } from "../rarely.js";
 import { shortened } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
+import { guardReplies } from "./inboxes.js";
 
 export interface ServiceOptions {
   control: Control;
   groups: readonly (typeof SERVICES)[number][];
+  /** First tokens of the subjects that are answered to. */
+  inboxPrefixes: readonly string[];
   log: Logger;
-  /** A request was answered; `outcome`: `ok` or an error code. */
+  /** Of all connections of a worker: what is refused is said once, not after each reconnection. */
+  refusals: Rarely;
+  /** A request came to its end; `outcome`: `ok`, an error code, or why nothing was done. */
   onAnswered(endpoint: string, outcome: string): void;
 }
 
@@ -46,9 +52,14 @@ const BODY_TEXT = 1600;
  * headers `Nats-Service-Error-Code` and `Nats-Service-Error`.
  */
 export async function serveOn(nc: NatsConnection, options: ServiceOptions): Promise<void> {
-  const { control, groups, log } = options;
+  const { control, groups, log, inboxPrefixes } = options;
   const endpoints = ENDPOINTS.filter((endpoint) => groups.includes(endpoint.group));
   if (endpoints.length === 0 || nc.isClosed() || nc.isDraining()) return;
+  guardReplies(nc, inboxPrefixes, (message) => {
+    const subject = (endpoint: Endpoint): string => `${SERVICE}.${control.station}.${endpoint.subject}`;
+    const name = endpoints.find((endpoint) => subject(endpoint) === message.subject)?.name ?? DISCOVERY;
+    refuse(options, name, "reply-refused", message);
+  });
   const service = await nc.services.add({
     name: SERVICE,
     version: packageVersion(),
@@ -67,11 +78,35 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
       subject: endpoint.subject,
       metadata: { description: endpoint.description },
       handler: (error, message) => {
-        if (!error) void respond(nc, endpoint, message, options);
+        if (error) return;
+        if (endpoint.answerOnly && !message.reply) refuse(options, endpoint.name, "no-reply", message);
+        else void respond(nc, endpoint, message, options);
       },
     });
   }
   await nc.flush();
+}
+
+/** What the client answers by itself: `$SRV.PING`, `$SRV.INFO`, `$SRV.STATS`. */
+const DISCOVERY = "discovery";
+const SUBJECT_TEXT = 80;
+
+/** Nothing is done, nothing answered: there is nobody to answer to. */
+function refuse(
+  { log, refusals, onAnswered, inboxPrefixes }: ServiceOptions,
+  name: string,
+  outcome: "reply-refused" | "no-reply",
+  { reply = "" }: Pick<Msg, "reply">,
+): void {
+  onAnswered(name, outcome);
+  refusals.happened(outcome, (times) => {
+    const count = times === 1 ? "a request was" : `${times} requests were`;
+    const why =
+      outcome === "no-reply"
+        ? `without a reply subject; ask with one, as nats request does`
+        : `with ${JSON.stringify(shortened(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
+    log.warn(`nats: ${count} not answered, the last one of ${name} ${why}`);
+  });
 }
 
 async function respond(

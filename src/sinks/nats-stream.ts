@@ -21,6 +21,7 @@ export interface StreamSpec {
   maxBytes: number;
   storage: "file" | "memory";
   duplicateWindowSeconds: number;
+  replicas?: number;
 }
 
 /** JetStream's own error numbers, as its API documents them. */
@@ -33,6 +34,11 @@ const ERR = {
   nameInUse: 10058,
   overlap: 10065,
   notEnabled: 10076,
+  noPeers: 10005,
+  insufficient: 10023,
+  notClustered: 10074,
+  noLeader: 10008,
+  offline: 10118,
 } as const;
 
 export function streamSpec(config: Pick<NatsSinkConfig, "prefix" | "stream">, station: string): StreamSpec {
@@ -40,11 +46,17 @@ export function streamSpec(config: Pick<NatsSinkConfig, "prefix" | "stream">, st
   return { ...limits, name: name ?? `${config.prefix}-${station}`, subjects: stationSubjects(config.prefix, station) };
 }
 
-/** Creates the stream, or brings an existing one in line with the configuration; throws one sentence when it cannot. */
-export async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
+/**
+ * Creates the stream, or brings an existing one in line with the configuration; throws one sentence when it cannot.
+ * Resolves to a sentence where it can be published into though the servers cannot keep as many replicas as they should.
+ */
+export async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Promise<string | undefined> {
   try {
     const existing = await streamInfo(jsm, spec.name);
-    if (!existing) return await create(jsm, spec);
+    if (!existing) {
+      await create(jsm, spec);
+      return undefined;
+    }
     const { config } = existing;
     if (config.storage !== storageType(spec)) {
       throw streamError(
@@ -53,8 +65,26 @@ export async function ensureStream(jsm: JetStreamManager, spec: StreamSpec): Pro
     }
     const changes = differences(config, spec);
     if (Object.keys(changes).length > 0) await jsm.streams.update(spec.name, changes);
+    return await replicate(jsm, spec, existing);
   } catch (error) {
     throw await inWords(error, jsm, spec);
+  }
+}
+
+async function replicate(jsm: JetStreamManager, spec: StreamSpec, existing: StreamInfo): Promise<string | undefined> {
+  const { name, replicas } = spec;
+  if (replicas === undefined) return undefined;
+  const lacking = (words: string | undefined): string =>
+    `JetStream stream ${name} is not kept ${replicas} times (${words}); start more servers of the cluster or lower stream.replicas`;
+  try {
+    const isRight = existing.config.num_replicas === replicas;
+    const { cluster } = isRight ? existing : await jsm.streams.update(name, { num_replicas: replicas });
+    // A server alone takes the number and does nothing about it.
+    return replicas > 1 && !cluster ? lacking("the server is in no cluster") : undefined;
+  } catch (error) {
+    // Of a refusal, not of an answer that never came.
+    if (jetStreamCode(error) === undefined) throw error;
+    return lacking((error as NatsError).api_error?.description);
   }
 }
 
@@ -107,6 +137,7 @@ async function create(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.Old,
     storage: storageType(spec),
+    num_replicas: spec.replicas ?? 1,
     ...limits(spec),
   });
 }
@@ -152,6 +183,20 @@ async function inWords(error: unknown, jsm: JetStreamManager, spec: StreamSpec):
     }
     case ERR.notEnabled:
       return notEnabled();
+    case ERR.noPeers:
+    case ERR.insufficient:
+    case ERR.notClustered:
+      return streamError(
+        `JetStream cannot keep stream ${spec.name} ${spec.replicas ?? 1} times (${error.api_error?.description}); start more servers of the cluster or lower stream.replicas`,
+      );
+    case ERR.noLeader:
+      return streamError(
+        `JetStream has no leader for stream ${spec.name}, since servers of the cluster are away; it is asked again`,
+      );
+    case ERR.offline:
+      return streamError(
+        `JetStream stream ${spec.name} is offline, since the server that keeps it is away or in lame-duck mode; it is waited for (with stream.replicas: 3 the others would go on)`,
+      );
   }
   if (error.code === "503") return notEnabled();
   if (error.isPermissionError()) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NatsSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
+import { Rarely } from "../rarely.js";
 import { subjectFor } from "./headers.js";
 import { countByKind } from "./lost.js";
 import { type Parcel, PublishBuffer } from "./nats-buffer.js";
@@ -35,6 +36,7 @@ class NatsSink implements Sink {
   /** Of each source the end of the last write that waits for a smaller overlay; later ones come after it. */
   readonly #shrinking = new Map<string, Promise<void>>();
   readonly #toldSmaller = new Set<string>();
+  readonly #rarely = new Rarely();
   #lastMaxPayload = USUAL_MAX_PAYLOAD;
   #discovered: NatsServer[] = [];
   #link: Link | undefined;
@@ -187,7 +189,7 @@ class NatsSink implements Sink {
 
   /** Requests are answered beside the publishing, and whether they are is no condition of it. */
   #serve(link: Link): void {
-    this.context.serve?.(link.nc, this.config.service).catch((error: Error) => {
+    this.context.serve?.(link.nc, this.config).catch((error: Error) => {
       if (!link.signal.aborted) this.context.log.warn(`nats: requests are not answered: ${error.message}`);
     });
   }
@@ -222,7 +224,8 @@ class NatsSink implements Sink {
   /** Makes the stream ready and settles which uncertain messages it already holds. */
   async #prepareStream(link: Link): Promise<void> {
     const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
-    await ensureStream(jsm, this.#stream);
+    const lacking = await ensureStream(jsm, this.#stream);
+    if (lacking) this.#rarely.happened(lacking, () => this.context.log.warn(`nats: ${lacking}`));
     const bySubject = new Map<string, Parcel[]>();
     for (const parcel of this.#buffer.uncertain()) {
       const { station, source, kind } = parcel.message;

@@ -25,7 +25,7 @@ export interface SinkContext {
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
   /** Answers requests on a new connection to NATS, as long as it lasts; rejects when the server does not let it. */
-  serve?(nc: NatsConnection, groups: NatsSinkConfig["service"]): Promise<void>;
+  serve?(nc: NatsConnection, config: Pick<NatsSinkConfig, "service" | "inboxPrefixes">): Promise<void>;
 }
 
 type SinkKind = SinkConfig["kind"];

@@ -11,6 +11,7 @@ import type { Logger } from "../log.js";
 import { createMetrics } from "../metrics/metrics.js";
 import { type MetricsServer, startMetricsServer } from "../metrics/server.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
+import { Rarely } from "../rarely.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationEnd } from "./station.js";
@@ -77,6 +78,7 @@ export async function startStation(
     await server?.close();
   };
   let beginService: (control: Control) => void = () => {};
+  const refusals = new Rarely();
   const served = new Promise<Control>((resolve) => {
     beginService = resolve;
   });
@@ -94,8 +96,15 @@ export async function startStation(
           onConnected: (connected) => metrics.sinkConnected(name, connected),
         },
         // Connections come before the station that answers on them.
-        serve: async (nc, groups) =>
-          serveOn(nc, { control: await served, groups, log, onAnswered: (...answer) => metrics.request(...answer) }),
+        serve: async (nc, { service, inboxPrefixes }) =>
+          serveOn(nc, {
+            control: await served,
+            groups: service,
+            inboxPrefixes,
+            log,
+            refusals,
+            onAnswered: (...answer) => metrics.request(...answer),
+          }),
       });
       metrics.addSink(name);
       await sink.connect();

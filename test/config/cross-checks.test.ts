@@ -52,6 +52,20 @@ const contradictions: [name: string, sources: string, sinks: string, more: strin
     /region reaches to x = 101, beyond the frame's width of 100/,
   ],
   [
+    "answers to a station's topics",
+    CAM,
+    "{ kind: nats, prefix: a }, { kind: nats, prefix: b, inboxPrefixes: [_INBOX, a.line] }",
+    "",
+    /sinks\[1\]\.inboxPrefixes\[1\] a\.line would let who asks have answers stored/,
+  ],
+  [
+    "answers as requests",
+    CAM,
+    "{ kind: nats, inboxPrefixes: [video-explainer] }",
+    "",
+    /inboxPrefixes\[0\] video-explainer would let/,
+  ],
+  [
     "two viewers on one port",
     CAM,
     "{ kind: viewer }, { kind: viewer, host: 0.0.0.0 }",

@@ -5,7 +5,12 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.js";
 
 const folder = fileURLToPath(new URL("../../config", import.meta.url));
-const files = ["demo.yaml", ...readdirSync(path.join(folder, "examples")).map((name) => `examples/${name}`)];
+const files = [
+  "demo.yaml",
+  ...readdirSync(path.join(folder, "examples"))
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => `examples/${name}`),
+];
 const environment = { CAMERA_USER: "viewer", CAMERA_PASSWORD: "p@ss:w/ord" };
 
 describe("example configurations", () => {

@@ -4,6 +4,7 @@ import type { Control } from "../../src/control/control.js";
 import { serveOn } from "../../src/control/nats-service.js";
 import { InputError } from "../../src/errors.js";
 import { silentLogger } from "../../src/log.js";
+import { Rarely } from "../../src/rarely.js";
 import { type SourceStatus, statusSchema } from "../../src/sinks/summary.js";
 import { cleanUps, start } from "../support/nats-sink.js";
 import { pause } from "../support/sinks.js";
@@ -39,7 +40,9 @@ async function serve(
   await serveOn(served, {
     control: whole,
     groups: ["explain", "sources", "config"],
+    inboxPrefixes: ["_INBOX"],
     log: silentLogger,
+    refusals: new Rarely(),
     onAnswered() {},
   });
   return { served, nc };
@@ -92,11 +95,11 @@ it.each([
 
 it("statistics that cannot be sent, or are asked for as the connection ends, are left out", async () => {
   const { nc } = await serve({}, "max_payload: 600");
-  nc.publish("$SRV.STATS", undefined, { reply: "nobody" });
+  nc.publish("$SRV.STATS", undefined, { reply: "_INBOX.nobody" });
   await pause(200);
   for (const end of ["drain", "close"] as const) {
     const { served, nc: other } = await serve({});
-    for (let i = 0; i < 100; i++) other.publish("$SRV.STATS", undefined, { reply: "nobody" });
+    for (let i = 0; i < 100; i++) other.publish("$SRV.STATS", undefined, { reply: "_INBOX.nobody" });
     await other.flush();
     await served[end]();
     await pause(100);

@@ -11,6 +11,7 @@ export const configGet = json({
   subject: "config.get",
   group: "config",
   description: "The configuration as it is now",
+  answerOnly: true,
   request: z.strictObject({}),
   reply: configReply,
   answer: (control) => ({ config: resolvedData(control.config()) as Record<string, unknown> }),

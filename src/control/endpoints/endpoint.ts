@@ -10,6 +10,8 @@ export interface Endpoint {
   /** What of the `service` configuration lets it be answered. */
   readonly group: (typeof SERVICES)[number];
   readonly description: string;
+  /** The answer is all that comes of it: who gives no reply subject is not worked for. */
+  readonly answerOnly?: boolean;
   /** Of the JSON that is sent; null where it is the bytes of a picture. */
   readonly request: z.ZodType | null;
   /** Of the JSON that is answered. */

@@ -15,6 +15,7 @@ export const explain: Endpoint = {
   subject: "explain",
   group: "explain",
   description: "Explains one picture: its bytes in (JPEG, PNG, WebP …), summary, overlay and heatmap out",
+  answerOnly: true,
   request: null,
   reply: z.strictObject({
     summary: summarySchema,

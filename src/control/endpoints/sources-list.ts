@@ -8,6 +8,7 @@ export const sourcesList = json({
   subject: "sources.list",
   group: "sources",
   description: "Every source with its state and ledger, and the ledger of the whole station",
+  answerOnly: true,
   request: z.strictObject({}),
   reply: z.strictObject({
     sources: z.array(statusSchema),

@@ -1,0 +1,40 @@
+/** What asks a process to end, and what a shell makes of it. The terminal that is closed is one of them. */
+const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+type Signal = keyof typeof CODES;
+type Handler = (signal: NodeJS.Signals) => void;
+
+let handler: Handler | undefined;
+const pass = (signal: NodeJS.Signals): void => handler?.(signal);
+
+/** The exit code of who was ended by this signal. */
+export const signalCode = (signal: NodeJS.Signals): number => CODES[signal as Signal];
+
+/**
+ * From now on a signal calls this, until the next call. Node is never given back the signals: where it ends by itself it
+ * takes its handlers off before it is gone, and a signal then would be the death of it.
+ */
+export function onSignal(next: Handler): void {
+  if (handler === undefined) for (const signal of Object.keys(CODES)) process.on(signal, pass);
+  handler = next;
+}
+
+/** A process that ends by itself, or that is left by something unfinished, is gone after so long. */
+const LINGER_MS = 3000;
+
+/**
+ * Ends the process with this code once all that was written is read and nothing is left to do. A signal meanwhile does not
+ * change the code, unless the reader of the output has not taken everything yet: then it is not waited for longer.
+ */
+export function leave(code: number): void {
+  const isRead = (): boolean => process.stdout.destroyed || process.stdout.writableLength === 0;
+  onSignal((signal) => process.exit(isRead() ? code : code || signalCode(signal)));
+  process.exitCode = code;
+  // Not by itself: see `onSignal`.
+  process.once("beforeExit", () => process.exit(code));
+  const lingered = (): void => {
+    if (isRead()) process.exit(code);
+    process.stdout.write("", () => process.exit(code));
+  };
+  setTimeout(lingered, LINGER_MS).unref();
+}

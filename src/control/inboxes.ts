@@ -1,0 +1,34 @@
+import type { Msg, NatsConnection, SubscriptionOptions } from "nats";
+
+/** What the server puts in place of the inbox of a request that comes from another account, with a random token in it. */
+const OTHER_ACCOUNTS = "_R_";
+const LONGEST = 512;
+
+/**
+ * Whether a reply subject is an inbox. Whoever asks chooses it, while the answer is published with the worker's own
+ * permissions: anything else, such as `$JS.API.…` or the topics of a station, is a subject that the asker may not publish to
+ * himself.
+ */
+export function isInbox(reply: string, prefixes: readonly string[]): boolean {
+  if (reply.length > LONGEST || reply.split(".").some((token) => !/^[^\s*>]+$/.test(token))) return false;
+  return [...prefixes, OTHER_ACCOUNTS].some((prefix) => reply.startsWith(`${prefix}.`));
+}
+
+/**
+ * From now on nothing that subscribes on this connection sees a message that asks for its answer elsewhere than in an
+ * inbox, not even what the client answers by itself (`$SRV.…`). `onRefused` is called instead.
+ */
+export function guardReplies(nc: NatsConnection, prefixes: readonly string[], onRefused: (message: Msg) => void): void {
+  const subscribe = nc.subscribe.bind(nc);
+  nc.subscribe = (subject: string, options: SubscriptionOptions = {}) => {
+    const { callback } = options;
+    if (!callback) throw new Error(`the subscription to ${subject} has no callback and cannot be guarded`);
+    return subscribe(subject, {
+      ...options,
+      callback: (error, message) => {
+        if (error || !message.reply || isInbox(message.reply, prefixes)) callback(error, message);
+        else onRefused(message);
+      },
+    });
+  };
+}
