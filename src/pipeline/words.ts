@@ -23,6 +23,20 @@ export function parseWord(line: string): Word | undefined {
 export const isFault = (word: Word): boolean =>
   word.level === "error" || word.level === "fatal" || word.level === "panic";
 
+/** What ffmpeg was not let to open (`sources/reach.ts`), and why it then could not go on. */
+const FORMAT_REFUSED = /^(?:\[[^\]]+\] )*\[([^\]\s]+)[^\]]*\] Format not on whitelist '.*$/;
+const PROTOCOL_REFUSED = /^(?:\[[^\]]+\] )*Protocol '([^']+)' not on whitelist '.*$/;
+
+/** Undefined: nothing was refused. */
+function refusal(text: string): string | undefined {
+  const format = FORMAT_REFUSED.exec(text)?.[1];
+  if (format !== undefined) return `it turned out to be ${format}, which is not read from such an address`;
+  const protocol = PROTOCOL_REFUSED.exec(text)?.[1];
+  if (protocol !== undefined)
+    return `it leads to an address of the protocol ${protocol}, which is not opened for such a source`;
+  return undefined;
+}
+
 const LONGEST = 4096;
 
 /** The last lines that ffmpeg wrote, and among them its complaints. */
@@ -67,6 +81,8 @@ export class LastWords {
 
   /** The last complaints, different ones only, as part of a sentence; null when there was none. */
   summary(): string | null {
+    const refused = this.#faults.flatMap((text) => refusal(text) ?? []);
+    if (refused.length > 0) return [...new Set(refused)].slice(-2).join("; ");
     const said = this.#faults.map(withoutOrigin);
     const causes = said.filter((text) => !CONSEQUENCE.test(text));
     const texts = [...new Set(causes.length > 0 ? causes : said)];
