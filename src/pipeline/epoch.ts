@@ -25,6 +25,8 @@ export interface EpochEnd extends DecoderEnd {
   cutOff: boolean;
   /** ffmpeg's complaints, as part of a sentence. */
   complaints: string | null;
+  /** Those of what it read, without those of its output to us. */
+  damage: string | null;
 }
 
 /** One connection of a source: one run of ffmpeg, from its start to its end. */
@@ -97,7 +99,8 @@ export class Epoch {
     }
     clearInterval(this.#watch);
     const cutOff = this.#assembler.end();
-    return { ...end, cutOff, frames: this.#frames, complaints: this.#decoder.words.summary() };
+    const { words } = this.#decoder;
+    return { ...end, cutOff, frames: this.#frames, complaints: words.summary(), damage: words.inputSummary() };
   }
 
   async stop(): Promise<void> {

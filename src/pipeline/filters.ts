@@ -74,8 +74,9 @@ export function filterGraph({
     `[0:V:${videoStream}]${picture.join(",")}`,
     whole,
     `[watched]${input.join(",")}[bottom]`,
+    // The raw output needs no times; a stream's own may go back, which ffmpeg would complain of there.
     // Time stamps are printed with six significant digits only, so the exact number of microseconds is read instead.
-    "[top][bottom]vstack,settb=AVTB,metadata=mode=add:key=frame:value=1,metadata=mode=print:key=frame:file='pipe\\:3':direct=1[out]",
+    "[top][bottom]vstack,settb=AVTB,metadata=mode=add:key=frame:value=1,metadata=mode=print:key=frame:file='pipe\\:3':direct=1,setpts=N*1000/TB[out]",
   ].join(";");
 }
 

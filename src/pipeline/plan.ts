@@ -7,6 +7,7 @@ import { maskerOf, optionSecrets } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
+import { reachOptions } from "./sources/reach.js";
 import { sourceKind } from "./sources/registry.js";
 import { type FfmpegVersion, isAtLeast } from "./tools.js";
 
@@ -105,13 +106,14 @@ export async function planDecoding(
   const input = await kind.input(config, baseDir);
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
+  const reach = reachOptions(kind.reach(config), users);
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
   const probed = knownSize
     ? undefined
     : await probe({
         ...options,
         input: input.probeAddress ?? input.address,
-        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...forFfprobe(users)],
+        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forFfprobe(users)],
         mask: spec.mask,
         called: spec.called,
         live: kind.isLive,
@@ -140,6 +142,7 @@ export async function planDecoding(
       ...(config.loop && !kind.isLive && REWINDS.test(probed?.format ?? "") ? ["-stream_loop", "-1"] : []),
       ...hardwareOptions(hardware),
       ...own,
+      ...reach,
       ...traits.inputOptions,
       ...users,
     ],

@@ -341,8 +341,8 @@ class SupervisedSource implements VideoSource {
 function describeEnd(end: EpochEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
+  if (!failed) return end.damage ? `It ended ${after}, and ffmpeg reported: ${end.damage}.` : null;
   const said = end.complaints ? `: ${end.complaints}.` : ".";
-  if (!failed) return end.complaints ? `It ended ${after}, and ffmpeg reported${said}` : null;
   if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
   if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
   return end.frames === 0 ? `No frame could be decoded${said}` : `The stream ended ${after}${said}`;

@@ -11,6 +11,13 @@ const NOISE = /deprecated pixel format used/;
 const CONSEQUENCE =
   /^(?:Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
 
+/**
+ * Of the side that writes raw pictures to us, by the names of its parts since ffmpeg 6 and, before, by what a muxer says. Nothing
+ * there is a fault of what is read.
+ */
+const OUTPUT_SIDE =
+  /^(?:\[[^\]]+\] )*?\[(?:(?:out|[avs]ost)#|enc:)[^\]]*\] |^\[rawvideo\] .*(?:\bmuxer\b|timestamp|\b[dp]ts\b)/i;
+
 /** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
 export function parseWord(line: string): Word | undefined {
   const bare = line.replace(/\[(\S+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
@@ -22,6 +29,20 @@ export function parseWord(line: string): Word | undefined {
 
 export const isFault = (word: Word): boolean =>
   word.level === "error" || word.level === "fatal" || word.level === "panic";
+
+/** What ffmpeg was not let to open (`sources/reach.ts`), and why it then could not go on. */
+const FORMAT_REFUSED = /^(?:\[[^\]]+\] )*\[([^\]\s]+)[^\]]*\] Format not on whitelist '.*$/;
+const PROTOCOL_REFUSED = /^(?:\[[^\]]+\] )*Protocol '([^']+)' not on whitelist '.*$/;
+
+/** Undefined: nothing was refused. */
+function refusal(text: string): string | undefined {
+  const format = FORMAT_REFUSED.exec(text)?.[1];
+  if (format !== undefined) return `it turned out to be ${format}, which is not read from such an address`;
+  const protocol = PROTOCOL_REFUSED.exec(text)?.[1];
+  if (protocol !== undefined)
+    return `it leads to an address of the protocol ${protocol}, which is not opened for such a source`;
+  return undefined;
+}
 
 const LONGEST = 4096;
 
@@ -65,14 +86,25 @@ export class LastWords {
     return this.#faults.length > 0;
   }
 
+  /** Like `summary`, of what was read alone: complaints of our own raw output are left out. */
+  inputSummary(): string | null {
+    return summaryOf(this.#faults.filter((text) => !OUTPUT_SIDE.test(text)));
+  }
+
   /** The last complaints, different ones only, as part of a sentence; null when there was none. */
   summary(): string | null {
-    const said = this.#faults.map(withoutOrigin);
-    const causes = said.filter((text) => !CONSEQUENCE.test(text));
-    const texts = [...new Set(causes.length > 0 ? causes : said)];
-    const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
-    return different.length > 0 ? different.join("; ") : null;
+    return summaryOf(this.#faults);
   }
+}
+
+function summaryOf(faults: readonly string[]): string | null {
+  const refused = faults.flatMap((text) => refusal(text) ?? []);
+  if (refused.length > 0) return [...new Set(refused)].slice(-2).join("; ");
+  const said = faults.map(withoutOrigin);
+  const causes = said.filter((text) => !CONSEQUENCE.test(text));
+  const texts = [...new Set(causes.length > 0 ? causes : said)];
+  const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
+  return different.length > 0 ? different.join("; ") : null;
 }
 
 function push(list: string[], text: string, limit: number): void {

@@ -107,6 +107,22 @@ test("a pool never makes more slabs than its limit, uses them again, and notices
   expect(() => pool.release(first)).toThrow("A frame was released twice");
 });
 
+test("what ffmpeg says of its raw output to us is no fault of what it reads", () => {
+  const ours = [
+    "[rawvideo @ 0x55] [error] Application provided invalid, non monotonically increasing dts to muxer in stream 0: 9 >= 1",
+    "[vost#0:0/rawvideo @ 0x55] [error] Non-monotonic DTS; previous: 2, current: 1",
+    "[out#0/rawvideo @ 0x55] [error] Error muxing a packet",
+  ];
+  const words = new LastWords((text) => text);
+  for (const line of ours) words.add(line);
+  expect(words.inputSummary()).toBeNull();
+  expect(words.summary()).toContain("Error muxing a packet");
+  // The decoder of raw pictures has the same name as their muxer.
+  words.add("[rawvideo @ 0x55] [error] Invalid buffer size, packet size 100 < expected frame_size 57600");
+  words.add("[h264 @ 0x55] [error] error while decoding MB 4 5");
+  expect(words.inputSummary()).toMatch(/^Invalid buffer size.*; error while decoding MB 4 5$/);
+});
+
 test("ffmpeg's words lose addresses in memory and noise, and its complaints become part of a sentence", () => {
   expect(parseWord("[mov,mp4 @ 0x55cf6ccc59c0] [error] moov atom not found")).toEqual({
     level: "error",

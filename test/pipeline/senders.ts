@@ -126,3 +126,10 @@ export function mjpegCamera(port: number, login?: string): Sender {
     },
   };
 }
+
+/** An ffmpeg that passes on what is written to it. */
+export function ffmpegPiped(input: readonly string[], to: string): { write(text: string): void; kill(): void } {
+  const child = spawn("ffmpeg", ["-v", "error", ...input, to], { stdio: ["pipe", "ignore", "ignore"] });
+  child.stdin.on("error", () => undefined);
+  return { write: (text) => void child.stdin.write(text), kill: () => void child.kill("SIGKILL") };
+}

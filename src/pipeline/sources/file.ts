@@ -1,6 +1,16 @@
+import { extname } from "node:path";
 import { InputError } from "../../errors.js";
 import type { SourceKind } from "./kind.js";
 import { brief, isLocal, localPath, lookAt, NOTHING, statOf } from "./local.js";
+import { FILMS, PICTURES, STREAMS } from "./reach.js";
+
+/** Films that are lists of other files. What is one without being called so did not come from who wrote the address. */
+const LISTS: Readonly<Record<string, string>> = {
+  ".m3u8": "hls",
+  ".mpd": "dash",
+  ".ffconcat": "concat",
+  ".sdp": "sdp",
+};
 
 /** Tells one state of a file from another; empty where there is none. */
 export function revisionOf(path: string): string {
@@ -15,6 +25,13 @@ export const file: SourceKind = {
   isLive: false,
   matches: (url) => isLocal(url),
   inputOptions: () => [],
+  reach: ({ url }) => {
+    const list = LISTS[extname(url).toLowerCase()];
+    return {
+      protocols: ["file", "crypto", "data"],
+      formats: [...STREAMS, ...PICTURES, ...FILMS, ...(list ? [list] : [])],
+    };
+  },
   revision: ({ url }, baseDir) => revisionOf(localPath(url, baseDir)),
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);

@@ -1,4 +1,5 @@
 import { SILENCE_US, type SourceKind } from "./kind.js";
+import { HTTP, PICTURES, PLAYLISTS, STREAMS } from "./reach.js";
 
 /** HLS, MJPEG and films over HTTP. Which of them it is shows when the stream is looked at. */
 export const http: SourceKind = {
@@ -10,6 +11,7 @@ export const http: SourceKind = {
     ...["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "5"],
     ...["-rw_timeout", SILENCE_US],
   ],
+  reach: () => ({ protocols: HTTP, formats: [...STREAMS, ...PICTURES, ...PLAYLISTS] }),
   input: ({ url }) => ({ address: url }),
   traits: (probe, config) => {
     const finite = probe?.duration !== undefined;

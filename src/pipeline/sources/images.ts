@@ -5,6 +5,7 @@ import { revisionOf } from "./file.js";
 import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
 import type { SourceKind } from "./kind.js";
 import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
+import { PICTURES } from "./reach.js";
 
 /** File name endings by the decoder that reads them. */
 const DECODERS: Record<string, string> = {
@@ -35,7 +36,8 @@ export const images: SourceKind = {
     const stat = statOf(localPath(url, baseDir));
     return stat ? stat.isDirectory() || decoderOf(url) !== undefined : hasWildcard(url);
   },
-  inputOptions: () => ["-f", "concat", "-safe", "0", "-protocol_whitelist", "file,pipe"],
+  inputOptions: () => ["-f", "concat", "-safe", "0"],
+  reach: () => ({ protocols: ["file", "pipe"], formats: ["concat", ...PICTURES] }),
   probeOptions: () => [],
   revision: async ({ url }, baseDir) => {
     const path = localPath(url, baseDir);

@@ -1,6 +1,7 @@
 import type { SourceConfig } from "../../config/schema.js";
 import type { Probe } from "../probe.js";
 import type { FfmpegVersion } from "../tools.js";
+import type { Reach } from "./reach.js";
 
 /** What ffmpeg is given to read: an address, or the text of a list on its standard input. */
 export interface SourceInput {
@@ -36,6 +37,8 @@ export interface SourceKind {
   readonly isLive: boolean;
   /** Options before `-i`, the same for ffmpeg and ffprobe. Limits how long ffmpeg itself waits for silence, where it can. */
   inputOptions(config: SourceConfig, version: FfmpegVersion): string[];
+  /** All that ffmpeg may open for it, whatever the far end sends. */
+  reach(config: Pick<SourceConfig, "url">): Reach;
   /** Throws or rejects with an `InputError` when what it names does not exist. */
   input(config: SourceConfig, baseDir: string): SourceInput | Promise<SourceInput>;
   /** Options for ffprobe where they differ. */

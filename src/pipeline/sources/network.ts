@@ -1,4 +1,15 @@
 import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
+import { PICTURES, STREAMS } from "./reach.js";
+
+/** Each with what it needs beneath. */
+const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
+  udp: ["udp"],
+  tcp: ["tcp"],
+  srt: ["srt"],
+  rtmp: ["rtmp", "tcp"],
+  rtmps: ["rtmps", "tls", "httpproxy", "tcp"],
+  rtmpt: ["rtmpt", "ffrtmphttp", "http", "tcp"],
+};
 
 /** MPEG-TS over UDP, RTP or TCP, SRT, RTMP. */
 export const network: SourceKind = {
@@ -12,5 +23,9 @@ export const network: SourceKind = {
     // A burst that overruns ffmpeg's buffer costs its packets, not the connection.
     ...(/^udp:/i.test(url) ? ["-timeout", SILENCE_US, "-overrun_nonfatal", "1"] : []),
   ],
+  reach: ({ url }) => ({
+    protocols: PROTOCOLS[url.slice(0, url.indexOf(":")).toLowerCase()]!,
+    formats: [...STREAMS, ...PICTURES],
+  }),
   input: ({ url }) => ({ address: url }),
 };

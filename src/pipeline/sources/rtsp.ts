@@ -1,6 +1,9 @@
 import { isAtLeast } from "../tools.js";
 import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
 
+/** `http` is there for cameras behind a tunnel (`-rtsp_transport http`). */
+const PROTOCOLS = ["rtsp", "rtsps", "rtp", "srtp", "udp", "tcp", "tls", "http", "https", "httpproxy"];
+
 /** Network cameras. */
 export const rtsp: SourceKind = {
   name: "rtsp",
@@ -13,5 +16,7 @@ export const rtsp: SourceKind = {
     ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", SILENCE_US],
     ...NO_RATE_GUESS,
   ],
+  // What its packets hold is in their description; no other demuxer is asked.
+  reach: () => ({ protocols: PROTOCOLS, formats: ["rtsp"] }),
   input: ({ url }) => ({ address: url }),
 };

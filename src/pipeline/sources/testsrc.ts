@@ -13,6 +13,7 @@ export const testsrc: SourceKind = {
   setsRate: true,
   matches: (url) => url === "testsrc",
   inputOptions: () => ["-f", "lavfi"],
+  reach: () => ({ protocols: [], formats: ["lavfi"] }),
   input: (config) => {
     const { width, height } = turned(size(config), config.rotate);
     return { address: `testsrc2=size=${width}x${height}:rate=${config.fps ?? 25}` };

@@ -15,5 +15,6 @@ export const v4l2: SourceKind = {
       ...(size ? ["-video_size", `${size.width}x${size.height}`] : []),
     ];
   },
+  reach: () => ({ protocols: [], formats: ["v4l2"] }),
   input: ({ url }) => ({ address: url.replace(/^v4l2:\/\//, "") }),
 };

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { file } from "../../pipeline/sources/file.js";
+import { reachOptions } from "../../pipeline/sources/reach.js";
 import { ffprobePath } from "../../pipeline/tools.js";
 
 const run = promisify(execFile);
@@ -33,7 +35,7 @@ const ratio = (text = ""): number => {
 /** Asks ffprobe. What it does not know stays undefined: a film that cannot be read at all is found elsewhere. */
 export async function filmInfo(path: string): Promise<FilmInfo> {
   const entries = "width,height,nb_frames,avg_frame_rate,duration,sample_aspect_ratio";
-  const args = ["-v", "error", "-select_streams", "V", "-of", "json"];
+  const args = ["-v", "error", "-select_streams", "V", "-of", "json", ...reachOptions(file.reach({ url: path }), [])];
   args.push("-show_entries", `stream=${entries}:stream_side_data=rotation:format=duration`, "-i", `file:${path}`);
   const { stdout } = await run(ffprobePath(), args, { timeout: 20_000 }).catch(() => ({ stdout: "{}" }));
   const { streams = [], format = {} } = JSON.parse(stdout) as { streams?: Stream[]; format?: { duration?: string } };
