@@ -3,6 +3,7 @@ import { CaptureClock } from "./clock.js";
 import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
+import type { Haste } from "./gate.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
 import type { Slab, SlabPool } from "./slabs.js";
 import type { Timing } from "./timing.js";
@@ -47,6 +48,7 @@ export class Epoch {
     version: FfmpegVersion,
     private readonly timing: Timing,
     private readonly events: EpochEvents,
+    haste: Haste,
   ) {
     const live = spec.kind.isLive && !plan.finite;
     this.#clock = new CaptureClock(live);
@@ -68,8 +70,12 @@ export class Epoch {
       outputOptions: outputOptions(version),
       mask: spec.mask,
       graceMs: timing.graceMs,
+      haste,
       pictures: this.#assembler,
       onTime: (seconds) => this.#assembler.addTime(seconds),
+      onStart: () => {
+        this.#lastSign = performance.now();
+      },
     });
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
@@ -148,7 +154,8 @@ export class Epoch {
   }
 
   #lookForSilence(): void {
-    if (this.#assembler.isHeld) return;
+    // Before ffmpeg runs there is nothing to be heard.
+    if (this.#assembler.isHeld || this.#decoder.pid === undefined) return;
     const stallMs = this.spec.config.stallSeconds * 1000;
     const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
     if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);
