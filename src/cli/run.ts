@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
 import { createLogger, silentLogger } from "../log.js";
+import { closeSpawner, spawner } from "../pipeline/spawner.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { onSignal } from "./signals.js";
@@ -25,12 +26,15 @@ async function run(path: string, _options: object, command: Command): Promise<vo
     }, LAST_RESORT_MS).unref();
     void handle.stop();
   });
+  // While this process is small: nothing that it starts later is copied from it when it is large.
+  spawner();
   const loaded = await loadConfig(path);
   await checkConfig(loaded);
   log = createLogger({ level: loaded.config.log.level });
   handle = await startStation(loaded, log);
   log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;
+  await closeSpawner();
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);
   for (const fault of end.faults) {
     for (const line of errorLines(fault, command.optsWithGlobals().verbose === true)) process.stderr.write(`${line}\n`);

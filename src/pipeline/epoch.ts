@@ -3,6 +3,7 @@ import { CaptureClock } from "./clock.js";
 import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
+import type { Haste } from "./gate.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
 import type { Slab, SlabPool } from "./slabs.js";
 import type { Timing } from "./timing.js";
@@ -49,6 +50,7 @@ export class Epoch {
     version: FfmpegVersion,
     private readonly timing: Timing,
     private readonly events: EpochEvents,
+    haste: Haste,
   ) {
     const live = spec.kind.isLive && !plan.finite;
     this.#clock = new CaptureClock(live);
@@ -70,8 +72,12 @@ export class Epoch {
       outputOptions: outputOptions(version),
       mask: spec.mask,
       graceMs: timing.graceMs,
+      haste,
       pictures: this.#assembler,
       onTime: (seconds) => this.#assembler.addTime(seconds),
+      onStart: () => {
+        this.#lastSign = performance.now();
+      },
     });
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
@@ -151,7 +157,8 @@ export class Epoch {
   }
 
   #lookForSilence(): void {
-    if (this.#assembler.isHeld) return;
+    // Before ffmpeg runs there is nothing to be heard.
+    if (this.#assembler.isHeld || this.#decoder.pid === undefined) return;
     const stallMs = this.spec.config.stallSeconds * 1000;
     const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
     if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);

@@ -1,10 +1,10 @@
-import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
-import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
-import { type ByteSink, type Channel, openChannel } from "./channel.js";
+import createCommand from "fluent-ffmpeg";
+import { type ByteSink, type Child, startChild } from "./children.js";
+import type { Haste } from "./gate.js";
+import { calm } from "./processes.js";
 import { TimeStamps } from "./timestamps.js";
-import { calm, dyingWithParent, endChild, ffmpegPath, missing } from "./tools.js";
+import { ffmpegPath, startFault } from "./tools.js";
 import { LastWords } from "./words.js";
 
 export interface DecoderOptions {
@@ -17,10 +17,13 @@ export interface DecoderOptions {
   mask: (text: string) => string;
   /** Between SIGTERM and SIGKILL. */
   graceMs: number;
+  haste: Haste;
   /** Takes the raw pictures; when it says that it can take no more, ffmpeg is held by its full pipe until `resume`. */
   pictures: ByteSink;
   /** Time of the next picture, in seconds; one call a picture, in their order, not always before its bytes. */
   onTime(seconds: number): void;
+  /** ffmpeg runs; it may have had to wait for others. */
+  onStart(): void;
 }
 
 export interface DecoderEnd {
@@ -41,75 +44,54 @@ export interface Decoder {
   stop(): Promise<void>;
 }
 
-/** The parts of fluent-ffmpeg's commands that are not in its types. */
-interface Internals extends FfmpegCommand {
-  ffmpegProc?: ChildProcess;
+/** The part of fluent-ffmpeg's commands that is not in its types. */
+interface Internals {
   _getArguments(): string[];
-  _prepare(done: (error: Error | null, args?: string[]) => void): void;
-  _getFfmpegPath(done: (error: Error | null, path: string) => void): void;
-  _spawnFfmpeg(
-    args: string[],
-    options: object,
-    onProcess: (child: ChildProcess, ...rings: unknown[]) => void,
-    onEnd: (error?: Error, ...rings: unknown[]) => void,
-  ): void;
 }
 
 /** Of ffmpeg's words, in a tenth of a second. */
 const WORDS_BYTES = 65_536;
 
-/** Starts ffmpeg through fluent-ffmpeg: raw pictures on its standard output, their times on descriptor 3. */
+/** Starts an ffmpeg that fluent-ffmpeg describes: raw pictures on its standard output, their times on descriptor 3. */
 export function startDecoder(options: DecoderOptions): Decoder {
   const words = new LastWords(options.mask);
-  const command = build(options);
-  let channel: Channel | undefined;
-  let child: ChildProcess | undefined;
-  // That its pipe breaks then is our doing, not its fault.
-  let stopping = false;
+  const program = ffmpegPath();
+  const stopped = new AbortController();
+  let child: Child | undefined;
 
   const run = async (): Promise<DecoderEnd> => {
-    channel = await openChannel(options.pictures);
-    const { reader, writer } = channel;
-    const drained = [closed(reader)];
-    if (stopping) {
-      reader.destroy();
-      writer.destroy();
-      return { code: null, signal: null };
-    }
-    arrange(command, [options.stdin === undefined ? "ignore" : "pipe", writer, "pipe", "pipe"]);
-    const gone = new Promise<Error | undefined>((settle) => {
-      command.on("end", () => settle(undefined));
-      // Also how it reports an intended stop.
-      command.on("error", (error: Error) => settle(error));
+    const wanted = new Map<number, ByteSink | null>([[1, options.pictures], ...[2, 3].map((d) => [d, null] as const)]);
+    if (options.stdin !== undefined) wanted.set(0, null);
+    child = await startChild(
+      { program, args: argumentsOf(options), haste: options.haste, signal: stopped.signal },
+      wanted,
+    );
+    const { sockets } = child;
+    const [pictures, said, times] = [1, 2, 3].map((descriptor) => sockets.get(descriptor)!) as [Socket, Socket, Socket];
+    options.onStart();
+    sockets.get(0)?.end(options.stdin ?? "");
+    calm(said, WORDS_BYTES);
+    said.setEncoding("utf8").on("data", (text: string) => {
+      // That its pipe breaks then is our doing, not its fault.
+      if (!stopped.signal.aborted) words.write(text);
     });
-    command.on("start", () => {
-      child = command.ffmpegProc;
-      // The child has its own; as long as this one is open the stream would not end.
-      writer.destroy();
-      const said = child?.stderr;
-      if (said) {
-        calm(said, WORDS_BYTES);
-        said.on("data", (text: string) => {
-          if (!stopping) words.write(text);
-        });
-        said.once("close", () => words.end());
-      }
-      const times = child?.stdio[3] as Readable | null | undefined;
-      if (!times) return;
-      const stamps = new TimeStamps(options.onTime);
-      times.on("data", (chunk: Buffer) => stamps.add(chunk));
-      drained.push(closed(times));
-    });
-    command.run();
-    const error = await gone;
-    if (error && child?.pid === undefined) return { code: null, signal: null, error: startFault(error) };
+    said.once("close", () => words.end());
+    const stamps = new TimeStamps(options.onTime);
+    times.on("data", (chunk: Buffer) => stamps.add(chunk));
+    const drained = [pictures, times, said].map(closed);
+    const end = await child.ended;
     await Promise.all(drained);
-    return { code: child?.exitCode ?? null, signal: child?.signalCode ?? null };
+    return end;
   };
 
   const ended = run()
-    .catch((error: Error): DecoderEnd => ({ code: null, signal: null, error }))
-    .finally(() => channel?.reader.destroy());
+    .catch((error: Error): DecoderEnd => {
+      const end = { code: null, signal: null };
+      return stopped.signal.aborted ? end : { ...end, error: startFault("ffmpeg", program, error) };
+    })
+    .finally(() => {
+      for (const socket of child?.sockets.values() ?? []) socket.destroy();
+    });
 
   return {
     get pid() {
@@ -117,50 +99,35 @@ export function startDecoder(options: DecoderOptions): Decoder {
     },
     words,
     ended,
-    resume: () => void channel?.reader.resume(),
+    resume: () => void child?.sockets.get(1)?.resume(),
     stop: async () => {
-      stopping = true;
-      channel?.reader.destroy();
-      (child?.stdio[3] as Readable | undefined)?.destroy();
-      if (child) await endChild(child, options.graceMs);
+      stopped.abort();
+      child?.sockets.get(1)?.destroy();
+      child?.sockets.get(3)?.destroy();
+      await child?.end(options.graceMs);
       // What it started may still hold it.
-      child?.stderr?.destroy();
+      child?.sockets.get(2)?.destroy();
       await ended;
     },
   };
 }
 
-/** Makes the command spawn what it is told, with these descriptors, and nothing before it. */
-function arrange(command: Internals, stdio: readonly (string | Socket)[]): void {
-  const [program, prefix] = dyingWithParent(ffmpegPath(), []);
-  // Its preparation asks ffmpeg for all it can do and fails on versions whose answer it cannot read.
-  command._prepare = (done) => done(null, command._getArguments());
-  command._getFfmpegPath = (done) => done(null, program);
-  const spawn = command._spawnFfmpeg;
-  command._spawnFfmpeg = (args, spawnOptions, onProcess, onEnd) => {
-    spawn.call(command, [...prefix, ...args], { ...spawnOptions, captureStdout: false, stdio }, onProcess, onEnd);
-  };
-}
-
-function build({ address, stdin, inputOptions, filter, outputOptions }: DecoderOptions): Internals {
-  const command = createCommand({ stdoutLines: 100 });
+/** ffmpeg's arguments, as fluent-ffmpeg puts them in order. */
+function argumentsOf({ address, inputOptions, filter, outputOptions }: DecoderOptions): string[] {
+  const command = createCommand();
   // Spread, options are taken as they are; the entries of an array would be split at their spaces.
   command
-    .input(stdin === undefined ? address : Readable.from([stdin]))
+    .input(address)
     .inputOptions(...inputOptions)
     .complexFilter(filter, "out")
     .output("pipe:1")
     .outputOptions(...outputOptions);
-  return command as Internals;
+  return (command as unknown as Internals)._getArguments();
 }
 
-const startFault = (cause: unknown): Error => missing("ffmpeg", ffmpegPath(), cause);
-
-/** Resolves when a stream is closed, by its end or by us. */
-function closed(stream: Readable): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once("close", resolve);
-    // A broken pipe shows in how the process ends.
-    stream.on("error", () => {});
+/** Resolves when a socket is closed, by its end or by us. */
+const closed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
   });
-}

@@ -1,18 +1,15 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { InputError } from "../errors.js";
 import { shortened } from "../shortened.js";
-import { dyingWithParent, ffmpegPath, missing } from "./tools.js";
+import { runChild } from "./children.js";
+import { ShortageError } from "./shortage.js";
+import { askFfmpeg, ffmpegPath, reasonOf } from "./tools.js";
 import { parseWord } from "./words.js";
-
-const run = promisify(execFile);
 
 /**
  * What `auto` tries, in this order. Not among them are opencl, which decodes nothing, and vulkan, whose devices open
  * where nothing can decode.
  */
 const CANDIDATES = ["cuda", "vaapi", "qsv", "videotoolbox", "d3d11va", "dxva2", "vdpau", "drm"];
-const LIST_MS = 20_000;
 const TRIAL_MS = 5000;
 const LONGEST_REASON = 100;
 
@@ -37,13 +34,8 @@ export function parseHwaccels(text: string): string[] {
 function builtIn(path: string): Promise<string[]> {
   let list = lists.get(path);
   if (!list) {
-    list = run(path, ["-hide_banner", "-hwaccels"], { timeout: LIST_MS }).then(
-      ({ stdout }) => parseHwaccels(stdout),
-      (cause) => {
-        lists.delete(path);
-        throw missing("ffmpeg", path, cause);
-      },
-    );
+    list = askFfmpeg(["-hide_banner", "-hwaccels"], path).then(parseHwaccels);
+    list.catch(() => lists.delete(path));
     lists.set(path, list);
   }
   return list;
@@ -61,18 +53,22 @@ export async function checkHardware(hardware: string, called: string, path = ffm
   );
 }
 
-/** The first hardware whose device opens, tried once for each ffmpeg. Never rejects. */
+/** The first hardware whose device opens, tried once for each ffmpeg. Rejects with a `ShortageError` alone, and is tried anew then. */
 export function autoHardware(path = ffmpegPath()): Promise<AutoHardware> {
   let choice = choices.get(path);
   if (!choice) {
     choice = choose(path);
+    choice.catch(() => choices.delete(path));
     choices.set(path, choice);
   }
   return choice;
 }
 
 async function choose(path: string): Promise<AutoHardware> {
-  const known = await builtIn(path).catch((): string[] => []);
+  const known = await builtIn(path).catch((error: unknown): string[] => {
+    if (error instanceof ShortageError) throw error;
+    return [];
+  });
   const failed: string[] = [];
   for (const name of CANDIDATES.filter((candidate) => known.includes(candidate))) {
     const reason = await trial(path, name);
@@ -88,13 +84,13 @@ async function choose(path: string): Promise<AutoHardware> {
 async function trial(path: string, name: string): Promise<string | null> {
   const picture = ["-f", "lavfi", "-i", "nullsrc=size=64x64", "-frames:v", "1", "-f", "null", "-"];
   const options = ["-hide_banner", "-nostdin", "-v", "level+error", "-init_hw_device", name];
-  const [command, args] = dyingWithParent(path, [...options, ...picture]);
   try {
-    await run(command, args, { timeout: TRIAL_MS, killSignal: "SIGKILL" });
-    return null;
-  } catch (cause) {
-    const { killed, stderr } = cause as { killed?: boolean; stderr?: string };
-    return killed ? `no answer within ${TRIAL_MS / 1000} s` : whyNot(stderr ?? "");
+    const { code, timedOut, stderr } = await runChild({ program: path, args: [...options, ...picture] }, TRIAL_MS);
+    if (timedOut) return `no answer within ${TRIAL_MS / 1000} s`;
+    return code === 0 ? null : whyNot(stderr);
+  } catch (error) {
+    if (error instanceof ShortageError) throw error;
+    return reasonOf(error);
   }
 }
 

@@ -2,6 +2,7 @@ import type { SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
+import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
 import { maskerOf, optionSecrets } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
@@ -89,6 +90,7 @@ function forFfprobe(options: readonly string[]): string[] {
 
 export interface PlanOptions {
   timeoutMs: number;
+  haste?: Haste;
   signal?: AbortSignal;
   hardware?: string;
   /** The plan of the last connection that gave frames. */

@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { calm, dyingWithParent, endChild, ffprobePath, missing } from "./tools.js";
+import { runChild } from "./children.js";
+import type { Haste } from "./gate.js";
+import { ffprobePath, startFault } from "./tools.js";
 import { LastWords } from "./words.js";
 
 /** What ffprobe says of an input's pictures. */
@@ -30,6 +31,7 @@ export interface ProbeOptions {
   live: boolean;
   /** Decode the first picture too: photographs keep their rotation there. */
   firstPicture?: boolean;
+  haste?: Haste;
   signal?: AbortSignal;
 }
 
@@ -63,7 +65,17 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     ...options.inputOptions,
     ...["-i", options.input],
   ];
-  const { stdout, code, words, timedOut } = await runProbe(args, options);
+  const program = ffprobePath();
+  const { haste, signal, timeoutMs } = options;
+  const ran = await runChild({ program, args, haste, signal }, timeoutMs).catch((cause: unknown) => {
+    throw startFault("ffprobe", program, cause);
+  });
+  const { stdout, code, timedOut } = ran;
+  const words = new LastWords(options.mask);
+  for (const line of ran.stderr.split(/\r?\n|\r/)) words.add(line);
+  if (ran.flooded) {
+    throw new InputError("unreadable-video", `${called} cannot be read as video: what it holds cannot be listed.`);
+  }
   if (timedOut) {
     const text = `${called} gave no pictures within ${options.timeoutMs / 1000} s.`;
     throw options.live ? new VideoExplainerError("unreachable", text) : new InputError("unreadable-video", text);
@@ -108,59 +120,4 @@ function upright(video: ProbedStream, output: ProbeOutput): [number, number] {
   const rotation = Number(matrices.find((d) => d.rotation !== undefined)?.rotation ?? video.tags?.rotate ?? 0);
   const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
   return turned ? [video.height!, video.width!] : [video.width!, video.height!];
-}
-
-interface Ran {
-  stdout: string;
-  code: number | null;
-  words: LastWords;
-  timedOut: boolean;
-}
-
-function runProbe(args: readonly string[], { timeoutMs, mask, signal }: ProbeOptions): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const words = new LastWords(mask);
-    const [command, wrapped] = dyingWithParent(ffprobePath(), args);
-    const child = spawn(command, wrapped, { stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    let timedOut = false;
-    const end = () =>
-      void endChild(child, 1000).then(() => {
-        // What it started may still hold them.
-        child.stdout.destroy();
-        child.stderr.destroy();
-      });
-    const timer = setTimeout(() => {
-      timedOut = true;
-      end();
-    }, timeoutMs);
-    signal?.addEventListener("abort", end, { once: true });
-    calm(child.stderr, 262_144);
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = (stderr + text).slice(-65_536);
-    });
-    const settle = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-    };
-    child.once("error", (error) => {
-      settle();
-      reject(missing("ffprobe", ffprobePath(), error));
-    });
-    child.once("close", (code) => {
-      settle();
-      // setpriv itself answers 127 when the program it should become does not exist.
-      if (code === 127 && stdout === "") {
-        reject(missing("ffprobe", ffprobePath(), { code: "ENOENT" }));
-        return;
-      }
-      for (const line of stderr.split(/\r?\n|\r/)) words.add(line);
-      resolve({ stdout, code, words, timedOut });
-    });
-    if (signal?.aborted) end();
-  });
 }

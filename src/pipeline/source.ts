@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Observable, Subject } from "rxjs";
 import type { SourceConfig } from "../config/schema.js";
-import { Epoch, type EpochEnd } from "./epoch.js";
+import { connecting, PLACE_MS } from "./connecting.js";
+import { Epoch, type EpochEnd, type EpochEvents } from "./epoch.js";
 import { type Frame, type FrameLayout, frameBytes } from "./frame.js";
+import type { Haste } from "./gate.js";
 import { type AutoHardware, autoHardware, checkHardware } from "./hardware.js";
 import type { DropReason, Ledger } from "./ledger.js";
 import { type DecodePlan, type ModelView, planDecoding, type SourceSpec, sourceSpec } from "./plan.js";
+import { ShortageError } from "./shortage.js";
 import { SlabPool } from "./slabs.js";
 import { type SourceState, StatusBoard } from "./status.js";
 import { TIMING, type Timing } from "./timing.js";
@@ -14,6 +17,8 @@ import { ffmpegVersion, reasonOf } from "./tools.js";
 /** Frames that a live source keeps for whoever comes to take them. */
 const LIVE_QUEUE = 2;
 const SLABS = 12;
+/** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
+const EAGER_TRIES = 5;
 
 export type RestartReason = "unreachable" | "exited" | "stalled";
 
@@ -101,6 +106,7 @@ class SupervisedSource implements VideoSource {
   /** Hardware gave no frame: `auto` does without it. */
   #software = false;
   #done = false;
+  #leavePlace: () => void = () => {};
 
   constructor(
     private readonly spec: SourceSpec,
@@ -157,7 +163,7 @@ class SupervisedSource implements VideoSource {
     let attempt = 0;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      const outcome = await this.#connect();
+      const outcome = await this.#connectInTurn(attempt <= (this.#shown ? EAGER_TRIES : 0) ? "eager" : "patient");
       if (signal.aborted) break;
       if (outcome.over) {
         this.#board.set(outcome.failure ? "failed" : "ended", outcome.reason);
@@ -182,7 +188,27 @@ class SupervisedSource implements VideoSource {
     this.#available.complete();
   }
 
-  async #connect(): Promise<Outcome> {
+  /** Tries to connect once a place for that is free, which it holds until its first frame. What is on this machine does not wait. */
+  async #connectInTurn(haste: Haste): Promise<Outcome> {
+    const { signal } = this.#abort;
+    const { isLive, size } = this.spec.kind;
+    if (!isLive || size) return this.#connect(haste);
+    try {
+      this.#leavePlace = await connecting.enter(haste, signal);
+    } catch {
+      // It was stopped while it waited.
+      return { failure: null, reason: null, over: true, livedMs: 0 };
+    }
+    const late = setTimeout(this.#leavePlace, PLACE_MS);
+    try {
+      return await this.#connect(haste);
+    } finally {
+      clearTimeout(late);
+      this.#leavePlace();
+    }
+  }
+
+  async #connect(haste: Haste): Promise<Outcome> {
     const { spec, options } = this;
     const { signal } = this.#abort;
     try {
@@ -193,18 +219,23 @@ class SupervisedSource implements VideoSource {
         const hardware = await this.#hardware();
         const shown = this.#shown;
         const timeoutMs = this.#timing.probeMs;
-        this.#plan = await planDecoding(spec, options, version, { timeoutMs, signal, hardware, shown });
+        this.#plan = await planDecoding(spec, options, version, { timeoutMs, haste, signal, hardware, shown });
         this.#revision = revision;
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
       if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, Math.max(3, options.slabs ?? SLABS));
-      return await this.#decode(this.#plan, this.#pool, version);
+      return await this.#decode(this.#plan, this.#pool, version, haste);
     } catch (error) {
       const reason = spec.mask(reasonOf(error));
       this.#lastWords = [reason];
-      return { failure: "unreachable", reason, over: !spec.kind.isLive && !spec.config.loop, livedMs: 0 };
+      return { failure: "unreachable", reason, over: this.#isOverAfter(error), livedMs: 0 };
     }
+  }
+
+  /** Whether a failure is for good: a film is not tried again, unless it was the system that had no room for it. */
+  #isOverAfter(error: unknown): boolean {
+    return !this.spec.kind.isLive && !this.spec.config.loop && !(error instanceof ShortageError);
   }
 
   /** Empty where it cannot change, or cannot be told. */
@@ -252,14 +283,20 @@ class SupervisedSource implements VideoSource {
     return auto.name;
   }
 
-  async #decode(plan: DecodePlan, pool: SlabPool, version: Parameters<typeof planDecoding>[2]): Promise<Outcome> {
+  async #decode(
+    plan: DecodePlan,
+    pool: SlabPool,
+    version: Parameters<typeof planDecoding>[2],
+    haste: Haste,
+  ): Promise<Outcome> {
     const board = this.#board;
     const over = plan.finite && !this.spec.config.loop;
     let firstAt: number | undefined;
     let silence: number | undefined;
-    const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, {
+    const events: EpochEvents = {
       onFrame: (frame) => {
         if (firstAt === undefined) {
+          this.#leavePlace();
           firstAt = frame.receivedAt;
           this.#epoch++;
           this.#shown = plan;
@@ -287,7 +324,8 @@ class SupervisedSource implements VideoSource {
         if (frozen) board.set("frozen", `The picture has not changed for ${this.#timing.frozenMs / 1000} s.`);
         else if (board.state === "frozen") board.set("live", null);
       },
-    });
+    };
+    const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, events, haste);
     this.#current = epoch;
     let changed = false;
     const unwatch = this.#watchForChange(() => {
@@ -320,7 +358,7 @@ class SupervisedSource implements VideoSource {
     return {
       failure: failed ? "exited" : null,
       reason: this.spec.mask(describeEnd(end, failed) ?? "") || null,
-      over,
+      over: over && !(end.error instanceof ShortageError),
       livedMs,
     };
   }

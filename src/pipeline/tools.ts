@@ -1,11 +1,5 @@
-import { type ChildProcess, execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
-import type { Readable } from "node:stream";
-import { promisify } from "node:util";
 import { VideoExplainerError } from "../errors.js";
-
-const run = promisify(execFile);
+import { runChild } from "./children.js";
 
 export interface FfmpegVersion {
   major: number;
@@ -22,13 +16,9 @@ const versions = new Map<string, Promise<FfmpegVersion>>();
 export function ffmpegVersion(path = ffmpegPath()): Promise<FfmpegVersion> {
   let version = versions.get(path);
   if (!version) {
-    version = run(path, ["-version"], { timeout: 20_000 }).then(
-      ({ stdout }) => supported(parseVersion(stdout), path),
-      (cause) => {
-        versions.delete(path);
-        throw missing("ffmpeg", path, cause);
-      },
-    );
+    version = askFfmpeg(["-version"], path).then((stdout) => supported(parseVersion(stdout), path));
+    // It may be installed, or found to start, the next time.
+    version.catch(() => versions.delete(path));
     versions.set(path, version);
   }
   return version;
@@ -52,7 +42,24 @@ export function supported(version: FfmpegVersion, path: string): FfmpegVersion {
 export const isAtLeast = (version: FfmpegVersion, major: number, minor = 0): boolean =>
   version.major > major || (version.major === major && version.minor >= minor);
 
-export function missing(tool: "ffmpeg" | "ffprobe", path: string, cause: unknown): VideoExplainerError {
+const ASK_MS = 20_000;
+
+/** What ffmpeg prints on its standard output of these questions. Throws one sentence when it does not answer. */
+export async function askFfmpeg(args: readonly string[], path = ffmpegPath()): Promise<string> {
+  const asked = await runChild({ program: path, args }, ASK_MS).catch((cause: unknown) => {
+    throw startFault("ffmpeg", path, cause);
+  });
+  if (asked.code === 0) return asked.stdout;
+  const last = asked.stderr.trim().split("\n").at(-1);
+  const how = asked.timedOut
+    ? `no answer within ${ASK_MS / 1000} s`
+    : `it ended by ${asked.signal ?? `code ${asked.code}`}`;
+  throw startFault("ffmpeg", path, new Error(last ? `${how}: ${last}` : how));
+}
+
+/** What is said of a program that did not start: a sentence that says so already is left as it is. */
+export function startFault(tool: "ffmpeg" | "ffprobe", path: string, cause: unknown): VideoExplainerError {
+  if (cause instanceof VideoExplainerError) return cause;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   const what = code === "ENOENT" ? `${tool} is not installed` : `${tool} (${path}) does not start: ${reasonOf(cause)}`;
   return new VideoExplainerError(
@@ -63,57 +70,3 @@ export function missing(tool: "ffmpeg" | "ffprobe", path: string, cause: unknown
 }
 
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-let setpriv: string | null | undefined;
-
-/**
- * Wraps a command so that the kernel ends it when this process dies, however it dies. Without `setpriv` (util-linux) the
- * command is left as it is, and ends at its next write into the broken pipe.
- */
-export function dyingWithParent(command: string, args: readonly string[]): [string, string[]] {
-  setpriv ??= onSearchPath("setpriv");
-  return setpriv ? [setpriv, ["--pdeathsig", "KILL", "--", command, ...args]] : [command, [...args]];
-}
-
-function onSearchPath(program: string): string | null {
-  if (process.platform !== "linux") return null;
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(folder, program);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder; the next may hold it.
-    }
-  }
-  return null;
-}
-
-/** Whoever floods waits: what comes beyond so many bytes in a tenth of a second is read later, so that others have their turn. */
-export function calm(stream: Readable, bytes: number): void {
-  let came = 0;
-  const timer = setInterval(() => {
-    came = 0;
-    if (stream.isPaused()) stream.resume();
-  }, 100);
-  stream.on("data", (chunk: string | Buffer) => {
-    came += chunk.length;
-    if (came > bytes) stream.pause();
-  });
-  stream.once("close", () => clearInterval(timer));
-}
-
-const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
-
-/** Ends a child: SIGTERM, and SIGKILL when it is still there after `graceMs`. Resolves once it is gone. */
-export async function endChild(child: ChildProcess, graceMs: number): Promise<void> {
-  if (child.pid === undefined || hasEnded(child)) return;
-  await new Promise<void>((resolve) => {
-    const force = setTimeout(() => child.kill("SIGKILL"), graceMs);
-    child.once("exit", () => {
-      clearTimeout(force);
-      resolve();
-    });
-    child.kill("SIGTERM");
-  });
-}

@@ -3,10 +3,12 @@ import { access, constants } from "node:fs/promises";
 import { extname } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
+import { childEnvironment } from "../child-environment.js";
 import { InputError } from "../errors.js";
 import { type FrameLayout, frameBytes, type Rect } from "../pipeline/frame.js";
 import { fitting, frameLayout, watchedRegion } from "../pipeline/placement.js";
 import type { ModelView } from "../pipeline/plan.js";
+import { ShortageError, shortageOf } from "../pipeline/shortage.js";
 import { ffmpegPath } from "../pipeline/tools.js";
 import type { PictureMemory } from "./picture-memory.js";
 
@@ -150,8 +152,12 @@ const upright = (input: string | Uint8Array, mostPixels: number): Promise<Raw> =
 async function throughFfmpeg(path: string): Promise<Buffer | undefined> {
   const args = ["-v", "error", "-xerror", "-nostdin", "-i", `file:${path}`, "-frames:v", "1"];
   args.push("-f", "image2pipe", "-c:v", "png", "pipe:1");
-  return run(ffmpegPath(), args, { encoding: "buffer", maxBuffer: MOST_BYTES }).then(
+  return run(ffmpegPath(), args, { encoding: "buffer", env: childEnvironment(), maxBuffer: MOST_BYTES }).then(
     ({ stdout }) => (stdout.length > 0 ? stdout : undefined),
-    () => undefined,
+    (cause: NodeJS.ErrnoException) => {
+      const short = shortageOf(cause.code);
+      if (short) throw new ShortageError("ffmpeg", short, cause);
+      return undefined;
+    },
   );
 }

@@ -154,20 +154,23 @@ function sampleSum(families: Map<string, Family>, name: string, labels: Record<s
     .reduce((sum, s) => sum + s.value, 0);
 }
 
-/** Processes whose parent this is, zombies left out. */
+/** Processes that a process started, directly or through others, zombies left out. */
 export function childrenOf(pid: number): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((child) => {
-      try {
-        const stat = readFileSync(`/proc/${child}/stat`, "utf8");
-        const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return Number(parent) === pid && state !== "Z";
-      } catch {
-        return false; // It ended while we looked.
-      }
-    });
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (state !== "Z") parents.set(Number(name), Number(parent));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const descends = (child: number): boolean => {
+    const parent = parents.get(child);
+    return parent !== undefined && (parent === pid || descends(parent));
+  };
+  return [...parents.keys()].filter(descends);
 }
 
 export const anyRunning = (pids: readonly number[]): boolean => pids.some(isRunning);

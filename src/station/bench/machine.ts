@@ -1,12 +1,8 @@
-import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
-import { promisify } from "node:util";
-import { ffmpegPath, missing } from "../../pipeline/tools.js";
+import { askFfmpeg } from "../../pipeline/tools.js";
 import { packageVersion } from "../../version.js";
 import { rounded } from "./figures.js";
-
-const run = promisify(execFile);
 
 /** What figures were taken on. */
 export interface Machine {
@@ -20,10 +16,7 @@ export interface Machine {
 }
 
 export async function describeMachine(): Promise<Machine> {
-  const path = ffmpegPath();
-  const { stdout } = await run(path, ["-version"]).catch((cause) => {
-    throw missing("ffmpeg", path, cause);
-  });
+  const ffmpeg = await askFfmpeg(["-version"]);
   const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
@@ -34,7 +27,7 @@ export async function describeMachine(): Promise<Machine> {
     versions: {
       "video-explainer": packageVersion(),
       node: process.version,
-      ffmpeg: /^ffmpeg version (\S+)/.exec(stdout)?.[1] ?? "unknown",
+      ffmpeg: /^ffmpeg version (\S+)/.exec(ffmpeg)?.[1] ?? "unknown",
       onnxruntime: version,
     },
   };

@@ -5,8 +5,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { childEnvironment } from "../../child-environment.js";
 import { VideoExplainerError } from "../../errors.js";
-import { dyingWithParent, endChild } from "../../pipeline/tools.js";
+import { dyingWithParent, endChild } from "../../pipeline/processes.js";
 import { openLink } from "../../sinks/nats-link.js";
 import { readServers } from "../../sinks/nats-servers.js";
 
@@ -70,7 +71,7 @@ async function startServer(): Promise<NatsTarget | string> {
   const removeStore = (): void => rmSync(store, { recursive: true, force: true });
   process.on("exit", removeStore);
   const args = ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", store];
-  const child = spawn(...dyingWithParent("nats-server", args), { stdio: "ignore" });
+  const child = spawn(...dyingWithParent("nats-server", args), { env: childEnvironment(), stdio: "ignore" });
   let ended = false;
   child.once("error", () => {
     ended = true;

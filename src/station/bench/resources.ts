@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { childEnvironment } from "../../child-environment.js";
+import { spawnerPid } from "../../pipeline/spawner.js";
 
 /** Processor time so far, in milliseconds. */
 export interface Cpu {
@@ -12,14 +14,14 @@ export interface Cpu {
 const TICK_MS = ((): number | null => {
   if (process.platform !== "linux") return null;
   try {
-    return 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+    return 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8", env: childEnvironment() }));
   } catch {
     return 10;
   }
 })();
 
 /** Fields of `/proc/PID/stat` behind the name, which may hold spaces; the first is the state, field 3 of proc(5). */
-function stat(pid: number | "self"): number[] | null {
+function stat(pid: number): number[] | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     return text
@@ -31,15 +33,16 @@ function stat(pid: number | "self"): number[] | null {
   }
 }
 
-/** `decoder`: the process that decodes now. Other children count only once they have ended. */
+/** `decoder`: the process that decodes now. Others that the spawner started count only once they have ended. */
 export function cpuNow(decoder: number | undefined): Cpu {
   const { user, system } = process.cpuUsage();
   const own = (user + system) / 1000;
-  const mine = stat("self");
-  if (TICK_MS === null || !mine) return { own, decoder: null };
+  const spawner = spawnerPid();
+  const parent = spawner === undefined ? null : stat(spawner);
+  if (TICK_MS === null || !parent) return { own, decoder: null };
   const [utime, stime, cutime, cstime] = [11, 12, 13, 14] as const;
   const running = decoder === undefined ? null : stat(decoder);
-  const ticks = mine[cutime]! + mine[cstime]! + (running ? running[utime]! + running[stime]! : 0);
+  const ticks = parent[cutime]! + parent[cstime]! + (running ? running[utime]! + running[stime]! : 0);
   return { own, decoder: ticks * TICK_MS };
 }
 

@@ -1,11 +1,9 @@
-import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
-import { PassThrough } from "node:stream";
-import { promisify } from "node:util";
-import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
+import createCommand from "fluent-ffmpeg";
 import { VideoExplainerError } from "../../errors.js";
+import { startChild } from "../../pipeline/children.js";
 import { outputOptions } from "../../pipeline/plan.js";
-import { dyingWithParent, endChild, ffmpegPath, ffmpegVersion, missing } from "../../pipeline/tools.js";
+import { askFfmpeg, ffmpegPath, ffmpegVersion, startFault } from "../../pipeline/tools.js";
 import { LastWords } from "../../pipeline/words.js";
 import { pictureAt, streamHead } from "./matroska.js";
 
@@ -27,8 +25,6 @@ const COLOURS = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -colo
 );
 const GRACE_MS = 2000;
 
-const run = promisify(execFile);
-
 export interface FilmEncoderOptions {
   /** MP4 file to write; what is there is replaced. */
   path: string;
@@ -49,21 +45,16 @@ export interface FilmEncoder {
   abort(): Promise<void>;
 }
 
-/** The parts of fluent-ffmpeg's commands that are not in its types. */
-interface Internals extends FfmpegCommand {
-  ffmpegProc?: ChildProcess;
+/** The part of fluent-ffmpeg's commands that is not in its types. */
+interface Internals {
   _getArguments(): string[];
-  _prepare(done: (error: Error | null, args?: string[]) => void): void;
-  _getFfmpegPath(done: (error: Error | null, path: string) => void): void;
 }
 
 /** The best encoder that the installed ffmpeg has. Throws one sentence when it has none. */
 export async function chooseEncoder(): Promise<string> {
   const path = ffmpegPath();
-  const { stdout } = await run(path, ["-hide_banner", "-encoders"], { timeout: 20_000 }).catch((cause) => {
-    throw missing("ffmpeg", path, cause);
-  });
-  const known = new Set([...stdout.matchAll(/^ V\S+ (\S+)/gm)].map((match) => match[1]));
+  const list = await askFfmpeg(["-hide_banner", "-encoders"], path);
+  const known = new Set([...list.matchAll(/^ V\S+ (\S+)/gm)].map((match) => match[1]));
   const codec = Object.keys(ENCODERS).find((name) => known.has(name));
   if (codec) return codec;
   throw new VideoExplainerError(
@@ -77,13 +68,11 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
   const codec = await chooseEncoder();
   const version = await ffmpegVersion();
   const words = new LastWords((text) => text);
-  const input = new PassThrough();
-  const [program, prefix] = dyingWithParent(ffmpegPath(), []);
   const filter = options.pixelAspect ? `${TO_FILM},setsar=${options.pixelAspect.replace(":", "/")}` : TO_FILM;
-  const command = createCommand() as Internals;
+  const command = createCommand();
   // Spread, options are taken as they are; the entries of an array would be split at their spaces.
   command
-    .input(input)
+    .input("pipe:0")
     .inputOptions(...["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"])
     .videoFilters(filter)
     .output(`file:${options.path}`)
@@ -92,23 +81,26 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
       ...[...COLOURS, "-y", "-f", "mp4"],
     );
-  // Its preparation asks ffmpeg for all it can do and fails on versions whose answer it cannot read.
-  command._prepare = (done) => done(null, [...prefix, ...command._getArguments()]);
-  command._getFfmpegPath = (done) => done(null, program);
+  const program = ffmpegPath();
+  const args = (command as unknown as Internals)._getArguments();
+  const child = await startChild({ program, args }, new Map([0, 2].map((descriptor) => [descriptor, null]))).catch(
+    (cause: unknown) => {
+      throw startFault("ffmpeg", program, cause);
+    },
+  );
+  const [input, said] = [child.sockets.get(0)!, child.sockets.get(2)!];
+  said.setEncoding("utf8").on("data", (text: string) => words.write(text));
+  const told = once(said, "close").then(() => words.end());
 
   let over: Error | "whole" | undefined;
-  command.on("stderr", (line: string) => words.add(line));
-  const ended = new Promise<void>((resolve) => {
-    command.on("end", () => {
-      over = "whole";
-      resolve();
-    });
-    command.on("error", (error: Error) => {
+  const ended = child.ended
+    .then(async ({ code, signal }) => {
+      await told;
+      over = code === 0 ? "whole" : new Error(`ffmpeg ended by ${signal ?? `code ${code}`}`);
+    })
+    .catch((error: Error) => {
       over = error;
-      resolve();
     });
-  });
-  command.run();
   input.write(streamHead(options.width, options.height));
 
   const fault = (): VideoExplainerError => {
@@ -134,8 +126,9 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
     },
     async abort() {
       // Its pipe is left to break with the process: to destroy it first would make ffmpeg finish the file.
-      if (!over && command.ffmpegProc) await endChild(command.ffmpegProc, GRACE_MS);
+      if (!over) await child.end(GRACE_MS);
       input.destroy();
+      said.destroy();
     },
   };
 }

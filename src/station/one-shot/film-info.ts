@@ -1,10 +1,9 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { runChild } from "../../pipeline/children.js";
 import { file } from "../../pipeline/sources/file.js";
 import { reachOptions } from "../../pipeline/sources/reach.js";
-import { ffprobePath } from "../../pipeline/tools.js";
+import { ffprobePath, startFault } from "../../pipeline/tools.js";
 
-const run = promisify(execFile);
+const ASK_MS = 20_000;
 
 /** What a film says of itself before it is decoded. */
 export interface FilmInfo {
@@ -32,13 +31,19 @@ const ratio = (text = ""): number => {
   return over! > 0 && under! > 0 ? over! / under! : Number.NaN;
 };
 
-/** Asks ffprobe. What it does not know stays undefined: a film that cannot be read at all is found elsewhere. */
+/** Asks ffprobe. What it does not know stays undefined: a film that cannot be read at all is found elsewhere. Throws one sentence when ffprobe does not start. */
 export async function filmInfo(path: string): Promise<FilmInfo> {
   const entries = "width,height,nb_frames,avg_frame_rate,duration,sample_aspect_ratio";
   const args = ["-v", "error", "-select_streams", "V", "-of", "json", ...reachOptions(file.reach({ url: path }), [])];
   args.push("-show_entries", `stream=${entries}:stream_side_data=rotation:format=duration`, "-i", `file:${path}`);
-  const { stdout } = await run(ffprobePath(), args, { timeout: 20_000 }).catch(() => ({ stdout: "{}" }));
-  const { streams = [], format = {} } = JSON.parse(stdout) as { streams?: Stream[]; format?: { duration?: string } };
+  const program = ffprobePath();
+  const { code, stdout } = await runChild({ program, args }, ASK_MS).catch((cause: unknown) => {
+    throw startFault("ffprobe", program, cause);
+  });
+  const { streams = [], format = {} } = JSON.parse(code === 0 ? stdout || "{}" : "{}") as {
+    streams?: Stream[];
+    format?: { duration?: string };
+  };
   const area = (s?: Stream): number => (s?.width ?? 0) * (s?.height ?? 0);
   const video = streams.reduce<Stream | undefined>((best, s) => (area(s) > area(best) ? s : best), undefined);
   if (!video) return { estimated: true };

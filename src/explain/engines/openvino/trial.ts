@@ -4,6 +4,7 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, re
 import { arch, cpus } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { childEnvironment } from "../../../child-environment.js";
 import { workerUrl } from "../../../worker-url.js";
 import type { EngineOptions, Prepared } from "../engine.js";
 
@@ -57,7 +58,8 @@ function addParts(hash: Hash, file: string): void {
 function run(words: readonly string[]): Promise<{ fault?: string; lasting: boolean }> {
   const script = fileURLToPath(workerUrl(import.meta.url, "./trial-process.js"));
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...words], { timeout: LIMIT_MS, killSignal: "SIGKILL" }, (error, _, stderr) => {
+    const limits = { env: childEnvironment(), timeout: LIMIT_MS, killSignal: "SIGKILL" } as const;
+    execFile(process.execPath, [script, ...words], limits, (error, _, stderr) => {
       if (!error) resolve({ lasting: true });
       else if (error.killed) resolve({ fault: `took more than ${LIMIT_MS / 1000} s to compile`, lasting: false });
       else if (error.signal) resolve({ fault: `it died of ${error.signal}`, lasting: FAULTS.has(error.signal) });
