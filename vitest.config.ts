@@ -9,6 +9,10 @@ export default defineConfig({
     // Two cores: test files start real servers, ffmpeg and engines.
     maxWorkers: 2,
     // Compiled models of tests stay within the checkout.
-    env: { XDG_CACHE_HOME: fileURLToPath(new URL("node_modules/.cache/tests", import.meta.url)) },
+    // Some tests load onnxruntime themselves, which reports to its maker unless told not to.
+    env: {
+      XDG_CACHE_HOME: fileURLToPath(new URL("node_modules/.cache/tests", import.meta.url)),
+      ORT_DISABLE_TELEMETRY: "1",
+    },
   },
 });

@@ -16,6 +16,7 @@ const PACKAGES = {
   chromium: "chromium",
   "g++": "g++",
   pip3: "python3-pip",
+  strace: "strace",
   "rtsp-server":
     "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly",
 };

@@ -16,7 +16,7 @@ function main() {
   const counts = { passed: 0, failed: 0 };
   try {
     const say = (line) => console.log(`- ${line}`);
-    setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "rtsp-server"], say });
+    setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "strace", "rtsp-server"], say });
     buildTensorFlow(say);
     // The tests' own, so that the engine `auto` of other tests does not find it.
     fetchOpenvino(say, "node_modules/.cache/openvino");

@@ -10,6 +10,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 const built = new URL("../../dist/explain/", import.meta.url);
 const load = (file) => import(new URL(file, built).href);
 const { preparingNamed } = await load("engines/registry.js");
+const { keepToOurselves } = await load("engines/telemetry.js");
 const next = (thread) => new Promise((resolve) => thread.once("message", resolve));
 
 const mib = (file, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))[1]) / 1024;
@@ -25,6 +26,7 @@ async function main() {
   const started = performance.now();
   const engines = [];
   const options = { device: "cpu", threads: 1, streams: threads, precision };
+  keepToOurselves();
   const start = (first) => {
     const workerData = { folder, contender, file, name, options: { ...options, shared: first?.shared }, first };
     const thread = new Worker(new URL(import.meta.url), { workerData });

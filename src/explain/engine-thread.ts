@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { type PlainError, rebuildError, VideoExplainerError } from "../errors.js";
 import { workerUrl } from "../worker-url.js";
 import type { EngineOptions } from "./engines/engine.js";
+import { keepToOurselves } from "./engines/telemetry.js";
 import type { ExplainerOptions } from "./explainer.js";
 import type { ExplainInput, Explanation, ModelInfo } from "./explanation.js";
 
@@ -65,6 +66,7 @@ export class EngineThread {
 
   /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
   static start(options: ExplainerOptions, compiled: (shared: SharedModels) => void = () => {}): Promise<EngineThread> {
+    keepToOurselves();
     const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
     return new Promise((resolve, reject) => {
       let thread: EngineThread | undefined;

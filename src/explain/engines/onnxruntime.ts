@@ -20,6 +20,7 @@ import {
 } from "./engine.js";
 import { collectGarbage } from "./garbage.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
+import { keepToOurselves } from "./telemetry.js";
 import { withWinograd } from "./winograd.js";
 
 type Ort = typeof import("onnxruntime-node");
@@ -41,6 +42,7 @@ let runtime: Ort | undefined;
 
 function load(): Ort {
   if (runtime) return runtime;
+  keepToOurselves();
   try {
     runtime = createRequire(import.meta.url)("onnxruntime-node") as Ort;
   } catch (cause) {

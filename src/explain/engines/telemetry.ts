@@ -1,0 +1,30 @@
+import { createRequire } from "node:module";
+import { isMainThread } from "node:worker_threads";
+import { VideoExplainerError } from "../../errors.js";
+
+const SWITCH = "ORT_DISABLE_TELEMETRY";
+
+/**
+ * Keeps onnxruntime from reporting to its maker, which its official builds do by default: they ask for a host on the internet and
+ * leave files in the temporary and cache folders. It looks at the environment of the process, once, when it is loaded; so this comes before
+ * that, and before a thread is started that will load it, for a thread's `process.env` is a copy that onnxruntime does not see.
+ * @throws VideoExplainerError `engine-missing` on a thread whose process was not told, where this cannot be mended
+ */
+export function keepToOurselves(): void {
+  const told = process.env[SWITCH] === "1";
+  process.env[SWITCH] = "1";
+  // A copy that says so was made of an environment that says so.
+  if (isMainThread || told || process.platform === "win32") return;
+  try {
+    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi").default;
+    const setenv = koffi.load(null).func("int setenv(str name, str value, int overwrite)");
+    if (setenv(SWITCH, "1", 1) !== 0) throw new Error("setenv failed");
+  } catch (cause) {
+    delete process.env[SWITCH];
+    throw new VideoExplainerError(
+      "engine-missing",
+      `the engine onnxruntime would report to its maker from this thread, which cannot turn that off; start the process with ${SWITCH}=1 in its environment.`,
+      { cause },
+    );
+  }
+}
