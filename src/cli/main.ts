@@ -140,6 +140,8 @@ function run(): void {
     if (error.code === "EPIPE") process.exit(0);
     fail(error);
   });
+  // What libraries say of their own accord does not get in among the results.
+  console.log = console.info = console.debug = console.error;
   // Nobody can be told any more; what was asked for is done all the same.
   process.stderr.on("error", () => {});
   void main(args).then(leave);

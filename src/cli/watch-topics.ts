@@ -66,9 +66,16 @@ export async function followTopics(
       link = await openLink(servers, [], "video-explainer watch", stop);
       complaint = "";
       say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
-      for (const subject of subjects) {
-        link.nc.subscribe(subject, { callback: (error, message) => (error ? complain(error) : onMessage(message)) });
-      }
+      const onEach = (error: Error | null, message: Msg): void => {
+        if (error) return complain(error);
+        try {
+          onMessage(message);
+        } catch (fault) {
+          // The client would stop reading. Anybody may publish, headers that are none too.
+          complain(`a message on ${JSON.stringify(message.subject)} cannot be read (${(fault as Error).message})`);
+        }
+      };
+      for (const subject of subjects) link.nc.subscribe(subject, { callback: onEach });
       const { signal } = link;
       await new Promise<void>((resolve) => {
         for (const one of [signal, stop]) {

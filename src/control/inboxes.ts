@@ -16,9 +16,15 @@ export function isInbox(reply: string, prefixes: readonly string[]): boolean {
 
 /**
  * From now on nothing that subscribes on this connection sees a message that asks for its answer elsewhere than in an
- * inbox, not even what the client answers by itself (`$SRV.…`). `onRefused` is called instead.
+ * inbox, not even what the client answers by itself (`$SRV.…`): `onRefused` is called instead. `onFault` is told what a
+ * subscription throws.
  */
-export function guardReplies(nc: NatsConnection, prefixes: readonly string[], onRefused: (message: Msg) => void): void {
+export function guardReplies(
+  nc: NatsConnection,
+  prefixes: readonly string[],
+  onRefused: (message: Msg) => void,
+  onFault: (error: Error) => void,
+): void {
   const subscribe = nc.subscribe.bind(nc);
   nc.subscribe = (subject: string, options: SubscriptionOptions = {}) => {
     const { callback } = options;
@@ -26,8 +32,13 @@ export function guardReplies(nc: NatsConnection, prefixes: readonly string[], on
     return subscribe(subject, {
       ...options,
       callback: (error, message) => {
-        if (error || !message.reply || isInbox(message.reply, prefixes)) callback(error, message);
-        else onRefused(message);
+        if (!error && message.reply && !isInbox(message.reply, prefixes)) return onRefused(message);
+        try {
+          callback(error, message);
+        } catch (fault) {
+          // The client would stop reading, as at an answer of its own that is larger than the server takes.
+          onFault(fault as Error);
+        }
       },
     });
   };

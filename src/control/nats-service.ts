@@ -55,11 +55,14 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
   const { control, groups, log, inboxPrefixes } = options;
   const endpoints = ENDPOINTS.filter((endpoint) => groups.includes(endpoint.group));
   if (endpoints.length === 0 || nc.isClosed() || nc.isDraining()) return;
-  guardReplies(nc, inboxPrefixes, (message) => {
-    const subject = (endpoint: Endpoint): string => `${SERVICE}.${control.station}.${endpoint.subject}`;
-    const name = endpoints.find((endpoint) => subject(endpoint) === message.subject)?.name ?? DISCOVERY;
-    refuse(options, name, "reply-refused", message);
-  });
+  const nameOf = ({ subject }: Msg): string =>
+    endpoints.find((endpoint) => `${SERVICE}.${control.station}.${endpoint.subject}` === subject)?.name ?? DISCOVERY;
+  guardReplies(
+    nc,
+    inboxPrefixes,
+    (message) => refuse(options, nameOf(message), "reply-refused", message),
+    (error) => log.debug(`nats: a request could not be answered: ${error.message}`),
+  );
   const service = await nc.services.add({
     name: SERVICE,
     version: packageVersion(),

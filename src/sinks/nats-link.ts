@@ -1,8 +1,9 @@
 import { isIP } from "node:net";
 import { connect, type NatsConnection, NatsError } from "nats";
+import { MASK } from "../config/secrets.js";
 import { VideoExplainerError } from "../errors.js";
 import { type Login, readLogin, tlsOptions } from "./nats-login.js";
-import { greets, type NatsServer, type NatsServers, readServers, tlsRefusal } from "./nats-servers.js";
+import { greets, type NatsServer, type NatsServers, readInfo, readServers, tlsRefusal } from "./nats-servers.js";
 
 /** One connection, from greeting to loss. The client never reconnects it: what it buffers must not outlive it. */
 export interface Link {
@@ -10,6 +11,8 @@ export interface Link {
   server: NatsServer;
   /** Other members of the server's cluster. */
   discovered: NatsServer[];
+  /** The largest message that the server takes now, in bytes, headers included. */
+  readonly maxPayload: number;
   /** Aborts with a sentence when the connection is lost or closed. */
   signal: AbortSignal;
   /** Subjects that the server refused to take, since last asked. */
@@ -35,15 +38,30 @@ export async function openLink(
   for (const server of candidates) {
     try {
       await greets(server, login.tls, TIMES.connectMs, stop);
-      return watch(await dial(config, login, server, clientName, stop), login, server);
+      const nc = await dial(config, login, server, clientName, stop);
+      try {
+        return watch(nc, login, server);
+      } catch (error) {
+        // Not waited for: a dead network never lets it end.
+        void nc.close().catch(() => undefined);
+        throw error;
+      }
     } catch (error) {
       if (stop.aborted) throw error;
       const cause = (await refusal(error, server, login)) ?? error;
-      first ??= linkError(connectionFault(cause, server, login), cause);
+      first ??= linkError(withoutSecrets(connectionFault(cause, server, login), config), cause);
     }
   }
   if (candidates.length <= 1) throw first;
   throw linkError(`none of ${candidates.length} NATS servers can be used: ${first?.message}`, first);
+}
+
+/** The words of a server, which knows what it was sent, may repeat it. */
+function withoutSecrets(text: string, { password, token, nkey }: NatsServers): string {
+  return [password, token, nkey].reduce<string>(
+    (rest, secret) => (secret ? rest.replaceAll(secret, MASK) : rest),
+    text,
+  );
 }
 
 /** What a connection that was cut while it was set up failed of, where TLS may tell. */
@@ -91,6 +109,8 @@ async function dial(
     servers: server.address,
     name,
     reconnect: false,
+    // The members of a cluster are this file's to try.
+    ignoreClusterUpdates: true,
     timeout: TIMES.connectMs,
     pingInterval: TIMES.pingMs,
     maxPingOut: 2,
@@ -110,6 +130,7 @@ async function dial(
 }
 
 function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
+  const info = readInfo(nc.info);
   const ended = new AbortController();
   const denied = new Set<string>();
   const takeDenied = (): Set<string> => {
@@ -117,7 +138,20 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
     denied.clear();
     return taken;
   };
-  const link: Link = { nc, server, discovered: membersOf(nc, server), signal: ended.signal, takeDenied };
+  let { maxPayload } = info;
+  const link: Link = {
+    nc,
+    server,
+    discovered: membersOf(info.members, server),
+    get maxPayload() {
+      // A server may change it; one that tells nonsense does not.
+      const told: unknown = nc.info?.max_payload;
+      if (Number.isSafeInteger(told) && (told as number) > 0) maxPayload = told as number;
+      return maxPayload;
+    },
+    signal: ended.signal,
+    takeDenied,
+  };
 
   // The client's own heartbeat waits for its last write before it closes, which a dead network never completes.
   const heartbeat = setInterval(() => {
@@ -140,12 +174,19 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
 }
 
 /** A cluster tells the addresses of its members, while their certificates bear the name that was dialled. */
-function membersOf(nc: NatsConnection, server: NatsServer): NatsServer[] {
-  const urls = nc.info?.connect_urls ?? [];
-  if (urls.length === 0) return [];
-  const others = readServers({ servers: urls }).servers.filter(({ address }) => address !== server.address);
+function membersOf(urls: readonly string[], server: NatsServer): NatsServer[] {
+  const others = urls.flatMap(readable).filter(({ address }) => address !== server.address);
   const tlsName = server.tlsName ?? server.host;
   return isIP(tlsName) ? others : others.map((other) => (isIP(other.host) ? { ...other, tlsName } : other));
+}
+
+function readable(url: string): NatsServer[] {
+  try {
+    return readServers({ servers: [url] }).servers;
+  } catch {
+    // The others of the cluster will do.
+    return [];
+  }
 }
 
 /** One sentence without credentials: which server, what is wrong, what to do. */

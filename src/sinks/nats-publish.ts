@@ -5,7 +5,7 @@ import { headersFor, subjectFor } from "./headers.js";
 import type { Parcel, PublishBuffer } from "./nats-buffer.js";
 import { type Link, roundTrip } from "./nats-link.js";
 import { jetStreamCode } from "./nats-stream.js";
-import type { OutMessage } from "./sink.js";
+import type { MessageKind, OutMessage } from "./sink.js";
 
 /** What a publisher works with; both publishers run until the connection ends or the server refuses. */
 export interface Publishing {
@@ -15,8 +15,8 @@ export interface Publishing {
   /** Called with a function that the owner calls whenever something was queued. */
   onQueued(pump: () => void): void;
   onPublished(message: OutMessage): void;
-  /** A message that can never be delivered was dropped. */
-  onRefused(error: Error): void;
+  /** A message that can never be delivered was dropped; `alike`: what all those have in common that are told once. */
+  onRefused(error: Error, alike: string): void;
 }
 
 /** Unconfirmed at a time: enough to hide the round trip, small beside the buffer. */
@@ -50,7 +50,8 @@ export function publishAcknowledged(work: Publishing, stream: string): Promise<E
         await js.publish(wire.subject, parcel.message.body, { headers: wire.headers, expect: { streamName: stream } });
         if (buffer.confirm(parcel)) work.onPublished(parcel.message);
       } catch (error) {
-        if (jetStreamCode(error) === MESSAGE_TOO_LARGE) refuse(work, parcel, tooLarge(parcel, `stream ${stream}`));
+        if (jetStreamCode(error) === MESSAGE_TOO_LARGE)
+          refuse(work, parcel, tooLarge(parcel, bytesOf(parcel.message, wire.headers), `stream ${stream}`));
         else failure ??= publishFault(error, wire.subject, stream);
       }
       unsettled--;
@@ -140,17 +141,23 @@ function queuedOrLost(work: Publishing): Promise<void> {
 
 interface Wire {
   subject: string;
-  headers: MsgHdrs;
+  headers: WireHeaders;
 }
 
 /** JetStream adds the header Nats-Expected-Stream. */
 const JETSTREAM_BYTES = 128;
 
-function wireHeaders(message: OutMessage): MsgHdrs & { encode(): Uint8Array } {
-  const wire = headers() as MsgHdrs & { encode(): Uint8Array };
+type WireHeaders = MsgHdrs & { encode(): Uint8Array };
+
+function wireHeaders(message: OutMessage): WireHeaders {
+  const wire = headers() as WireHeaders;
   for (const [name, value] of Object.entries(headersFor(message))) wire.set(name, value);
   return wire;
 }
+
+/** What the server counts of a message. */
+const bytesOf = (message: OutMessage, wire: WireHeaders): number =>
+  message.body.byteLength + wire.encode().byteLength + JETSTREAM_BYTES;
 
 /** How many bytes the body of a message may have. */
 export const roomFor = (message: OutMessage, maxPayload: number): number =>
@@ -162,10 +169,10 @@ function wireOf(work: Publishing, parcel: Parcel): Wire | undefined {
   try {
     const subject = subjectFor(work.prefix, message.station, message.source, message.kind);
     const wire = { subject, headers: wireHeaders(message) };
-    const bytes = message.body.byteLength + wire.headers.encode().byteLength + JETSTREAM_BYTES;
-    const limit = work.link.nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    const bytes = bytesOf(message, wire.headers);
+    const limit = work.link.maxPayload;
     if (bytes <= limit) return wire;
-    refuse(work, parcel, tooLarge(parcel, `max_payload ${limit} of the NATS server`));
+    refuse(work, parcel, tooLarge(parcel, bytes, `max_payload ${limit} of the NATS server`));
   } catch (error) {
     refuse(work, parcel, { reason: "invalid", error: error as Error });
   }
@@ -178,12 +185,20 @@ interface Refusal {
 }
 
 function refuse(work: Publishing, parcel: Parcel, { reason, error }: Refusal): void {
-  work.onRefused(error);
+  work.onRefused(error, `${reason} ${parcel.message.kind}`);
   work.buffer.discard(parcel, reason);
 }
 
-function tooLarge({ message }: Parcel, limit: string): Refusal {
-  const text = `${message.kind} of source ${message.source} has ${message.body.byteLength} bytes, more than ${limit} allows; raise that limit, or lower the source's width or overlay.quality`;
+/** What makes a message of a kind smaller. */
+const SMALLER: Readonly<Record<MessageKind, string>> = {
+  summary: "raise that limit, or lower explain.top or the rows and columns of explain.grid",
+  overlay: "raise that limit, or lower the source's width or overlay.quality",
+  heatmap: "raise that limit, or leave heatmap out of the sink's publish",
+  status: "raise that limit",
+};
+
+function tooLarge({ message: { kind, source } }: Parcel, bytes: number, limit: string): Refusal {
+  const text = `${kind} of source ${source} has ${bytes} bytes with its headers, more than ${limit} allows; ${SMALLER[kind]}`;
   return { reason: "too-large", error: new VideoExplainerError("nats-too-large", text) };
 }
 

@@ -89,7 +89,7 @@ class NatsSink implements Sink {
 
   /** Of the present connection, whose server may change it, or the last. */
   get #maxPayload(): number {
-    return this.#link?.nc.info?.max_payload ?? this.#lastMaxPayload;
+    return this.#link?.maxPayload ?? this.#lastMaxPayload;
   }
 
   #isTooLarge(message: OutMessage): boolean {
@@ -251,10 +251,13 @@ class NatsSink implements Sink {
         this.#pump = pump;
       },
       onPublished: (message) => this.#published(message),
-      onRefused: (error) => {
+      onRefused: (error, alike) => {
         this.#counts.errors++;
         this.context.events.onError(error);
-        this.context.log.warn(`nats: ${error.message}`);
+        this.#rarely.happened(alike, (times) => {
+          const more = times > 1 ? ` (${times} like it since this was said last)` : "";
+          this.context.log.warn(`nats: ${error.message}${more}`);
+        });
       },
     };
   }

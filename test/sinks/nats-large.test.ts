@@ -79,6 +79,30 @@ it.each([true, false])(
   },
 );
 
+it.each([true, false])(
+  "summaries over max_payload are counted each and told once, with what makes a summary smaller (jetstream: %s)",
+  async (jetstream) => {
+    const server = await start({ jetstream: true, config: "max_payload: 1024" });
+    const { sink, recorded } = sinkFor({ servers: [server.url], jetstream });
+    await sink.connect();
+    for (let sequence = 0; sequence < 40; sequence++) {
+      const body = Buffer.alloc(sequence === 20 ? 100 : 919);
+      await sink.write(outcome(message("summary", `cam-${sequence % 3}`, sequence, { body })));
+    }
+    await sink.close(10_000);
+    expect(recorded.dropped).toEqual(Array(39).fill("summary too-large"));
+    expect(recorded.errors).toHaveLength(39);
+    expect(recorded.published).toEqual(["summary"]);
+    const told = recorded.log.filter((line) => line.includes("max_payload"));
+    expect(told).toHaveLength(1);
+    const [, bytes] =
+      /^nats: summary of source cam-0 has (\d+) bytes with its headers, more than max_payload 1024 of the NATS server allows; raise that limit, or lower explain.top or the rows and columns of explain.grid$/.exec(
+        told[0]!,
+      )!;
+    expect(Number(bytes)).toBeGreaterThan(1024);
+  },
+);
+
 it("a limit of the user's own counts as the server's", async () => {
   const operator = makeOperator();
   const server = await start({ config: operator.config() });
