@@ -69,6 +69,37 @@ export const sourceSchema = z.strictObject({
 
 /** Beginning of a reply subject: whole tokens of ours and others', never `$JS` or a wildcard. */
 const INBOX = /^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,7}$/;
+/** Names of the kinds of sources, as `src/pipeline/sources/registry.ts` has them. */
+export const SOURCE_KIND_NAMES = ["testsrc", "v4l2", "rtsp", "http", "network", "images", "file"] as const;
+
+const addedSources = z
+  .strictObject({
+    kinds: z
+      .array(z.enum(SOURCE_KIND_NAMES))
+      .default(["testsrc", "rtsp", "http", "network", "images", "file"])
+      .describe("network: rtmp, srt, udp and tcp; file and images: only in the folders named below"),
+    hosts: z
+      .array(z.string().min(1))
+      .optional()
+      .describe(
+        'Only these hosts: names, "*.domain", addresses, ranges such as 10.0.0.0/8, or "*" for all. Default: all but this machine and link-local addresses, where clouds keep a machine\'s secrets',
+      ),
+    folders: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        "Folders in which films and pictures may be opened, links followed; relative to the configuration file. Default: none",
+      ),
+    listen: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Also sources that open a port here: tcp with ?listen, srt with mode=listener, udp that joins no group",
+      ),
+    count: positive.max(1000).default(64).describe("So many at a time"),
+  })
+  .prefault({})
+  .describe("Which sources may be added at run time, by requests over NATS");
 
 /** Name of the NATS micro service, and first token of its subjects. */
 export const SERVICE = "video-explainer";
@@ -248,6 +279,18 @@ export const configSchema = z.strictObject({
     .array(sourceSchema)
     .max(1000)
     .describe("May be empty when a nats sink serves `sources`: they are then added at run time"),
+  control: z.strictObject({ sources: addedSources }).prefault({}).describe("What requests over NATS may do"),
+  limits: z
+    .strictObject({
+      frameBytes: positive
+        .optional()
+        .describe("Memory of the frames of all sources. Default: half of what the machine or container has"),
+      pixelsPerSecond: positive
+        .default(2_000_000_000)
+        .describe("Of all sources together; one that does not say its rate counts with 25 frames a second"),
+    })
+    .prefault({})
+    .describe("What sources may take: one added at run time beyond it is refused, a configured one is warned of"),
   overlay: z
     .strictObject({
       show: z.enum(["magnitude", "signed", "positive"]).default("magnitude"),

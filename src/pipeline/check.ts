@@ -1,4 +1,5 @@
 import type { SourceConfig } from "../config/schema.js";
+import type { FrameLayout } from "./frame.js";
 import { checkHardware } from "./hardware.js";
 import { type ModelView, planDecoding, sourceSpec } from "./plan.js";
 import { ffmpegVersion } from "./tools.js";
@@ -9,12 +10,12 @@ const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" 
 /**
  * Checks at start what can be known at start: the kind of the address, the name of the hardware and, for films and
  * pictures, that they are there, hold video, and contain the region. A live source that is away is no fault. Throws an
- * `InputError` of one sentence.
+ * `InputError` of one sentence. Resolves to the layout of its frames where that is known without connecting to it.
  */
-export async function checkSource(config: SourceConfig, baseDir: string): Promise<void> {
+export async function checkSource(config: SourceConfig, baseDir: string): Promise<FrameLayout | undefined> {
   const spec = sourceSpec(config, baseDir);
   await checkHardware(config.hardware, spec.called);
-  if (spec.kind.isLive && !spec.kind.size) return;
+  if (spec.kind.isLive && !spec.kind.size) return undefined;
   await spec.kind.input(config, baseDir);
-  await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 });
+  return (await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 })).layout;
 }

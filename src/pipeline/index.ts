@@ -2,6 +2,7 @@
 export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
 export { checkSource } from "./check.js";
 export { type Frame, type FrameLayout, frameBytes, type Placement, type Rect } from "./frame.js";
+export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
 export {
   DROP_REASONS,
   type DropReason,
@@ -13,7 +14,7 @@ export {
 export { maskCredentials, masker } from "./mask.js";
 export { type Fit, frameLayout, placement } from "./placement.js";
 export type { ModelView } from "./plan.js";
-export { openSource, type RestartReason, type SourceOptions, type VideoSource } from "./source.js";
+export { openSource, type RestartReason, SLABS, type SourceOptions, type VideoSource } from "./source.js";
 export { SOURCE_KINDS } from "./sources/registry.js";
 export type { SourceState, SourceStateName } from "./status.js";
 export { TIMING, type Timing } from "./timing.js";

@@ -4,6 +4,7 @@ import type { SourceConfig } from "../config/schema.js";
 import { connecting, PLACE_MS } from "./connecting.js";
 import { Epoch, type EpochEnd, type EpochEvents } from "./epoch.js";
 import { type Frame, type FrameLayout, frameBytes } from "./frame.js";
+import { type Claim, claimOf } from "./frame-budget.js";
 import type { Haste } from "./gate.js";
 import { type AutoHardware, autoHardware, checkHardware } from "./hardware.js";
 import type { DropReason, Ledger } from "./ledger.js";
@@ -16,9 +17,9 @@ import { ffmpegVersion, reasonOf } from "./tools.js";
 
 /** Frames that a live source keeps for whoever comes to take them. */
 const LIVE_QUEUE = 2;
-const SLABS = 12;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
+export const SLABS = 12;
 
 export type RestartReason = "unreachable" | "exited" | "stalled";
 
@@ -28,6 +29,10 @@ export interface SourceOptions extends ModelView {
   /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12. */
   slabs?: number;
   timing?: Partial<Timing>;
+  /** Asked before each connection; rejects with why there must be none. */
+  admit?(): Promise<void>;
+  /** Told before frames are decoded what they will take; throws where there is no room for them. */
+  onClaim?(claim: Claim): void;
   onRestart?(source: string, reason: RestartReason): void;
   /** Something that is no fault, yet worth a line in the log. */
   onNote?(source: string, note: string): void;
@@ -152,6 +157,8 @@ class SupervisedSource implements VideoSource {
     await this.#current?.stop();
     await this.#supervision;
     if (this.policy === "latest") this.discard("shutdown");
+    // Frames that are out keep their own memory; the rest is given back.
+    this.#pool = undefined;
   }
 
   discard(reason: DropReason): void {
@@ -213,6 +220,7 @@ class SupervisedSource implements VideoSource {
     const { signal } = this.#abort;
     try {
       const version = await ffmpegVersion();
+      await options.admit?.();
       const revision = await this.#revisionNow();
       const changed = revision !== this.#revision;
       if (!this.#plan || spec.kind.isLive || changed || (this.#plan.hardware && this.#software)) {
@@ -224,7 +232,9 @@ class SupervisedSource implements VideoSource {
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
-      if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, Math.max(3, options.slabs ?? SLABS));
+      const slabs = Math.max(3, options.slabs ?? SLABS);
+      options.onClaim?.(claimOf(this.#plan.layout, slabs, spec.config.fps));
+      if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, slabs);
       return await this.#decode(this.#plan, this.#pool, version, haste);
     } catch (error) {
       const reason = spec.mask(reasonOf(error));

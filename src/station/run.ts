@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadedConfig } from "../config/load.js";
@@ -11,6 +12,7 @@ import type { Logger } from "../log.js";
 import { createMetrics } from "../metrics/metrics.js";
 import { type MetricsServer, startMetricsServer } from "../metrics/server.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
+import { FrameBudget } from "../pipeline/index.js";
 import { Rarely } from "../rarely.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
@@ -24,6 +26,9 @@ const soon = (work: Promise<unknown> | undefined): Promise<unknown> =>
 
 /** A NATS round trip must have succeeded within the last seconds. */
 const VERIFY_MS = 1500;
+
+/** Bytes that the machine has, or the container if that has less. */
+const memoryOfMachine = (): number => Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
 
 export interface RunHandle {
   /** Resolves when every source is over or `stop` was called, and everything is flushed and closed. */
@@ -133,8 +138,19 @@ export async function startStation(
     await closeAll();
     throw error;
   }
-  const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log });
-  control = new StationControl({ station, config, baseDir, renderer, log, retire, createExplainer: explainerOf });
+  const { frameBytes = memoryOfMachine() / 2, pixelsPerSecond } = config.limits;
+  const budget = new FrameBudget(frameBytes, pixelsPerSecond);
+  const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log, budget });
+  control = new StationControl({
+    station,
+    config,
+    baseDir,
+    renderer,
+    log,
+    budget,
+    retire,
+    createExplainer: explainerOf,
+  });
   beginService(control);
   const ended = station.run().finally(closeAll);
   return { ended, stop: () => station.stop(), metricsUrl: server.url };

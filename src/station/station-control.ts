@@ -8,8 +8,9 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
-import { checkSource } from "../pipeline/index.js";
+import { checkSource, claimOf, type FrameBudget, SLABS } from "../pipeline/index.js";
 import type { SourceStatus } from "../sinks/summary.js";
+import { checkAdded } from "./added-sources.js";
 import { explainOne } from "./explain-one.js";
 import { PictureMemory } from "./picture-memory.js";
 import { readRequested } from "./requested-picture.js";
@@ -21,6 +22,8 @@ export interface StationControlOptions {
   baseDir: string;
   renderer: OverlayRenderer;
   log: Logger;
+  /** Default: none. */
+  budget?: FrameBudget;
   /** A warm explainer for these options. */
   createExplainer(explain: Config["explain"]): Promise<Explainer>;
   /** Closes one that was replaced. */
@@ -44,6 +47,8 @@ export class StationControl implements Control {
   readonly #additions = new Slots(4, 64);
   /** One change at a time: each begins from what the one before it left. */
   readonly #changes = new Slots(1, 16);
+  /** Names of the sources that requests have added. */
+  readonly #added = new Set<string>();
   #explain: Config["explain"];
   #overlay: Config["overlay"];
   #asked = 0;
@@ -85,19 +90,38 @@ export class StationControl implements Control {
 
   addSource(config: SourceConfig): Promise<SourceStatus> {
     return this.#additions.run(async () => {
-      const { station, baseDir } = this.options;
+      const { station, baseDir, budget } = this.options;
+      const { sources: rules } = this.options.config.control;
+      const { name } = config;
       refuseContradictions(config);
-      station.expectNew(config.name);
-      await checkSource(config, baseDir).catch((cause: unknown) => {
+      station.expectNew(name);
+      this.#expectRoom();
+      await checkAdded(config, rules, baseDir);
+      const layout = await checkSource(config, baseDir).catch((cause: unknown) => {
         if (cause instanceof VideoExplainerError) throw cause;
         throw new InputError("source", `url cannot be used (${(cause as Error).message}); check it`, { cause });
       });
-      return station.add(config);
+      const excess = layout && budget?.excess(name, claimOf(layout, SLABS, config.fps));
+      if (excess) throw new InputError("too-large", `${excess}; make width and height or fps smaller`);
+      // Others were added meanwhile.
+      this.#expectRoom();
+      const status = station.add(config, () => checkAdded(config, rules, baseDir));
+      this.#added.add(name);
+      return status;
     });
   }
 
-  removeSource(name: string): Promise<SourceStatus> {
-    return this.options.station.remove(name);
+  #expectRoom(): void {
+    const { count } = this.options.config.control.sources;
+    if (this.#added.size < count) return;
+    const text = `${count} sources were added at run time, which is the limit of control.sources.count; remove one first`;
+    throw new VideoExplainerError("too-many", text);
+  }
+
+  async removeSource(name: string): Promise<SourceStatus> {
+    const last = await this.options.station.remove(name);
+    this.#added.delete(name);
+    return last;
   }
 
   config(): Config {

@@ -5,10 +5,18 @@ import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
-import { type Batcher, createBatcher, Ledger, type LedgerSnapshot, type VideoSource } from "../pipeline/index.js";
+import {
+  type Batcher,
+  type Claim,
+  createBatcher,
+  type FrameBudget,
+  Ledger,
+  type LedgerSnapshot,
+  type VideoSource,
+} from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
 import type { SourceStatus } from "../sinks/summary.js";
-import { Course } from "./course.js";
+import { Course, type CourseOptions } from "./course.js";
 import { Delivery } from "./deliver.js";
 import { type FlowSettings, FrameFlow } from "./flow.js";
 import { describeSource, StatusReporter } from "./statuses.js";
@@ -21,6 +29,8 @@ export interface StationParts {
   sinks: readonly Sink[];
   metrics: Metrics;
   log: Logger;
+  /** Default: none. */
+  budget?: FrameBudget;
 }
 
 /** How a run came to its end. */
@@ -131,13 +141,14 @@ export class Station {
   }
 
   /**
-   * Opens one more source. That it cannot be reached is no error. Throws a `VideoExplainerError` when its name is taken
+   * Opens one more source; `admit` is asked before each of its connections. That it cannot be reached is no error. Throws a `VideoExplainerError` when its name is taken
    * or the station is stopping, an `InputError` for an address of no known kind.
    */
-  add(config: SourceConfig): SourceStatus {
+  add(config: SourceConfig, admit?: () => Promise<void>): SourceStatus {
     const { name } = config;
     this.expectNew(name);
-    const course = this.#open(config);
+    const onClaim = (claim: Claim): void => this.#claim(name, claim, true);
+    const course = this.#open(config, { admit, onClaim });
     this.#managed = true;
     this.parts.log.info(`source ${name}: added`);
     return this.#describe(course.source);
@@ -222,7 +233,19 @@ export class Station {
     });
   }
 
-  #open(config: SourceConfig): Course {
+  /** A source that is added at run time must not exceed the budget; one that is configured may, and it is said. */
+  #claim(name: string, claim: Claim, added: boolean): void {
+    const { budget, log } = this.parts;
+    const excess = budget?.excess(name, claim);
+    if (excess && added) {
+      throw new VideoExplainerError("too-large", `${excess}; it waits until others are gone.`);
+    }
+    if (excess)
+      log.warn(`source ${name}: ${excess}; make its width and height or its fps smaller, or raise that limit`);
+    budget?.claim(name, claim);
+  }
+
+  #open(config: SourceConfig, added: Pick<CourseOptions, "admit" | "onClaim"> = {}): Course {
     const { baseDir, metrics, log } = this.parts;
     const { inputWidth, inputHeight, fit } = this.settings.explainer.model;
     const openedAt = Math.max(this.#nextOpening, Date.now());
@@ -231,7 +254,8 @@ export class Station {
     const total = this.#total;
     const onNote = (name: string, note: string): void => log.info(`source ${name}: ${note}`);
     const view = { inputWidth, inputHeight, fit };
-    const course = new Course(config, { ...view, baseDir, openedAt, counts, total, onNote });
+    const onClaim = (claim: Claim): void => this.#claim(config.name, claim, false);
+    const course = new Course(config, { ...view, baseDir, openedAt, counts, total, onNote, onClaim, ...added });
     this.#courses.set(config.name, course);
     this.#batcher.add(course.source);
     this.#statuses.watch(course.source);
@@ -248,6 +272,7 @@ export class Station {
     const last = this.#describe(course.source);
     this.#statuses.unwatch(course.source);
     this.#courses.delete(name);
+    this.parts.budget?.release(name);
     course.counts.forget();
     for (const sink of this.parts.sinks) sink.forget?.(name);
     this.parts.log.info(`source ${name}: removed`);

@@ -22,7 +22,15 @@ let nc: NatsConnection;
 beforeAll(async () => {
   nats = await startNatsServer({ jetstream: true, config: "max_payload: 131072" });
   const sinks = [{ kind: "nats", servers: [nats.url.replace("//", "//viewer:geheim99@")], jetstream: true }];
-  worker = launchWorker(writeConfig({ station: "desk", model: INSPECTION, sources: [], sinks }));
+  worker = launchWorker(
+    writeConfig({
+      station: "desk",
+      model: INSPECTION,
+      sources: [],
+      sinks,
+      control: { sources: { folders: ["/"], count: 3 } },
+    }),
+  );
   nc = await connect({ servers: nats.url });
   await until("the worker to be ready", async () => (await worker.get("/readyz")).status === 200);
   await until("the service to answer", async () => (await found()).length === 1);
@@ -198,6 +206,38 @@ describe("sources", () => {
     expect((await refused("sources.add", { name: "a", url: "x", inputOptions: ["-y"] })).message).toMatch(
       /^inputOptions is/,
     );
+  });
+});
+
+describe("sources that requests may not open", () => {
+  it("are refused before anything is opened: this machine's own services, its ports, its cameras, too many pixels", async () => {
+    const why = async (url: string, more: object = {}): Promise<string> =>
+      (await refused("sources.add", { name: "a", url, ...more })).message;
+    expect(await why("http://127.0.0.1:8080/")).toBe(
+      "url names the host 127.0.0.1, which is this machine or a link-local address, and requests may not open those; control.sources.hosts in the configuration says which they may",
+    );
+    expect(await why("tcp://10.0.0.9:5000?listen=1")).toMatch(/^url would open a port of the worker's/);
+    expect(await why("/dev/video0")).toMatch(/^url is a source of kind v4l2, which requests may not open/);
+    const huge = { width: 7680, height: 4320, fps: 1000 };
+    expect(await refused("sources.add", { name: "a", url: "testsrc", ...huge })).toEqual({
+      code: 413,
+      message:
+        "all sources would have 33178 million pixels a second, more than the 2000 of limits.pixelsPerSecond; make width and height or fps smaller",
+    });
+    expect((await ask<{ sources: [] }>("sources.list")).sources).toEqual([]);
+  });
+
+  it("are those beyond the number that may be there at a time; a camera on the network is none of them", async () => {
+    for (const name of ["one", "two", "three"]) {
+      await ask("sources.add", { name, url: "rtsp://10.255.255.1/stream1" });
+    }
+    expect(await refused("sources.add", { name: "four", url: "rtsp://10.255.255.1/stream1" })).toEqual({
+      code: 409,
+      message: "3 sources were added at run time, which is the limit of control.sources.count; remove one first",
+    });
+    for (const name of ["one", "two", "three"]) await ask("sources.remove", { name });
+    await ask("sources.add", { name: "four", url: "testsrc", width: 320 });
+    await ask("sources.remove", { name: "four" });
   });
 });
 
