@@ -3,6 +3,7 @@ import { CaptureClock } from "./clock.js";
 import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
+import { showPictures } from "./pictures/show.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
 import type { Slab, SlabPool } from "./slabs.js";
 import type { Timing } from "./timing.js";
@@ -13,6 +14,8 @@ export interface EpochEvents {
   onFrame(frame: Omit<Frame, "epoch" | "sequence">): void;
   /** A whole picture came and could not be kept. */
   onLost(): void;
+  /** A picture of several cannot be decoded: why, in one sentence that names it. */
+  onUnreadable(why: string): void;
   /** No slab is free: `latest` sources give one back. */
   onNoSlab(): void;
   onStall(seconds: number): void;
@@ -21,6 +24,8 @@ export interface EpochEvents {
 
 export interface EpochEnd extends DecoderEnd {
   frames: number;
+  /** Pictures that could not be decoded. */
+  unreadable: number;
   /** The last picture came in part only. */
   cutOff: boolean;
   /** ffmpeg's complaints, as part of a sentence. */
@@ -35,6 +40,7 @@ export class Epoch {
   readonly #frozen: FrozenWatch | undefined;
   readonly #watch: NodeJS.Timeout;
   #frames = 0;
+  #unreadable = 0;
   #lastSign = performance.now();
   #lastPts = Number.NaN;
   #released: (() => void) | undefined;
@@ -63,14 +69,16 @@ export class Epoch {
       },
     });
     pool.onFree = () => this.#assembler.slabFreed();
-    this.#decoder = startDecoder({
-      ...plan,
-      outputOptions: outputOptions(version),
-      mask: spec.mask,
-      graceMs: timing.graceMs,
-      pictures: this.#assembler,
-      onTime: (seconds) => this.#assembler.addTime(seconds),
-    });
+    this.#decoder = plan.stills
+      ? showPictures(plan.stills, spec.mask, this.#assembler, (why) => this.#onUnreadable(why))
+      : startDecoder({
+          ...plan,
+          outputOptions: outputOptions(version),
+          mask: spec.mask,
+          graceMs: timing.graceMs,
+          pictures: this.#assembler,
+          onTime: (seconds) => this.#assembler.addTime(seconds),
+        });
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
 
@@ -97,7 +105,13 @@ export class Epoch {
     }
     clearInterval(this.#watch);
     const cutOff = this.#assembler.end();
-    return { ...end, cutOff, frames: this.#frames, complaints: this.#decoder.words.summary() };
+    return {
+      ...end,
+      cutOff,
+      frames: this.#frames,
+      unreadable: this.#unreadable,
+      complaints: this.#decoder.words.summary(),
+    };
   }
 
   async stop(): Promise<void> {
@@ -140,6 +154,12 @@ export class Epoch {
   #onLost(): void {
     this.#sign(performance.now());
     this.events.onLost();
+  }
+
+  #onUnreadable(why: string): void {
+    this.#unreadable++;
+    this.#lastSign = performance.now();
+    this.events.onUnreadable(why);
   }
 
   #sign(at: number): void {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
 import { type ByteSink, type Channel, openChannel } from "./channel.js";
 import { TimeStamps } from "./timestamps.js";
@@ -9,8 +9,6 @@ import { LastWords } from "./words.js";
 
 export interface DecoderOptions {
   address: string;
-  /** Text for ffmpeg's standard input. */
-  stdin?: string;
   inputOptions: readonly string[];
   filter: string;
   outputOptions: readonly string[];
@@ -76,7 +74,7 @@ export function startDecoder(options: DecoderOptions): Decoder {
       writer.destroy();
       return { code: null, signal: null };
     }
-    arrange(command, [options.stdin === undefined ? "ignore" : "pipe", writer, "pipe", "pipe"]);
+    arrange(command, ["ignore", writer, "pipe", "pipe"]);
     const gone = new Promise<Error | undefined>((settle) => {
       command.on("end", () => settle(undefined));
       // Also how it reports an intended stop.
@@ -142,11 +140,11 @@ function arrange(command: Internals, stdio: readonly (string | Socket)[]): void 
   };
 }
 
-function build({ address, stdin, inputOptions, filter, outputOptions }: DecoderOptions): Internals {
+function build({ address, inputOptions, filter, outputOptions }: DecoderOptions): Internals {
   const command = createCommand({ stdoutLines: 100 });
   // Spread, options are taken as they are; the entries of an array would be split at their spaces.
   command
-    .input(stdin === undefined ? address : Readable.from([stdin]))
+    .input(address)
     .inputOptions(...inputOptions)
     .complexFilter(filter, "out")
     .output("pipe:1")

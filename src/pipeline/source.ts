@@ -14,6 +14,8 @@ import { ffmpegVersion, reasonOf } from "./tools.js";
 /** Frames that a live source keeps for whoever comes to take them. */
 const LIVE_QUEUE = 2;
 const SLABS = 12;
+/** What is said of the pictures of one source is said of so many at most. */
+const MOST_NAMED = 1000;
 
 export type RestartReason = "unreachable" | "exited" | "stalled";
 
@@ -96,6 +98,8 @@ class SupervisedSource implements VideoSource {
   #shown: DecodePlan | undefined;
   #current: Epoch | undefined;
   #lastWords: string[] = [];
+  /** Pictures that could not be decoded, each said once. */
+  readonly #unreadable = new Set<string>();
   #epoch = -1;
   #sequence = 0;
   /** Hardware gave no frame: `auto` does without it. */
@@ -235,11 +239,11 @@ class SupervisedSource implements VideoSource {
     return () => clearInterval(timer);
   }
 
-  /** Undefined: software. Of the test picture nothing is decoded. */
+  /** Undefined: software. Of the test picture nothing is decoded, and pictures not by ffmpeg. */
   async #hardware(): Promise<string | undefined> {
     const { config, kind, called } = this.spec;
     const { onNote } = this.options;
-    if (config.hardware === "none" || this.#software || kind.size) return undefined;
+    if (config.hardware === "none" || this.#software || kind.size || kind.stills) return undefined;
     if (config.hardware !== "auto") {
       await checkHardware(config.hardware, called);
       return config.hardware;
@@ -253,6 +257,7 @@ class SupervisedSource implements VideoSource {
   }
 
   async #decode(plan: DecodePlan, pool: SlabPool, version: Parameters<typeof planDecoding>[2]): Promise<Outcome> {
+    const { spec } = this;
     const board = this.#board;
     const over = plan.finite && !this.spec.config.loop;
     let firstAt: number | undefined;
@@ -272,6 +277,14 @@ class SupervisedSource implements VideoSource {
         this.#sequence++;
         this.ledger.captured();
         this.ledger.dropped("queue-full");
+      },
+      onUnreadable: (why) => {
+        this.#sequence++;
+        this.ledger.captured();
+        this.ledger.dropped("decode-error");
+        if (this.#unreadable.has(why) || this.#unreadable.size >= MOST_NAMED) return;
+        this.#unreadable.add(why);
+        this.options.onNote?.(this.name, spec.mask(`${why} It is left out.`));
       },
       onNoSlab: () => {
         if (this.policy === "latest" && this.#queue.length > 0) this.#dropOldest("newer-frame");
@@ -342,6 +355,10 @@ function describeEnd(end: EpochEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
   const said = end.complaints ? `: ${end.complaints}.` : ".";
+  if (!failed && end.unreadable > 0) {
+    const left = end.unreadable === 1 ? "1 picture was" : `${end.unreadable} pictures were`;
+    return `It ended ${after}, and ${left} left out${said}`;
+  }
   if (!failed) return end.complaints ? `It ended ${after}, and ffmpeg reported${said}` : null;
   if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
   if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
