@@ -1,14 +1,17 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { Command } from "commander";
-import sharp from "sharp";
 import { InputError } from "../errors.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
+import { LUMA } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
+import { readPicture } from "../station/picture.js";
+import { PictureMemory } from "../station/picture-memory.js";
 import { classTarget, inputRuleOption, methodOption, precisionOption, startOption, wholeNumber } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
 import { type NpyArray, readNpy, writeNpy } from "./npy.js";
@@ -33,10 +36,10 @@ const CHUNK = 16;
 
 async function attribute(options: AttributeOptions): Promise<void> {
   const model = loadModel(options.model);
-  const bytes = readInput(options.input);
+  requireInput(options.input);
   const input = options.input.endsWith(".npy")
-    ? fromNpy(bytes, options.input, model)
-    : await fromImage(bytes, options.input, model);
+    ? fromNpy(readFileSync(options.input), options.input, model)
+    : await fromPicture(options.input, model);
   const program = tensorProgram(model.network, options, rangeOf(options, model));
   const runner = await engineNamed(options.engine)(program, {
     device: "cpu",
@@ -96,17 +99,20 @@ function signedSums(map: Float32Array): { positive: number; negative: number } {
   return { positive, negative };
 }
 
-function readInput(file: string): Uint8Array {
+/** Nothing but a file: to read a pipe or device may never end. */
+function requireInput(file: string): void {
+  const refuse = (what: string, cause?: unknown): InputError =>
+    new InputError("input-missing", `input ${file} ${what}; give a .npy file or an image.`, { cause });
+  let found: Stats;
   try {
-    return readFileSync(file);
+    accessSync(file, constants.R_OK);
+    found = statSync(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new InputError(
-      "input-missing",
-      `input ${file} ${code === "ENOENT" ? "does not exist" : `cannot be read (${code})`}; give a .npy file or an image.`,
-      { cause },
-    );
+    throw refuse(code === "ENOENT" ? "does not exist" : `cannot be read (${code})`, cause);
   }
+  if (found.isDirectory()) throw refuse("cannot be read (EISDIR)");
+  if (!found.isFile()) throw refuse("is a device, pipe or socket");
 }
 
 function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray {
@@ -127,34 +133,23 @@ function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray 
 }
 
 /** Decodes, fits and normalises a picture as the model's card says. */
-async function fromImage(bytes: Uint8Array, file: string, model: LoadedModel): Promise<NpyArray> {
+async function fromPicture(file: string, model: LoadedModel): Promise<NpyArray> {
   const p = requirePreprocessing(model);
-  const fit = { stretch: "fill", crop: "cover", letterbox: "contain" } as const;
-  let pixels: Buffer;
-  try {
-    pixels = await sharp(bytes)
-      .rotate()
-      .flatten({ background: "#808080" })
-      .resize(p.width, p.height, { fit: fit[model.info.fit], background: "#808080" })
-      .toColourspace(p.channels === 1 ? "b-w" : "srgb")
-      .removeAlpha()
-      .raw()
-      .toBuffer();
-  } catch (cause) {
-    throw new InputError(
-      "input-image",
-      `${file} is not an image that can be read (${(cause as Error).message.split("\n")[0]}); give a JPEG, PNG, WebP or .npy file.`,
-      { cause },
-    );
-  }
+  const view = { inputWidth: p.width, inputHeight: p.height, fit: model.info.fit };
+  const { memory, layout } = await readPicture(resolve(file), file, view, { memory: new PictureMemory(0) });
   const area = p.width * p.height;
   const data = new Float32Array(area * p.channels);
-  for (let i = 0; i < area; i++)
-    for (let c = 0; c < p.channels; c++) {
-      const from = p.channels === 3 && p.channelOrder === "BGR" ? 2 - c : c;
-      const value = (pixels[i * p.channels + from]! - p.mean[c % p.mean.length]!) / p.std[c % p.std.length]!;
-      data[p.layout === "NCHW" ? c * area + i : i * p.channels + c] = value;
-    }
+  for (let y = 0, i = 0; y < p.height; y++) {
+    const row = new Uint8Array(memory, layout.stride * (layout.height + y), 3 * p.width);
+    for (let x = 0; x < p.width; x++, i++)
+      for (let c = 0; c < p.channels; c++) {
+        const rgb = [row[3 * x]!, row[3 * x + 1]!, row[3 * x + 2]!];
+        const grey = rgb.reduce((sum, value, k) => sum + LUMA[k]! * value, 0);
+        const pixel = p.channels === 1 ? grey : rgb[p.channelOrder === "BGR" ? 2 - c : c]!;
+        const value = (pixel - p.mean[c % p.mean.length]!) / p.std[c % p.std.length]!;
+        data[p.layout === "NCHW" ? c * area + i : i * p.channels + c] = value;
+      }
+  }
   return { dims: [1, ...model.network.shapes.get(model.network.input)!.slice(1)], data };
 }
 

@@ -202,6 +202,13 @@ export const filesSinkSchema = z.strictObject({
   kind: z.literal("files"),
   path: z.string().min(1).describe("Folder; one folder a source in it"),
   publish: z.array(z.enum(["summary", "overlay", "heatmap", "status"])).default(["summary", "overlay"]),
+  mode: z
+    .string()
+    .regex(/^0?6[046][046]$/, 'must be read and write for the owner and no execution, such as "0600" or "0640"')
+    .default("0600")
+    .describe(
+      'Permissions of its files, in quotes, such as "0640"; its folders may be entered by who may read the files',
+    ),
 });
 
 export const stdoutSinkSchema = z.strictObject({

@@ -30,6 +30,7 @@ const CODES: Record<string, number> = {
   "name-taken": 409,
   "too-many": 409,
   "too-large": 413,
+  "large-picture": 413,
   busy: 503,
   stopping: 503,
 };

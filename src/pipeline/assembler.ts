@@ -17,8 +17,23 @@ export interface AssemblerEvents {
   resume(): void;
 }
 
+/** Takes whole pictures from who fills slabs himself. */
+export interface PictureSink {
+  /** False: a picture that finds no slab is lost. */
+  readonly waits: boolean;
+  /** A slab comes without waiting. */
+  readonly hasRoom: boolean;
+  /** Undefined: none is free. Who waits then may try again at `resume`. */
+  acquire(): Slab | undefined;
+  /** A picture is whole, or was lost for want of a slab. */
+  add(slab: Slab | undefined, seconds: number): void;
+  giveBack(slab: Slab): void;
+}
+
+const NOTHING = new Uint8Array();
+
 /** Lets ffmpeg's byte stream flow into slabs, and pairs the nth picture with the nth time. */
-export class Assembler implements ByteSink {
+export class Assembler implements ByteSink, PictureSink {
   readonly #bytes: number;
   #slab: Slab | undefined;
   /** Bytes of the current picture that have come; it has begun when this is not zero. */
@@ -52,6 +67,30 @@ export class Assembler implements ByteSink {
     if (buffer === this.#scratch) this.#consume(buffer.subarray(0, count));
     else this.#advance(count);
     return !this.isHeld;
+  }
+
+  get waits(): boolean {
+    return this.events.waits;
+  }
+
+  get hasRoom(): boolean {
+    return !this.pool.exhausted;
+  }
+
+  acquire(): Slab | undefined {
+    if (this.pool.exhausted) this.events.onNoSlab();
+    const slab = this.pool.acquire();
+    if (!slab && this.events.waits) this.#held = NOTHING;
+    return slab;
+  }
+
+  add(slab: Slab | undefined, seconds: number): void {
+    this.#pictures.push({ slab, at: performance.now() });
+    this.addTime(seconds);
+  }
+
+  giveBack(slab: Slab): void {
+    this.pool.release(slab);
   }
 
   addTime(seconds: number): void {

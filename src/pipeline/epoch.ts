@@ -4,6 +4,7 @@ import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
 import type { Haste } from "./gate.js";
+import { showPictures } from "./pictures/show.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
 import type { Slab, SlabPool } from "./slabs.js";
 import type { Timing } from "./timing.js";
@@ -14,6 +15,8 @@ export interface EpochEvents {
   onFrame(frame: Omit<Frame, "epoch" | "sequence">): void;
   /** A whole picture came and could not be kept. */
   onLost(): void;
+  /** A picture of several cannot be decoded: why, in one sentence that names it. */
+  onUnreadable(why: string): void;
   /** No slab is free: `latest` sources give one back. */
   onNoSlab(): void;
   onStall(seconds: number): void;
@@ -22,6 +25,8 @@ export interface EpochEvents {
 
 export interface EpochEnd extends DecoderEnd {
   frames: number;
+  /** Pictures that could not be decoded. */
+  unreadable: number;
   /** The last picture came in part only. */
   cutOff: boolean;
   /** ffmpeg's complaints, as part of a sentence. */
@@ -38,6 +43,7 @@ export class Epoch {
   readonly #frozen: FrozenWatch | undefined;
   readonly #watch: NodeJS.Timeout;
   #frames = 0;
+  #unreadable = 0;
   #lastSign = performance.now();
   #lastPts = Number.NaN;
   #released: (() => void) | undefined;
@@ -67,18 +73,20 @@ export class Epoch {
       },
     });
     pool.onFree = () => this.#assembler.slabFreed();
-    this.#decoder = startDecoder({
-      ...plan,
-      outputOptions: outputOptions(version),
-      mask: spec.mask,
-      graceMs: timing.graceMs,
-      haste,
-      pictures: this.#assembler,
-      onTime: (seconds) => this.#assembler.addTime(seconds),
-      onStart: () => {
-        this.#lastSign = performance.now();
-      },
-    });
+    this.#decoder = plan.stills
+      ? showPictures(plan.stills, spec.mask, this.#assembler, (why) => this.#onUnreadable(why))
+      : startDecoder({
+          ...plan,
+          outputOptions: outputOptions(version),
+          mask: spec.mask,
+          graceMs: timing.graceMs,
+          haste,
+          pictures: this.#assembler,
+          onTime: (seconds) => this.#assembler.addTime(seconds),
+          onStart: () => {
+            this.#lastSign = performance.now();
+          },
+        });
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
 
@@ -106,7 +114,14 @@ export class Epoch {
     clearInterval(this.#watch);
     const cutOff = this.#assembler.end();
     const { words } = this.#decoder;
-    return { ...end, cutOff, frames: this.#frames, complaints: words.summary(), damage: words.inputSummary() };
+    return {
+      ...end,
+      cutOff,
+      frames: this.#frames,
+      unreadable: this.#unreadable,
+      complaints: words.summary(),
+      damage: words.inputSummary(),
+    };
   }
 
   async stop(): Promise<void> {
@@ -149,6 +164,12 @@ export class Epoch {
   #onLost(): void {
     this.#sign(performance.now());
     this.events.onLost();
+  }
+
+  #onUnreadable(why: string): void {
+    this.#unreadable++;
+    this.#lastSign = performance.now();
+    this.events.onUnreadable(why);
   }
 
   #sign(at: number): void {

@@ -9,8 +9,6 @@ import { LastWords } from "./words.js";
 
 export interface DecoderOptions {
   address: string;
-  /** Text for ffmpeg's standard input. */
-  stdin?: string;
   inputOptions: readonly string[];
   filter: string;
   outputOptions: readonly string[];
@@ -60,16 +58,19 @@ export function startDecoder(options: DecoderOptions): Decoder {
   let child: Child | undefined;
 
   const run = async (): Promise<DecoderEnd> => {
+    const descriptors = [1, 2, 3] as const;
     const wanted = new Map<number, ByteSink | null>([[1, options.pictures], ...[2, 3].map((d) => [d, null] as const)]);
-    if (options.stdin !== undefined) wanted.set(0, null);
     child = await startChild(
       { program, args: argumentsOf(options), haste: options.haste, signal: stopped.signal },
       wanted,
     );
     const { sockets } = child;
-    const [pictures, said, times] = [1, 2, 3].map((descriptor) => sockets.get(descriptor)!) as [Socket, Socket, Socket];
+    const [pictures, said, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
+      Socket,
+      Socket,
+      Socket,
+    ];
     options.onStart();
-    sockets.get(0)?.end(options.stdin ?? "");
     calm(said, WORDS_BYTES);
     said.setEncoding("utf8").on("data", (text: string) => {
       // That its pipe breaks then is our doing, not its fault.

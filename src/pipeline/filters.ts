@@ -9,8 +9,6 @@ export interface GraphOptions {
   fit: Fit;
   /** At most so many frames a second; frames are only left out, never repeated. */
   fps?: number;
-  /** Pictures of other proportions are set into the frame instead of being stretched to it (image folders). */
-  keepAspect?: boolean;
   /** Which of the input's pictures streams to take; cover pictures do not count. */
   videoStream?: number;
   /** The time of each picture is that of its coming. */
@@ -31,16 +29,7 @@ const FILL = "0x808080";
  * The filter graph from the input's pictures to one raw RGB picture a frame, laid out as `FrameLayout` says, and one
  * line a frame with its time in microseconds on descriptor 3. Its output is named `out`.
  */
-export function filterGraph({
-  layout,
-  region,
-  rotate = 0,
-  fit,
-  fps,
-  keepAspect,
-  videoStream = 0,
-  untimed,
-}: GraphOptions): string {
+export function filterGraph({ layout, region, rotate = 0, fit, fps, videoStream = 0, untimed }: GraphOptions): string {
   const { width, height, inputWidth, inputHeight } = layout;
   const watched = watchedRegion(width, height, region);
   const { source, target } = fitting(watched, fit, inputWidth, inputHeight);
@@ -50,13 +39,8 @@ export function filterGraph({
     ...(untimed ? ["settb=AVTB", "setpts=RTCTIME-RTCSTART"] : []),
     ...(fps ? [atMost(fps)] : []),
     ...TURNS[rotate],
-    ...(keepAspect
-      ? [
-          `scale=${width}:${height}:flags=bicubic:force_original_aspect_ratio=decrease`,
-          "format=rgb24",
-          `pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2:color=${FILL}`,
-        ]
-      : [`scale=${width}:${height}:flags=bicubic`, "format=rgb24"]),
+    `scale=${width}:${height}:flags=bicubic`,
+    "format=rgb24",
     "split[whole][watched]",
   ];
   // Both pictures are padded to one width, which vstack demands.

@@ -5,6 +5,8 @@ import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
 import { maskerOf, optionSecrets } from "./mask.js";
+import { pictureTarget } from "./pictures/reader.js";
+import type { Stills } from "./pictures/show.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
@@ -33,9 +35,10 @@ export interface SourceSpec {
 /** Everything ffmpeg is told, and what comes of it. */
 export interface DecodePlan {
   layout: FrameLayout;
+  /** Still pictures, which are shown without ffmpeg. */
+  stills?: Stills;
   /** Behind `-i`. */
   address: string;
-  stdin?: string;
   /** All options before `-i`. */
   inputOptions: string[];
   filter: string;
@@ -47,6 +50,7 @@ export interface DecodePlan {
   position?: number;
 }
 
+const PICTURES_A_SECOND = 25;
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
@@ -110,18 +114,18 @@ export async function planDecoding(
   const users = splitOptions(config.inputOptions);
   const reach = reachOptions(kind.reach(config), users);
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
-  const probed = knownSize
-    ? undefined
-    : await probe({
-        ...options,
-        input: input.probeAddress ?? input.address,
-        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forFfprobe(users)],
-        mask: spec.mask,
-        called: spec.called,
-        live: kind.isLive,
-        firstPicture: kind.mixedPictures,
-      });
-  const { width, height } = knownSize ?? scaledSize(turned(probed!, config.rotate), config);
+  const probed =
+    knownSize || input.stills
+      ? undefined
+      : await probe({
+          ...options,
+          input: input.address,
+          inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forFfprobe(users)],
+          mask: spec.mask,
+          called: spec.called,
+          live: kind.isLive,
+        });
+  const { width, height } = knownSize ?? scaledSize(turned(input.stills ?? probed!, config.rotate), config);
   const layout = layoutOf(spec, view, width, height);
   const traits: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
@@ -129,10 +133,19 @@ export async function planDecoding(
     inputOptions: [],
   };
   if (shown && kind.isLive) refuseOld(spec, shown, traits);
+  if (input.stills) {
+    const stills: Stills = {
+      paths: input.stills.paths,
+      seconds: 1 / (config.fps ?? PICTURES_A_SECOND),
+      paced: isPaced(spec, traits),
+      loop: config.loop,
+      target: pictureTarget(layout, view.fit, config.region, config.rotate),
+    };
+    return { layout, stills, address: "", inputOptions: [], filter: "", finite: true };
+  }
   return {
     layout,
     address: input.address,
-    stdin: input.stdin,
     hardware,
     finite: traits.finite,
     position: traits.position,
@@ -154,7 +167,6 @@ export async function planDecoding(
       rotate: config.rotate,
       fit: view.fit,
       fps: kind.setsRate ? undefined : config.fps,
-      keepAspect: kind.mixedPictures,
       videoStream: probed?.videoStream,
       untimed: traits.untimed,
     }),

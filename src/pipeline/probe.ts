@@ -29,8 +29,6 @@ export interface ProbeOptions {
   called: string;
   /** Away rather than unreadable, when nothing can be read. */
   live: boolean;
-  /** Decode the first picture too: photographs keep their rotation there. */
-  firstPicture?: boolean;
   haste?: Haste;
   signal?: AbortSignal;
 }
@@ -49,7 +47,6 @@ interface ProbedStream {
 }
 interface ProbeOutput {
   streams?: ProbedStream[];
-  frames?: { media_type?: string; side_data_list?: SideData[] }[];
   format?: { format_name?: string; duration?: string; start_time?: string };
 }
 
@@ -58,10 +55,9 @@ const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
 
 /** Asks ffprobe. Throws an `InputError` when there is no video in it, a `VideoExplainerError` when a live source is away. */
 export async function probe(options: ProbeOptions): Promise<Probe> {
-  const { called, firstPicture } = options;
+  const { called } = options;
   const args = [
     ...["-hide_banner", "-v", "level+error", "-of", "json", "-show_streams", "-show_format"],
-    ...(firstPicture ? ["-show_frames", "-read_intervals", "%+#1"] : []),
     ...options.inputOptions,
     ...["-i", options.input],
   ];
@@ -98,7 +94,7 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
     throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
   }
-  const [width, height] = upright(video, output);
+  const [width, height] = upright(video);
   const duration = Number(output.format?.duration);
   const start = Number.parseFloat(output.format?.start_time ?? "");
   return {
@@ -114,9 +110,8 @@ const isPictures = (stream: ProbedStream): boolean =>
   stream.codec_type === "video" && !stream.disposition?.attached_pic && !stream.disposition?.timed_thumbnails;
 
 /** ffmpeg turns pictures upright by their display matrix, so a quarter turn swaps width and height. */
-function upright(video: ProbedStream, output: ProbeOutput): [number, number] {
-  const frame = output.frames?.find((f) => f.media_type === "video");
-  const matrices = [...(video.side_data_list ?? []), ...(frame?.side_data_list ?? [])];
+function upright(video: ProbedStream): [number, number] {
+  const matrices = video.side_data_list ?? [];
   const rotation = Number(matrices.find((d) => d.rotation !== undefined)?.rotation ?? video.tags?.rotate ?? 0);
   const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
   return turned ? [video.height!, video.width!] : [video.width!, video.height!];

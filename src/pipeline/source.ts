@@ -20,6 +20,8 @@ const LIVE_QUEUE = 2;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
 export const SLABS = 12;
+/** What is said of the pictures of one source is said of so many at most. */
+const MOST_NAMED = 1000;
 
 export type RestartReason = "unreachable" | "exited" | "stalled";
 
@@ -106,6 +108,8 @@ class SupervisedSource implements VideoSource {
   #shown: DecodePlan | undefined;
   #current: Epoch | undefined;
   #lastWords: string[] = [];
+  /** Pictures that could not be decoded, each said once. */
+  readonly #unreadable = new Set<string>();
   #epoch = -1;
   #sequence = 0;
   /** Hardware gave no frame: `auto` does without it. */
@@ -276,11 +280,11 @@ class SupervisedSource implements VideoSource {
     return () => clearInterval(timer);
   }
 
-  /** Undefined: software. Of the test picture nothing is decoded. */
+  /** Undefined: software. Of the test picture nothing is decoded, and pictures not by ffmpeg. */
   async #hardware(): Promise<string | undefined> {
     const { config, kind, called } = this.spec;
     const { onNote } = this.options;
-    if (config.hardware === "none" || this.#software || kind.size) return undefined;
+    if (config.hardware === "none" || this.#software || kind.size || kind.stills) return undefined;
     if (config.hardware !== "auto") {
       await checkHardware(config.hardware, called);
       return config.hardware;
@@ -299,6 +303,7 @@ class SupervisedSource implements VideoSource {
     version: Parameters<typeof planDecoding>[2],
     haste: Haste,
   ): Promise<Outcome> {
+    const { spec } = this;
     const board = this.#board;
     const over = plan.finite && !this.spec.config.loop;
     let firstAt: number | undefined;
@@ -319,6 +324,14 @@ class SupervisedSource implements VideoSource {
         this.#sequence++;
         this.ledger.captured();
         this.ledger.dropped("queue-full");
+      },
+      onUnreadable: (why) => {
+        this.#sequence++;
+        this.ledger.captured();
+        this.ledger.dropped("decode-error");
+        if (this.#unreadable.has(why) || this.#unreadable.size >= MOST_NAMED) return;
+        this.#unreadable.add(why);
+        this.options.onNote?.(this.name, spec.mask(`${why} It is left out.`));
       },
       onNoSlab: () => {
         if (this.policy === "latest" && this.#queue.length > 0) this.#dropOldest("newer-frame");
@@ -389,8 +402,12 @@ class SupervisedSource implements VideoSource {
 function describeEnd(end: EpochEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
-  if (!failed) return end.damage ? `It ended ${after}, and ffmpeg reported: ${end.damage}.` : null;
   const said = end.complaints ? `: ${end.complaints}.` : ".";
+  if (!failed && end.unreadable > 0) {
+    const left = end.unreadable === 1 ? "1 picture was" : `${end.unreadable} pictures were`;
+    return `It ended ${after}, and ${left} left out${said}`;
+  }
+  if (!failed) return end.damage ? `It ended ${after}, and ffmpeg reported: ${end.damage}.` : null;
   if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
   if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
   return end.frames === 0 ? `No frame could be decoded${said}` : `The stream ended ${after}${said}`;

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { FilesSinkConfig } from "../config/schema.js";
@@ -6,6 +6,7 @@ import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "./json-line.js";
 import { LineFile } from "./line-file.js";
 import { countByKind } from "./lost.js";
+import { type Modes, makeFolder, modesOf } from "./private-files.js";
 import type { SinkContext } from "./registry.js";
 import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";
 
@@ -18,7 +19,8 @@ const LINE_FILES = { summary: "summaries.jsonl", status: "status.jsonl" } as con
 /**
  * Writes each source into a folder of its own: `{path}/{source}/{run}-{sequence}.jpg` (overlay) and `.png` (heatmap),
  * `summaries.jsonl` and `status.jsonl`. `run` is the start of this run in UTC, so names sort by time and a restarted
- * program overwrites nothing; lines are appended to what earlier runs wrote.
+ * program overwrites nothing; lines are appended to what earlier runs wrote. Pictures may show people: what it makes is
+ * the user's own to read, unless `mode` says otherwise.
  */
 export const createFilesSink = (config: FilesSinkConfig, context: SinkContext): Sink => new FilesSink(config, context);
 
@@ -33,6 +35,7 @@ class FilesSink implements Sink {
   readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   readonly #folder: string;
+  readonly #modes: Modes;
   readonly #startedAt = new Date();
   #lines = new Map<string, LineFile>();
   #pending = new Set<OutMessage>();
@@ -47,12 +50,13 @@ class FilesSink implements Sink {
   ) {
     this.kinds = new Set(config.publish);
     this.#folder = resolve(context.baseDir, config.path);
+    this.#modes = modesOf(config.mode);
   }
 
   async connect(): Promise<void> {
     if (this.#status.connected) return;
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder, this.#modes);
       this.#answered();
     } catch (error) {
       this.#failed(error);
@@ -126,11 +130,11 @@ class FilesSink implements Sink {
     const folder = join(this.#folder, message.source);
     if (message.kind === "summary" || message.kind === "status") {
       const path = join(folder, LINE_FILES[message.kind]);
-      const file = this.#lines.get(path) ?? new LineFile(path);
+      const file = this.#lines.get(path) ?? new LineFile(path, this.#modes);
       this.#lines.set(path, file);
       return file.append(jsonLine(message.body));
     }
-    await writeWhole(join(folder, imageFileName(this.#startedAt, message)), message.body);
+    await writeWhole(join(folder, imageFileName(this.#startedAt, message)), message.body, this.#modes);
   }
 
   #whenIdle(until: number): Promise<void> {
@@ -170,20 +174,30 @@ class FilesSink implements Sink {
 }
 
 /** Readers of the folder never see half a picture. */
-async function writeWhole(path: string, body: Uint8Array): Promise<void> {
+async function writeWhole(path: string, body: Uint8Array, modes: Modes): Promise<void> {
   const partial = `${path}.partial`;
   try {
     try {
-      await writeFile(partial, body, { flag: "wx" });
+      await writeNew(partial, body, modes);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(partial, body, { flag: "wx" });
+      await makeFolder(dirname(path), modes);
+      await writeNew(partial, body, modes);
     }
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
     throw error;
+  }
+}
+
+async function writeNew(path: string, body: Uint8Array, modes: Modes): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.chmod(modes.file);
+    await file.writeFile(body);
+  } finally {
+    await file.close();
   }
 }
 
@@ -194,6 +208,7 @@ const ADVICE: Record<string, string> = {
   EPERM: "this user may not write there; change its permissions or choose another path",
   EROFS: "the file system is read-only; choose another path",
   ENOTDIR: "a part of that path is a file; choose another path",
+  ELOOP: "a file of that name is somebody else's symbolic link; remove it or choose another path",
   EEXIST: "something of that name is in the way; choose another path",
 };
 

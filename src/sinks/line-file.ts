@@ -1,5 +1,9 @@
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { type Modes, makeFolder } from "./private-files.js";
+
+const APPEND = constants.O_RDWR | constants.O_APPEND;
 
 interface Pending {
   text: string;
@@ -16,7 +20,10 @@ export class LineFile {
   #busy = false;
   #opened = false;
 
-  constructor(readonly path: string) {}
+  constructor(
+    readonly path: string,
+    private readonly modes: Modes,
+  ) {}
 
   /** Resolves when the line is in the file; rejects, leaving no part of it behind, when the disk refuses. */
   append(line: string): Promise<void> {
@@ -41,7 +48,7 @@ export class LineFile {
   }
 
   async #write(text: string): Promise<void> {
-    const file = await openForAppend(this.path);
+    const file = await openForAppend(this.path, this.modes);
     try {
       const { size } = await file.stat();
       // A killed run may have left half a line.
@@ -60,14 +67,24 @@ export class LineFile {
   }
 }
 
-async function openForAppend(path: string): Promise<FileHandle> {
+async function openForAppend(path: string, modes: Modes): Promise<FileHandle> {
   try {
-    return await open(path, "a+");
+    return await open(path, APPEND | constants.O_NOFOLLOW);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    await mkdir(dirname(path), { recursive: true });
-    return open(path, "a+");
+    const { code } = error as NodeJS.ErrnoException;
+    // A link that somebody else has put there would lead the lines to where he likes.
+    if (code === "ELOOP" && (await isOurs(path))) return open(path, APPEND);
+    if (code !== "ENOENT") throw error;
+    await makeFolder(dirname(path), modes);
+    const file = await open(path, APPEND | constants.O_NOFOLLOW | constants.O_CREAT, 0o600);
+    await file.chmod(modes.file);
+    return file;
   }
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  const { uid } = await lstat(path);
+  return uid === process.getuid?.();
 }
 
 async function lastByte(file: FileHandle, size: number): Promise<string> {

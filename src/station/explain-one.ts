@@ -22,9 +22,10 @@ const ms = (from: number, to: number): number => Math.round((to - from) * 100) /
 
 /** Explains a picture that belongs to no stream: its summary and what `want` names. */
 export async function explainOne(
-  picture: DecodedPicture,
+  { memory, layout }: DecodedPicture,
   { explainer, renderer, style, station, source, epoch, sequence, want }: OnePicture,
 ): Promise<OverlayResult & { summary: Summary }> {
+  const picture = { memory, layout };
   const receivedAt = performance.now();
   const frame: Frame = {
     ...picture,

@@ -65,20 +65,24 @@ export class StationControl implements Control {
     return this.#pictures.run(async () => {
       const { station, renderer } = this.options;
       const picture = await readRequested(bytes, station.settings.explainer.model, this.#memory);
-      const { summary, overlay, heatmap } = await explainOne(picture, {
-        // Not before: a change of the method closes the one it replaces.
-        explainer: station.settings.explainer,
-        renderer,
-        style: this.#overlay,
-        station: this.station,
-        source: REQUEST,
-        epoch: this.#startedAt,
-        sequence: this.#asked++,
-        want: { overlay: true, original: false, heatmap: true },
-      });
-      // Not when that failed: a thread that hangs or ends may still be reading it.
-      this.#memory.give(picture.memory);
-      return { summary, overlay: overlay!, heatmap: heatmap! };
+      try {
+        const { summary, overlay, heatmap } = await explainOne(picture, {
+          // Not before: a change of the method closes the one it replaces.
+          explainer: station.settings.explainer,
+          renderer,
+          style: this.#overlay,
+          station: this.station,
+          source: REQUEST,
+          epoch: this.#startedAt,
+          sequence: this.#asked++,
+          want: { overlay: true, original: false, heatmap: true },
+        });
+        // Not when that failed: a thread that hangs or ends may still be reading it.
+        this.#memory.give(picture.memory);
+        return { summary, overlay: overlay!, heatmap: heatmap! };
+      } finally {
+        picture.release();
+      }
     });
   }
 

@@ -209,7 +209,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "a broken picture",
       () => ["--model", CNN, "--input", at("broken.png")],
-      /broken\.png is not an image that can be read/,
+      /broken\.png cannot be read as a picture: it is damaged or cut off\./,
     ],
     [
       "a picture, without a card",

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -95,13 +95,13 @@ test("an address of no known kind names the known ones, and no password", async 
   expect(message).not.toContain("s3cret");
 });
 
-test("an empty folder, a glob without match and a mixed folder are refused", async () => {
+test("an empty folder and a glob without match are refused, a folder of several kinds of picture is not", async () => {
   mkdirSync(at("pictures"));
   expect(await fault({ url: "pictures" })).toMatch(/holds no pictures/);
   expect(await fault({ url: "pictures/*.jpg" })).toMatch(/holds no pictures/);
   ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("pictures/a.png"));
   ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("pictures/b.jpg"));
-  expect(await fault({ url: "pictures" })).toMatch(/mixes PNG and JPEG/);
+  await checkSource(config({ url: "pictures" }), folder);
   await checkSource(config({ url: "pictures/*.png" }), folder);
 });
 
@@ -184,24 +184,21 @@ test("a film whose name looks like a protocol is a film", async () => {
   await checkSource(config({ url: "pipe:0.mp4" }), folder);
 });
 
-test("a picture whose name would begin a line of its own in a list is left out", async () => {
+test("a picture whose name has line breaks is shown, and named on one line when it is damaged", async () => {
   mkdirSync(at("lines"));
-  for (const name of ["a.png", "b\nfile 'file:x.png"]) {
-    ffmpeg(
-      "-f",
-      "lavfi",
-      "-i",
-      "color=red:32x32:d=1",
-      "-frames:v",
-      "1",
-      "-f",
-      "image2",
-      "-update",
-      "1",
-      at(`lines/${name}`),
-    );
-  }
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("lines/a.png"));
+  copyFileSync(at("lines/a.png"), at("lines/b\nfile 'file:x.png"));
+  expect(await takeAll(open({ url: at("lines") }))).toHaveLength(2);
+  writeFileSync(at("lines/c\nd.png"), "");
   const film = open({ url: at("lines") });
-  expect(await takeAll(film)).toHaveLength(1);
-  expect(film.source.status()).toMatchObject({ state: "ended", reason: null });
+  expect(await takeAll(film)).toHaveLength(2);
+  expect(film.source.status().reason).toMatch(
+    /left out: \S+\/lines\/c d\.png cannot be read as a picture: it is empty\.$/,
+  );
+});
+
+test("inputOptions are refused where ffmpeg has no part in it", async () => {
+  mkdirSync(at("options"));
+  ffmpeg("-f", "lavfi", "-i", "color=red:32x32:d=1", "-frames:v", "1", at("options/a.png"));
+  expect(await fault({ url: "options", inputOptions: ["-framerate 5"] })).toMatch(/leave them out\.$/);
 });

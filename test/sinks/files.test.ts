@@ -1,4 +1,16 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -6,6 +18,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { filesSinkSchema } from "../../src/config/schema.js";
 import { createFilesSink, imageFileName } from "../../src/sinks/files.js";
 import { LineFile } from "../../src/sinks/line-file.js";
+import { modesOf } from "../../src/sinks/private-files.js";
 import { message, outcome, pause, recordingContext, until } from "../support/sinks.js";
 
 let folder = "";
@@ -56,6 +69,48 @@ it("writes pictures that sort by sequence and summaries in order, a folder a sou
   expect(recorded.published.length).toBe(13);
 });
 
+it.each([
+  [{}, 0o022, 0o600, 0o700],
+  [{}, 0, 0o600, 0o700],
+  [{ mode: "0640" }, 0o077, 0o640, 0o750],
+  [{ mode: "0664" }, 0o022, 0o664, 0o775],
+])("with %j and a umask of %i its files have mode %i, its folders %i", async (more, umask, file, directory) => {
+  const before = process.umask(umask);
+  try {
+    const { sink } = await sinkFor({ path: "new/out", publish: ["summary", "overlay", "status"], ...more });
+    await sink.write(outcome(message("summary", "cam-1", 0), message("overlay", "cam-1", 0)));
+    await sink.write(outcome(message("status", "cam-2", 0)));
+    await sink.close(5000);
+  } finally {
+    process.umask(before);
+  }
+  const made = await readdir(join(folder, "new"), { recursive: true, withFileTypes: true });
+  const modes = { file: new Set<number>(), directory: new Set<number>() };
+  for (const entry of made) {
+    const { mode } = await stat(join(entry.parentPath, entry.name));
+    modes[entry.isDirectory() ? "directory" : "file"].add(mode & 0o777);
+  }
+  expect(modes).toEqual({ file: new Set([file]), directory: new Set([directory]) });
+  expect((await stat(join(folder, "new"))).mode & 0o777).toBe(directory);
+});
+
+it.each(["0700", "0400", "0666x", "888"])("refuses the mode %s", (mode) => {
+  expect(filesSinkSchema.safeParse({ kind: "files", path: "out", mode }).success).toBe(false);
+});
+
+// Only root may give a link to somebody else.
+it.skipIf(process.getuid?.() !== 0)("does not follow somebody else's link", async () => {
+  await mkdir(join(folder, "out/cam-1"), { recursive: true });
+  await writeFile(join(folder, "theirs"), "");
+  await symlink(join(folder, "theirs"), join(folder, "out/cam-1/summaries.jsonl"));
+  await lchown(join(folder, "out/cam-1/summaries.jsonl"), 12345, 12345);
+  const { sink, recorded } = await sinkFor();
+  await sink.write(outcome(message("summary", "cam-1", 0)));
+  expect(recorded.log).toEqual([expect.stringMatching(/somebody else's symbolic link; remove it/)]);
+  expect(await readFile(join(folder, "theirs"), "utf8")).toBe("");
+  await sink.close(5000);
+});
+
 it("names sort as runs and sequences do", () => {
   const moment = fc.date({ min: new Date(0), max: new Date("2999-01-01"), noInvalidDate: true });
   const frame = fc.tuple(moment, fc.integer({ min: 0, max: 9_999_999_999 }));
@@ -90,7 +145,7 @@ it("a second run overwrites nothing and goes on after the lines of the first, ev
 });
 
 it("lines keep the order of the calls when nobody waits", async () => {
-  const file = new LineFile(join(folder, "deep/er/lines.jsonl"));
+  const file = new LineFile(join(folder, "deep/er/lines.jsonl"), modesOf("0600"));
   await Promise.all(Array.from({ length: 500 }, (_, i) => file.append(String(i))));
   const text = await readFile(file.path, "utf8");
   expect(text).toBe(`${Array.from({ length: 500 }, (_, i) => i).join("\n")}\n`);

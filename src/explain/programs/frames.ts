@@ -30,7 +30,7 @@ export const CONCENTRATION_FRACTION = 0.1;
 const PEAK_FRACTION = 0.005;
 /** Cells along the longer side of the map that regions are found on. */
 const COARSE_CELLS = 56;
-const LUMA = [0.299, 0.587, 0.114];
+export const LUMA = [0.299, 0.587, 0.114];
 
 export const coarseSize = (p: Preprocessing): { rows: number; columns: number } => {
   const longest = Math.max(p.width, p.height);

@@ -3,14 +3,12 @@ import type { Probe } from "../probe.js";
 import type { FfmpegVersion } from "../tools.js";
 import type { Reach } from "./reach.js";
 
-/** What ffmpeg is given to read: an address, or the text of a list on its standard input. */
+/** What is to be read. */
 export interface SourceInput {
-  /** Behind `-i`. */
+  /** Behind ffmpeg's `-i`. */
   address: string;
-  /** Written to ffmpeg's standard input, when the address is `pipe:0`. */
-  stdin?: string;
-  /** What ffprobe looks at instead (the first picture of many). */
-  probeAddress?: string;
+  /** Still pictures, which are not ffmpeg's to read; the size of the first, upright. */
+  stills?: { paths: readonly string[]; width: number; height: number };
 }
 
 /** What is known only once the stream has been looked at. */
@@ -48,8 +46,8 @@ export interface SourceKind {
   traits?(probe: Probe | undefined, config: SourceConfig): StreamTraits;
   /** Changes when what a looping film or folder shows has changed; empty while there is nothing to show. */
   revision?(config: SourceConfig, baseDir: string): string | Promise<string>;
-  /** Pictures may differ in size and proportions, and carry their own rotation. */
-  readonly mixedPictures?: boolean;
+  /** Still pictures, each a file: our own decoder reads them. */
+  readonly stills?: boolean;
   /** Its rate is set by its input options, so no frame is left out to reach it. */
   readonly setsRate?: boolean;
 }

@@ -65,4 +65,4 @@ export function whyUnlisted(error: unknown): string {
 const LONGEST_SHOWN = 300;
 
 /** An address or path as it stands in a sentence. */
-export const brief = (text: string): string => shortened(text, LONGEST_SHOWN);
+export const brief = (text: string): string => shortened(text.replace(/\p{Cc}+/gu, " "), LONGEST_SHOWN);

@@ -1,10 +1,10 @@
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../../errors.js";
+import { PICTURE_ENDINGS } from "../../pipeline/pictures/kinds.js";
 import { expandGlob, filesAmong, hasWildcard } from "../../pipeline/sources/glob.js";
 import { inOrder } from "../../pipeline/sources/images.js";
 import { lookAt, NOTHING, whyUnlisted } from "../../pipeline/sources/local.js";
-import { PICTURE_ENDINGS } from "../picture.js";
 
 const FILM_ENDINGS = new Set(
   ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .ogv .3gp .gif".split(" "),

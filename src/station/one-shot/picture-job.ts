@@ -10,28 +10,36 @@ export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): 
   const { config, explainer, renderer } = of;
   stop.throwIfAborted();
   const picture = await readPicture(job.path, job.shown, explainer.model, of);
-  const { summary, overlay } = await explainOne(picture, {
-    explainer,
-    renderer,
-    style: config.overlay,
-    station: STATION,
-    source: sourceName(job.path),
-    epoch: Date.now(),
-    sequence: 0,
-    want: { overlay: true, original: false, heatmap: false },
-  });
-  // Not when that failed: a thread that hangs or ends may still be reading it.
-  of.memory.give(picture.memory);
+  let explained: Awaited<ReturnType<typeof explainOne>>;
+  try {
+    explained = await explainOne(picture, {
+      explainer,
+      renderer,
+      style: config.overlay,
+      station: STATION,
+      source: sourceName(job.path),
+      epoch: Date.now(),
+      sequence: 0,
+      want: { overlay: true, original: false, heatmap: false },
+    });
+    // Not when that failed: a thread that hangs or ends may still be reading it.
+    of.memory.give(picture.memory);
+  } finally {
+    picture.release();
+  }
+  const { summary, overlay } = explained;
   stop.throwIfAborted();
   await writeWhole(job.outputs.explained, overlay!, job.outputs.summaries, `${JSON.stringify(summary)}\n`);
   const best = summary.classification.top[0]!;
+  const { pages } = picture;
   return {
     frames: 1,
     explained: 1,
     top: { label: best.label, frames: 1 },
     probability: best.probability,
     faults: [],
-    notes: [],
+    notes:
+      pages > 1 ? [`${job.shown} holds ${pages} pictures, and the first is explained; make a GIF or MP4 for all.`] : [],
   };
 }
 

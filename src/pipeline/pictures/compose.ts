@@ -1,0 +1,59 @@
+import sharp from "sharp";
+import { GREY, type Raw } from "./decode.js";
+import type { PictureTarget } from "./worker-messages.js";
+
+/**
+ * Lays a picture into memory as `FrameLayout` says: whole, set into the frame's size where its own is another, and below
+ * it the model's input. Must not be used on the event loop of the program.
+ */
+export async function compose(
+  picture: Raw,
+  { layout, source, target, rotate }: PictureTarget,
+  memory: SharedArrayBuffer,
+): Promise<void> {
+  const { width, height, inputWidth, inputHeight, stride } = layout;
+  const whole = await setInto(await turned(picture, rotate), width, height);
+  const input = await sharp(whole.data, { raw: { width, height, channels: 3 } })
+    .extract({ left: source.x, top: source.y, width: source.width, height: source.height })
+    .resize(target.width, target.height, { fit: "fill" })
+    .extend({
+      left: target.x,
+      top: target.y,
+      right: inputWidth - target.x - target.width,
+      bottom: inputHeight - target.y - target.height,
+      background: GREY,
+    })
+    .raw()
+    .toBuffer();
+  const slab = new Uint8Array(memory);
+  copyRows(whole.data, 3 * width, slab, 0, stride);
+  copyRows(input, 3 * inputWidth, slab, stride * height, stride);
+}
+
+const open = ({ data, width, height }: Raw) => sharp(data, { raw: { width, height, channels: 3 } });
+
+async function turned(picture: Raw, rotate: number): Promise<Raw> {
+  if (rotate === 0) return picture;
+  const { data, info } = await open(picture).rotate(rotate).raw().toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height };
+}
+
+/** In its own proportions, grey around it. */
+async function setInto(picture: Raw, width: number, height: number): Promise<Raw> {
+  if (picture.width === width && picture.height === height) return picture;
+  const scale = Math.min(width / picture.width, height / picture.height);
+  const across = Math.min(width, Math.max(1, Math.round(picture.width * scale)));
+  const down = Math.min(height, Math.max(1, Math.round(picture.height * scale)));
+  const [left, top] = [Math.floor((width - across) / 2), Math.floor((height - down) / 2)];
+  const data = await open(picture)
+    .resize(across, down, { fit: "fill" })
+    .extend({ left, top, right: width - across - left, bottom: height - down - top, background: GREY })
+    .raw()
+    .toBuffer();
+  return { data, width, height };
+}
+
+function copyRows(from: Uint8Array, row: number, to: Uint8Array, start: number, stride: number): void {
+  if (row === stride) to.set(from, start);
+  else for (let at = 0, y = start; at < from.length; at += row, y += stride) to.set(from.subarray(at, at + row), y);
+}
