@@ -83,7 +83,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     );
     options.note?.(sentence);
     // Once more for this one alone: a refusal then names all that stands in its way, and nothing is kept of the others.
-    return importGraph(graph, external, { ...options, output: nameOf(chosen.output) });
+    return ofOutput(chosen.output, outputs, (output) => importGraph(graph, external, { ...options, output }));
   }
   requireScores(only, makers);
   const { importer, input, inputId } = begin(graph, opset, external, options);
@@ -113,6 +113,22 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     inputName: input.name,
     nextId: importer.nextId,
   };
+}
+
+/** What stands in the way of one output is no reason not to name another. */
+function ofOutput<T>(chosen: GraphOutput, outputs: readonly GraphOutput[], work: (name: string) => T): T {
+  const name = nameOf(chosen);
+  try {
+    return work(name);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    const others = listed(outputs.filter((o) => o !== chosen).map(nameOf));
+    throw new ModelError(
+      error.code,
+      `${error.message.replace(/\.$/, "")}; so it is with its output "${name}", others are ${others}: name one as "output" in its card.`,
+      { cause: error },
+    );
+  }
 }
 
 /** An importer that knows the constants and the input of a graph. */
