@@ -1,3 +1,5 @@
+import { listed, shortenedInside } from "./shortened.js";
+
 /**
  * Errors are split by what the reader can do about them. Messages are one sentence:
  * what is wrong, where, what to do.
@@ -25,10 +27,23 @@ export class InputError extends VideoExplainerError {
 export class ModelError extends InputError {
   override readonly name = "ModelError";
   constructor(code: string, message: string, options?: { cause?: unknown }) {
-    // Names of a damaged file may hold anything, and a sentence stays on one line.
-    super(code, message.replace(/\p{Cc}+/gu, "·"), options);
+    // Names of a damaged file may hold anything, and a sentence stays on one line that can be read.
+    super(code, readable(message), options);
   }
 }
+
+/** Characters of a sentence about a model; its names and lists are cut before it is. */
+const MOST = { sentence: 600, name: 80, numbers: 8 };
+
+/** What stands in a file does not flood a sentence: quoted names are cut inside, lists of numbers after the first few. */
+const readable = (message: string): string =>
+  shortenedInside(
+    message
+      .replace(/\p{Cc}+/gu, "·")
+      .replace(/"([^"]*)"/g, (_, name: string) => `"${shortenedInside(name, MOST.name)}"`)
+      .replace(/\[(-?[\d.]+(?:, -?[\d.]+)+)\]/g, (_, list: string) => `[${listed(list.split(", "), MOST.numbers)}]`),
+    MOST.sentence,
+  );
 
 /** One or more faults in a configuration; `faults` holds each, `message` all of them, one a line. */
 export class ConfigError extends InputError {

@@ -17,6 +17,10 @@ export const modelOption = (): Option =>
     "the shipped EfficientNet-Lite0",
   );
 
+/** `--model-output`, before what the model's card says. */
+export const modelOutputOption = (): Option =>
+  new Option("--model-output <name>", "the model's output that holds the scores, where it has several");
+
 export const methodOption = (): Option =>
   new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp");
 export const inputRuleOption = (): Option =>

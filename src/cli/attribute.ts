@@ -5,19 +5,29 @@ import { Command } from "commander";
 import { InputError } from "../errors.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
-import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
+import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
 import { LUMA } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
 import { readPicture } from "../station/picture.js";
 import { PictureMemory } from "../station/picture-memory.js";
-import { classTarget, inputRuleOption, methodOption, precisionOption, startOption, wholeNumber } from "./arguments.js";
+import {
+  classTarget,
+  inputRuleOption,
+  methodOption,
+  modelOutputOption,
+  precisionOption,
+  startOption,
+  wholeNumber,
+} from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
+import { sayModelNotes } from "./model-notes.js";
 import { type NpyArray, readNpy, writeNpy } from "./npy.js";
 
 interface AttributeOptions {
   model: string;
+  modelOutput?: string;
   input: string;
   method: MethodOptions["method"];
   inputRule: MethodOptions["inputRule"];
@@ -35,12 +45,13 @@ interface AttributeOptions {
 const CHUNK = 16;
 
 async function attribute(options: AttributeOptions): Promise<void> {
-  const model = loadModel(options.model);
+  const model = loadModel(options.model, { output: options.modelOutput });
+  sayModelNotes(model);
   requireInput(options.input);
   const input = options.input.endsWith(".npy")
     ? fromNpy(readFileSync(options.input), options.input, model)
     : await fromPicture(options.input, model);
-  const program = tensorProgram(model.network, options, rangeOf(options, model));
+  const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model)));
   const runner = await engineNamed(options.engine)(program, {
     device: "cpu",
     threads: options.threads,
@@ -159,6 +170,7 @@ export const attributeCommand = (): Command =>
     .description("explain one tensor or image: a relevance map as .npy, scores as JSON on stdout")
     .requiredOption("--model <path>", "ONNX or model.json file, or folder with one and model.yaml")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
+    .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())

@@ -14,6 +14,7 @@ import { type NatsTarget, natsTarget } from "../station/bench/nats-target.js";
 import { benchPipeline, type PipelineFigures } from "../station/bench/pipeline.js";
 import {
   modelOption,
+  modelOutputOption,
   number,
   precisionOption,
   region,
@@ -23,9 +24,11 @@ import {
 } from "./arguments.js";
 import { benchTable } from "./bench-table.js";
 import { interruptible } from "./interrupt.js";
+import { sayModelNotes } from "./model-notes.js";
 
 interface BenchOptions {
   model: string;
+  modelOutput?: string;
   method: MethodName;
   film: string;
   region?: Rect;
@@ -71,7 +74,7 @@ function configOf(options: BenchOptions): Config {
   const watched = options.region ?? (film === resolve(SHIPPED_FILM) ? SHIPPED_FILM_REGION : undefined);
   return configSchema.parse({
     station: `bench-${process.pid}`,
-    model: { path: options.model },
+    model: { path: options.model, output: options.modelOutput },
     engine: { threads: options.threads, maxBatch: options.maxBatch, precision: options.precision },
     explain: { method: options.method },
     sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
@@ -83,7 +86,8 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
   const config = configOf(options);
   const source = config.sources[0]!;
   const { info } = ((): ReturnType<typeof loadModel> => {
-    const model = loadModel(options.model);
+    const model = loadModel(options.model, { output: options.modelOutput });
+    sayModelNotes(model);
     requirePreprocessing(model);
     return model;
   })();
@@ -123,8 +127,8 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
     stop.throwIfAborted();
     const summary = config.explain;
-    const { model } = options;
-    report.engine = await benchEngine({ model, engine, threads, precision, summary, frames, seconds }, stop);
+    const { model, modelOutput: output } = options;
+    report.engine = await benchEngine({ model, output, engine, threads, precision, summary, frames, seconds }, stop);
   }
   return report;
 }
@@ -151,6 +155,7 @@ export const benchCommand = (): Command =>
   new Command("bench")
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
+    .addOption(modelOutputOption())
     .addOption(new Option("--method <name>", "method, end to end").choices([...R_LRP_NAMES]).default("r-lrp"))
     .addOption(
       new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),

@@ -3,16 +3,18 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { InputError } from "../errors.js";
 import { toOnnx } from "../explain/engines/serialise.js";
-import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
+import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Program } from "../explain/program/program.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
-import { classTarget, inputRuleOption, methodOption, startOption } from "./arguments.js";
+import { classTarget, inputRuleOption, methodOption, modelOutputOption, startOption } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
+import { sayModelNotes } from "./model-notes.js";
 
 interface CompileOptions extends MethodOptions {
   model: string;
+  modelOutput?: string;
   output: string;
   input: "tensor" | "frames";
   low?: number[];
@@ -24,8 +26,11 @@ const MOST_BYTES = 2 ** 31 - 1;
 const SUMMARY: SummaryOptions = { top: 5, grid: { rows: 8, columns: 8 }, blur: 2 };
 
 async function compile(options: CompileOptions): Promise<void> {
-  const model = loadModel(options.model);
-  const program = options.input === "frames" ? ofFrames(model, options) : ofTensor(model, options);
+  const model = loadModel(options.model, { output: options.modelOutput });
+  sayModelNotes(model);
+  const program = ofModel(model, () =>
+    options.input === "frames" ? ofFrames(model, options) : ofTensor(model, options),
+  );
   const constants = program.constants.reduce((sum, { data }) => sum + bytesIn(data), 0);
   if (constants > MOST_BYTES)
     throw new InputError(
@@ -100,6 +105,7 @@ export const compileCommand = (): Command =>
         .choices(["tensor", "frames"])
         .default("tensor"),
     )
+    .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())

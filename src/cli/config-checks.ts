@@ -20,12 +20,15 @@ async function faultOf(path: string, look: () => Promise<unknown> | unknown): Pr
 }
 
 const model: ConfigCheck = async (config, baseDir) => {
-  const { loadModel, requirePreprocessing } = await import("../explain/model/load.js");
+  const [{ loadModel }, { requireExplainable }] = await Promise.all([
+    import("../explain/model/load.js"),
+    import("../explain/explainable.js"),
+  ]);
   let classes: number | undefined;
   const faults = await faultOf("model.path", () => {
-    const loaded = loadModel(resolve(baseDir, config.model.path));
-    requirePreprocessing(loaded);
+    const loaded = loadModel(resolve(baseDir, config.model.path), config.model);
     classes = loaded.classes;
+    requireExplainable(loaded, { ...config.explain, target: "top" });
   });
   const { target } = config.explain;
   if (classes !== undefined && target !== "top" && target >= classes) {

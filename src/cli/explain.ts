@@ -21,6 +21,7 @@ import {
   inputRuleOption,
   methodOption,
   modelOption,
+  modelOutputOption,
   number,
   precisionOption,
   region,
@@ -33,6 +34,7 @@ import { createProgress, noProgress, type Progress } from "./progress.js";
 
 interface ExplainOptions extends MethodOptions, OverlayStyle {
   model: string;
+  modelOutput?: string;
   region?: Rect;
   fps?: number;
   every: number;
@@ -159,6 +161,7 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
     const explainer = await createExplainer({
       ...config.explain,
       model: options.model,
+      output: options.modelOutput,
       engine,
       device: "auto",
       threads,
@@ -186,6 +189,7 @@ export const explainCommand = (): Command =>
     .description("explain pictures and films: the picture or film with its heat, and a summary a frame")
     .argument("<file...>", "pictures, films, folders of them, globs")
     .addOption(modelOption())
+    .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())

@@ -1,15 +1,18 @@
 import { Command } from "commander";
+import { requireExplainableTensor } from "../explain/explainable.js";
 import { isLinear } from "../explain/layers/linear.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
-import type { MethodOptions } from "../explain/options.js";
+import { DEFAULT_METHOD, type MethodOptions } from "../explain/options.js";
 import { pictureReaders } from "../explain/relevance.js";
 import { compositeNamed } from "../explain/rules/classical/composites.js";
-import { inputRuleOption, methodOption } from "./arguments.js";
+import { inputRuleOption, methodOption, modelOutputOption } from "./arguments.js";
+import { sayModelNotes } from "./model-notes.js";
 import { table } from "./table.js";
 
 interface InspectOptions {
+  modelOutput?: string;
   method: MethodOptions["method"];
   inputRule: MethodOptions["inputRule"];
   json?: boolean;
@@ -79,7 +82,9 @@ const count = (value: number): string => (value === 0 ? "" : value.toLocaleStrin
 const shorten = (text: string): string => (text.length > 40 ? `…${text.slice(-39)}` : text);
 
 function inspect(given: string, options: InspectOptions): void {
-  const model = loadModel(given);
+  const model = loadModel(given, { output: options.modelOutput });
+  requireExplainableTensor(model, { ...DEFAULT_METHOD, method: options.method, inputRule: options.inputRule });
+  sayModelNotes(model);
   const layers = rows(model, options);
   const total = {
     layers: layers.length,
@@ -125,6 +130,7 @@ export const inspectCommand = (): Command =>
   new Command("inspect")
     .description("show the network as it is explained, layer by layer: shapes, parameters, multiply-adds, rule")
     .argument("<model>", "model file, or folder with the model and model.yaml")
+    .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .option("--json", "print one JSON object instead of the table")

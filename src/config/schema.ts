@@ -233,6 +233,13 @@ export const configSchema = z.strictObject({
       .describe(
         "ONNX or model.json file, or folder with one and its card model.yaml; relative to the configuration file",
       ),
+    output: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Name of the model's output that holds the scores, where the file has several; before what the card says",
+      ),
   }),
   engine: z
     .strictObject({

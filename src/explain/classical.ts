@@ -6,7 +6,7 @@ import { maxPoolBack } from "./layers/max-pool.js";
 import { type Scope, tensorValue } from "./layers/scope.js";
 import type { Layer, TensorId } from "./network/network.js";
 import type { Value } from "./program/emitter.js";
-import { nonNegative, pictureReaders } from "./relevance.js";
+import { nonNegative, noRule, pictureReaders } from "./relevance.js";
 import type { Composite } from "./rules/classical/composites.js";
 import { stabilized } from "./rules/classical/rule.js";
 import type { InputBounds } from "./rules/rule.js";
@@ -86,8 +86,5 @@ function cross(scope: Scope, layer: Layer, r: Value): [TensorId, Value][] {
     case "maxPool":
       return [[input, maxPoolBack(scope, layer, r, "first")]];
   }
-  throw new ModelError(
-    "model-unsupported",
-    `node "${layer.name}" (operator ${layer.operator}) cannot be explained: no rule says how relevance crosses it.`,
-  );
+  throw noRule(layer);
 }

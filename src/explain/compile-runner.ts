@@ -8,7 +8,7 @@ import { deviceOf } from "./devices.js";
 import type { EngineOptions, Runner } from "./engines/engine.js";
 import { engineNamed, preparingNamed } from "./engines/registry.js";
 import type { ExplainerOptions } from "./explainer.js";
-import { type LoadedModel, loadModel, requirePreprocessing } from "./model/load.js";
+import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "./model/load.js";
 import { elements, type Network } from "./network/network.js";
 import type { Program } from "./program/program.js";
 import { framesProgram } from "./programs/frames.js";
@@ -58,7 +58,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     compilerState(),
     [chosen.name, chosen.version],
     [arch(), cpus()[0]?.model],
-    path.resolve(options.model),
+    [path.resolve(options.model), options.output],
     [engineOptions.device, options.precision ?? "float32"],
     { method, inputRule, start, target, top, grid, blur, classifyOnly },
   ]);
@@ -73,31 +73,37 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   if (found.problem) notes.push(found.problem);
   if (found.folder && found.entry) {
     try {
-      const { info, preprocessing, activations, prepared } = found.entry;
+      const { info, preprocessing, activations, remarks, prepared } = found.entry;
       const runner = await engine.open(found.folder, prepared, engineOptions);
-      return { runner: { ...runner, passed }, engine: chosen.name, info, preprocessing, activations, notes };
+      const about = { info, preprocessing, activations, remarks };
+      return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...remarks, ...notes] };
     } catch (error) {
       if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
     }
   }
   const place = store.begin(key);
-  if (place === undefined) return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
+  if (place === undefined) return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
   const { take, files, ...about } = load(options, classifyOnly);
   try {
     const { prepared, open } = await engine.prepare(take, engineOptions, place);
     const runner = await open();
     store.commit(key, place, { ...about, prepared, files });
-    return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes };
+    return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...about.remarks, ...notes] };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
     if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
     if (error instanceof VideoExplainerError) throw error;
     // A full disk costs the cache, not the start.
     notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);
-    return { ...(await fresh(options, engineOptions, classifyOnly)), notes };
+    return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
   }
 }
+
+const withNotes = (made: CompiledRunner, notes: readonly string[]): CompiledRunner => ({
+  ...made,
+  notes: [...made.notes, ...notes],
+});
 
 const isRefused = (error: unknown): error is VideoExplainerError =>
   error instanceof VideoExplainerError && error.code === "engine-refused";
@@ -109,19 +115,19 @@ async function fresh(
 ): Promise<CompiledRunner> {
   const { take, files: _, ...about } = load(options, classifyOnly);
   const runner = await engineNamed(options.engine)(take, engineOptions);
-  return { ...about, runner, engine: options.engine, notes: [] };
+  return { ...about, runner, engine: options.engine, notes: [...about.remarks] };
 }
 
 /** What there is to know of a model, and its program; once that is taken, the weights are free for the collector. */
 function load(options: ExplainerOptions, classifyOnly: boolean) {
-  let model: LoadedModel | undefined = loadModel(options.model);
-  const { info, files } = model;
+  let model: LoadedModel | undefined = loadModel(options.model, options);
+  const { info, files, notes: remarks } = model;
   const preprocessing = requirePreprocessing(model);
   const activations = activationsOf(model.network);
   const take = (): Program => {
-    const { network } = model ?? loadModel(options.model);
+    const { file, network } = model ?? loadModel(options.model, options);
     model = undefined;
-    return framesProgram(network, options, preprocessing, options, classifyOnly);
+    return ofModel({ file }, () => framesProgram(network, options, preprocessing, options, classifyOnly));
   };
-  return { info, files, preprocessing, activations, take };
+  return { info, files, preprocessing, activations, remarks, take };
 }

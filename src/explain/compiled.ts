@@ -28,6 +28,8 @@ export interface CompiledModel {
   preprocessing: Preprocessing;
   /** Elements of all activations of a frame. */
   activations: number;
+  /** What a reader should know of how the model was read, a sentence each. */
+  remarks: readonly string[];
   prepared: Prepared;
   /** The files that the model was read from, as they were. */
   files: readonly FileState[];

@@ -13,6 +13,8 @@ import type { SummaryOptions } from "./programs/frames.js";
 export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
   model: string;
+  /** Name of the output that holds the scores, where the file has several; before what the card says. */
+  output?: string;
   engine: string;
   device: "auto" | Device;
   /** Threads in all; 0: one per core. */

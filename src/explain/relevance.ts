@@ -38,6 +38,17 @@ export interface RelevanceOptions {
   summed?: boolean;
 }
 
+/** The refusal of a layer that no method but the gradient knows a way across. */
+export const noRule = ({ kind, name, operator }: Layer): ModelError =>
+  new ModelError(
+    "model-unsupported",
+    `node "${name}" (operator ${operator}) cannot be explained: ${
+      kind === "softmax"
+        ? "a softmax is known at the end of a classifier and in gates, and this one is neither; export the network without it"
+        : "no rule says how relevance crosses it"
+    }.`,
+  );
+
 /** After so many linear layers without one, relevance is rescaled, so that float32 neither overflows nor underflows. */
 const RESCALE_EVERY = 5;
 
@@ -170,10 +181,7 @@ class Descent {
         return;
       }
       default:
-        throw new ModelError(
-          "model-unsupported",
-          `node "${layer.name}" (operator ${layer.operator}) cannot be explained: no rule says how relevance crosses it.`,
-        );
+        throw noRule(layer);
     }
   }
 

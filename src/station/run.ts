@@ -50,6 +50,7 @@ export async function startStation(
     const made = await createExplainer({
       ...explain,
       model: path.resolve(baseDir, config.model.path),
+      output: config.model.output,
       engine: config.engine.kind,
       device: config.engine.device,
       threads: config.engine.threads,

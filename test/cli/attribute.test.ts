@@ -161,7 +161,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "a text file as model",
       () => ["--model", at("text.onnx"), "--input", input],
-      /text\.onnx: the model file is not an ONNX file/,
+      /text\.onnx is a text file, not a model/,
     ],
     [
       "an operator that cannot be explained",

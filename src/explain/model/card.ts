@@ -1,28 +1,41 @@
-import { isMap, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ModelError } from "../../errors.js";
 
 const perChannel = z
-  .union([z.number(), z.array(z.number()).min(1).max(3)])
+  .union([z.number(), z.array(z.number()).min(1).max(3)], {
+    error: "must be a number, or a list of one number a channel, 3 at most",
+  })
   .transform((v) => (typeof v === "number" ? [v] : v));
 
-/** A model's card, `model.yaml` beside the model file. `mean` and `std` are in units of 0..255 pixels: input = (v − mean) / std. */
+/**
+ * A model's card, `model.yaml` beside the model file. `mean` and `std` are in units of 0..255 pixels unless `units` says
+ * 0..1: input = (v − mean) / std.
+ */
 export const cardSchema = z.strictObject({
   name: z.string().min(1).optional(),
   source: z.string().optional(),
   licence: z.string().optional(),
   description: z.string().optional(),
   model: z.string().min(1).optional().describe("File name of the model; default model.onnx"),
+  output: z.string().min(1).optional().describe("Name of the output with the scores, where the file has several"),
   labels: z
-    .union([z.string().min(1), z.array(z.string()).min(1)])
+    .union([z.string().min(1), z.array(z.string()).min(1), z.record(z.string(), z.string())], {
+      error: "must be the name of a file, a list of labels, or a map from the numbers of the classes to their labels",
+    })
     .optional()
     .describe("File with one label a line, or the labels themselves"),
   input: z
     .strictObject({
       width: z.number().int().positive().optional(),
       height: z.number().int().positive().optional(),
+      channels: z.number().int().positive().max(1024).optional(),
       mean: perChannel.optional(),
       std: perChannel.refine((v) => v.every((s) => s > 0), "must be greater than 0").optional(),
+      units: z
+        .enum(["0..255", "0..1"])
+        .optional()
+        .describe("Of a pixel that mean and std are meant for; default 0..255"),
       channelOrder: z.enum(["RGB", "BGR"]).default("RGB"),
       layout: z.enum(["NCHW", "NHWC"]).optional(),
       fit: z.enum(["stretch", "crop", "letterbox"]).default("stretch"),
@@ -46,6 +59,7 @@ export function parseCard(text: string, fileName: string): ModelCard {
       "model-card",
       `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}.`,
     );
+  labelsAsText(document);
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 20 }) ?? {};
@@ -65,12 +79,34 @@ export function parseCard(text: string, fileName: string): ModelCard {
   const parent = document.getIn(path.slice(0, -1), true);
   const pair = isMap(parent) ? parent.items.find((p) => String(p.key) === String(path.at(-1))) : undefined;
   const key = pair?.key as { range?: [number, number, number] } | undefined;
-  const what =
-    issue.code === "unrecognized_keys"
-      ? "is not a known key of a model card"
-      : issue.message.replace(/^./, (c) => c.toLowerCase());
+  const what = issue.code === "unrecognized_keys" ? "is not a known key of a model card" : sentenceOf(issue);
   throw new ModelError(
     "model-card",
     `${place(key?.range?.[0])}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}.`,
   );
+}
+
+/** Labels that YAML takes for numbers or truth values are meant as they are written. */
+function labelsAsText(document: Document): void {
+  const labels = isMap(document.contents) ? document.contents.get("labels", true) : undefined;
+  const nodes: unknown[] = isSeq(labels) ? labels.items : isMap(labels) ? labels.items.map((pair) => pair.value) : [];
+  for (const node of nodes)
+    if (isScalar(node) && (typeof node.value === "number" || typeof node.value === "boolean"))
+      node.value = node.source ?? String(node.value);
+}
+
+const TYPES: Record<string, string> = {
+  object: "a map",
+  record: "a map",
+  array: "a list",
+  string: "text",
+  int: "a whole number",
+};
+
+/** A fault in plain words. */
+function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") return `must be ${TYPES[issue.expected] ?? `a ${issue.expected}`}`;
+  if (issue.code === "invalid_value") return `must be ${issue.values.map(String).join(" or ")}`;
+  if (issue.code === "too_small" && issue.minimum === 0) return "must be greater than 0";
+  return issue.message.replace(/^./, (c) => c.toLowerCase());
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import path from "node:path";
+import { readBounded } from "../../bounded-file.js";
 import { InputError, ModelError } from "../../errors.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
@@ -9,8 +9,13 @@ import { importOnnx } from "../onnx/import.js";
 import { classesOf } from "../programs/explanation.js";
 import type { Preprocessing } from "../programs/frames.js";
 import { importTfjs } from "../tfjs/import.js";
-import { type ModelCard, parseCard } from "./card.js";
+import type { ModelCard } from "./card.js";
+import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
+import { readLabels } from "./labels.js";
+import { type Located, locate } from "./locate.js";
+import { pictureOf } from "./picture.js";
 import { type FileState, Reads } from "./reads.js";
+import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
 export interface LoadedModel {
@@ -18,138 +23,116 @@ export interface LoadedModel {
   network: Network;
   card: ModelCard;
   classes: number;
-  /** How pictures become input; undefined when the card lacks mean and std (tensor input only). */
+  /** How pictures become input; undefined when the card lacks mean and std, or the input is no picture (tensor input only). */
   preprocessing: Preprocessing | undefined;
+  /** Why pictures cannot become input, as a sentence goes on after the file's name. */
+  unfit?: string;
   /** Axis of the input that holds the channels. */
   channelAxis: number;
   file: string;
   /** Every file that it was read from, and where one was looked for in vain. */
   files: readonly FileState[];
+  /** What was decided that could have been decided otherwise, a sentence each. */
+  notes: readonly string[];
 }
+
+/** What a user's own words say beside the card. */
+export interface LoadOptions {
+  /** Name of the output that holds the scores, before what the card says. */
+  output?: string;
+}
+
+/** A protobuf message ends here, and with it an ONNX file. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads a model: an ONNX file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
  * `model.yaml`, or `NAME.yaml` beside `NAME.onnx`, is read where there is one.
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
-export function loadModel(given: string): LoadedModel {
+export function loadModel(given: string, options: LoadOptions = {}): LoadedModel {
   const reads = new Reads();
-  const { file, cardFile } = locate(given, reads);
-  const card = cardFile ? parseCard(readText(cardFile), cardFile) : parseCard("", given);
+  const located = locate(given, reads);
+  const { file } = located;
   reads.note(file);
-  const bytes = readWhole(file);
-  try {
-    return assemble(file, bytes, card, cardFile, reads);
-  } catch (error) {
-    if (error instanceof ModelError)
-      throw new ModelError(error.code, error.message.startsWith(file) ? error.message : `${file}: ${error.message}`, {
-        cause: error.cause,
-      });
-    if (error instanceof InputError) throw error;
-    throw new ModelError(
-      "model-corrupt",
-      `${file}: the model file is damaged or uses its format in an unknown way; export it again.`,
-      { cause: error },
-    );
-  }
-}
-
-function readWhole(file: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new InputError(
-      "model-unreadable",
-      `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}); give a file that this user may read.`,
-      { cause },
-    );
-  }
-}
-const readText = (file: string): string => new TextDecoder().decode(readWhole(file));
-
-function locate(given: string, reads: Reads): { file: string; cardFile: string | undefined } {
-  const stat = existsSync(given) ? statSync(given) : undefined;
-  if (!stat)
-    throw new InputError(
-      "model-missing",
-      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml.`,
-    );
-  if (stat.isDirectory()) {
-    const cardFile = path.join(given, "model.yaml");
-    const named = reads.exists(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
-    const names = named === undefined ? ["model.onnx", "model.json"] : [named];
-    const file = names.map((name) => path.join(given, name)).find((f) => reads.exists(f));
-    if (file === undefined)
-      throw new InputError(
-        "model-missing",
-        `folder "${given}" holds no ${names.join(" or ")}; put the model there or name its file in model.yaml under "model".`,
+  const bytes = readBounded(file, MOST_BYTES, "a model");
+  return ofModel(located, () => {
+    try {
+      refuseForeign(file, bytes);
+      return assemble(located, bytes, options, reads);
+    } catch (error) {
+      if (error instanceof ModelError && error.code === "model-corrupt") refuseUnread(file, bytes, error);
+      if (error instanceof InputError) throw error;
+      throw new ModelError(
+        "model-corrupt",
+        "the model file is damaged or uses its format in an unknown way; export it again.",
+        { cause: error },
       );
-    return { file, cardFile: reads.exists(cardFile) ? cardFile : undefined };
+    }
+  });
+}
+
+/** Does something with a model; what cannot be done bears the name of its file. */
+export function ofModel<T>({ file }: { file: string }, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ModelError) || error.message.startsWith(file)) throw error;
+    throw new ModelError(error.code, `${file}: ${error.message}`, { cause: error.cause });
   }
-  const { dir, name } = path.parse(given);
-  const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(given), "model.yaml")];
-  return { file: given, cardFile: cards.find((c) => c !== given && reads.exists(c)) };
+}
+
+/** What is surely something else is not read any further. */
+function refuseForeign(file: string, bytes: Uint8Array): void {
+  // So an ONNX file begins, and nothing else that is told by its first bytes alone.
+  const kind = bytes[0] === 0x08 ? undefined : foreignKind(bytes);
+  if (kind !== undefined) throw new ModelError("model-format", `${file} ${kind}`);
+  if (jsonIn(bytes) === "other" && !file.endsWith(".json"))
+    throw new ModelError("model-format", `${file} is JSON, not a model; download the model itself.`);
+}
+
+/** What could not be read is perhaps something else. */
+function refuseUnread(file: string, bytes: Uint8Array, cause: ModelError): void {
+  const kind = foreignKind(bytes) ?? (file.endsWith(".json") ? undefined : kindByEnding(file));
+  const text = "is a text file, not a model; give an ONNX file, or the model.json of a TensorFlow.js model.";
+  const what = kind ?? (!file.endsWith(".json") && isText(bytes) ? text : undefined);
+  if (what !== undefined) throw new ModelError("model-format", `${file} ${what}`, { cause });
 }
 
 function assemble(
-  file: string,
+  { file, card, cardFile }: Located,
   bytes: Uint8Array,
-  card: ModelCard,
-  cardFile: string | undefined,
+  options: LoadOptions,
   reads: Reads,
 ): LoadedModel {
-  const where = cardFile ?? "a card model.yaml beside the model";
-  const folder = path.dirname(file);
-  const { width: w, height: h, layout: given } = card.input;
-  const tfjs = file.endsWith(".json");
-  const last = (given ?? (tfjs ? "NHWC" : "NCHW")) === "NHWC";
-  const guess = last ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
+  const notes: string[] = [];
   const hash = createHash("sha256").update(bytes);
+  const imported = {
+    input: card.input,
+    output: options.output ?? card.output,
+    note: (sentence: string) => notes.push(`${file}: ${sentence}`),
+  };
   const shard = (name: string): Uint8Array => {
-    const part = readExternal(folder, name, 0, undefined, reads);
+    const part = readWeightsFile(file, name, 0, undefined, reads);
     hash.update(part);
     return part;
   };
   const network = canonicalise(
-    tfjs
-      ? importTfjs(new TextDecoder().decode(bytes), shard, guess)
-      : importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length, reads), guess),
+    file.endsWith(".json") || jsonIn(bytes) === "model"
+      ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+      : importOnnx(
+          bytes,
+          (location, offset, length) => readWeightsFile(file, location, offset, length, reads),
+          imported,
+        ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
-  const layout = given ?? (dims.length === 3 && dims[2]! <= 3 && dims[0]! > 3 ? "NHWC" : "NCHW");
-  const [channels, height, width] =
-    dims.length === 3
-      ? layout === "NCHW"
-        ? dims
-        : [dims[2], dims[0], dims[1]]
-      : dims.length === 2
-        ? [1, dims[0], dims[1]]
-        : [undefined, h, w];
-  if (width === undefined || height === undefined)
-    throw new ModelError(
-      "model-input",
-      `the model's input has dims [N, ${dims.join(", ")}], which are not those of a picture; give input width and height in ${where}.`,
-    );
-  if ((w !== undefined && w !== width) || (h !== undefined && h !== height))
-    throw new ModelError(
-      "model-card",
-      `${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}.`,
-    );
+  const picture = pictureOf(dims, card.input, cardFile ?? "a card model.yaml beside the model");
+  const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
-  const { mean, std } = card.input;
-  const known = channels === 1 || channels === 3 ? channels : undefined;
-  for (const [name, values] of [
-    ["mean", mean],
-    ["std", std],
-  ] as const)
-    if (values && values.length !== 1 && values.length !== channels)
-      throw new ModelError(
-        "model-card",
-        `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s).`,
-      );
-  const labels = readLabels(card, cardFile, folder, classes, reads);
-  const spread = (values: readonly number[]) =>
-    Array.from({ length: known ?? 1 }, (_, c) => values[c % values.length]!);
+  const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
+  const read = readLabels(card, cardFile, file, classes, reads, about);
+  notes.push(...read.notes);
   return {
     file,
     files: reads.files,
@@ -157,25 +140,16 @@ function assemble(
     network,
     classes,
     channelAxis: layout === "NCHW" ? 1 : dims.length,
-    preprocessing:
-      mean && std && known
-        ? {
-            width,
-            height,
-            channels: known,
-            channelOrder: card.input.channelOrder,
-            layout,
-            mean: spread(mean),
-            std: spread(std),
-          }
-        : undefined,
+    preprocessing,
+    unfit,
+    notes,
     info: {
       name: card.name ?? nameOf(file),
       sha256: hash.digest("hex"),
-      labels,
+      labels: read.labels,
       inputWidth: width,
       inputHeight: height,
-      channels: channels ?? 1,
+      channels: Math.max(1, Math.round(channels)),
       fit: card.input.fit,
     },
   };
@@ -187,89 +161,8 @@ const nameOf = (file: string): string => {
   return base === "model.onnx" || base === "model.json" ? path.basename(dir) : name;
 };
 
-/** The preprocessing, or the error that says what the card lacks. */
+/** The preprocessing, or the error that says why there is none. */
 export function requirePreprocessing(model: LoadedModel): Preprocessing {
-  if (!model.preprocessing)
-    throw new ModelError(
-      "model-card",
-      `${model.file}: how pictures become the model's input is not known; write a card model.yaml beside it with input.mean and input.std (in units of 0..255 pixels, e.g. mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] for torchvision models).`,
-    );
+  if (!model.preprocessing) throw new ModelError("model-card", `${model.file}: ${model.unfit}`);
   return model.preprocessing;
-}
-
-function readLabels(
-  card: ModelCard,
-  cardFile: string | undefined,
-  folder: string,
-  classes: number,
-  reads: Reads,
-): string[] {
-  const fallback = path.join(folder, "labels.txt");
-  const source = card.labels ?? (reads.exists(fallback) ? "labels.txt" : undefined);
-  if (source === undefined) return Array.from({ length: classes }, (_, k) => `class ${k}`);
-  let labels: string[];
-  let where = cardFile ?? folder;
-  if (typeof source === "string") {
-    where = path.resolve(cardFile ? path.dirname(cardFile) : folder, source);
-    if (!reads.exists(where))
-      throw new InputError(
-        "labels-missing",
-        `${cardFile}: the label file "${source}" does not exist; write one label a line into it.`,
-      );
-    labels = readText(where).replace(/\r/g, "").replace(/\n+$/, "").split("\n");
-  } else labels = source;
-  if (labels.length !== classes)
-    throw new InputError(
-      "labels-count",
-      `${where} has ${labels.length} labels, but the model has ${classes} classes; it needs one label a line for each class.`,
-    );
-  return labels;
-}
-
-function readExternal(
-  folder: string,
-  location: string,
-  offset: number,
-  length: number | undefined,
-  reads: Reads,
-): Uint8Array {
-  const file = path.resolve(folder, location);
-  if (!file.startsWith(path.resolve(folder) + path.sep))
-    throw new ModelError(
-      "model-external",
-      `the model points to weights outside its own folder ("${location}"), which is not followed.`,
-    );
-  if (!reads.exists(file))
-    throw new ModelError(
-      "model-external",
-      `the model keeps its weights in "${location}", which is not beside it; copy it there.`,
-    );
-  return readRange(file, location, offset, length);
-}
-
-/** A part of a weights file: they may be gigabytes, and every tensor asks for its own part. */
-function readRange(file: string, location: string, offset: number, length: number | undefined): Uint8Array {
-  const handle = openSync(file, "r");
-  try {
-    const wanted = length ?? fstatSync(handle).size - offset;
-    if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(wanted) && offset >= 0 && wanted >= 0))
-      throw new ModelError(
-        "model-external",
-        `the model says that weights lie at an impossible place in "${location}"; export it again.`,
-      );
-    if (offset + wanted > fstatSync(handle).size)
-      throw new ModelError(
-        "model-external",
-        `the weights file "${location}" is shorter than the model says; copy it again.`,
-      );
-    const bytes = new Uint8Array(wanted);
-    for (let at = 0; at < wanted; ) {
-      const read = readSync(handle, bytes, at, wanted - at, offset + at);
-      if (read === 0) break;
-      at += read;
-    }
-    return bytes;
-  } finally {
-    closeSync(handle);
-  }
 }

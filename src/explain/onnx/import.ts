@@ -1,28 +1,49 @@
 import { ModelError } from "../../errors.js";
-import { elements, type Network } from "../network/network.js";
+import { listed, shortenedInside } from "../../shortened.js";
+import type { Network } from "../network/network.js";
 import { FOLDS } from "./fold.js";
-import { BATCH, Importer, MOST_ELEMENTS, Node } from "./importer.js";
+import { hintsOfFirstLayer, type InputHints } from "./hints.js";
+import { Importer, Node } from "./importer.js";
+import { inputDims, pictureInput } from "./input.js";
 import { OPERATORS } from "./operators/index.js";
-import { ElementType, type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
+import {
+  type Candidate,
+  chooseOutput,
+  type GraphOutput,
+  isRow,
+  namedOutput,
+  nameOf,
+  requireScores,
+} from "./outputs.js";
+import { type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
 import { type ExternalReader, readTensor } from "./tensor.js";
 
 const OPSETS = { oldest: 7, newest: 23 };
 const DOMAINS = new Set(["", "ai.onnx"]);
 
+/** What an import is told beside the file. */
+export interface ImportOptions {
+  /** Of the input, where the file leaves its dims open. */
+  input?: InputHints;
+  /** Name of the output that holds the scores. */
+  output?: string;
+  /** Is told in a sentence what was decided that could have been decided otherwise. */
+  note?: (sentence: string) => void;
+}
+
 /**
  * Reads an ONNX classifier into a Network.
  * @param bytes the file
  * @param external reads weights kept beside the file; without it such files are refused
- * @param inputShape dims without the batch, for files that leave them open
  * @throws ModelError naming the node and operator that cannot be explained, or what is wrong with the file
  */
 export function importOnnx(
   bytes: Uint8Array,
   external: ExternalReader = refuseExternal,
-  inputShape?: readonly number[],
+  options: ImportOptions = {},
 ): Network {
   try {
-    return importGraph(decode(bytes), external, inputShape);
+    return importGraph(decode(bytes), external, options);
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
     throw new ModelError(
@@ -39,55 +60,49 @@ export interface GraphMessage {
   node: NodeProto[];
   initializer: NonNullable<NonNullable<ModelMessage["graph"]>["initializer"]>;
   input: ValueInfo[];
-  output: ValueInfo[];
+  output: GraphOutput[];
 }
 
 /** Reads a classifier from a message that is decoded already; parameters and errors as those of `importOnnx`. */
-export function importGraph(
-  graph: GraphMessage,
-  external: ExternalReader,
-  inputShape: readonly number[] | undefined,
-): Network {
+export function importGraph(graph: GraphMessage, external: ExternalReader, options: ImportOptions = {}): Network {
   const opset = toNumber(graph.opset?.version, 0);
   if (opset < OPSETS.oldest || opset > OPSETS.newest)
     throw new ModelError(
       "model-opset",
       `the model uses ONNX opset ${opset || "none"}, and ${OPSETS.oldest} to ${OPSETS.newest} are known; export it with opset 18.`,
     );
-  const importer = new Importer(opset);
-  for (const tensor of graph.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
-  const inputs = graph.input.filter((i) => !importer.constants.has(i.name));
-  if (inputs.length !== 1)
-    throw new ModelError(
-      "model-inputs",
-      `the model has ${inputs.length} inputs (${inputs.map((i) => i.name).join(", ") || "none"}), and a classifier has one, the picture.`,
+  const outputs = distinct(graph.output);
+  const named = namedOutput(outputs, options.output);
+  const makers = makersOf(graph.node);
+  const only = named ?? (outputs.length === 1 ? outputs[0] : undefined);
+  if (!only) {
+    const { chosen, sentence } = chooseOutput(
+      importAll(graph, outputs, makers, opset, external, options),
+      makers,
+      (a, b) => nodesBehind([b], makers).has(makers.get(a)!),
     );
-  const [input] = inputs as [ValueInfo];
-  const dims = inputDims(input, inputShape);
-  const inputId = importer.newTensor([-1, ...dims]);
-  importer.tensors.set(input.name, inputId);
-  importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
-  importer.constants.delete("");
-
-  const output = graph.output[0]?.name;
-  const needed = nodesBehind(output ?? "", graph.node);
+    options.note?.(sentence);
+    // Once more for this one alone: a refusal then names all that stands in its way, and nothing is kept of the others.
+    return ofOutput(chosen.output, outputs, (output) => importGraph(graph, external, { ...options, output }));
+  }
+  requireScores(only, makers);
+  const { importer, input, inputId } = begin(graph, opset, external, options);
+  const needed = nodesBehind([only.name], makers);
   const unknown = [...needed].filter((proto) => !isKnown(proto)).reverse();
   graph.node.forEach((proto, index) => {
     if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "", unknown);
   });
-
-  const outputId = output === undefined ? undefined : importer.tensors.get(output);
+  const outputId = importer.tensors.get(only.name);
   if (outputId === undefined)
     throw new ModelError(
       "model-output",
-      `the model's output "${output ?? ""}" does not depend on its input "${input.name}"; give the file of a classifier.`,
+      `the model's output "${nameOf(only)}" does not depend on its input "${input.name}"; give the file of a classifier.`,
     );
   const shape = importer.shape(outputId);
-  const classes = elements(shape);
-  if (Math.max(...shape.slice(1)) !== classes)
+  if (!isRow(shape))
     throw new ModelError(
       "model-output",
-      `the model's output has dims [N, ${shape.slice(1).join(", ")}], and a classifier gives one row of class scores a frame, [N, classes].`,
+      `the model's output "${nameOf(only)}" has dims [N, ${shape.slice(1).join(", ")}], and a classifier gives one row of class scores a frame, [N, classes].`,
     );
   return {
     input: inputId,
@@ -100,11 +115,78 @@ export function importGraph(
   };
 }
 
-/** The nodes that a tensor depends on; others, such as those of further outputs, take no part in the decision. */
-function nodesBehind(tensor: string, nodes: readonly NodeProto[]): Set<NodeProto> {
-  const makers = new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
+/** What stands in the way of one output is no reason not to name another. */
+function ofOutput<T>(chosen: GraphOutput, outputs: readonly GraphOutput[], work: (name: string) => T): T {
+  const name = nameOf(chosen);
+  try {
+    return work(name);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    const others = listed(outputs.filter((o) => o !== chosen).map(nameOf));
+    throw new ModelError(
+      error.code,
+      `${error.message.replace(/\.$/, "")}; so it is with its output "${name}", others are ${others}: name one as "output" in its card.`,
+      { cause: error },
+    );
+  }
+}
+
+/** An importer that knows the constants and the input of a graph. */
+function begin(graph: GraphMessage, opset: number, external: ExternalReader, options: ImportOptions) {
+  const importer = new Importer(opset);
+  for (const tensor of graph.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
+  const input = pictureInput(graph.input.filter((i) => !importer.constants.has(i.name)));
+  const dims = inputDims(input, options.input ?? {}, () =>
+    hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),
+  );
+  const inputId = importer.newTensor([-1, ...dims]);
+  importer.tensors.set(input.name, inputId);
+  importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
+  importer.constants.delete("");
+  return { importer, input, inputId };
+}
+
+/** Imports all that any output depends on; what stands in the way of one leaves the others alone. */
+function importAll(
+  graph: GraphMessage,
+  outputs: readonly GraphOutput[],
+  makers: ReadonlyMap<string, NodeProto>,
+  opset: number,
+  external: ExternalReader,
+  options: ImportOptions,
+): Candidate[] {
+  const { importer } = begin(graph, opset, external, options);
+  const refusals = new Map<string, unknown>();
+  const names = outputs.map((o) => o.name);
+  const needed = nodesBehind(names, makers);
+  graph.node.forEach((proto, index) => {
+    if (!needed.has(proto)) return;
+    const before = proto.input?.find((name) => refusals.has(name));
+    try {
+      if (before !== undefined) throw refusals.get(before);
+      importNode(importer, new Node(proto, index, external), proto.domain ?? "", []);
+    } catch (refusal) {
+      for (const name of proto.output ?? []) refusals.set(name, refusal);
+    }
+  });
+  return outputs.map((output) => {
+    const id = importer.tensors.get(output.name);
+    const dims = id === undefined ? undefined : importer.shape(id);
+    return { output, dims, refusal: output.refusal ?? refusals.get(output.name) };
+  });
+}
+
+const makersOf = (nodes: readonly NodeProto[]): Map<string, NodeProto> =>
+  new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
+
+/** A file may list one tensor twice. */
+const distinct = (outputs: readonly GraphOutput[]): GraphOutput[] =>
+  outputs.filter((output, k) => outputs.findIndex((o) => o.name === output.name) === k);
+
+/** The nodes that tensors depend on; others, such as those of further outputs, take no part in the decision. */
+function nodesBehind(tensors: readonly string[], makers: ReadonlyMap<string, NodeProto>): Set<NodeProto> {
   const needed = new Set<NodeProto>();
-  const open = [tensor];
+  const open = [...tensors];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const node = name === "" ? undefined : makers.get(name);
     if (!node || needed.has(node)) continue;
@@ -118,13 +200,25 @@ const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opT
 
 /** What else stands in the way, so that nobody has to mend one node at a time. */
 function others(node: Node, unknown: readonly NodeProto[]): string {
-  const rest = unknown.filter((n) => n.name !== node.name || n.opType !== node.op);
-  if (rest.length === 0) return "";
-  const listed = rest.slice(0, 8).map((n) => `"${n.name || n.output?.[0] || ""}" (${n.opType})`);
-  return `, nor ${listed.join(", ")}${rest.length > listed.length ? ` and ${rest.length - listed.length} more` : ""}`;
+  const rest = unknown.filter((n) => n.opType !== node.op || n.output?.[0] !== node.outputs[0]);
+  const names = rest.map((n) => `"${shortenedInside(n.name || n.output?.[0] || "", 40)}" (${n.opType})`);
+  return names.length === 0 ? "" : `, nor ${listed(names)}`;
+}
+
+const QUANTISED = /^(?:De|Dynamic)?[Qq]uantize|^QLinear|^QAttention|^QGemm|(?:Conv|MatMul)Integer/;
+
+/** Why no rule crosses a node. */
+function refuseUnknown(importer: Importer, node: Node, unknown: readonly NodeProto[]): never {
+  if (QUANTISED.test(node.op))
+    throw new ModelError(
+      "model-quantised",
+      `the model is quantised to whole numbers (node "${node.name}", ${node.shown}); give its float32 file, from before it was quantised.`,
+    );
+  return importer.refuse(node, `no rule says how relevance crosses it${others(node, unknown)}`);
 }
 
 function importNode(importer: Importer, node: Node, domain: string, unknown: readonly NodeProto[]): void {
+  if (!DOMAINS.has(domain) && QUANTISED.test(node.op)) refuseUnknown(importer, node, unknown);
   if (!DOMAINS.has(domain))
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
   const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
@@ -138,31 +232,8 @@ function importNode(importer: Importer, node: Node, domain: string, unknown: rea
     );
     if (folded) return importer.setConstant(node, folded);
   }
-  if (!operator || (allConstant && node.op !== "ConstantOfShape"))
-    importer.refuse(
-      node,
-      `no rule says how relevance crosses it${others(node, unknown)}; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
-    );
+  if (!operator || (allConstant && node.op !== "ConstantOfShape")) return refuseUnknown(importer, node, unknown);
   operator(importer, node);
-}
-
-function inputDims(input: ValueInfo, given: readonly number[] | undefined): number[] {
-  const tensor = input.type?.tensorType;
-  if (tensor?.elemType !== undefined && tensor.elemType !== ElementType.float)
-    throw new ModelError(
-      "model-input",
-      `the model's input "${input.name}" has element type ${tensor.elemType}, and float32 (1) is needed; export it with a float32 input.`,
-    );
-  const dims = (tensor?.shape?.dim ?? []).slice(1).map((d, k) => toNumber(d.dimValue) || given?.[k] || 0);
-  if (dims.length === 0 && given) dims.push(...given);
-  if (dims.length === 0 || dims.some((d) => d <= 0))
-    throw new ModelError(
-      "model-input",
-      `the model's input "${input.name}" leaves its size open ([N, ${dims.map((d) => d || "?").join(", ")}]); give input width and height in its card model.yaml.`,
-    );
-  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_ELEMENTS)
-    throw new ModelError("model-input", `the model's input "${input.name}" has an impossible size ${dims.join("x")}.`);
-  return dims;
 }
 
 function decode(bytes: Uint8Array): GraphMessage {

@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import type { Network } from "../network/network.js";
-import { importGraph } from "../onnx/import.js";
+import { type ImportOptions, importGraph } from "../onnx/import.js";
 import { translateLayers } from "./layers/translate.js";
 import { OnnxGraph } from "./onnx-graph.js";
 import { translateGraph } from "./ops/translate.js";
@@ -19,19 +19,22 @@ interface ModelJson {
  * that means the same, node by node, and imported as one.
  * @param json text of model.json
  * @param read reads a weights file beside it
- * @param inputShape dims without the batch, for files that leave them open
+ * @param options as for an ONNX file; where dims are open and nothing tells their order, channels are last
  * @throws ModelError naming the layer or operation that cannot be explained, or what is wrong with the file
  */
-export function importTfjs(json: string, read: ShardReader, inputShape?: readonly number[]): Network {
+export function importTfjs(json: string, read: ShardReader, options: ImportOptions = {}): Network {
   const model = parse(json);
   try {
     const weights = readWeights(model.weightsManifest ?? [], read);
     const graph = new OnnxGraph();
     const topology = model.modelTopology!;
-    const output = Array.isArray(topology.node)
+    const outputs = Array.isArray(topology.node)
       ? translateGraph(graph, { nodes: topology.node, signature: model.signature }, weights)
       : translateLayers(graph, topology, weights);
-    return importGraph(graph.finish(output), noExternal, inputShape);
+    return importGraph(graph.finish(outputs), noExternal, {
+      ...options,
+      input: { otherwise: "NHWC", ...options.input },
+    });
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
     throw new ModelError(

@@ -1,6 +1,7 @@
 import { ModelError } from "../../errors.js";
 import { transposeConstant } from "../onnx/fold.js";
 import type { GraphMessage } from "../onnx/import.js";
+import type { GraphOutput } from "../onnx/outputs.js";
 import { type AttributeProto, AttributeType, ElementType, type TensorProto } from "../onnx/proto.js";
 import type { Constant } from "../onnx/tensor.js";
 
@@ -15,6 +16,19 @@ export interface Origin {
   name: string;
   kind: string;
 }
+
+/**
+ * The outputs of a model, each translated by itself: what stands in the way of one leaves the others alone.
+ * @param made what each is called in its file, another name that it has, and what translates it
+ */
+export const outputsOf = (made: readonly { shown: string; alias?: string; make: () => Name }[]): GraphOutput[] =>
+  made.map(({ shown, alias, make }, k) => {
+    try {
+      return { name: make(), shown, alias };
+    } catch (refusal) {
+      return { name: `refused#${k}`, shown, alias, refusal };
+    }
+  });
 
 /** An ONNX graph written node by node; every node is named after what it stands for. */
 export class OnnxGraph {
@@ -79,8 +93,8 @@ export class OnnxGraph {
     return this.transpose(inside(this.transpose(x, [0, 3, 1, 2])), [0, 2, 3, 1]);
   }
 
-  finish(output: Name): GraphMessage {
-    return { ...this.#message, output: [{ name: output }] };
+  finish(output: GraphOutput[]): GraphMessage {
+    return { ...this.#message, output };
   }
 }
 

@@ -1,4 +1,5 @@
 import { ModelError } from "../../errors.js";
+import { listed } from "../../shortened.js";
 import { type Constant, halfToFloat } from "../onnx/tensor.js";
 
 /** Reads a file that lies beside model.json. */
@@ -25,7 +26,9 @@ const BYTES: Record<string, number> = { float32: 4, int32: 4, float16: 2, uint16
 export function readWeights(groups: readonly WeightGroup[], read: ShardReader): Map<string, Constant> {
   const weights = new Map<string, Constant>();
   for (const { paths, weights: specs } of groups) {
-    const bytes = joined(paths.map(read));
+    const shards = paths.map(read);
+    refuseDisorder(paths, shards);
+    const bytes = joined(shards);
     let at = 0;
     for (const spec of specs) {
       const stored = spec.quantization?.dtype ?? spec.dtype;
@@ -40,13 +43,37 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
       if (!(Number.isSafeInteger(end) && end <= bytes.length))
         throw new ModelError(
           "model-corrupt",
-          `the weights in ${paths.join(", ")} end before weight "${spec.name}"; copy them again.`,
+          `the weights in ${listed(paths)} end before weight "${spec.name}"; copy them again.`,
         );
       weights.set(spec.name, constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end))));
       at = end;
     }
+    if (at !== bytes.length)
+      throw new ModelError(
+        "model-corrupt",
+        `the weights in ${listed(paths)} are ${bytes.length - at} bytes longer than model.json says; copy both again.`,
+      );
   }
   return weights;
+}
+
+/** As the converter names and cuts shards: `group1-shard2of3.bin`, all of one length but the last, which may be shorter. */
+function refuseDisorder(paths: readonly string[], shards: readonly Uint8Array[]): void {
+  const numbers = paths.map((name) => /shard(\d+)of(\d+)/.exec(name));
+  if (paths.length < 2 || numbers.some((n) => !n)) return;
+  const wrong = numbers.findIndex((n, k) => Number(n![1]) !== k + 1 || Number(n![2]) !== paths.length);
+  if (wrong >= 0)
+    throw new ModelError(
+      "model-corrupt",
+      `model.json names the weights file "${paths[wrong]}" as number ${wrong + 1} of ${paths.length}, where weights would land in the wrong layers; convert the model again.`,
+    );
+  const { length } = shards[0]!;
+  const odd = shards.findIndex((s, k) => (k < shards.length - 1 ? s.length !== length : s.length > length));
+  if (odd >= 0)
+    throw new ModelError(
+      "model-corrupt",
+      `the weights file "${paths[odd]}" holds ${shards[odd]!.length} bytes and "${paths[0]}" ${length}, where all but the last are of one length; copy them again.`,
+    );
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

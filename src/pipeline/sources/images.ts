@@ -8,7 +8,6 @@ import { revisionOf } from "./file.js";
 import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
 import type { SourceKind } from "./kind.js";
 import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
-import { PICTURES } from "./reach.js";
 
 /** To look at more of a folder that begins with damaged ones would delay what is said of it. */
 const MOST_LOOKED_AT = 100;

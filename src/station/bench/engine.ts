@@ -50,6 +50,8 @@ export interface EngineFigures {
 
 export interface EngineBenchOptions {
   model: string;
+  /** Name of the output that holds the scores. */
+  output?: string;
   engine: string;
   /** 0: one per core. */
   threads: number;
@@ -90,7 +92,7 @@ async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>,
 /** Measures the cost of explaining beside the forward pass alone, on real frames. */
 export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
   const { methods = R_LRP_NAMES } = options;
-  const loading = await timed(() => loadModel(options.model));
+  const loading = await timed(() => loadModel(options.model, options));
   const model = loading.value;
   const figures: EngineFigures = {
     engine: options.engine,
@@ -148,6 +150,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
         ...summary,
         method,
         model: options.model,
+        output: options.output,
         engine: options.engine,
         device: "auto",
         threads,

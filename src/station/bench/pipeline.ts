@@ -82,6 +82,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
   const explainer = await createExplainer({
     ...config.explain,
     model: config.model.path,
+    output: config.model.output,
     engine: options.engine,
     device: config.engine.device,
     threads: config.engine.threads,

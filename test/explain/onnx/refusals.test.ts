@@ -197,9 +197,7 @@ describe("files that are no classifier of pictures are refused", () => {
     const message = change((m) => {
       m.graph.input[0].type.tensorType.elemType = 2;
     });
-    expect(message).toBe(
-      'the model\'s input "image" has element type 2, and float32 (1) is needed; export it with a float32 input.',
-    );
+    expect(message).toBe('the model\'s input "image" is uint8, and float32 is needed; export it with a float32 input.');
   });
 
   it("with several inputs", () => {

@@ -1,6 +1,8 @@
 import { ModelError } from "../../../errors.js";
+import { listed } from "../../../shortened.js";
+import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
 import { ACTIVATION_LAYERS } from "./activations.js";
 import { CONVOLUTIONS } from "./convolutions.js";
 import type { Config, LayerTranslation } from "./layer.js";
@@ -53,33 +55,39 @@ interface Shared {
 }
 
 /**
- * Writes a layers model, functional or sequential, as ONNX nodes, and names its output.
- * @throws ModelError naming the layer that cannot be explained
+ * Writes a layers model, functional or sequential, as ONNX nodes, and names its outputs, each with the refusal that names
+ * the layer that cannot be explained, if there is one.
+ * @throws ModelError where the file is no such model
  */
 export function translateLayers(
   graph: OnnxGraph,
   topology: Record<string, unknown>,
   weights: ReadonlyMap<string, Constant>,
-): Name {
+): GraphOutput[] {
   const model = (topology.model_config ?? topology) as ModelJson;
   const keras3 = /^[3-9]/.test(String(topology.keras_version ?? ""));
-  const outputs = translateModel({ graph, weights, keras3 }, model, undefined, []);
-  if (outputs.length !== 1)
-    throw new ModelError("model-output", `the model has ${outputs.length} outputs, and a classifier has one.`);
-  return outputs[0]!.name;
+  const outputs = modelOutputs({ graph, weights, keras3 }, model, undefined, []);
+  return outputsOf(outputs.map(({ shown, make }) => ({ shown, make: () => make().name })));
 }
 
 const isModel = (kind: string | undefined): boolean =>
   kind === "Functional" || kind === "Model" || kind === "Sequential";
 
+/** An output by the name of its layer, with what translates all that it depends on. */
+interface ModelOutput {
+  shown: string;
+  make: () => Made;
+}
+
 /** `given` are the tensors that stand for the model's inputs; a model that is the whole file makes its own. */
-function translateModel(
+function modelOutputs(
   shared: Shared,
   model: ModelJson,
   given: readonly Made[] | undefined,
   path: readonly string[],
-): Made[] {
-  if (model.class_name === "Sequential") return [sequential(shared, model, given, path)];
+): ModelOutput[] {
+  if (model.class_name === "Sequential")
+    return [{ shown: "scores", make: () => sequential(shared, model, given, path) }];
   if (model.class_name !== "Functional" && model.class_name !== "Model")
     throw new ModelError(
       "model-unsupported",
@@ -91,7 +99,7 @@ function translateModel(
   if (given === undefined && inputs.length !== 1)
     throw new ModelError(
       "model-inputs",
-      `the model has ${inputs.length} inputs (${inputs.map(([name]) => name).join(", ")}), and a classifier has one, the picture.`,
+      `the model has ${inputs.length} inputs (${listed(inputs.map(([name]) => name))}), and a classifier has one, the picture.`,
     );
   const made = new Map<string, Made[]>();
   // A model within a model may count its own making as call 0, which the file then leaves out.
@@ -121,7 +129,12 @@ function translateModel(
     }
     return results[output] ?? results[0]!;
   };
-  return references(config.output_layers).map(value);
+  const outputs = references(config.output_layers);
+  return outputs.map((output, k) => {
+    const [name] = output;
+    const again = outputs.slice(0, k).filter(([other]) => other === name).length;
+    return { shown: again > 0 ? `${name}_${again}` : name, make: () => value(output) };
+  });
 }
 
 function sequential(
@@ -162,13 +175,11 @@ function translateLayer(
   const { graph, keras3 } = shared;
   const name = layer.name ?? String(layer.config.name);
   const kind = layer.class_name;
-  if (isModel(kind)) return translateModel(shared, layer as unknown as ModelJson, inputs, [...path, name]);
+  if (isModel(kind))
+    return modelOutputs(shared, layer as unknown as ModelJson, inputs, [...path, name]).map(({ make }) => make());
   graph.origin = { name: [...path, name].join("/"), kind };
   const translation = Object.hasOwn(LAYERS, kind) ? LAYERS[kind] : undefined;
-  if (!translation)
-    return graph.refuse(
-      `no rule says how relevance crosses it; known layers are ${Object.keys(LAYERS).sort().join(", ")}`,
-    );
+  if (!translation) return graph.refuse("no rule says how relevance crosses it");
   const rank = inputs[0]?.rank ?? 0;
   const output = translation({
     graph,

@@ -1,6 +1,7 @@
 import { ModelError } from "../../../errors.js";
+import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
 import { ELEMENTWISE } from "./elementwise.js";
 import { FUSIONS } from "./fused.js";
 import { type NodeJson, Op, type OpTranslation } from "./op.js";
@@ -24,13 +25,16 @@ const reference = (given: string): { node: string; output: number } => {
 const data = (inputs: readonly string[] = []): string[] => inputs.filter((i) => !i.startsWith("^"));
 
 /**
- * Writes a graph model as ONNX nodes, and names its output.
- * @throws ModelError naming the operation that cannot be explained
+ * Writes a graph model as ONNX nodes, and names its outputs, each with the refusal that names the operation that cannot be
+ * explained, if there is one.
  */
-export function translateGraph(graph: OnnxGraph, file: GraphJson, weights: ReadonlyMap<string, Constant>): Name {
+export function translateGraph(
+  graph: OnnxGraph,
+  file: GraphJson,
+  weights: ReadonlyMap<string, Constant>,
+): GraphOutput[] {
   const nodes = new Map(file.nodes.map((n) => [n.name, n]));
   const made = new Map<string, { names: Name[]; op?: Op }>();
-  const output = outputOf(file);
 
   /** Makes a node once all that it reads is made: networks are deeper than calls should be. */
   const make = (last: string): void => {
@@ -66,16 +70,21 @@ export function translateGraph(graph: OnnxGraph, file: GraphJson, weights: Reado
     if (json.op === "Const") return { names: [constant(graph, json, weights)] };
     if (json.op === "Placeholder") return { names: [graph.input(json.name, picture(op))] };
     const translation = Object.hasOwn(OPERATIONS, json.op) ? OPERATIONS[json.op] : undefined;
-    if (!translation)
-      return graph.refuse(
-        `no rule says how relevance crosses it; known operations are ${Object.keys(OPERATIONS).sort().join(", ")}`,
-      );
+    if (!translation) return graph.refuse("no rule says how relevance crosses it");
     return { names: [translation(op)].flat(), op };
   };
 
-  make(output.node);
-  const { names } = made.get(output.node)!;
-  return names[output.output] ?? names[0]!;
+  return outputsOf(
+    endsOf(file).map(({ key, name }) => {
+      const { node, output } = reference(name);
+      const tensor = (): Name => {
+        make(node);
+        const { names } = made.get(node)!;
+        return names[output] ?? names[0]!;
+      };
+      return { shown: key, alias: node, make: tensor };
+    }),
+  );
 }
 
 /** Dims without the batch, 0 where they are open. */
@@ -94,16 +103,14 @@ function constant(graph: OnnxGraph, json: NodeJson, weights: ReadonlyMap<string,
   return graph.constant(value);
 }
 
-/** The one output that the signature names, else the one operation that nothing reads. */
-function outputOf({ nodes, signature }: GraphJson): { node: string; output: number } {
+/** The outputs that the signature names, else the operations that nothing reads. */
+function endsOf({ nodes, signature }: GraphJson): { key: string; name: string }[] {
   const ports = (signature as { outputs?: Ports } | undefined)?.outputs;
-  const named = Object.values(ports ?? {}).flatMap(({ name }) => (name ? [name] : []));
+  const named = Object.entries(ports ?? {}).flatMap(([key, { name }]) => (name ? [{ key, name }] : []));
+  if (named.length > 0) return named;
   const read = new Set(nodes.flatMap((n) => data(n.input).map((i) => reference(i).node)));
-  const ends = named.length > 0 ? named : nodes.filter((n) => !read.has(n.name) && n.op !== "NoOp").map((n) => n.name);
-  if (ends.length !== 1)
-    throw new ModelError(
-      "model-output",
-      `the model has ${ends.length} outputs (${ends.slice(0, 4).join(", ")}), and a classifier has one, the scores.`,
-    );
-  return reference(ends[0]!);
+  const ends = nodes.filter((n) => !read.has(n.name) && n.op !== "NoOp").map(({ name }) => ({ key: name, name }));
+  if (ends.length === 0)
+    throw new ModelError("model-output", "model.json names no output, the scores; convert the model again.");
+  return ends;
 }

@@ -1,0 +1,56 @@
+import { type NodeProto, toNumber } from "./proto.js";
+
+/** What is known of a picture that becomes the model's input from elsewhere than its file. */
+export interface InputHints {
+  channels?: number;
+  height?: number;
+  width?: number;
+  layout?: "NCHW" | "NHWC";
+  /** The layout where nothing else tells it; default NCHW. */
+  otherwise?: "NCHW" | "NHWC";
+}
+
+/** Operators that leave the channels where they are. */
+const THROUGH = new Set(
+  "Add Sub Mul Div Neg Pow Cast Identity Clip Relu Sigmoid Tanh Pad Dropout InstanceNormalization".split(" "),
+);
+
+/**
+ * What the first layer says of the input, for files that leave its dims open: a convolution knows its channels by its
+ * weights, and what is transposed before it had them last.
+ * @param dimsOf dims of a constant by name
+ */
+export function hintsOfFirstLayer(
+  input: string,
+  nodes: readonly NodeProto[],
+  dimsOf: (name: string) => readonly number[] | undefined,
+): InputHints {
+  const readers = new Map<string, NodeProto[]>();
+  for (const node of nodes)
+    for (const name of node.input ?? []) readers.set(name, [...(readers.get(name) ?? []), node]);
+  const seen = new Set<string>();
+  const open: { name: string; turned: boolean }[] = [{ name: input, turned: false }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const { name, turned } = at;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    for (const node of readers.get(name) ?? []) {
+      const channels = node.input?.[0] === name ? channelsOf(node, dimsOf) : undefined;
+      if (channels !== undefined) return { channels, layout: turned ? "NHWC" : "NCHW" };
+      const turns = node.opType === "Transpose" && !turned && ints(node, "perm").join() === "0,3,1,2";
+      if (turns || THROUGH.has(node.opType)) open.push({ name: node.output?.[0] ?? "", turned: turned || turns });
+    }
+  }
+  return {};
+}
+
+function channelsOf(node: NodeProto, dimsOf: (name: string) => readonly number[] | undefined): number | undefined {
+  const weights = dimsOf(node.input?.[1] ?? "");
+  if (node.opType === "BatchNormalization") return weights?.[0];
+  if (node.opType !== "Conv" || weights?.length !== 4) return undefined;
+  const group = node.attribute?.find((a) => a.name === "group")?.i;
+  return weights[1]! * toNumber(group, 1);
+}
+
+const ints = (node: NodeProto, name: string): number[] =>
+  (node.attribute?.find((a) => a.name === name)?.ints ?? []).map((v) => toNumber(v));

@@ -1,0 +1,104 @@
+import { ModelError } from "../../errors.js";
+import { listed } from "../../shortened.js";
+import { elements } from "../network/network.js";
+import type { InputHints } from "./hints.js";
+import { BATCH, MOST_ELEMENTS } from "./importer.js";
+import { ElementType, toNumber, type ValueInfo } from "./proto.js";
+
+const refuse = (reason: string): never => {
+  throw new ModelError("model-input", reason);
+};
+
+const TYPES: Record<number, string> = {
+  2: "uint8",
+  3: "int8",
+  4: "uint16",
+  5: "int16",
+  6: "int32",
+  7: "int64",
+  8: "text",
+  9: "bool",
+  10: "float16",
+  11: "float64",
+  12: "uint32",
+  13: "uint64",
+  16: "bfloat16",
+};
+/** An element type of the ONNX format as people call it. */
+export const inWords = (type: number): string => TYPES[type] ?? `an unknown type (${type})`;
+
+/** The one input that is no weight. */
+export function pictureInput(inputs: readonly ValueInfo[]): ValueInfo {
+  const [input, ...more] = inputs;
+  if (input && more.length === 0) return input;
+  const names = listed(inputs.map((i) => i.name)) || "none";
+  // Weights that are neither in the file nor beside it are inputs to the format.
+  const hint = inputs.length > 8 ? "; if these are its weights, export it with them (export_params=True)" : "";
+  throw new ModelError(
+    "model-inputs",
+    `the model has ${inputs.length} inputs (${names}), and a classifier has one, the picture${hint}.`,
+  );
+}
+
+/**
+ * Dims of the input without the batch; what the file leaves open comes from the card (`given`) or the first layer.
+ * @throws ModelError where it is not float32, or a dim stays open
+ */
+export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () => InputHints): number[] {
+  const tensor = input.type?.tensorType;
+  const type = tensor?.elemType;
+  if (type !== undefined && type !== 0 && type !== ElementType.float)
+    refuse(
+      `the model's input "${input.name}" is ${inWords(type)}, and float32 is needed; export it with a float32 input.`,
+    );
+  if (input.type && !tensor)
+    refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures.`);
+  const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => toNumber(d.dimValue));
+  const dims = stated.length > 0 ? stated : [0, 0, 0];
+  if (dims.some((d) => d <= 0)) fill(dims, given, dims.length === 3 ? firstLayer() : {});
+  const asked = (["channels", "height", "width"] as const).filter((key) => given[key] === undefined);
+  if (dims.some((d) => d <= 0)) refuse(openDims(input.name, dims, asked));
+  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_ELEMENTS)
+    refuse(`the model's input "${input.name}" has an impossible size ${listed(dims.map(String), 6)}.`);
+  return dims;
+}
+
+/** Puts what is known into the dims that are open. */
+function fill(dims: number[], given: InputHints, firstLayer: InputHints): void {
+  const { height, width } = given;
+  const channels = given.channels ?? firstLayer.channels;
+  const layout = given.layout ?? firstLayer.layout ?? layoutOf(dims) ?? given.otherwise ?? "NCHW";
+  const known =
+    dims.length === 3
+      ? layout === "NCHW"
+        ? [channels, height, width]
+        : [height, width, channels]
+      : dims.length === 2
+        ? [height, width]
+        : dims.length === 1
+          ? [height && width && height * width * (channels ?? 1)]
+          : [];
+  dims.forEach((d, k) => {
+    if (d <= 0) dims[k] = known[k] ?? 0;
+  });
+}
+
+/** Channels are few: where that tells their place, the layout. */
+export function layoutOf(dims: readonly number[]): "NCHW" | "NHWC" | undefined {
+  const few = (d: number): boolean => d >= 1 && d <= 4;
+  const [first, last] = [few(dims[0] ?? 0), few(dims[2] ?? 0)];
+  return first === last ? undefined : first ? "NCHW" : "NHWC";
+}
+
+/** Only what the card does not say already is asked for. */
+function openDims(name: string, dims: readonly number[], asked: readonly ("channels" | "height" | "width")[]): string {
+  const shown = `[N, ${dims.map((d) => d || "?").join(", ")}]`;
+  const sizes = asked.filter((key) => key !== "channels").reverse();
+  const open = dims.filter((d) => d <= 0).length;
+  // Where the card gives both, what is left open is the third.
+  const wanted = sizes.length === 0 || open === dims.length || open > 2 ? [...sizes, ...asked.slice(0, 1)] : sizes;
+  if (dims.length !== 3 && sizes.length === 0)
+    return `the model's input "${name}" has dims ${shown}, which are not those of a picture, [N, C, H, W] or [N, H, W, C]; export it with one of these.`;
+  const keys = [...new Set(wanted)].join(" and ").replace("channels", "channels (3 for colour, 1 for grey)");
+  return `the model's input "${name}" leaves its size open (${shown}); give input ${keys} in its card model.yaml.`;
+}
