@@ -69,7 +69,7 @@ class FilesSink implements Sink {
   }
 
   async verify(): Promise<boolean> {
-    return true;
+    return this.#status.connected;
   }
 
   status(): SinkStatus {
