@@ -98,9 +98,7 @@ function prettyWriters(output: { write(line: string): unknown }): Record<LogLeve
 
 function jsonWriters(level: LogLevel, output?: { write(line: string): unknown }): Record<LogLevel, Write> {
   // Synchronous: the last words before an exit must not be lost, and a healthy worker logs little.
-  const destination = output
-    ? { write: (line: string) => void output.write(line) }
-    : pino.destination({ dest: 2, sync: true });
+  const destination = output ? { write: (line: string) => void output.write(line) } : standardError();
   const options = {
     level,
     base: null,
@@ -113,6 +111,16 @@ function jsonWriters(level: LogLevel, output?: { write(line: string): unknown })
     (message, fields) =>
       logger[at](fields ?? {}, message);
   return { debug: writer("debug"), info: writer("info"), warn: writer("warn"), error: writer("error") };
+}
+
+/** Lines that wait for room on a full disk; beyond them the log has a gap. */
+const LOG_WAITING_BYTES = 1024 * 1024;
+
+function standardError() {
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: LOG_WAITING_BYTES });
+  // A terminal that was closed, a full disk: nobody can be told, and the work is not to end for it.
+  destination.on("error", () => {});
+  return destination;
 }
 
 /** Says nothing: for tests and library use. */

@@ -2,6 +2,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { said } from "./said.js";
 import { leave, onSignal, signalCode } from "./signals.js";
 
 interface CommandEntry {
@@ -140,8 +141,8 @@ function run(): void {
     if (error.code === "EPIPE") process.exit(0);
     fail(error);
   });
-  // What libraries say of their own accord does not get in among the results.
-  console.log = console.info = console.debug = console.error;
+  // What libraries say of their own accord does not get in among the results; what they quote may be anybody's.
+  console.log = (what: unknown) => void process.stderr.write(`video-explainer: a library says: ${said(what)}\n`);
   // Nobody can be told any more; what was asked for is done all the same.
   process.stderr.on("error", () => {});
   void main(args).then(leave);

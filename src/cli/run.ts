@@ -1,10 +1,10 @@
-import { format } from "node:util";
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
-import { createLogger, oneLine, silentLogger } from "../log.js";
+import { createLogger, silentLogger } from "../log.js";
 import { closeSpawner, spawner } from "../pipeline/spawner.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { errorLines, exitCodeOf } from "./errors.js";
+import { said } from "./said.js";
 import { onSignal } from "./signals.js";
 import { checkConfig } from "./validate.js";
 
@@ -32,7 +32,7 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   const loaded = await loadConfig(path);
   await checkConfig(loaded);
   log = createLogger({ level: loaded.config.log.level });
-  console.log = (...words) => log.debug(`a library says: ${oneLine(format(...words))}`);
+  console.log = (what: unknown) => log.debug(`a library says: ${said(what)}`);
   handle = await startStation(loaded, log);
   log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;

@@ -73,7 +73,7 @@ class FilesSink implements Sink {
   }
 
   async verify(): Promise<boolean> {
-    return true;
+    return this.#status.connected;
   }
 
   status(): SinkStatus {

@@ -52,6 +52,8 @@ export interface SinkEvents {
   onError(error: Error): void;
   onDropped(kind: MessageKind, reason: string): void;
   onConnected(connected: boolean, reason?: string): void;
+  /** It is over with this sink: what it is given from now on is dropped. `reason`: a clause without its end. */
+  onGone?(reason: string): void;
 }
 
 /**
@@ -70,7 +72,7 @@ export interface Sink {
   forget?(source: string): void;
   connect(): Promise<void>;
   write(outcome: FrameOutcome): Promise<void>;
-  /** Proves the far end answers now (a NATS round trip). Sinks without a far end always say yes. */
+  /** Proves the far end answers now (a NATS round trip); of sinks that are not asked, whether the last write succeeded. */
   verify(timeoutMs: number): Promise<boolean>;
   status(): SinkStatus;
   /** Flushes what is buffered; rejects with a sentence when `deadlineMs` passes first and something was lost. */

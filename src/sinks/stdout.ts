@@ -10,8 +10,8 @@ import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./
 const PENDING_BYTES = 16 * 1024 * 1024;
 
 /**
- * One JSON document a line. A reader that is slow holds up file sources and costs live ones messages; a reader that
- * has left (`| head`) ends the output without an error.
+ * One JSON document a line. A reader that is slow holds up file sources and costs live ones messages; one that has left
+ * (`| head`) does not come back: that is said, and the rest dropped.
  */
 export const createStdoutSink = (config: StdoutSinkConfig, context: SinkContext, output?: Writable): Sink =>
   new StdoutSink(config, context, output ?? process.stdout);
@@ -49,7 +49,7 @@ class StdoutSink implements Sink {
   }
 
   async verify(): Promise<boolean> {
-    return true;
+    return this.#status.connected;
   }
 
   status(): SinkStatus {
@@ -111,16 +111,18 @@ class StdoutSink implements Sink {
 
   #left = (error?: NodeJS.ErrnoException): void => {
     if (!this.#status.connected) return;
-    const reason = "the reader of the standard output has left";
+    const isReader = !error || error.code === "EPIPE";
+    const reason = isReader
+      ? "the reader of the standard output has left"
+      : `the standard output cannot be written (${error.code ?? error.message}); check where it leads`;
     this.#status = { ...this.#status, connected: false, reason };
-    this.context.events.onConnected(false, reason);
-    if (error && error.code !== "EPIPE") {
+    if (!isReader) {
       this.#status.errors++;
-      const text = `the standard output cannot be written (${error.code ?? error.message}); check where it leads`;
-      this.#status.reason = text;
-      this.context.events.onError(new VideoExplainerError("stdout", text, { cause: error }));
-      this.context.log.warn(`stdout: ${text}`);
+      this.context.events.onError(new VideoExplainerError("stdout", reason, { cause: error }));
     }
+    this.context.log.warn(`stdout: ${reason}; what was to be printed is dropped`);
+    this.context.events.onConnected(false, reason);
+    this.context.events.onGone?.(reason);
     this.#drained();
     for (const wake of this.#idle.splice(0)) wake();
   };

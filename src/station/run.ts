@@ -5,6 +5,7 @@ import type { LoadedConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import { serveOn } from "../control/nats-service.js";
+import { VideoExplainerError } from "../errors.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import { createExplainer } from "../explain/explainer.js";
 import type { Explainer } from "../explain/explanation.js";
@@ -84,6 +85,12 @@ export async function startStation(
     await server?.close();
   };
   let beginService: (control: Control) => void = () => {};
+  let sinksLeft = config.sinks.length;
+  let endFor: (reason: string) => void = () => {};
+  /** Why nobody is left to work for. */
+  const abandoned = new Promise<string>((resolve) => {
+    endFor = resolve;
+  });
   const refusals = new Rarely();
   const served = new Promise<Control>((resolve) => {
     beginService = resolve;
@@ -100,6 +107,10 @@ export async function startStation(
           onError: () => metrics.publishError(name),
           onDropped: (kind, reason) => metrics.publishDropped(name, kind, reason),
           onConnected: (connected) => metrics.sinkConnected(name, connected),
+          onGone: (reason) => {
+            sinksLeft--;
+            if (sinksLeft === 0) endFor(reason);
+          },
         },
         // Connections come before the station that answers on them.
         serve: async (nc, { service, inboxPrefixes }) =>
@@ -154,5 +165,8 @@ export async function startStation(
   });
   beginService(control);
   const ended = station.run().finally(closeAll);
+  void abandoned.then((reason) =>
+    station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
+  );
   return { ended, stop: () => station.stop(), metricsUrl: server.url };
 }

@@ -63,6 +63,7 @@ export class Station {
   #managed: boolean;
   #onIdle = (): void => {};
   #stopping = false;
+  readonly #faults: Error[] = [];
   /** The last batch is done: no source can come any more. */
   #isOver = false;
   #giveUp = (): void => {};
@@ -209,7 +210,7 @@ export class Station {
     await this.#delivery.flushed(() => this.#stopping, awayNote);
     await Promise.race([this.#idle(), this.#givenUp]);
     await Promise.race([this.#statuses.close(), this.#givenUp]);
-    const faults = this.sources.flatMap((source) => this.#faultOf(source) ?? []);
+    const faults = [...this.#faults, ...this.sources.flatMap((source) => this.#faultOf(source) ?? [])];
     await this.#delivery.flushed(() => this.#stopping, awayNote);
     faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));
     // Closed sinks hold nobody up any more.
@@ -218,8 +219,12 @@ export class Station {
     return { faults, frames: captured, explained };
   }
 
-  /** Stops the sources; what they have queued is still explained and delivered, within the deadline. */
-  async stop(): Promise<void> {
+  /**
+   * Stops the sources; what they have queued is still explained and delivered, within the deadline. `fault`: why it
+   * cannot go on.
+   */
+  async stop(fault?: Error): Promise<void> {
+    if (fault) this.#faults.push(fault);
     this.#stopping = true;
     setTimeout(this.#giveUp, STOP_DRAIN_MS).unref();
     await this.#batcher.stop(STOP_DRAIN_MS);

@@ -159,6 +159,22 @@ it("a summary laid out over several lines becomes one", async () => {
   expect(await lines("out/cam-1/summaries.jsonl")).toEqual([{ sequence: 3, text: "a\nb" }]);
 });
 
+it("a folder that is removed while it writes is made again, and a disk that refuses makes it not ready", async () => {
+  const { sink } = await sinkFor();
+  await sink.write(outcome(message("summary", "belt", 0)));
+  await rm(join(folder, "out"), { recursive: true });
+  await sink.write(outcome(message("summary", "belt", 1)));
+  expect((await lines("out/belt/summaries.jsonl")).map(({ sequence }) => sequence)).toEqual([1]);
+  expect(await sink.verify(1000)).toBe(true);
+  await rm(join(folder, "out"), { recursive: true });
+  await writeFile(join(folder, "out"), "in the way");
+  await sink.write(outcome(message("summary", "belt", 2)));
+  expect(await sink.verify(1000)).toBe(false);
+  await unlink(join(folder, "out"));
+  await sink.write(outcome(message("summary", "belt", 3)));
+  expect(await sink.verify(1000)).toBe(true);
+});
+
 it("a full disk is one sentence, costs the message, and is over when there is room again", async () => {
   await mkdir(join(folder, "out/cam-1"), { recursive: true });
   const path = join(folder, "out/cam-1/summaries.jsonl");

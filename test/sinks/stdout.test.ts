@@ -61,7 +61,7 @@ it("a reader that never reads costs the deadline and is named with what was lost
   );
 });
 
-it("a reader that has left is no error", async () => {
+it("a reader that has left is no error, and is told once", async () => {
   const reader: ChildProcess = spawn("head", ["-n", "2"], { stdio: ["pipe", "pipe", "inherit"] });
   let text = "";
   reader.stdout!.on("data", (chunk) => {
@@ -84,5 +84,10 @@ it("a reader that has left is no error", async () => {
   ).toEqual([0, 1]);
   expect(recorded.errors).toEqual([]);
   expect(sink.status()).toMatchObject({ connected: false, errors: 0 });
+  expect(await sink.verify(1000)).toBe(false);
+  expect(recorded.log).toEqual([
+    "stdout: the reader of the standard output has left; what was to be printed is dropped",
+  ]);
+  expect(recorded.dropped.length).toBeGreaterThan(0);
   expect(recorded.connected.at(-1)).toEqual({ connected: false, reason: "the reader of the standard output has left" });
 });
