@@ -51,8 +51,10 @@ export class Epoch {
     private readonly events: EpochEvents,
   ) {
     const live = spec.kind.isLive && !plan.finite;
+    // How often the picture of a snapshot changes is not known.
+    const watched = live && !plan.asksAgain;
     this.#clock = new CaptureClock(live);
-    this.#frozen = live ? new FrozenWatch(timing.frozenMs) : undefined;
+    this.#frozen = watched ? new FrozenWatch(timing.frozenMs) : undefined;
     this.#assembler = new Assembler(pool, {
       waits: spec.policy === "every-frame",
       onPicture: (slab, pts, at) => this.#onPicture(slab, pts, at),
@@ -152,7 +154,7 @@ export class Epoch {
 
   #lookForSilence(): void {
     if (this.#assembler.isHeld) return;
-    const stallMs = this.spec.config.stallSeconds * 1000;
+    const stallMs = Math.max(this.spec.config.stallSeconds, 3 * (this.plan.againSeconds ?? 0)) * 1000;
     const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
     if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);
   }

@@ -16,6 +16,8 @@ export interface Probe {
   duration?: number;
   /** Seconds, on the stream's own clock, where it begins. */
   start?: number;
+  /** Bytes of the whole, where the file system or the server says. */
+  size?: number;
 }
 
 export interface ProbeOptions {
@@ -48,7 +50,7 @@ interface ProbedStream {
 interface ProbeOutput {
   streams?: ProbedStream[];
   frames?: { media_type?: string; side_data_list?: SideData[] }[];
-  format?: { format_name?: string; duration?: string; start_time?: string };
+  format?: { format_name?: string; duration?: string; start_time?: string; size?: string };
 }
 
 /** Containers that ffmpeg takes text for. */
@@ -88,11 +90,13 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   }
   const [width, height] = upright(video, output);
   const duration = Number(output.format?.duration);
+  const size = Number(output.format?.size);
   const start = Number.parseFloat(output.format?.start_time ?? "");
   return {
     ...{ width, height, videoStream: best, format },
     ...(duration > 0 ? { duration } : {}),
     ...(Number.isFinite(start) ? { start } : {}),
+    ...(size > 0 ? { size } : {}),
   };
 }
 
