@@ -43,15 +43,19 @@ interface ProbedStream {
   codec_name?: string;
   width?: number;
   height?: number;
-  tags?: { rotate?: string };
+  tags?: { rotate?: string; enc_key_id?: string };
   disposition?: { attached_pic?: number; timed_thumbnails?: number };
   side_data_list?: SideData[];
 }
 interface ProbeOutput {
   streams?: ProbedStream[];
+  packets?: { codec_type?: string; side_data_list?: { side_data_type?: string }[] }[];
   frames?: { media_type?: string; side_data_list?: SideData[] }[];
   format?: { format_name?: string; duration?: string; start_time?: string; size?: string };
 }
+
+/** So many of a film are looked at, of sound and pictures. */
+const PACKETS = 50;
 
 /** Containers that ffmpeg takes text for. */
 const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
@@ -62,6 +66,8 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const args = [
     ...["-hide_banner", "-v", "level+error", "-of", "json", "-show_streams", "-show_format"],
     ...(firstPicture ? ["-show_frames", "-read_intervals", "%+#1"] : []),
+    // A film that is encrypted says so of its packets alone. Those of a live stream would have to be waited for.
+    ...(firstPicture || options.live ? [] : ["-show_packets", "-read_intervals", `%+#${PACKETS}`]),
     ...options.inputOptions,
     ...["-i", options.input],
   ];
@@ -75,7 +81,7 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   if (code !== 0 || TEXT_FORMATS.has(format)) {
     const reason = code !== 0 ? words.summary() : null;
     if (options.live && reason) {
-      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${reason}.`);
+      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${inOtherWords(reason)}.`);
     }
     const what = TEXT_FORMATS.has(format) ? "it is a text file" : (reason ?? `ffprobe ended with code ${code}`);
     throw new InputError("unreadable-video", `${called} cannot be read as video: ${what}.`);
@@ -88,6 +94,10 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
     throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
   }
+  if (isEncrypted(video, output)) {
+    const text = `${called} is encrypted, so its pictures cannot be decoded; give it without protection, or its key with inputOptions: ["-decryption_key …"].`;
+    throw new InputError("encrypted", text);
+  }
   const [width, height] = upright(video, output);
   const duration = Number(output.format?.duration);
   const size = Number(output.format?.size);
@@ -99,6 +109,24 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     ...(size > 0 ? { size } : {}),
   };
 }
+
+const isEncrypted = (video: ProbedStream, { packets = [] }: ProbeOutput): boolean =>
+  video.tags?.enc_key_id !== undefined ||
+  packets.some(
+    (packet) =>
+      packet.codec_type === "video" && packet.side_data_list?.some((d) => d.side_data_type === "Encryption info"),
+  );
+
+/** Of a camera that closes the connection without a word ffmpeg says no more than this. */
+const CLOSED: Readonly<Record<string, string>> = {
+  "End of file": "it closed the connection without an answer",
+  "Invalid data found when processing input": "it closed the connection at once, or what it sends is no video",
+};
+
+const inOtherWords = (reason: string): string =>
+  CLOSED[reason]
+    ? `${CLOSED[reason]} (${reason}); check its port and path, and how many may watch it at a time`
+    : reason;
 
 const area = (stream?: ProbedStream): number => (stream?.width ?? 0) * (stream?.height ?? 0);
 
