@@ -59,8 +59,10 @@ export class Epoch {
     haste: Haste,
   ) {
     const live = spec.kind.isLive && !plan.finite;
+    // How often the picture of a snapshot changes is not known.
+    const watched = live && !plan.asksAgain;
     this.#clock = new CaptureClock(live);
-    this.#frozen = live ? new FrozenWatch(timing.frozenMs) : undefined;
+    this.#frozen = watched ? new FrozenWatch(timing.frozenMs) : undefined;
     this.#assembler = new Assembler(pool, {
       waits: spec.policy === "every-frame",
       onPicture: (slab, pts, at) => this.#onPicture(slab, pts, at),
@@ -180,7 +182,7 @@ export class Epoch {
   #lookForSilence(): void {
     // Before ffmpeg runs there is nothing to be heard.
     if (this.#assembler.isHeld || this.#decoder.pid === undefined) return;
-    const stallMs = this.spec.config.stallSeconds * 1000;
+    const stallMs = Math.max(this.spec.config.stallSeconds, 3 * (this.plan.againSeconds ?? 0)) * 1000;
     const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
     if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);
   }

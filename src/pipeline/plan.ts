@@ -48,6 +48,10 @@ export interface DecodePlan {
   finite: boolean;
   /** Where it begins on the stream's own clock, where to begin there again would show old pictures. */
   position?: number;
+  /** A single picture is asked for again after so many seconds. */
+  againSeconds?: number;
+  /** ffmpeg itself asks for it again. */
+  asksAgain?: boolean;
 }
 
 const PICTURES_A_SECOND = 25;
@@ -99,6 +103,8 @@ export interface PlanOptions {
   hardware?: string;
   /** The plan of the last connection that gave frames. */
   shown?: DecodePlan;
+  /** It turned out to be a single picture. */
+  snapshot?: boolean;
 }
 
 /** Looks at the stream and plans its decoding. Throws an `InputError` or `VideoExplainerError` of one sentence. */
@@ -106,7 +112,7 @@ export async function planDecoding(
   spec: SourceSpec,
   view: ModelView,
   version: FfmpegVersion,
-  { hardware, shown, ...options }: PlanOptions,
+  { hardware, shown, snapshot, ...options }: PlanOptions,
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
   const input = await kind.input(config, baseDir);
@@ -127,11 +133,14 @@ export async function planDecoding(
         });
   const { width, height } = knownSize ?? scaledSize(turned(input.stills ?? probed!, config.rotate), config);
   const layout = layoutOf(spec, view, width, height);
-  const traits: StreamTraits = kind.traits?.(probed, config) ?? {
+  const seen: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
     paced: false,
     inputOptions: [],
   };
+  // That way of reading takes no options of the user's, and no picture of unknown length: then each is a connection of its own.
+  const asksAgain = snapshot === true && seen.repeats !== undefined && users.length === 0 && probed?.size !== undefined;
+  const traits = asksAgain ? { ...seen, finite: false, paced: true, untimed: true } : seen;
   if (shown && kind.isLive) refuseOld(spec, shown, traits);
   if (input.stills) {
     const stills: Stills = {
@@ -149,6 +158,8 @@ export async function planDecoding(
     hardware,
     finite: traits.finite,
     position: traits.position,
+    againSeconds: traits.repeats?.seconds,
+    asksAgain,
     inputOptions: [
       ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning"],
       // A film keeps its own clock; of a live stream ffmpeg mends the jumps, and it decodes without frames in reserve.
@@ -156,7 +167,7 @@ export async function planDecoding(
       ...(isPaced(spec, traits) ? ["-re"] : []),
       ...(config.loop && !kind.isLive && REWINDS.test(probed?.format ?? "") ? ["-stream_loop", "-1"] : []),
       ...hardwareOptions(hardware),
-      ...own,
+      ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
       ...reach,
       ...traits.inputOptions,
       ...users,
@@ -166,7 +177,7 @@ export async function planDecoding(
       region: config.region,
       rotate: config.rotate,
       fit: view.fit,
-      fps: kind.setsRate ? undefined : config.fps,
+      fps: kind.setsRate || asksAgain ? undefined : config.fps,
       videoStream: probed?.videoStream,
       untimed: traits.untimed,
     }),

@@ -17,6 +17,8 @@ export interface Probe {
   duration?: number;
   /** Seconds, on the stream's own clock, where it begins. */
   start?: number;
+  /** Bytes of the whole, where the file system or the server says. */
+  size?: number;
 }
 
 export interface ProbeOptions {
@@ -41,14 +43,18 @@ interface ProbedStream {
   codec_name?: string;
   width?: number;
   height?: number;
-  tags?: { rotate?: string };
+  tags?: { rotate?: string; enc_key_id?: string };
   disposition?: { attached_pic?: number; timed_thumbnails?: number };
   side_data_list?: SideData[];
 }
 interface ProbeOutput {
   streams?: ProbedStream[];
-  format?: { format_name?: string; duration?: string; start_time?: string };
+  packets?: { codec_type?: string; side_data_list?: { side_data_type?: string }[] }[];
+  format?: { format_name?: string; duration?: string; start_time?: string; size?: string };
 }
+
+/** So many of a film are looked at, of sound and pictures. */
+const PACKETS = 50;
 
 /** Containers that ffmpeg takes text for. */
 const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
@@ -58,6 +64,8 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const { called } = options;
   const args = [
     ...["-hide_banner", "-v", "level+error", "-of", "json", "-show_streams", "-show_format"],
+    // A film that is encrypted says so of its packets alone. Those of a live stream would have to be waited for.
+    ...(options.live ? [] : ["-show_packets", "-read_intervals", `%+#${PACKETS}`]),
     ...options.inputOptions,
     ...["-i", options.input],
   ];
@@ -81,7 +89,7 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   if (code !== 0 || TEXT_FORMATS.has(format)) {
     const reason = code !== 0 ? words.summary() : null;
     if (options.live && reason) {
-      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${reason}.`);
+      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${inOtherWords(reason)}.`);
     }
     const what = TEXT_FORMATS.has(format) ? "it is a text file" : (reason ?? `ffprobe ended with code ${code}`);
     throw new InputError("unreadable-video", `${called} cannot be read as video: ${what}.`);
@@ -94,15 +102,39 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
     throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
   }
+  if (isEncrypted(video, output)) {
+    const text = `${called} is encrypted, so its pictures cannot be decoded; give it without protection, or its key with inputOptions: ["-decryption_key …"].`;
+    throw new InputError("encrypted", text);
+  }
   const [width, height] = upright(video);
   const duration = Number(output.format?.duration);
+  const size = Number(output.format?.size);
   const start = Number.parseFloat(output.format?.start_time ?? "");
   return {
     ...{ width, height, videoStream: best, format },
     ...(duration > 0 ? { duration } : {}),
     ...(Number.isFinite(start) ? { start } : {}),
+    ...(size > 0 ? { size } : {}),
   };
 }
+
+const isEncrypted = (video: ProbedStream, { packets = [] }: ProbeOutput): boolean =>
+  video.tags?.enc_key_id !== undefined ||
+  packets.some(
+    (packet) =>
+      packet.codec_type === "video" && packet.side_data_list?.some((d) => d.side_data_type === "Encryption info"),
+  );
+
+/** Of a camera that closes the connection without a word ffmpeg says no more than this. */
+const CLOSED: Readonly<Record<string, string>> = {
+  "End of file": "it closed the connection without an answer",
+  "Invalid data found when processing input": "it closed the connection at once, or what it sends is no video",
+};
+
+const inOtherWords = (reason: string): string =>
+  CLOSED[reason]
+    ? `${CLOSED[reason]} (${reason}); check its port and path, and how many may watch it at a time`
+    : reason;
 
 const area = (stream?: ProbedStream): number => (stream?.width ?? 0) * (stream?.height ?? 0);
 

@@ -112,6 +112,8 @@ class SupervisedSource implements VideoSource {
   readonly #unreadable = new Set<string>();
   #epoch = -1;
   #sequence = 0;
+  /** It is one picture, to be asked for again and again. */
+  #snapshot = false;
   /** Hardware gave no frame: `auto` does without it. */
   #software = false;
   #done = false;
@@ -181,7 +183,8 @@ class SupervisedSource implements VideoSource {
         break;
       }
       if (!outcome.failure) {
-        await pause(startedAt + this.#timing.loopMs - performance.now(), signal);
+        const againMs = 1000 * (this.#plan?.againSeconds ?? 0);
+        await pause(startedAt + Math.max(this.#timing.loopMs, againMs) - performance.now(), signal);
         continue;
       }
       if (outcome.livedMs >= this.#timing.settledMs) attempt = 0;
@@ -231,7 +234,9 @@ class SupervisedSource implements VideoSource {
         const hardware = await this.#hardware();
         const shown = this.#shown;
         const timeoutMs = this.#timing.probeMs;
-        this.#plan = await planDecoding(spec, options, version, { timeoutMs, haste, signal, hardware, shown });
+        const snapshot = this.#snapshot;
+        const asked = { timeoutMs, haste, signal, hardware, shown, snapshot };
+        this.#plan = await planDecoding(spec, options, version, asked);
         this.#revision = revision;
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
@@ -375,6 +380,10 @@ class SupervisedSource implements VideoSource {
       const said = end.complaints ? ` (${end.complaints})` : "";
       this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on.`);
       if (silence === undefined) return { failure: null, reason: null, over: false, livedMs };
+    }
+    if (plan.againSeconds !== undefined && end.frames === 1 && end.code === 0) {
+      this.#snapshot = true;
+      return { failure: null, reason: null, over: false, livedMs };
     }
     if (silence !== undefined) return { failure: "stalled", reason: `No frame came for ${silence} s.`, over, livedMs };
     const failed = end.error !== undefined || end.code !== 0 || end.frames === 0 || !plan.finite;

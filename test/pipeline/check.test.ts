@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { InputError, VideoExplainerError } from "../../src/errors.js";
 import { checkSource, ffmpegVersion } from "../../src/pipeline/index.js";
-import { config, ffmpeg, MEDIA, open, takeAll, temporaryFolder } from "./helpers.js";
+import { config, ffmpeg, MEDIA, open, pull, takeAll, temporaryFolder, until } from "./helpers.js";
+import { listening, portOf } from "./senders.js";
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
@@ -60,6 +61,50 @@ test("an empty file, and a file of noise, are refused", async () => {
   writeFileSync(at("noise.mp4"), Buffer.from(Array.from({ length: 4000 }, (_, i) => (i * 7919) % 251)));
   expect(await fault({ url: "noise.mp4" })).toMatch(/cannot be read as video|holds no video/);
 });
+
+test.for([
+  ["whole", []],
+  ["with sound", ["-f", "lavfi", "-i", "sine"]],
+] as const)("a film that is encrypted is said to be so, and is read with its key (%s)", async ([name, more]) => {
+  const key = "76a6c65c5ea762046bd749a2e632ccbb";
+  const path = at(`encrypted-${name}.mp4`);
+  ffmpeg(
+    ...["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10", ...more, "-t", "1", "-pix_fmt", "yuv420p"],
+    ...["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", "0".repeat(32), path],
+  );
+  await expect(checkSource(config({ url: path }), folder)).rejects.toThrow(
+    /encrypted-.*\.mp4 is encrypted, so its pictures cannot be decoded; give it without protection, or its key with/,
+  );
+  const { source } = open({ url: path, inputOptions: [`-decryption_key ${key}`] });
+  let frames = 0;
+  await pull(source, (frame) => {
+    frames++;
+    frame.release();
+  });
+  expect(frames).toBe(10);
+});
+
+test.for([
+  [
+    "tcp",
+    /it closed the connection at once, or what it sends is no video \(Invalid data .*\); check its port and path/,
+  ],
+  [
+    "rtsp",
+    /it closed the connection at once, or what it sends is no video \(Invalid data .*\); check its port and path/,
+  ],
+  ["http", /it closed the connection without an answer \(End of file\); check its port and path/],
+] as const)(
+  "of a camera that closes each connection at once it is said what may be the matter (%s)",
+  async ([scheme, words], t) => {
+    const server = await listening(createServer((socket) => socket.end()));
+    t.onTestFinished(() => server.end());
+    const { source } = open({ url: `${scheme}://127.0.0.1:${portOf(server)}/x` }, { timing: { delay: () => 60_000 } });
+    t.onTestFinished(() => source.stop());
+    await until(() => source.status().state === "failed", "it fails");
+    expect(source.status().reason).toMatch(words);
+  },
+);
 
 test("sound alone, even with a cover picture, is no video", async () => {
   ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", at("sound.wav"));

@@ -300,6 +300,88 @@ describe.concurrent("over HTTP", () => {
   });
 
   test.for([
+    ["in-parts.webm", ["-t", "1", "-c:v", "libvpx", "-deadline", "realtime", "-live", "1"], true],
+    ["rec.webm", ["-t", "1", "-c:v", "libvpx", "-deadline", "realtime", "-live", "1"], false],
+    ["rec.ts", ["-t", "1", ...H264], false],
+    ["rec.mjpeg", ["-t", "1", "-c:v", "mjpeg", "-q:v", "1"], false],
+  ] as const)("%s, which says no duration, is played once", async ([name, args, ranges], t) => {
+    const film = readFileSync(make(name, "lime", ...args));
+    let asked = 0;
+    const server = await httpServer((request, response) => {
+      asked++;
+      const from = ranges ? Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? Number.NaN) : Number.NaN;
+      const rest = Number.isNaN(from) ? film : film.subarray(from);
+      const part = { "accept-ranges": "bytes", "content-range": `bytes ${from}-${film.length - 1}/${film.length}` };
+      response.writeHead(Number.isNaN(from) ? 200 : 206, {
+        "content-length": rest.length,
+        ...(Number.isNaN(from) ? {} : part),
+      });
+      response.end(rest);
+    });
+    t.onTestFinished(() => server.end());
+    const url = `http://127.0.0.1:${portOf(server)}/${name}`;
+    const played = watched(t, { url, policy: "every-frame" });
+    await until(() => played.source.isFinished, `it ends; it was asked for ${asked} times`);
+    expect(played.source.status()).toMatchObject({ state: "ended", reason: null, restarts: 0 });
+    expect(played.seen.length).toBeGreaterThanOrEqual(20);
+    expect(played.seen.length).toBeLessThanOrEqual(25);
+  });
+
+  test("a stream whose server claims a length that is none is live", () => {
+    const { traits } = sourceSpec(config({ url: "http://cam/video" }), "/").kind;
+    const probed = { width: 1, height: 1, videoStream: 0, format: "mpegts" };
+    const finite = (size?: number) => traits!({ ...probed, size }, config({ url: "http://cam/video" })).finite;
+    expect([finite(), finite(2 ** 31 - 1), finite(2 ** 50), finite(100_000)]).toEqual([false, false, false, true]);
+  });
+
+  test.for([
+    ["JPEG", "jpg", "/snap.jpg", {}],
+    ["JPEG of no ending", "jpg", "/cgi-bin/snapshot?channel=1", {}],
+    ["PNG", "png", "/cgi-bin/snapshot", {}],
+    ["JPEG of unknown length", "jpg", "/cgi-bin/snapshot?chunked", {}],
+    ["JPEG that is asked for with options", "jpg", "/cgi-bin/snapshot", { inputOptions: ["-user_agent camera"] }],
+  ] as const)(
+    "a snapshot (%s) is asked for again and again at the configured rate",
+    async ([, kind, path, more], t) => {
+      const name = path.replace(/\W/g, "-");
+      const pictures = (["red", "blue"] as const).map((colour) =>
+        readFileSync(make(`${name}-${colour}-${Object.keys(more).length}.${kind}`, colour, "-frames:v", "1")),
+      );
+      let asked = 0;
+      const server = await httpServer((_request, response) => {
+        const picture = pictures[asked++ < 4 ? 0 : 1]!;
+        if (path.endsWith("chunked")) response.write(picture.subarray(0, 100));
+        else response.writeHead(200, { "content-length": picture.length });
+        response.end(path.endsWith("chunked") ? picture.subarray(100) : picture);
+      });
+      t.onTestFinished(() => server.end());
+      const url = `http://127.0.0.1:${portOf(server)}${path}`;
+      const camera = watched(t, {
+        url,
+        fps: 4,
+        ...more,
+        inputOptions: [...("inputOptions" in more ? more.inputOptions : [])],
+      });
+      await until(() => framesOf(camera, "blue").length >= 4, `new pictures come; ${told(camera)}`);
+      // It was not left to be tried again later.
+      expect(new Set(camera.states.map(({ state }) => state))).toEqual(new Set(["connecting", "live"]));
+      expect(camera.source.status().restarts).toBe(0);
+      const times = camera.seen.map(({ takenAt }) => takenAt);
+      expect((times.at(-1)! - times[1]!) / (times.length - 2)).toBeGreaterThan(120);
+      expectGoodTimes(camera);
+    },
+  );
+
+  test("a snapshot is asked for once a second where no rate is configured", () => {
+    const url = "http://cam/cgi-bin/snapshot";
+    const { traits } = sourceSpec(config({ url }), "/").kind;
+    const probed = { width: 1, height: 1, videoStream: 0, format: "jpeg_pipe" };
+    expect(traits!(probed, config({ url })).repeats?.seconds).toBe(1);
+    expect(traits!(probed, config({ url, fps: 0.2 })).repeats?.seconds).toBe(5);
+    expect(traits!({ ...probed, format: "mpegts" }, config({ url })).repeats).toBeUndefined();
+  });
+
+  test.for([
     [401, /cannot be reached: .*401 Unauthorized/],
     [404, /cannot be reached: .*404 Not Found/],
     [500, /cannot be reached: .*5XX Server Error/],

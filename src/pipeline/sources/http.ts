@@ -1,10 +1,10 @@
 import { SILENCE_US, type SourceKind } from "./kind.js";
 import { HTTP, PICTURES, PLAYLISTS, STREAMS } from "./reach.js";
 
-/** HLS, MJPEG and films over HTTP. Which of them it is shows when the stream is looked at. */
+/** HLS, MJPEG, films and snapshots over HTTP. Which of them it is shows when the stream is looked at. */
 export const http: SourceKind = {
   name: "http",
-  looksLike: "http(s)://host/live.m3u8, an MJPEG camera or a film",
+  looksLike: "http(s)://host/live.m3u8, an MJPEG camera, a snapshot or a film",
   isLive: true,
   matches: (url) => /^https?:\/\//i.test(url),
   inputOptions: () => [
@@ -14,9 +14,11 @@ export const http: SourceKind = {
   reach: () => ({ protocols: HTTP, formats: [...STREAMS, ...PICTURES, ...PLAYLISTS] }),
   input: ({ url }) => ({ address: url }),
   traits: (probe, config) => {
-    const finite = probe?.duration !== undefined;
-    const isHls = /\bhls\b/.test(probe?.format ?? "") || /\.m3u8(?:$|[?#])/i.test(config.url);
-    const isMjpeg = /\bmpjpeg\b/.test(probe?.format ?? "");
+    const format = probe?.format ?? "";
+    const isHls = /\bhls\b/.test(format) || /\.m3u8(?:$|[?#])/i.test(config.url);
+    const isMjpeg = /\bmpjpeg\b/.test(format);
+    // What browsers record does not say its duration, and no server that cannot be asked for parts of a film lets it be found.
+    const finite = probe?.duration !== undefined || (!isHls && !isMjpeg && hasEnd(probe?.size));
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
@@ -25,6 +27,16 @@ export const http: SourceKind = {
       untimed: isMjpeg,
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
+      repeats: /^(?:image2|\w+_pipe)$/.test(format) ? { seconds: 1 / (config.fps ?? 1), options: asking } : undefined,
     };
   },
 };
+
+/** Lengths that cameras claim for what has no end. */
+const ENDLESS = new Set([2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32]);
+const hasEnd = (size: number | undefined): boolean => size !== undefined && !ENDLESS.has(size) && size < 2 ** 40;
+
+/** The same address is asked for a picture again and again, by one ffmpeg. */
+const asking = (seconds: number): string[] => [
+  ...["-f", "image2", "-pattern_type", "none", "-loop", "1", "-framerate", String(1 / seconds)],
+];

@@ -23,6 +23,8 @@ export interface StreamTraits {
   untimed?: boolean;
   /** Where it begins on its own clock; to begin there again shows what was shown already. */
   position?: number;
+  /** It may be a single picture, to be asked for again: how many seconds later, and with which options ffmpeg does so by itself. */
+  repeats?: { seconds: number; options(seconds: number): string[] };
 }
 
 /** One kind of source. Everything it says is a pure function of the configuration, but for looking whether files exist. */
