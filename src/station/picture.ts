@@ -12,8 +12,9 @@ import type { PictureMemory } from "./picture-memory.js";
 
 const BEGINNING = 4096;
 
-/** Whether a file is one picture or a film; animated GIFs are films. */
+/** Whether a file is one picture or a film; animated GIFs and streams of JPEGs are films. */
 export async function isPicture(path: string, shown: string): Promise<boolean> {
+  if (/\.mjpe?g$/i.test(path)) return false;
   const kind = pictureKind(await beginning(path), path);
   // Neither a kind that is known, nor readable: its name tells who shall complain.
   if (!kind) return PICTURE_ENDINGS.has(extname(path).toLowerCase());

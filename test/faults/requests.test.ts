@@ -145,6 +145,9 @@ beforeAll(async () => {
     await picture.clone().png().toBuffer(),
     await picture.clone().webp().toBuffer(),
     await picture.clone().gif().toBuffer(),
+    await picture.clone().tiff({ compression: "jpeg" }).toBuffer(),
+    await picture.clone().avif({ effort: 0, bitdepth: 10 }).toBuffer(),
+    await bomb.clone().resize(4000, 4000).avif({ effort: 0, bitdepth: 10 }).toBuffer(),
     await bomb.webp({ lossless: true }).toBuffer(),
     Buffer.from(svg),
   ];

@@ -73,7 +73,7 @@ function bytesAPixel({ format, channels, depth, isProgressive, chromaSubsampling
 /** The picture's first page upright, in sRGB, transparent parts grey. Throws `Unreadable`. */
 export async function decode({ bytes, kind, found }: Encoded): Promise<Raw> {
   const pixels = found.width * found.height;
-  const readable = kind.ffmpeg ? await throughFfmpeg(bytes, kind.ffmpeg, pixels) : bytes;
+  const readable = kind.ffmpeg ? await throughFfmpeg(bytes, kind.ffmpeg, found) : bytes;
   try {
     const { data, info } = await sharp(readable, { limitInputPixels: pixels })
       .timeout({ seconds: DECODE_SECONDS })
@@ -119,7 +119,9 @@ async function readBytes(path: string): Promise<Buffer> {
 }
 
 /** As PNG. ffmpeg is given the bytes, the kind and no way to open anything else. */
-function throughFfmpeg(bytes: Buffer, kind: readonly string[], pixels: number): Promise<Buffer> {
+function throughFfmpeg(bytes: Buffer, kind: readonly string[], found: FoundPicture): Promise<Buffer> {
+  // It counts with sides rounded up.
+  const pixels = (found.width + 256) * (found.height + 256);
   const [program, args] = dyingWithParent(ffmpegPath(), [
     ...["-v", "error", "-xerror", "-protocol_whitelist", "pipe", "-max_pixels", String(pixels)],
     ...["-frame_size", String(bytes.length), ...kind, "-i", "pipe:0"],
