@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { maskCredentials } from "../pipeline/mask.js";
+import { redact } from "../redact.js";
 import type { Metrics } from "./metrics.js";
 import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
 
@@ -66,7 +66,7 @@ function routesOf({ metrics, readiness, liveness, limits }: MetricsServerOptions
         const { ok, reason } = liveness();
         return json(ok ? 200 : 503, {
           alive: ok,
-          ...(reason === undefined ? {} : { reason: maskCredentials(reason) }),
+          ...(reason === undefined ? {} : { reason: redact(reason) }),
         });
       },
     ],
@@ -89,7 +89,7 @@ async function answer(routes: Map<string, Route>, request: IncomingMessage): Pro
   try {
     return await route();
   } catch (error) {
-    return text(500, maskCredentials(error instanceof Error ? error.message : String(error)));
+    return text(500, redact(error instanceof Error ? error.message : String(error)));
   }
 }
 
