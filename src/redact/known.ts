@@ -20,22 +20,28 @@ const isTelling = (secret: string): boolean =>
 /** The ways in which a program may write a secret. */
 function written(secret: string): string[] {
   if (secret.length > LONGEST) return [secret];
-  // Half a surrogate pair cannot be encoded.
-  const plain = Buffer.from(percentDecoded(secret)).toString();
+  // As it stands in the address, and as it is meant; half a surrogate pair cannot be encoded.
+  const meant = percentDecoded(secret);
+  const plain = [...new Set([secret, meant, percentDecoded(meant)])].map((text) => Buffer.from(text).toString());
+  return [secret, ...plain.flatMap(formsOf)];
+}
+
+function formsOf(plain: string): string[] {
   const encoded = encodeURIComponent(plain);
-  if (secret.length > LONG) return [secret, plain, encoded];
-  const small = encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
-  const strict = encoded.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  if (plain.length > LONG) return [plain, encoded];
   const lines = plain.split(/[\p{Cc}\u2028\u2029]+/u);
   return [
-    ...[secret, plain, percentDecoded(plain), encoded, small, strict, encodeURI(plain), encoded.replaceAll("%20", "+")],
-    ...[
-      encodeURIComponent(Buffer.from(secret).toString()),
-      asUrl(plain),
-      JSON.stringify(plain).slice(1, -1),
-      plain.replace(/[\\']/g, "\\$&"),
-    ],
-    ...[plain.replaceAll(/\s+/gu, " "), Buffer.from(plain).toString("base64").replace(/=+$/, "")],
+    plain,
+    encoded,
+    encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    encoded.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    encoded.replaceAll("%20", "+"),
+    encodeURI(plain),
+    asUrl(plain),
+    JSON.stringify(plain).slice(1, -1),
+    plain.replace(/[\\']/g, "\\$&"),
+    plain.replaceAll(/\s+/gu, " "),
+    Buffer.from(plain).toString("base64").replace(/=+$/, ""),
     ...(lines.length > 1 ? lines : []),
   ];
 }
