@@ -1,6 +1,5 @@
 import { pino } from "pino";
-import { isSecretKey, MASK } from "./config/secrets.js";
-import { maskCredentials } from "./pipeline/mask.js";
+import { isSecretKey, MASK, redact } from "./redact.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -28,7 +27,7 @@ const MAX_DEPTH = 6;
 
 /** A copy of a field that holds no credentials, no cycles and nothing JSON cannot say. */
 function clean(value: unknown, verbose: boolean, depth = 0): unknown {
-  if (typeof value === "string") return maskCredentials(value);
+  if (typeof value === "string") return redact(value);
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return String(value);
   if (typeof value !== "object" || value === null) return value;
   if (depth >= MAX_DEPTH) return "[…]";
@@ -36,7 +35,7 @@ function clean(value: unknown, verbose: boolean, depth = 0): unknown {
   if (value instanceof Error) return cleanError(value, verbose, depth);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) return value.map((item) => clean(item, verbose, depth + 1));
-  if (value instanceof URL) return maskCredentials(value.href);
+  if (value instanceof URL) return redact(value.href);
   const pairs =
     value instanceof Map ? [...value].map(([key, item]) => [String(key), item] as const) : Object.entries(value);
   return Object.fromEntries(
@@ -48,10 +47,10 @@ function cleanError(error: Error, verbose: boolean, depth: number): Record<strin
   const { code } = error as NodeJS.ErrnoException;
   return {
     name: error.name,
-    message: maskCredentials(error.message),
+    message: redact(error.message),
     ...(code === undefined ? {} : { code }),
     ...(error.cause === undefined ? {} : { cause: clean(error.cause, verbose, depth + 1) }),
-    ...(verbose && error.stack ? { stack: maskCredentials(error.stack) } : {}),
+    ...(verbose && error.stack ? { stack: redact(error.stack) } : {}),
   };
 }
 
@@ -85,7 +84,7 @@ export function createLogger(options: LogOptions): Logger {
   const write = (at: LogLevel): Write => {
     if (LEVELS.indexOf(at) < LEVELS.indexOf(level)) return () => {};
     return (message, fields) =>
-      writers[at](maskCredentials(message), fields && (clean(fields, verbose) as Record<string, unknown>));
+      writers[at](redact(message), fields && (clean(fields, verbose) as Record<string, unknown>));
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -7,6 +7,7 @@ import { loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { Precision } from "../explain/precision.js";
 import type { Rect } from "../pipeline/frame.js";
 import { checkSource } from "../pipeline/index.js";
+import { redact, redactWhole } from "../redact.js";
 import { BATCHES, benchEngine, type EngineFigures } from "../station/bench/engine.js";
 import { benchDecoding, type DecodeFigures, firstFrames } from "../station/bench/frames.js";
 import { describeMachine, type Machine } from "../station/bench/machine.js";
@@ -109,12 +110,14 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     nats: null,
     engine: null,
   };
-  const say = (text: string): void => void (options.json || process.stderr.write(`${text}\n`));
+  const say = (text: string): void => void (options.json || process.stderr.write(`${redact(text)}\n`));
   // The pipeline comes first: its peak of memory must not be the engine bench's.
   if (options.only !== "engine") {
     const target = options.nats === false ? "told not to publish" : await natsTarget(options.nats);
     const nats = typeof target === "string" ? undefined : target;
-    report.nats = nats ? { url: nats.url, version: nats.version, started: nats.started } : { none: target as string };
+    report.nats = nats
+      ? { url: redactWhole(nats.url), version: nats.version, started: nats.started }
+      : { none: target as string };
     say(`end to end: ${seconds} s on ${report.film.name}, ${nats ? `publishing to ${nats.url}` : target}`);
     report.pipeline = await withStream(nats, config.station, () =>
       benchPipeline({ config, engine, nats, seconds }, stop),

@@ -2,11 +2,11 @@ import { inspect } from "node:util";
 import { CommanderError } from "commander";
 import { ConfigError, VideoExplainerError } from "../errors.js";
 import { oneLine } from "../log.js";
-import { maskCredentials } from "../pipeline/mask.js";
+import { redact } from "../redact.js";
 
 const PROGRAM = "video-explainer";
 
-const said = (text: string): string => `${PROGRAM}: ${oneLine(maskCredentials(text))}`;
+const said = (text: string): string => `${PROGRAM}: ${oneLine(redact(text))}`;
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
 function usage(error: CommanderError, command: string): string {
@@ -37,10 +37,8 @@ export function errorLines(error: unknown, verbose: boolean, command = PROGRAM):
     return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error, command)];
   const lines =
     error instanceof ConfigError
-      ? error.faults.map((fault) =>
-          fault.line === undefined ? said(fault.message) : oneLine(maskCredentials(fault.message)),
-        )
+      ? error.faults.map((fault) => (fault.line === undefined ? said(fault.message) : oneLine(redact(fault.message))))
       : [said(words(error))];
-  if (verbose) lines.push(maskCredentials(inspect(error)));
+  if (verbose) lines.push(redact(inspect(error)));
   return lines;
 }

@@ -80,6 +80,13 @@ function takeOver(command: Command): Command {
   return command;
 }
 
+/** Arguments that are secret for the option that they follow. */
+const argumentSecrets = (args: readonly string[]): { token: string | undefined }[] =>
+  args.flatMap((arg, i) => {
+    const found = /^--(?:token|password)(?:=(.*))?$/s.exec(arg);
+    return found ? [{ token: found[1] ?? args[i + 1] }] : [];
+  });
+
 /** The command that the arguments name, if there is such a one. */
 function commandOf(args: readonly string[]): CommandEntry | undefined {
   const operands = args.filter((arg) => !arg.startsWith("-"));
@@ -116,6 +123,8 @@ export async function main(args: readonly string[]): Promise<number> {
   const end = args.indexOf("--");
   const verbose = (end < 0 ? args : args.slice(0, end)).includes("--verbose");
   const wanted = commandOf(args)?.name;
+  const { learnSecrets } = await import("../redact.js");
+  learnSecrets([args, argumentSecrets(args)], true);
   try {
     const program = await createProgram(wanted);
     await program.parseAsync(args, { from: "user" });

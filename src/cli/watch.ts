@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { Msg } from "nats";
 import { NAME, type ViewerSinkConfig, viewerSinkSchema } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { learnSecrets, redact } from "../redact.js";
 import { readLogin } from "../sinks/nats-login.js";
 import { type NatsServers, readServers } from "../sinks/nats-servers.js";
 import type { SinkContext } from "../sinks/registry.js";
@@ -35,7 +36,7 @@ interface WatchOptions {
   token?: string;
 }
 
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const say = (text: string): void => void process.stderr.write(`${redact(text)}\n`);
 
 function readName(option: string, text: string, anyAllowed: boolean): string {
   if ((anyAllowed && text === "*") || NAME.test(text)) return text;
@@ -58,6 +59,7 @@ function readNumber(option: string, text: string, least: number, most: number): 
 function readToken(text: string | undefined): string | undefined {
   const { error, data } = viewerSinkSchema.shape.token.safeParse(text);
   if (error) throw new InputError("watch-token", `--token is not usable: it ${error.issues[0]!.message}`);
+  learnSecrets({ token: data }, true);
   return data;
 }
 

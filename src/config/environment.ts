@@ -14,6 +14,8 @@ interface Token {
   /** As written, e.g. `${PORT:-8080}`. */
   written: string;
   offset: number;
+  /** Of the variable, where it is one. */
+  name?: string;
   /** Undefined when it cannot be resolved; `fault` then says why. */
   value?: string;
   fault?: string;
@@ -43,7 +45,7 @@ function resolve(written: string, offset: number, name: string, fallback: string
   // As in a shell, `:-` also replaces an empty value. Object.hasOwn keeps `${toString}` undefined in a plain object.
   const found = Object.hasOwn(env, name) ? env[name] : undefined;
   const value = fallback !== undefined && !found ? fallback : found;
-  if (value !== undefined) return { written, offset, value, escape: false };
+  if (value !== undefined) return { written, offset, name, value, escape: false };
   const fault = `environment variable ${name} is not set; set it, or give a default as in \${${name}:-default}`;
   return { written, offset, fault, escape: false };
 }
@@ -79,6 +81,11 @@ export class Variables {
       const code = String.fromCharCode(CODE_BASE + (index % CODE_SIZE), CODE_BASE + Math.floor(index / CODE_SIZE));
       return start + code + pad.repeat(written.length - 3);
     });
+  }
+
+  /** Values of variables that are called like a secret. */
+  secrets(): Record<string, string>[] {
+    return this.#tokens.flatMap(({ name, value }) => (value !== undefined && name ? [{ [name]: value }] : []));
   }
 
   #token(high: string, low: string): Token {

@@ -1,5 +1,6 @@
 import type { Document } from "yaml";
 import { ConfigError, type ConfigFault } from "../errors.js";
+import { learnSecrets } from "../redact.js";
 import { crossChecks, type PartialConfig } from "./cross-checks.js";
 import { type Environment, type Substituted, Variables } from "./environment.js";
 import { dotted, find, place, position, undotted } from "./locate.js";
@@ -111,6 +112,7 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
   const substituted = variables.substitute(document);
   const faults = [...syntax, ...substituted.faults].map(placed);
   const { data, result } = validate(fileName, document, substituted);
+  learnSecrets([data, variables.secrets()], true);
   const reading: Reading = {
     schema: configSchema,
     called: "the configuration",

@@ -1,9 +1,8 @@
 import type { Document, LineCounter, Node } from "yaml";
 import type { z } from "zod";
-import { maskCredentials } from "../pipeline/mask.js";
+import { isSecretKey, redactWhole } from "../redact.js";
 import { dotted, find, type Path, place } from "./locate.js";
 import { nearest } from "./nearest.js";
-import { isSecretKey } from "./secrets.js";
 import { keysAt, placesOf, schemaAt, wordsOf } from "./shape.js";
 import { shownKey } from "./syntax.js";
 
@@ -59,7 +58,7 @@ function valueAt(data: unknown, path: Path): unknown {
 
 const quoted = (text: string): string => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a terminal
-  const line = maskCredentials(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  const line = redactWhole(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
   return `"${line.length > 60 ? `${line.slice(0, 60)}…` : line}"`;
 };
 

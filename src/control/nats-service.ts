@@ -2,8 +2,8 @@ import { headers, type Msg, type MsgHdrs, type NatsConnection, type ServiceMsg }
 import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
-import { maskCredentials } from "../pipeline/mask.js";
 import type { Rarely } from "../rarely.js";
+import { redact } from "../redact.js";
 import { shortened } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
@@ -74,7 +74,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
   calmStats(nc, service);
   void service.stopped.then((error) => {
     if (error && !nc.isClosed() && !nc.isDraining())
-      log.warn(`nats: the service ${SERVICE} is not answered: ${maskCredentials(error.message)}`);
+      log.warn(`nats: the service ${SERVICE} is not answered: ${redact(error.message)}`);
   });
   const group = service.addGroup(SERVICE).addGroup(control.station);
   for (const endpoint of endpoints) {
@@ -154,7 +154,7 @@ function jsonHeaders(): MsgHdrs {
 
 /** One line without secrets, no longer than anybody reads. */
 function sentence(error: unknown): string {
-  return shortened(oneLine(maskCredentials(error instanceof Error ? error.message : String(error))), BODY_TEXT);
+  return shortened(oneLine(redact(error instanceof Error ? error.message : String(error))), BODY_TEXT);
 }
 
 // Headers are lines of printable characters.

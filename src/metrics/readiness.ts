@@ -1,4 +1,4 @@
-import { maskCredentials } from "../pipeline/mask.js";
+import { redact } from "../redact.js";
 
 /** The result of one check; `reason` says in one sentence why not. */
 export interface CheckResult {
@@ -32,7 +32,7 @@ export interface ReadinessLimits {
 const DEFAULTS: ReadinessLimits = { cacheMs: 2000, timeoutMs: 2000 };
 
 function masked(result: CheckResult): CheckResult {
-  return result.reason === undefined ? { ok: result.ok } : { ok: result.ok, reason: maskCredentials(result.reason) };
+  return result.reason === undefined ? { ok: result.ok } : { ok: result.ok, reason: redact(result.reason) };
 }
 
 /** Runs one check at most once at a time, with a limit, and remembers its answer for a while. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { guardConnections, TIMES } from "../http/connections.js";
 import { hostCheck, isLoopback } from "../http/hosts.js";
-import { maskCredentials } from "../pipeline/mask.js";
+import { redact } from "../redact.js";
 import type { Metrics } from "./metrics.js";
 import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
 
@@ -70,7 +70,7 @@ function routesOf({ metrics, readiness, liveness, limits }: MetricsServerOptions
         const { ok, reason } = liveness();
         return json(ok ? 200 : 503, {
           alive: ok,
-          ...(reason === undefined ? {} : { reason: maskCredentials(reason) }),
+          ...(reason === undefined ? {} : { reason: redact(reason) }),
         });
       },
     ],
@@ -101,7 +101,7 @@ async function answer(routes: Map<string, Route>, check: HostCheck, request: Inc
   try {
     return await route();
   } catch (error) {
-    return text(500, maskCredentials(error instanceof Error ? error.message : String(error)));
+    return text(500, redact(error instanceof Error ? error.message : String(error)));
   }
 }
 

@@ -11,7 +11,6 @@ export {
   type LedgerObserver,
   type LedgerSnapshot,
 } from "./ledger.js";
-export { maskCredentials, masker } from "./mask.js";
 export { type Fit, frameLayout, placement } from "./placement.js";
 export type { ModelView } from "./plan.js";
 export { openSource, type RestartReason, SLABS, type SourceOptions, type VideoSource } from "./source.js";

@@ -1,10 +1,10 @@
 import type { SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { learnSecrets, redact, redactWhole } from "../redact.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
-import { maskerOf, optionSecrets } from "./mask.js";
 import { pictureTarget } from "./pictures/reader.js";
 import type { Stills } from "./pictures/show.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
@@ -68,14 +68,14 @@ const FFMPEG_ONLY_FLAGS = new Set(["-re", "-an", "-sn", "-dn", "-copyts", "-accu
 /** Reads the configuration of a source. Throws an `InputError` for an address of no known kind. */
 export function sourceSpec(config: SourceConfig, baseDir: string): SourceSpec {
   const kind = sourceKind(config.name, config.url, baseDir);
-  const mask = maskerOf([config.url, ...config.inputOptions], optionSecrets(splitOptions(config.inputOptions)));
+  learnSecrets(config);
   return {
     config,
     kind,
     baseDir,
     policy: config.policy ?? (kind.isLive ? "latest" : "every-frame"),
-    mask,
-    called: `Source ${config.name}: ${mask(config.url)}`,
+    mask: redact,
+    called: `Source ${config.name}: ${redactWhole(config.url)}`,
   };
 }
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { connect, type NatsConnection, NatsError } from "nats";
-import { MASK } from "../config/secrets.js";
 import { VideoExplainerError } from "../errors.js";
+import { MASK } from "../redact.js";
 import { type Login, readLogin, tlsOptions } from "./nats-login.js";
 import { greets, type NatsServer, type NatsServers, readInfo, readServers, tlsRefusal } from "./nats-servers.js";
 

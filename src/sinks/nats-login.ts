@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { type Authenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from "nats";
 import type { NatsSinkConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import { maskCredentials } from "../pipeline/mask.js";
+import { redact } from "../redact.js";
 import type { LoginFile, NatsServer, NatsServers } from "./nats-servers.js";
 
 /** What one connection logs in with. */
@@ -80,7 +80,7 @@ function faultOf(error: unknown): { key: string; message: string } {
 }
 
 const fault = (file: LoginFile) => (what: string) =>
-  new LoginError(file.key, `${file.key} ${maskCredentials(file.path)} ${what}`);
+  new LoginError(file.key, `${file.key} ${redact(file.path)} ${what}`);
 
 const seedFault = (key: string) => (what: string) => new LoginError(key, `${key} ${what}`);
 

@@ -6,6 +6,7 @@ import type { NatsSinkConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { oneLine } from "../log.js";
 import { percentDecoded } from "../percent-decoded.js";
+import { hasOpenLogin, learnSecrets, redactWhole } from "../redact.js";
 import { shortened } from "../shortened.js";
 import { hasLogin, type TlsMaterial, tlsOptions } from "./nats-login.js";
 
@@ -55,6 +56,7 @@ const SCHEMES = new Set(["nats:", "tls:", "nats+tls:"]);
  * an InputError.
  */
 export function readServers(config: NatsAccess, baseDir = "."): NatsServers {
+  learnSecrets(config, true);
   const found: NatsServers = { servers: [], tls: config.tls !== undefined, files: filesOf(config, baseDir) };
   if (config.tls) found.secure = config.tls;
   for (const text of config.servers) {
@@ -88,8 +90,9 @@ function parse(text: string): URL {
   const full = text.includes("://") ? text : `nats://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (url && SCHEMES.has(url.protocol) && url.hostname !== "" && ["", "/"].includes(url.pathname)) return url;
-  const shown = JSON.stringify(text.replace(/[^/]*@/, "***@"));
-  throw new InputError("nats-server", `NATS server ${shown} cannot be read: write it as nats://host:4222`);
+  const shown = JSON.stringify(redactWhole(full).replace(text === full ? "" : "nats://", ""));
+  const hint = hasOpenLogin(full) ? ", and percent-encode what its login holds of / ? # (%2F %3F %23)" : "";
+  throw new InputError("nats-server", `NATS server ${shown} cannot be read: write it as nats://host:4222${hint}`);
 }
 
 /** What of a server's INFO is used. Whoever answers on that port writes it, and may write another at any time. */

@@ -2,8 +2,8 @@ import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
+import { redactWhole } from "../../redact.js";
 import { shortened } from "../../shortened.js";
-import { maskCredentials } from "../mask.js";
 
 /** Whether an address names something on this machine. */
 export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
@@ -17,7 +17,7 @@ export function localPath(url: string, baseDir: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    const text = `${brief(maskCredentials(url))} is no address of a file on this machine; write file:///path, or the path alone`;
+    const text = `${brief(redactWhole(url))} is no address of a file on this machine; write file:///path, or the path alone`;
     throw new InputError("address", text, { cause });
   }
 }

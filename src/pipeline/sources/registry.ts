@@ -1,5 +1,5 @@
 import { InputError } from "../../errors.js";
-import { maskCredentials } from "../mask.js";
+import { hasOpenLogin, redactWhole } from "../../redact.js";
 import { file } from "./file.js";
 import { http } from "./http.js";
 import { images } from "./images.js";
@@ -17,10 +17,14 @@ export const SOURCE_KINDS: readonly SourceKind[] = [testsrc, v4l2, rtsp, http, n
 const PROTOCOLS =
   /^(async|bluray|cache|concat|concatf|crypto|data|dvd|fd|ffrtmp\w+|gopher|hls|icecast|ipfs|ipns|md5|mms[ht]|pipe|prompeg|rtp|sctp|srtp|subfile|tee|tls|unix|zmq)(?:[+,][^:]*)?:/i;
 
+const OPEN_LOGIN =
+  "has a / ? or # in its password, where everybody who reads it sees the end of the host; percent-encode it (%2F, %3F, %23, and @ as %40)";
+
 /** The kind that reads an address. Throws an `InputError` that names what is known. */
 export function sourceKind(name: string, url: string, baseDir: string): SourceKind {
   const refuse = (code: string, text: string, cause?: unknown) =>
     new InputError(code, `Source ${name}: ${text}.`, { cause });
+  if (hasOpenLogin(url)) throw refuse("address", `${brief(redactWhole(url))} ${OPEN_LOGIN}`);
   let found: SourceKind | undefined;
   try {
     // A file may be called so.
@@ -32,5 +36,5 @@ export function sourceKind(name: string, url: string, baseDir: string): SourceKi
   }
   if (found) return found;
   const known = SOURCE_KINDS.map((kind) => kind.looksLike).join("; ");
-  throw refuse("unknown-source", `${brief(maskCredentials(url))} is no address that can be read; known are: ${known}`);
+  throw refuse("unknown-source", `${brief(redactWhole(url))} is no address that can be read; known are: ${known}`);
 }

@@ -1,0 +1,127 @@
+import { percentDecoded } from "../percent-decoded.js";
+import { MASK } from "./address.js";
+import { COMMON } from "./names.js";
+
+/** Shorter ones would be found in every word: they are hidden only where their place gives them away. */
+const LEAST = 4;
+/** Shorter ones are hidden where they stand alone, not within a longer word or number. */
+const ANYWHERE = 8;
+/** So many are remembered of sources that come and go. */
+const MOST = 50_000;
+
+/** Longer ones are looked for in fewer ways, and what nobody has as a password as it is. */
+const LONG = 512;
+const LONGEST = 16_384;
+
+/** Whether it is hidden wherever it comes: not what is short, or a word that our own sentences use. */
+const isTelling = (secret: string): boolean =>
+  secret.trim().length >= LEAST && !COMMON.has(secret.toLowerCase()) && !/^\*+$/.test(secret);
+
+/** The ways in which a program may write a secret. */
+function written(secret: string): string[] {
+  if (secret.length > LONGEST) return [secret];
+  // As it stands in the address, and as it is meant; half a surrogate pair cannot be encoded.
+  const meant = percentDecoded(secret);
+  const plain = [...new Set([secret, meant, percentDecoded(meant)])].map((text) => Buffer.from(text).toString());
+  return [secret, ...plain.flatMap(formsOf)];
+}
+
+function formsOf(plain: string): string[] {
+  const encoded = encodeURIComponent(plain);
+  if (plain.length > LONG) return [plain, encoded];
+  const lines = plain.split(/[\p{Cc}\u2028\u2029]+/u);
+  return [
+    plain,
+    encoded,
+    encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    encoded.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+    encoded.replaceAll("%20", "+"),
+    encodeURI(plain),
+    asUrl(plain),
+    JSON.stringify(plain).slice(1, -1),
+    plain.replace(/[\\']/g, "\\$&"),
+    plain.replaceAll(/\s+/gu, " "),
+    Buffer.from(plain).toString("base64").replace(/=+$/, ""),
+    ...(lines.length > 1 ? lines : []),
+  ];
+}
+
+/** As URL writes a password. */
+function asUrl(plain: string): string {
+  const url = new URL("http://h/");
+  url.password = plain;
+  return url.password;
+}
+
+const isWordCharacter = (character: string | undefined): boolean =>
+  character !== undefined && /[\p{L}\p{N}]/u.test(character);
+
+/** Secrets that are known as such. */
+export class KnownSecrets {
+  /** By their first characters, longest first. */
+  readonly #byStart = new Map<string, string[]>();
+  /** What to forget first, in order; false: never. */
+  readonly #kept = new Map<string, boolean>();
+  #forgettable = 0;
+
+  /** `keep`: not to be forgotten, however many come. */
+  learn(secrets: readonly string[], keep: boolean): void {
+    for (const secret of secrets) {
+      if (!isTelling(secret) || (this.#kept.has(secret) && !keep)) continue;
+      for (const text of written(secret)) if (isTelling(text)) this.#add(text, keep);
+    }
+  }
+
+  #add(text: string, keep: boolean): void {
+    const before = this.#kept.get(text);
+    if (before === true || before === keep) return;
+    this.#kept.set(text, keep);
+    if (before !== undefined) {
+      this.#forgettable--;
+      return;
+    }
+    const start = text.slice(0, LEAST);
+    const list = this.#byStart.get(start) ?? [];
+    this.#byStart.set(start, list);
+    list.push(text);
+    list.sort((a, b) => b.length - a.length);
+    if (keep) return;
+    this.#forgettable++;
+    if (this.#forgettable > MOST) this.#forget();
+  }
+
+  #forget(): void {
+    for (const [text, keep] of this.#kept) {
+      if (keep) continue;
+      this.#kept.delete(text);
+      const start = text.slice(0, LEAST);
+      const left = this.#byStart.get(start)!.filter((other) => other !== text);
+      if (left.length > 0) this.#byStart.set(start, left);
+      else this.#byStart.delete(start);
+      if (--this.#forgettable <= MOST / 2) return;
+    }
+  }
+
+  /** The text with each of them masked. */
+  mask(text: string): string {
+    if (this.#byStart.size === 0) return text;
+    let masked = "";
+    let done = 0;
+    for (let i = 0; i + LEAST <= text.length; i++) {
+      const found = this.#byStart.get(text.slice(i, i + LEAST))?.find((secret) => this.#isAt(secret, text, i));
+      if (found === undefined) continue;
+      masked += text.slice(done, i) + MASK;
+      done = i + found.length;
+      i = done - 1;
+    }
+    return done === 0 ? text : masked + text.slice(done);
+  }
+
+  #isAt(secret: string, text: string, at: number): boolean {
+    if (!text.startsWith(secret, at)) return false;
+    if (secret.length >= ANYWHERE) return true;
+    const end = at + secret.length;
+    const glued = (a: string | undefined, b: string | undefined): boolean => isWordCharacter(a) && isWordCharacter(b);
+    return !glued(text[at - 1], secret[0]) && !glued(secret.at(-1), text[end]);
+  }
+}
