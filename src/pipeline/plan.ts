@@ -3,9 +3,11 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import { hardwareOptions } from "./hardware.js";
+import { look } from "./look.js";
 import { maskerOf, optionSecrets } from "./mask.js";
-import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
-import { probe } from "./probe.js";
+import { type Fit, frameLayout, isBelievable, scaledSize, squared, turned } from "./placement.js";
+import type { Probe } from "./probe.js";
+import { isHighDefinition } from "./shape.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
 import { sourceKind } from "./sources/registry.js";
 import { type FfmpegVersion, isAtLeast } from "./tools.js";
@@ -43,10 +45,18 @@ export interface DecodePlan {
   finite: boolean;
   /** Where it begins on the stream's own clock, where to begin there again would show old pictures. */
   position?: number;
+  /** Its pictures carry no time: that of their coming counts. */
+  untimed: boolean;
+  /** Proportions that its pictures are expected to have, others being set into the frame; undefined where all are stretched to it. */
+  aspect?: number;
+  /** Whether its pictures were taken to be of high definition; undefined where it does not matter. */
+  highDefinition?: boolean;
 }
 
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
+/** What ffmpeg calls them. */
+const COLORSPACES = { bt601: "smpte170m", bt709: "bt709", bt2020: "bt2020nc" } as const;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
 const FFMPEG_ONLY = new Set(
   "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -c -c:v -codec -codec:v -vcodec -hwaccel -hwaccel_device -hwaccel_output_format -init_hw_device -filter_hw_device -vaapi_device -qsv_device -thread_queue_size -autorotate -r -isync".split(
@@ -105,19 +115,14 @@ export async function planDecoding(
   const input = await kind.input(config, baseDir);
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
-  const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
-  const probed = knownSize
-    ? undefined
-    : await probe({
-        ...options,
-        input: input.probeAddress ?? input.address,
-        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...forFfprobe(users)],
-        mask: spec.mask,
-        called: spec.called,
-        live: kind.isLive,
-        firstPicture: kind.mixedPictures,
-      });
-  const { width, height } = knownSize ?? scaledSize(turned(probed!, config.rotate), config);
+  const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
+  const probed = knownSize ? undefined : await look(spec, input, own, forFfprobe(users), options);
+  const asStored = config.pixelAspect === "stored" || kind.mixedPictures || !isBelievable(probed?.pixelAspect ?? 1);
+  const whole = probed && turned(asStored ? probed : squared(probed, probed.pixelAspect), config.rotate);
+  const { width, height } = knownSize ?? scaledSize(whole!, config);
+  const aspect = whole && !kind.mixedPictures ? whole.width / whole.height : undefined;
+  const guessed = config.colorMatrix === "auto" && probed?.untagged && !kind.mixedPictures;
+  const highDefinition = guessed ? isHighDefinition(probed) : undefined;
   const layout = layoutOf(spec, view, width, height);
   const traits: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
@@ -132,6 +137,9 @@ export async function planDecoding(
     hardware,
     finite: traits.finite,
     position: traits.position,
+    untimed: traits.untimed ?? false,
+    aspect,
+    highDefinition,
     inputOptions: [
       ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning"],
       // A film keeps its own clock; of a live stream ffmpeg mends the jumps, and it decodes without frames in reserve.
@@ -149,6 +157,10 @@ export async function planDecoding(
       rotate: config.rotate,
       fit: view.fit,
       fps: kind.setsRate ? undefined : config.fps,
+      live: kind.isLive && !traits.finite,
+      aspect,
+      storedPixels: asStored,
+      colorspace: colorspaceOf(config, probed, highDefinition),
       keepAspect: kind.mixedPictures,
       videoStream: probed?.videoStream,
       untimed: traits.untimed,
@@ -171,6 +183,12 @@ function refuseOld({ called }: SourceSpec, shown: DecodePlan, { finite, position
   if (position !== undefined && position === shown.position) {
     throw new VideoExplainerError("unreachable", `${called} has not gone on: all that it holds was shown already.`);
   }
+}
+
+/** Undefined: as the stream says, or BT.601 where it does not. */
+function colorspaceOf({ colorMatrix }: SourceConfig, probed?: Probe, highDefinition?: boolean): string | undefined {
+  if (colorMatrix === "auto") return highDefinition ? COLORSPACES.bt709 : undefined;
+  return probed?.isRgb ? undefined : COLORSPACES[colorMatrix];
 }
 
 function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): boolean {

@@ -1,4 +1,5 @@
-import { SILENCE_US, type SourceKind } from "./kind.js";
+import { silenceMicroseconds } from "../timing.js";
+import { type SourceKind, untimedTraits } from "./kind.js";
 
 /** HLS, MJPEG and films over HTTP. Which of them it is shows when the stream is looked at. */
 export const http: SourceKind = {
@@ -6,21 +7,23 @@ export const http: SourceKind = {
   looksLike: "http(s)://host/live.m3u8, an MJPEG camera or a film",
   isLive: true,
   matches: (url) => /^https?:\/\//i.test(url),
-  inputOptions: () => [
+  inputOptions: ({ stallSeconds }) => [
     ...["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "5"],
-    ...["-rw_timeout", SILENCE_US],
+    ...["-rw_timeout", silenceMicroseconds(stallSeconds)],
   ],
   input: ({ url }) => ({ address: url }),
+  mustLook: true,
+  // Its parts do not say that they are JPEG; the pictures themselves do.
+  anotherLook: (format) => (format === "mpjpeg" ? ["-f", "mjpeg"] : undefined),
   traits: (probe, config) => {
     const finite = probe?.duration !== undefined;
     const isHls = /\bhls\b/.test(probe?.format ?? "") || /\.m3u8(?:$|[?#])/i.test(config.url);
-    const isMjpeg = /\bmpjpeg\b/.test(probe?.format ?? "");
+    const untimed = untimedTraits(probe?.format ?? "");
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
       paced: isHls || finite,
-      inputOptions: isMjpeg ? ["-use_wallclock_as_timestamps", "1"] : [],
-      untimed: isMjpeg,
+      ...untimed,
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
     };

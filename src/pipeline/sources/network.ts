@@ -1,4 +1,5 @@
-import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
+import { silenceMicroseconds } from "../timing.js";
+import { NO_RATE_GUESS, namedFormat, type SourceKind, untimedTraits } from "./kind.js";
 
 /** MPEG-TS over UDP, RTP or TCP, SRT, RTMP. */
 export const network: SourceKind = {
@@ -6,11 +7,16 @@ export const network: SourceKind = {
   looksLike: "rtmp://, srt://, udp:// or tcp://host:port",
   isLive: true,
   matches: (url) => /^(?:udp|tcp|srt|rtmp[st]?):\/\//i.test(url),
-  inputOptions: ({ url }) => [
-    ...["-rw_timeout", SILENCE_US],
+  inputOptions: ({ url, stallSeconds }) => [
+    ...["-rw_timeout", silenceMicroseconds(stallSeconds)],
     ...NO_RATE_GUESS,
     // A burst that overruns ffmpeg's buffer costs its packets, not the connection.
-    ...(/^udp:/i.test(url) ? ["-timeout", SILENCE_US, "-overrun_nonfatal", "1"] : []),
+    ...(/^udp:/i.test(url) ? ["-timeout", silenceMicroseconds(stallSeconds), "-overrun_nonfatal", "1"] : []),
   ],
   input: ({ url }) => ({ address: url }),
+  traits: (probe, { inputOptions }) => ({
+    finite: false,
+    paced: false,
+    ...untimedTraits(probe?.format ?? namedFormat(inputOptions) ?? ""),
+  }),
 };

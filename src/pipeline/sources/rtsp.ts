@@ -1,5 +1,6 @@
+import { silenceMicroseconds } from "../timing.js";
 import { isAtLeast } from "../tools.js";
-import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
+import { AT_ONCE, NO_RATE_GUESS, type SourceKind } from "./kind.js";
 
 /** Network cameras. */
 export const rtsp: SourceKind = {
@@ -7,11 +8,13 @@ export const rtsp: SourceKind = {
   looksLike: "rtsp://camera/stream",
   isLive: true,
   matches: (url) => /^rtsps?:\/\//i.test(url),
-  inputOptions: ({ transport }, version) => [
+  inputOptions: ({ transport, stallSeconds }, version) => [
     ...["-rtsp_transport", transport],
     // Its default waits for ever; before ffmpeg 5 `-timeout` meant to listen.
-    ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", SILENCE_US],
+    ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", silenceMicroseconds(stallSeconds)],
     ...NO_RATE_GUESS,
   ],
   input: ({ url }) => ({ address: url }),
+  quickLook: AT_ONCE,
+  traits: () => ({ finite: false, paced: false, inputOptions: [...AT_ONCE] }),
 };
