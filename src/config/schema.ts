@@ -54,6 +54,18 @@ export const sourceSchema = z.strictObject({
     .describe(
       "Degrees clockwise that the picture is turned before all else: width, height and region are of the turned picture",
     ),
+  pixelAspect: z
+    .enum(["display", "stored"])
+    .default("display")
+    .describe(
+      "Video whose pixels are not square. display: shown in the proportions that are meant to be seen, so that frames have square pixels; stored: as its pixels are stored",
+    ),
+  colorMatrix: z
+    .enum(["auto", "bt601", "bt709", "bt2020"])
+    .default("auto")
+    .describe(
+      "How the colours of video are coded. auto: as it says itself; where it does not, BT.709 for HD (1280 wide or more than 576 high) and BT.601 below, as players do; else what is named here, whatever it says",
+    ),
   region: region.optional(),
   hardware: z
     .string()
@@ -63,7 +75,13 @@ export const sourceSchema = z.strictObject({
       "Where the video is decoded. none: in software; auto: on the first hardware that works, else in software; or one of ffmpeg's hwaccels: cuda, vaapi, qsv, videotoolbox, d3d11va, dxva2, vdpau, drm, vulkan. Not run on real hardware yet",
     ),
   transport: z.enum(["tcp", "udp"]).default("tcp").describe("RTSP only"),
-  stallSeconds: z.number().positive().default(10).describe("No frame for so long: stalled, and restarted"),
+  stallSeconds: z
+    .number()
+    .positive()
+    .default(10)
+    .describe(
+      "No frame for so long: stalled, and restarted. A look at a stream and its first frame may each take twice as long, at least 20 s",
+    ),
   inputOptions: z.array(z.string()).default([]).describe("More ffmpeg options before -i"),
 });
 

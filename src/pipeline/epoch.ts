@@ -1,13 +1,15 @@
 import { Assembler } from "./assembler.js";
-import { CaptureClock } from "./clock.js";
+import { CaptureClock, WallClock } from "./clock.js";
 import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
 import type { Haste } from "./gate.js";
 import { showPictures } from "./pictures/show.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
+import { type Shape, ShapeReader } from "./shape.js";
 import type { Slab, SlabPool } from "./slabs.js";
-import type { Timing } from "./timing.js";
+import { StreamTime } from "./stream-time.js";
+import { type Limits, limitsOf, type Timing } from "./timing.js";
 import type { FfmpegVersion } from "./tools.js";
 
 export interface EpochEvents {
@@ -21,6 +23,8 @@ export interface EpochEvents {
   onNoSlab(): void;
   onStall(seconds: number): void;
   onFrozen(frozen: boolean): void;
+  /** What the pictures from now on are, said when they begin and whenever it changes. */
+  onShape(shape: Shape): void;
 }
 
 export interface EpochEnd extends DecoderEnd {
@@ -39,13 +43,17 @@ export interface EpochEnd extends DecoderEnd {
 export class Epoch {
   readonly #decoder: Decoder;
   readonly #assembler: Assembler;
+  readonly #live: boolean;
+  readonly #limits: Limits;
+  readonly #time: StreamTime;
   readonly #clock: CaptureClock;
+  readonly #wall = new WallClock();
   readonly #frozen: FrozenWatch | undefined;
   readonly #watch: NodeJS.Timeout;
   #frames = 0;
   #unreadable = 0;
   #lastSign = performance.now();
-  #lastPts = Number.NaN;
+  #firstAt: number | undefined;
   #released: (() => void) | undefined;
   #stopped = false;
 
@@ -54,15 +62,17 @@ export class Epoch {
     private readonly plan: DecodePlan,
     private readonly pool: SlabPool,
     version: FfmpegVersion,
-    private readonly timing: Timing,
+    timing: Timing,
     private readonly events: EpochEvents,
     haste: Haste,
   ) {
     const live = spec.kind.isLive && !plan.finite;
-    // How often the picture of a snapshot changes is not known.
-    const watched = live && !plan.asksAgain;
+    this.#live = live;
+    this.#limits = limitsOf(spec.config.stallSeconds, timing);
+    this.#time = new StreamTime(live);
     this.#clock = new CaptureClock(live);
-    this.#frozen = watched ? new FrozenWatch(timing.frozenMs) : undefined;
+    // How often the picture of a snapshot changes is not known.
+    this.#frozen = live && !plan.asksAgain ? new FrozenWatch(this.#limits.frozenMs) : undefined;
     this.#assembler = new Assembler(pool, {
       waits: spec.policy === "every-frame",
       onPicture: (slab, pts, at) => this.#onPicture(slab, pts, at),
@@ -89,6 +99,7 @@ export class Epoch {
             this.#lastSign = performance.now();
           },
         });
+    this.#decoder.words.shapes = new ShapeReader((shape) => events.onShape(shape));
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
 
@@ -136,13 +147,14 @@ export class Epoch {
     const { config, policy } = this.spec;
     const { layout } = this.plan;
     this.#sign(receivedAt);
-    const pts = this.#risen(time);
-    this.#lastPts = pts;
+    const mended = this.#time.mend(time, receivedAt);
+    const moment = this.#clock.place(mended, receivedAt);
+    this.#firstAt ??= moment;
     const { pool } = this;
     this.events.onFrame({
       source: config.name,
-      pts,
-      capturedAt: this.#clock.stamp(pts, Date.now()),
+      pts: this.#pts(time, mended, moment - this.#firstAt),
+      capturedAt: this.#wall.at(moment),
       receivedAt,
       policy,
       layout,
@@ -154,13 +166,11 @@ export class Epoch {
     }
   }
 
-  #risen(time: number): number {
-    const last = this.#lastPts;
-    // A picture without a time comes a usual period after the one before.
-    if (Number.isNaN(time)) return Number.isNaN(last) ? 0 : last + 0.04;
-    // Cameras give two pictures one time, or a first one none; a film's own times are left as they are.
-    const repeated = this.spec.kind.isLive && time <= last && last - time < 1;
-    return repeated ? last + 0.001 : time;
+  /** Seconds; the times of an untimed stream are ffmpeg's, whose clock may be set, so how long the picture came after the first counts. */
+  #pts(time: number, mended: number, milliseconds: number): number {
+    if (this.plan.untimed) return milliseconds / 1000;
+    // A film's own times are left as they are.
+    return this.#live || Number.isNaN(time) ? mended : time;
   }
 
   #onLost(): void {
@@ -182,8 +192,8 @@ export class Epoch {
   #lookForSilence(): void {
     // Before ffmpeg runs there is nothing to be heard.
     if (this.#assembler.isHeld || this.#decoder.pid === undefined) return;
-    const stallMs = Math.max(this.spec.config.stallSeconds, 3 * (this.plan.againSeconds ?? 0)) * 1000;
-    const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.timing.connectMs);
+    const stallMs = Math.max(this.#limits.stallMs, 3000 * (this.plan.againSeconds ?? 0));
+    const limit = this.#frames > 0 ? stallMs : Math.max(stallMs, this.#limits.connectMs);
     if (performance.now() - this.#lastSign > limit) this.events.onStall(limit / 1000);
   }
 }

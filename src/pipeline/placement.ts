@@ -10,6 +10,20 @@ export type Rotation = 0 | 90 | 180 | 270;
 export const turned = <S extends { width: number; height: number }>({ width, height }: S, rotate: Rotation) =>
   rotate % 180 === 0 ? { width, height } : { width: height, height: width };
 
+/** Nobody makes pixels more oblong than this. */
+const MOST_OBLONG = 4;
+
+/** Whether a stream can be right that says so of its pixels. */
+export const isBelievable = (pixelAspect: number): boolean =>
+  pixelAspect <= MOST_OBLONG && pixelAspect >= 1 / MOST_OBLONG;
+
+/** The size that is meant to be seen, of square pixels: the side that is too short grows, so that no line or column is lost. */
+export function squared<S extends { width: number; height: number }>({ width, height }: S, pixelAspect: number) {
+  return pixelAspect >= 1
+    ? { width: Math.round(width * pixelAspect), height }
+    : { width, height: Math.round(height / pixelAspect) };
+}
+
 /** The configured size; what is not given follows in proportion. */
 export function scaledSize(
   { width, height }: { width: number; height: number },

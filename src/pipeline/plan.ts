@@ -5,10 +5,12 @@ import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
+import { look } from "./look.js";
 import { pictureTarget } from "./pictures/reader.js";
 import type { Stills } from "./pictures/show.js";
-import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
-import { probe } from "./probe.js";
+import { type Fit, frameLayout, isBelievable, scaledSize, squared, turned } from "./placement.js";
+import type { Probe } from "./probe.js";
+import { isHighDefinition } from "./shape.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
 import { reachOptions } from "./sources/reach.js";
 import { sourceKind } from "./sources/registry.js";
@@ -52,11 +54,19 @@ export interface DecodePlan {
   againSeconds?: number;
   /** ffmpeg itself asks for it again. */
   asksAgain?: boolean;
+  /** Its pictures carry no time: that of their coming counts. */
+  untimed: boolean;
+  /** Proportions that its pictures are expected to have, others being set into the frame; undefined where all are stretched to it. */
+  aspect?: number;
+  /** Whether its pictures were taken to be of high definition; undefined where it does not matter. */
+  highDefinition?: boolean;
 }
 
 const PICTURES_A_SECOND = 25;
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
+/** What ffmpeg calls them. */
+const COLORSPACES = { bt601: "smpte170m", bt709: "bt709", bt2020: "bt2020nc" } as const;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
 const FFMPEG_ONLY = new Set(
   "-ss -sseof -t -to -itsoffset -itsscale -stream_loop -readrate -c -c:v -codec -codec:v -vcodec -hwaccel -hwaccel_device -hwaccel_output_format -init_hw_device -filter_hw_device -vaapi_device -qsv_device -thread_queue_size -autorotate -r -isync".split(
@@ -119,19 +129,15 @@ export async function planDecoding(
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
   const reach = reachOptions(kind.reach(config), users);
-  const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
-  const probed =
-    knownSize || input.stills
-      ? undefined
-      : await probe({
-          ...options,
-          input: input.address,
-          inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forFfprobe(users)],
-          mask: spec.mask,
-          called: spec.called,
-          live: kind.isLive,
-        });
-  const { width, height } = knownSize ?? scaledSize(turned(input.stills ?? probed!, config.rotate), config);
+  const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
+  const looksAt = knownSize === undefined && !input.stills;
+  const probed = looksAt ? await look(spec, input, own, [...reach, ...forFfprobe(users)], options) : undefined;
+  const asStored = config.pixelAspect === "stored" || !isBelievable(probed?.pixelAspect ?? 1);
+  const seenSize = input.stills ?? (asStored || !probed ? probed : squared(probed, probed.pixelAspect));
+  const whole = seenSize && turned(seenSize, config.rotate);
+  const { width, height } = knownSize ?? scaledSize(whole!, config);
+  const aspect = whole && !input.stills ? whole.width / whole.height : undefined;
+  const highDefinition = config.colorMatrix === "auto" && probed?.untagged ? isHighDefinition(probed) : undefined;
   const layout = layoutOf(spec, view, width, height);
   const seen: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
@@ -140,7 +146,8 @@ export async function planDecoding(
   };
   // That way of reading takes no options of the user's, and no picture of unknown length: then each is a connection of its own.
   const asksAgain = snapshot === true && seen.repeats !== undefined && users.length === 0 && probed?.size !== undefined;
-  const traits = asksAgain ? { ...seen, finite: false, paced: true, untimed: true } : seen;
+  const again = { finite: false, paced: true, untimed: true, inputOptions: [] };
+  const traits = asksAgain ? { ...seen, ...again } : seen;
   if (shown && kind.isLive) refuseOld(spec, shown, traits);
   if (input.stills) {
     const stills: Stills = {
@@ -150,7 +157,7 @@ export async function planDecoding(
       loop: config.loop,
       target: pictureTarget(layout, view.fit, config.region, config.rotate),
     };
-    return { layout, stills, address: "", inputOptions: [], filter: "", finite: true };
+    return { layout, stills, address: "", inputOptions: [], filter: "", finite: true, untimed: false };
   }
   return {
     layout,
@@ -160,6 +167,9 @@ export async function planDecoding(
     position: traits.position,
     againSeconds: traits.repeats?.seconds,
     asksAgain,
+    untimed: traits.untimed ?? false,
+    aspect,
+    highDefinition,
     inputOptions: [
       ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning"],
       // A film keeps its own clock; of a live stream ffmpeg mends the jumps, and it decodes without frames in reserve.
@@ -178,6 +188,10 @@ export async function planDecoding(
       rotate: config.rotate,
       fit: view.fit,
       fps: kind.setsRate || asksAgain ? undefined : config.fps,
+      live: kind.isLive && !traits.finite,
+      aspect,
+      storedPixels: asStored,
+      colorspace: colorspaceOf(config, probed, highDefinition),
       videoStream: probed?.videoStream,
       untimed: traits.untimed,
     }),
@@ -199,6 +213,12 @@ function refuseOld({ called }: SourceSpec, shown: DecodePlan, { finite, position
   if (position !== undefined && position === shown.position) {
     throw new VideoExplainerError("unreachable", `${called} has not gone on: all that it holds was shown already.`);
   }
+}
+
+/** Undefined: as the stream says, or BT.601 where it does not. */
+function colorspaceOf({ colorMatrix }: SourceConfig, probed?: Probe, highDefinition?: boolean): string | undefined {
+  if (colorMatrix === "auto") return highDefinition ? COLORSPACES.bt709 : undefined;
+  return probed?.isRgb ? undefined : COLORSPACES[colorMatrix];
 }
 
 function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): boolean {

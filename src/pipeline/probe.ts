@@ -9,6 +9,12 @@ export interface Probe {
   /** Size in pixels as ffmpeg will decode it, turned upright. */
   width: number;
   height: number;
+  /** Width of a pixel by its height, upright; 1 where the stream does not say. */
+  pixelAspect: number;
+  /** It does not say how its colours are coded, nor does a standard, so that they go by its size. */
+  untagged: boolean;
+  /** Its colours are not coded as luminance and chrominance. */
+  isRgb: boolean;
   /** Which of the pictures streams this is, cover pictures not counted. */
   videoStream: number;
   /** Container, as ffmpeg names it, e.g. `mov,mp4,m4a,3gp,3g2,mj2`. */
@@ -43,6 +49,9 @@ interface ProbedStream {
   codec_name?: string;
   width?: number;
   height?: number;
+  sample_aspect_ratio?: string;
+  pix_fmt?: string;
+  color_space?: string;
   tags?: { rotate?: string; enc_key_id?: string };
   disposition?: { attached_pic?: number; timed_thumbnails?: number };
   side_data_list?: SideData[];
@@ -55,6 +64,15 @@ interface ProbeOutput {
 
 /** So many of a film are looked at, of sound and pictures. */
 const PACKETS = 50;
+/** Thrown, with the format that was found, when there are pictures whose size does not show. */
+export class NoSizeError extends InputError {
+  constructor(
+    text: string,
+    readonly format: string,
+  ) {
+    super("no-size", text);
+  }
+}
 
 /** Containers that ffmpeg takes text for. */
 const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
@@ -97,7 +115,11 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const videos = (output.streams ?? []).filter(isPictures);
   const best = videos.reduce<number>((at, v, i) => (area(v) > area(videos[at]) ? i : at), 0);
   const video = videos[best];
-  if (!video || area(video) === 0) {
+  if (video && area(video) === 0) {
+    const text = `${called} shows no picture that tells its size (${video.codec_name ?? "unknown codec"} in ${format}); check what it sends.`;
+    throw new NoSizeError(text, format);
+  }
+  if (!video) {
     const kinds = [...new Set((output.streams ?? []).filter((s) => s !== video).map((s) => s.codec_type ?? "data"))];
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
     throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
@@ -106,12 +128,17 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     const text = `${called} is encrypted, so its pictures cannot be decoded; give it without protection, or its key with inputOptions: ["-decryption_key …"].`;
     throw new InputError("encrypted", text);
   }
-  const [width, height] = upright(video);
+  const isTurned = turnedByItself(video);
+  const [width, height] = isTurned ? [video.height!, video.width!] : [video.width!, video.height!];
+  const pixelAspect = pixelAspectOf(video);
   const duration = Number(output.format?.duration);
   const size = Number(output.format?.size);
   const start = Number.parseFloat(output.format?.start_time ?? "");
   return {
     ...{ width, height, videoStream: best, format },
+    pixelAspect: isTurned ? 1 / pixelAspect : pixelAspect,
+    untagged: isUntagged(video, format),
+    isRgb: /^(?:rgb|bgr|gbr|argb|abgr|0rgb|0bgr|x2|pal8)/.test(video.pix_fmt ?? ""),
     ...(duration > 0 ? { duration } : {}),
     ...(Number.isFinite(start) ? { start } : {}),
     ...(size > 0 ? { size } : {}),
@@ -141,10 +168,23 @@ const area = (stream?: ProbedStream): number => (stream?.width ?? 0) * (stream?.
 const isPictures = (stream: ProbedStream): boolean =>
   stream.codec_type === "video" && !stream.disposition?.attached_pic && !stream.disposition?.timed_thumbnails;
 
-/** ffmpeg turns pictures upright by their display matrix, so a quarter turn swaps width and height. */
-function upright(video: ProbedStream): [number, number] {
+/** ffmpeg turns pictures upright by their display matrix; a quarter turn swaps width and height. */
+function turnedByItself(video: ProbedStream): boolean {
   const matrices = video.side_data_list ?? [];
   const rotation = Number(matrices.find((d) => d.rotation !== undefined)?.rotation ?? video.tags?.rotate ?? 0);
-  const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
-  return turned ? [video.height!, video.width!] : [video.width!, video.height!];
+  return Math.abs(Math.round(rotation / 90)) % 2 === 1;
+}
+
+function pixelAspectOf({ sample_aspect_ratio = "" }: ProbedStream): number {
+  const [across, down] = sample_aspect_ratio.split(":").map(Number);
+  return across! > 0 && down! > 0 ? across! / down! : 1;
+}
+
+/** Pictures of these are BT.601 by their own standards; USB cameras are by theirs. */
+const STILL_CODECS = /^(?:mjpeg|mjpegb|ljpeg|jpegls|jpeg2000|webp|amv|thp|smvjpeg|sp5x)$/;
+const USB_CAMERA = /v4l2/;
+
+function isUntagged({ codec_name = "", pix_fmt = "", color_space = "unknown" }: ProbedStream, format: string): boolean {
+  const says = !/^(?:unknown|unspecified)$/.test(color_space);
+  return !says && /^(?:yuv|nv|p[024]|uyvy)/.test(pix_fmt) && !STILL_CODECS.test(codec_name) && !USB_CAMERA.test(format);
 }

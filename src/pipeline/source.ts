@@ -9,10 +9,11 @@ import type { Haste } from "./gate.js";
 import { type AutoHardware, autoHardware, checkHardware } from "./hardware.js";
 import type { DropReason, Ledger } from "./ledger.js";
 import { type DecodePlan, type ModelView, planDecoding, type SourceSpec, sourceSpec } from "./plan.js";
+import { Reshape } from "./reshape.js";
 import { ShortageError } from "./shortage.js";
 import { SlabPool } from "./slabs.js";
 import { type SourceState, StatusBoard } from "./status.js";
-import { TIMING, type Timing } from "./timing.js";
+import { type Limits, limitsOf, TIMING, type Timing } from "./timing.js";
 import { ffmpegVersion, reasonOf } from "./tools.js";
 
 /** Frames that a live source keeps for whoever comes to take them. */
@@ -94,6 +95,7 @@ class SupervisedSource implements VideoSource {
   readonly name: string;
   readonly policy: Frame["policy"];
   readonly #timing: Timing;
+  readonly #limits: Limits;
   readonly #board: StatusBoard;
   readonly #available = new Subject<void>();
   readonly available$ = this.#available.asObservable();
@@ -116,6 +118,8 @@ class SupervisedSource implements VideoSource {
   #snapshot = false;
   /** Hardware gave no frame: `auto` does without it. */
   #software = false;
+  /** Shape of picture that the last connection ended for. */
+  #begunFor: string | undefined;
   #done = false;
   #leavePlace: () => void = () => {};
 
@@ -127,6 +131,7 @@ class SupervisedSource implements VideoSource {
     this.name = spec.config.name;
     this.policy = spec.policy;
     this.#timing = { ...TIMING, ...options.timing };
+    this.#limits = limitsOf(spec.config.stallSeconds, this.#timing);
     this.#board = new StatusBoard(() => this.#current?.words() ?? this.#lastWords);
     this.#supervision = this.#supervise();
   }
@@ -233,7 +238,7 @@ class SupervisedSource implements VideoSource {
       if (!this.#plan || spec.kind.isLive || changed || (this.#plan.hardware && this.#software)) {
         const hardware = await this.#hardware();
         const shown = this.#shown;
-        const timeoutMs = this.#timing.probeMs;
+        const timeoutMs = this.#limits.probeMs;
         const snapshot = this.#snapshot;
         const asked = { timeoutMs, haste, signal, hardware, shown, snapshot };
         this.#plan = await planDecoding(spec, options, version, asked);
@@ -313,6 +318,20 @@ class SupervisedSource implements VideoSource {
     const over = plan.finite && !this.spec.config.loop;
     let firstAt: number | undefined;
     let silence: number | undefined;
+    /** It is to begin anew, for this reason. */
+    let anew: string | undefined;
+    const beginAnew = (why: string): void => {
+      if (anew === undefined) void epoch.stop();
+      anew ??= why;
+    };
+    const note = (text: string): void => this.options.onNote?.(this.name, text);
+    const reshape = new Reshape({
+      ...{ plan, begunFor: this.#begunFor, reshapeMs: this.#timing.reshapeMs, onNote: note },
+      onAnew: (name) => {
+        this.#begunFor = name;
+        beginAnew(`its picture is now ${name}; it begins anew.`);
+      },
+    });
     const events: EpochEvents = {
       onFrame: (frame) => {
         if (firstAt === undefined) {
@@ -349,24 +368,22 @@ class SupervisedSource implements VideoSource {
         void epoch.stop();
       },
       onFrozen: (frozen) => {
-        if (frozen) board.set("frozen", `The picture has not changed for ${this.#timing.frozenMs / 1000} s.`);
+        if (frozen) board.set("frozen", `The picture has not changed for ${this.#limits.frozenMs / 1000} s.`);
         else if (board.state === "frozen") board.set("live", null);
       },
+      onShape: (shape) => reshape.look(shape),
     };
     const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, events, haste);
     this.#current = epoch;
-    let changed = false;
-    const unwatch = this.#watchForChange(() => {
-      if (!changed) void epoch.stop();
-      changed = true;
-    });
+    const unwatch = this.#watchForChange(() => beginAnew("what it shows has changed; it begins anew."));
     if (this.#abort.signal.aborted) void epoch.stop();
     const end = await epoch.ended();
     unwatch();
+    reshape.end();
     this.#lastWords = epoch.words();
     this.#current = undefined;
-    if (changed) {
-      this.options.onNote?.(this.name, "what it shows has changed; it begins anew.");
+    if (anew !== undefined) {
+      note(anew);
       return { failure: null, reason: null, over: false, livedMs: 0 };
     }
     if (end.cutOff && !this.#abort.signal.aborted) {

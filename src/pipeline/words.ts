@@ -1,11 +1,13 @@
+import type { ShapeReader } from "./shape.js";
+
 /** ffmpeg's words as `-loglevel level+warning` prints them. */
 export interface Word {
   level: "panic" | "fatal" | "error" | "warning" | "info";
   text: string;
 }
 
-/** Said of every JPEG, and harmless: the range is set right. */
-const NOISE = /deprecated pixel format used/;
+/** Harmless: said of every JPEG, whose range is set right, and of streams whose rate nobody asks for. */
+const NOISE = /deprecated pixel format used|not enough frames to estimate rate/;
 
 /** Since ffmpeg 6.1 its causes are followed by what they led to. */
 const CONSEQUENCE =
@@ -51,6 +53,8 @@ export class LastWords {
   readonly #lines: string[] = [];
   readonly #faults: string[] = [];
   #rest = "";
+  /** Takes out what is no word to a reader. */
+  shapes: ShapeReader | undefined;
 
   constructor(
     private readonly mask: (text: string) => string,
@@ -72,7 +76,7 @@ export class LastWords {
 
   add(line: string): void {
     const word = parseWord(line);
-    if (!word) return;
+    if (!word || this.shapes?.read(word.text)) return;
     const text = this.mask(word.text);
     push(this.#lines, text, this.limit);
     if (isFault(word)) push(this.#faults, text, this.limit);

@@ -34,6 +34,7 @@ const quick: Partial<Timing> = {
 /** A thin transport stream says all that is to be known within a second; by default ffmpeg watches it for five. */
 const soon = ["-analyzeduration 1000000"];
 const SECRET = "Gehe1m-Wort";
+const PROBED = { width: 1, height: 1, pixelAspect: 1, untagged: false, isRgb: false, videoStream: 0 };
 
 interface Seen {
   epoch: number;
@@ -329,7 +330,7 @@ describe.concurrent("over HTTP", () => {
 
   test("a stream whose server claims a length that is none is live", () => {
     const { traits } = sourceSpec(config({ url: "http://cam/video" }), "/").kind;
-    const probed = { width: 1, height: 1, videoStream: 0, format: "mpegts" };
+    const probed = { ...PROBED, format: "mpegts" };
     const finite = (size?: number) => traits!({ ...probed, size }, config({ url: "http://cam/video" })).finite;
     expect([finite(), finite(2 ** 31 - 1), finite(2 ** 50), finite(100_000)]).toEqual([false, false, false, true]);
   });
@@ -375,7 +376,7 @@ describe.concurrent("over HTTP", () => {
   test("a snapshot is asked for once a second where no rate is configured", () => {
     const url = "http://cam/cgi-bin/snapshot";
     const { traits } = sourceSpec(config({ url }), "/").kind;
-    const probed = { width: 1, height: 1, videoStream: 0, format: "jpeg_pipe" };
+    const probed = { ...PROBED, format: "jpeg_pipe" };
     expect(traits!(probed, config({ url })).repeats?.seconds).toBe(1);
     expect(traits!(probed, config({ url, fps: 0.2 })).repeats?.seconds).toBe(5);
     expect(traits!({ ...probed, format: "mpegts" }, config({ url })).repeats).toBeUndefined();

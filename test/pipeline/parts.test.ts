@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backoff } from "../../src/pipeline/backoff.js";
-import { CaptureClock } from "../../src/pipeline/clock.js";
 import { FrozenWatch } from "../../src/pipeline/frozen.js";
 import { outputOptions, splitOptions } from "../../src/pipeline/plan.js";
 import { SlabPool } from "../../src/pipeline/slabs.js";
@@ -36,37 +35,6 @@ test("a picture without a time is told apart", () => {
   const read: number[] = [];
   new TimeStamps((t) => read.push(t)).add("frame:0    pts:NOPTS   pts_time:NOPTS\nframe=1\n");
   expect(read).toEqual([Number.NaN]);
-});
-
-test("a live clock never shows a time to come, never runs backwards, and follows a jump", () => {
-  const arrivals = fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.double({ min: -1, max: 1, noNaN: true })));
-  fc.assert(
-    fc.property(arrivals, (steps) => {
-      const clock = new CaptureClock(true);
-      let now = 1_000_000;
-      let pts = 0;
-      let last = Number.NEGATIVE_INFINITY;
-      for (const [gap, jitter] of steps) {
-        now += gap;
-        pts += gap / 1000 + jitter / 100;
-        const at = clock.stamp(pts, now);
-        expect(at).toBeGreaterThanOrEqual(last);
-        expect(at).toBeLessThanOrEqual(now);
-        last = at;
-      }
-    }),
-  );
-  const clock = new CaptureClock(true);
-  clock.stamp(100, 1000);
-  expect(clock.stamp(5, 2000)).toBe(2000);
-  expect(clock.stamp(5.5, 2600)).toBe(2500);
-});
-
-test("a film's clock is the first frame's wall clock plus its own time", () => {
-  const clock = new CaptureClock(false);
-  expect(clock.stamp(2, 10_000)).toBe(10_000);
-  expect(clock.stamp(3.5, 10_001)).toBe(11_500);
-  expect(clock.stamp(4.5, 60_000)).toBe(12_500);
 });
 
 test("a picture is frozen once it was the same for long enough, and no longer when it changes", () => {

@@ -1,4 +1,5 @@
-import { SILENCE_US, type SourceKind } from "./kind.js";
+import { silenceMicroseconds } from "../timing.js";
+import { type SourceKind, untimedTraits } from "./kind.js";
 import { HTTP, PICTURES, PLAYLISTS, STREAMS } from "./reach.js";
 
 /** HLS, MJPEG, films and snapshots over HTTP. Which of them it is shows when the stream is looked at. */
@@ -7,24 +8,26 @@ export const http: SourceKind = {
   looksLike: "http(s)://host/live.m3u8, an MJPEG camera, a snapshot or a film",
   isLive: true,
   matches: (url) => /^https?:\/\//i.test(url),
-  inputOptions: () => [
+  inputOptions: ({ stallSeconds }) => [
     ...["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "5"],
-    ...["-rw_timeout", SILENCE_US],
+    ...["-rw_timeout", silenceMicroseconds(stallSeconds)],
   ],
   reach: () => ({ protocols: HTTP, formats: [...STREAMS, ...PICTURES, ...PLAYLISTS] }),
   input: ({ url }) => ({ address: url }),
+  mustLook: true,
+  // Its parts do not say that they are JPEG; the pictures themselves do.
+  anotherLook: (format) => (format === "mpjpeg" ? ["-f", "mjpeg"] : undefined),
   traits: (probe, config) => {
     const format = probe?.format ?? "";
     const isHls = /\bhls\b/.test(format) || /\.m3u8(?:$|[?#])/i.test(config.url);
-    const isMjpeg = /\bmpjpeg\b/.test(format);
+    const untimed = untimedTraits(format);
     // What browsers record does not say its duration, and no server that cannot be asked for parts of a film lets it be found.
-    const finite = probe?.duration !== undefined || (!isHls && !isMjpeg && hasEnd(probe?.size));
+    const finite = probe?.duration !== undefined || (!isHls && format !== "mpjpeg" && hasEnd(probe?.size));
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
       paced: isHls || finite,
-      inputOptions: isMjpeg ? ["-use_wallclock_as_timestamps", "1"] : [],
-      untimed: isMjpeg,
+      ...untimed,
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
       repeats: /^(?:image2|\w+_pipe)$/.test(format) ? { seconds: 1 / (config.fps ?? 1), options: asking } : undefined,

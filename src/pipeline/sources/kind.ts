@@ -46,6 +46,12 @@ export interface SourceKind {
   /** Size of its pictures where no look is needed. */
   size?(config: SourceConfig): { width: number; height: number };
   traits?(probe: Probe | undefined, config: SourceConfig): StreamTraits;
+  /** What it is shows only when it is looked at, so that is done even where its size is configured. */
+  readonly mustLook?: boolean;
+  /** Options of a first look that is over sooner; where it shows no size, another follows without. */
+  readonly quickLook?: readonly string[];
+  /** Options with which a stream of this format, whose size does not show, is looked at again. */
+  anotherLook?(format: string): readonly string[] | undefined;
   /** Changes when what a looping film or folder shows has changed; empty while there is nothing to show. */
   revision?(config: SourceConfig, baseDir: string): string | Promise<string>;
   /** Still pictures, each a file: our own decoder reads them. */
@@ -54,8 +60,27 @@ export interface SourceKind {
   readonly setsRate?: boolean;
 }
 
-/** ffmpeg's own limit for silence, in microseconds. */
-export const SILENCE_US = "10000000";
+/** Streams of pictures alone, without a container that tells their times. */
+const BARE =
+  /^(?:h26[1346]|hevc|vvc|evc|m4v|mpegvideo|cavsvideo|avs[23]?|vc1|dirac|obu|mjpeg|mjpeg_2000|mpjpeg|rawvideo|yuv4mpegpipe|image2pipe|\w+_pipe)$/;
+/** Those that are whole pictures each. */
+const STILLS = /^(?:mjpeg|mjpeg_2000|mpjpeg|\w+_pipe)$/;
+
+/** Of a stream of this format: the time of its pictures is that of their coming, and nothing more need be looked for. */
+export const untimedTraits = (format: string): Pick<StreamTraits, "inputOptions" | "untimed"> => ({
+  untimed: BARE.test(format),
+  inputOptions: STILLS.test(format) ? ["-f", format, ...AT_ONCE] : [],
+});
+
+/** The format that a user's own options name. */
+export function namedFormat(inputOptions: readonly string[]): string | undefined {
+  const words = inputOptions.flatMap((option) => option.split(/\s+/));
+  const at = words.lastIndexOf("-f");
+  return at < 0 ? undefined : words[at + 1];
+}
 
 /** ffmpeg would watch twenty frames to guess a rate that nobody needs; a slow camera connects seconds earlier without. */
 export const NO_RATE_GUESS: readonly string[] = ["-fpsprobesize", "0"];
+
+/** Begins with the first packet: ffmpeg would watch eight pictures to guess how they are ordered, which a slow camera sends in a minute. */
+export const AT_ONCE: readonly string[] = ["-probesize", "32"];

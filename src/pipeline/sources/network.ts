@@ -1,4 +1,5 @@
-import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
+import { silenceMicroseconds } from "../timing.js";
+import { NO_RATE_GUESS, namedFormat, type SourceKind, untimedTraits } from "./kind.js";
 import { PICTURES, STREAMS } from "./reach.js";
 
 /** Each with what it needs beneath. */
@@ -17,15 +18,20 @@ export const network: SourceKind = {
   looksLike: "rtmp://, srt://, udp:// or tcp://host:port",
   isLive: true,
   matches: (url) => /^(?:udp|tcp|srt|rtmp[st]?):\/\//i.test(url),
-  inputOptions: ({ url }) => [
-    ...["-rw_timeout", SILENCE_US],
+  inputOptions: ({ url, stallSeconds }) => [
+    ...["-rw_timeout", silenceMicroseconds(stallSeconds)],
     ...NO_RATE_GUESS,
     // A burst that overruns ffmpeg's buffer costs its packets, not the connection.
-    ...(/^udp:/i.test(url) ? ["-timeout", SILENCE_US, "-overrun_nonfatal", "1"] : []),
+    ...(/^udp:/i.test(url) ? ["-timeout", silenceMicroseconds(stallSeconds), "-overrun_nonfatal", "1"] : []),
   ],
   reach: ({ url }) => ({
     protocols: PROTOCOLS[url.slice(0, url.indexOf(":")).toLowerCase()]!,
     formats: [...STREAMS, ...PICTURES],
   }),
   input: ({ url }) => ({ address: url }),
+  traits: (probe, { inputOptions }) => ({
+    finite: false,
+    paced: false,
+    ...untimedTraits(probe?.format ?? namedFormat(inputOptions) ?? ""),
+  }),
 };

@@ -1,5 +1,6 @@
+import { silenceMicroseconds } from "../timing.js";
 import { isAtLeast } from "../tools.js";
-import { NO_RATE_GUESS, SILENCE_US, type SourceKind } from "./kind.js";
+import { AT_ONCE, NO_RATE_GUESS, type SourceKind } from "./kind.js";
 
 /** `http` is there for cameras behind a tunnel (`-rtsp_transport http`). */
 const PROTOCOLS = ["rtsp", "rtsps", "rtp", "srtp", "udp", "tcp", "tls", "http", "https", "httpproxy"];
@@ -10,13 +11,15 @@ export const rtsp: SourceKind = {
   looksLike: "rtsp://camera/stream",
   isLive: true,
   matches: (url) => /^rtsps?:\/\//i.test(url),
-  inputOptions: ({ transport }, version) => [
+  inputOptions: ({ transport, stallSeconds }, version) => [
     ...["-rtsp_transport", transport],
     // Its default waits for ever; before ffmpeg 5 `-timeout` meant to listen.
-    ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", SILENCE_US],
+    ...[isAtLeast(version, 5) ? "-timeout" : "-stimeout", silenceMicroseconds(stallSeconds)],
     ...NO_RATE_GUESS,
   ],
   // What its packets hold is in their description; no other demuxer is asked.
   reach: () => ({ protocols: PROTOCOLS, formats: ["rtsp"] }),
   input: ({ url }) => ({ address: url }),
+  quickLook: AT_ONCE,
+  traits: () => ({ finite: false, paced: false, inputOptions: [...AT_ONCE] }),
 };

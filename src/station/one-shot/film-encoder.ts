@@ -30,8 +30,6 @@ export interface FilmEncoderOptions {
   path: string;
   width: number;
   height: number;
-  /** Width of a pixel by its height, as `16:15`; default square. */
-  pixelAspect?: string;
 }
 
 /** Makes an MP4 of JPEG pictures, each shown at its own time. */
@@ -68,13 +66,12 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
   const codec = await chooseEncoder();
   const version = await ffmpegVersion();
   const words = new LastWords((text) => text);
-  const filter = options.pixelAspect ? `${TO_FILM},setsar=${options.pixelAspect.replace(":", "/")}` : TO_FILM;
   const command = createCommand();
   // Spread, options are taken as they are; the entries of an array would be split at their spaces.
   command
     .input("pipe:0")
     .inputOptions(...["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"])
-    .videoFilters(filter)
+    .videoFilters(TO_FILM)
     .output(`file:${options.path}`)
     .outputOptions(
       ...[...outputOptions(version).slice(0, 2), "-enc_time_base", `1:${TICKS}`],

@@ -12,8 +12,6 @@ export interface FilmInfo {
   estimated: boolean;
   /** Seconds. */
   duration?: number;
-  /** Width of a pixel by its height as `16:15`, on the upright picture; undefined for square ones. */
-  pixelAspect?: string;
 }
 
 interface Stream {
@@ -22,8 +20,6 @@ interface Stream {
   nb_frames?: string;
   avg_frame_rate?: string;
   duration?: string;
-  sample_aspect_ratio?: string;
-  side_data_list?: { rotation?: number }[];
 }
 
 const ratio = (text = ""): number => {
@@ -33,9 +29,9 @@ const ratio = (text = ""): number => {
 
 /** Asks ffprobe. What it does not know stays undefined: a film that cannot be read at all is found elsewhere. Throws one sentence when ffprobe does not start. */
 export async function filmInfo(path: string): Promise<FilmInfo> {
-  const entries = "width,height,nb_frames,avg_frame_rate,duration,sample_aspect_ratio";
+  const entries = "width,height,nb_frames,avg_frame_rate,duration";
   const args = ["-v", "error", "-select_streams", "V", "-of", "json", ...reachOptions(file.reach({ url: path }), [])];
-  args.push("-show_entries", `stream=${entries}:stream_side_data=rotation:format=duration`, "-i", `file:${path}`);
+  args.push("-show_entries", `stream=${entries}:format=duration`, "-i", `file:${path}`);
   const program = ffprobePath();
   const { code, stdout } = await runChild({ program, args }, ASK_MS).catch((cause: unknown) => {
     throw startFault("ffprobe", program, cause);
@@ -54,14 +50,5 @@ export async function filmInfo(path: string): Promise<FilmInfo> {
     ...(counted > 0 ? { frames: counted } : guessed > 0 ? { frames: guessed } : {}),
     ...(duration ? { duration } : {}),
     estimated: !(counted > 0),
-    ...pixelAspectOf(video),
   };
-}
-
-function pixelAspectOf(video: Stream): Pick<FilmInfo, "pixelAspect"> {
-  const [across, down] = (video.sample_aspect_ratio ?? "").split(":").map(Number);
-  if (!(across! > 0) || !(down! > 0) || across === down) return {};
-  const rotation = Number(video.side_data_list?.find((d) => d.rotation !== undefined)?.rotation ?? 0);
-  const turned = Math.abs(Math.round(rotation / 90)) % 2 === 1;
-  return { pixelAspect: turned ? `${down}:${across}` : `${across}:${down}` };
 }

@@ -8,7 +8,6 @@ import { Tally } from "./tally.js";
 export interface FilmSinkOptions {
   film: StagedFile;
   summaries: StagedFile;
-  pixelAspect?: string;
   /** Frames so far. */
   onFrame(frames: number): void;
   /** It cannot go on; nothing more is written. */
@@ -54,8 +53,7 @@ export class FilmSink implements Sink {
   }
 
   async #picture(jpeg: Uint8Array, { frame, pts }: Summary): Promise<void> {
-    const { film, pixelAspect } = this.options;
-    this.#encoder ??= await startFilmEncoder({ path: film.path, ...frame, pixelAspect });
+    this.#encoder ??= await startFilmEncoder({ path: this.options.film.path, ...frame });
     await this.#encoder.add(jpeg, pts);
   }
 

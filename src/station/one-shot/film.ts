@@ -42,7 +42,6 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     sink = new FilmSink({
       film: await stage(job.outputs.explained),
       summaries: await stage(job.outputs.summaries),
-      pixelAspect: info.pixelAspect,
       onFrame: (frames) => progress.at(frames),
       onFailure: () => void station.stop(),
     });
