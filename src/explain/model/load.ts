@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import path from "node:path";
+import { readBoundedFile, type Unreadable, UnreadableError } from "../../bounded-file.js";
 import { InputError, ModelError } from "../../errors.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
@@ -35,7 +36,7 @@ export interface LoadedModel {
 export function loadModel(given: string): LoadedModel {
   const reads = new Reads();
   const { file, cardFile } = locate(given, reads);
-  const card = cardFile ? parseCard(readText(cardFile), cardFile) : parseCard("", given);
+  const card = cardFile ? parseCard(readCard(cardFile), cardFile) : parseCard("", given);
   reads.note(file);
   const bytes = readWhole(file);
   try {
@@ -67,6 +68,27 @@ function readWhole(file: string): Uint8Array {
 }
 const readText = (file: string): string => new TextDecoder().decode(readWhole(file));
 
+const CARD_BYTES = 2 ** 20;
+const NO_CARD: Record<Unreadable, string> = {
+  "too-large": "is larger than 1 MiB; a model card is a short YAML file",
+  folder: "is a folder; put the model card there as a file, or take it away",
+  "no-file": "is no plain file; put the model card there as a file, or take it away",
+  silent: "gives nothing; put the model card there as a file, or take it away",
+};
+
+function readCard(file: string): string {
+  try {
+    return new TextDecoder().decode(readBoundedFile(file, CARD_BYTES));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      cause instanceof UnreadableError
+        ? NO_CARD[cause.why]
+        : `cannot be read (${code}); give a file that this user may read`;
+    throw new InputError("model-unreadable", `${file} ${why}.`, { cause });
+  }
+}
+
 function locate(given: string, reads: Reads): { file: string; cardFile: string | undefined } {
   const stat = existsSync(given) ? statSync(given) : undefined;
   if (!stat)
@@ -76,7 +98,7 @@ function locate(given: string, reads: Reads): { file: string; cardFile: string |
     );
   if (stat.isDirectory()) {
     const cardFile = path.join(given, "model.yaml");
-    const named = reads.exists(cardFile) ? parseCard(readText(cardFile), cardFile).model : undefined;
+    const named = reads.exists(cardFile) ? parseCard(readCard(cardFile), cardFile).model : undefined;
     const names = named === undefined ? ["model.onnx", "model.json"] : [named];
     const file = names.map((name) => path.join(given, name)).find((f) => reads.exists(f));
     if (file === undefined)
