@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { readBoundedStream, type Unreadable, UnreadableError } from "../bounded-file.js";
 import { ConfigError } from "../errors.js";
 import type { Environment } from "./environment.js";
 import { type ParsedConfig, parseLocated } from "./parse.js";
@@ -30,34 +30,26 @@ const REASONS: Record<string, string> = {
   ENAMETOOLONG: "is too long for a path; give the path of a YAML configuration",
 };
 
-/** Reads at most one byte more than allowed, so that a pipe or a device cannot fill the memory. */
-async function readBytes(path: string): Promise<Buffer> {
-  const file = await open(path, "r");
-  try {
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    let filled = 0;
-    while (filled < buffer.length) {
-      const { bytesRead } = await file.read(buffer, filled, buffer.length - filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return buffer.subarray(0, filled);
-  } finally {
-    await file.close();
-  }
-}
+/** What a sentence says of a file that is not read. */
+const UNREAD: Record<Unreadable, string> = {
+  folder: REASONS.EISDIR!,
+  "no-file": "is no file; give the path of a YAML configuration",
+  "too-large": "is larger than 1 MiB; a configuration is a short YAML file",
+  silent: "is a pipe that nobody writes into; give the path of a YAML configuration",
+};
+const PATIENCE_MS = 10_000;
 
 async function readText(path: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readBytes(path);
+    bytes = await readBoundedStream(path, MAX_BYTES, PATIENCE_MS);
   } catch (error) {
+    if (error instanceof UnreadableError) throw refuse(`${path} ${UNREAD[error.why]}`);
     const { code = "", message } = error as NodeJS.ErrnoException;
     throw refuse(
       `${path || "an empty path"} ${REASONS[code] ?? `cannot be read (${message}); give the path of a YAML file`}`,
     );
   }
-  if (bytes.length > MAX_BYTES) throw refuse(`${path} is larger than 1 MiB; a configuration is a short YAML file`);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

@@ -1,4 +1,5 @@
 import type { Document } from "yaml";
+import { excess } from "../bounded-yaml.js";
 import { ConfigError, type ConfigFault } from "../errors.js";
 import { learnSecrets } from "../redact.js";
 import { crossChecks, type PartialConfig } from "./cross-checks.js";
@@ -98,6 +99,8 @@ function validParts(data: unknown): PartialConfig {
 }
 
 function read(text: string, fileName: string, env: Environment): ParsedConfig {
+  const more = excess(text);
+  if (more !== undefined) refuse(fileName, whole(`the text has ${more}; a configuration is a short YAML file`));
   const variables = new Variables(text, env);
   const { document, lines, faults: syntax } = parseYaml(variables.hidden);
   const placed = ({ offset, message }: Pick<SyntaxFault, "offset" | "message">): PlacedFault => ({

@@ -10,6 +10,7 @@ import {
   visit,
   type YAMLError,
 } from "yaml";
+import { keysGivenTwice } from "../bounded-yaml.js";
 
 /** A fault of the YAML text itself. `fatal`: what was read after it is guesswork. */
 export interface SyntaxFault {
@@ -91,26 +92,10 @@ export function shownKey(key: string): string {
   return clean.length === key.length ? `"${key}"` : `"${clean}…"`;
 }
 
-/** Linear, unlike the parser's own check of unique keys. */
-function duplicates(document: Document): SyntaxFault[] {
-  const faults: SyntaxFault[] = [];
-  visit(document, {
-    Map: (_, map) => {
-      if (!isMap(map)) return;
-      const seen = new Set<string>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        const name = String(key.value);
-        if (seen.has(name) && name !== "<<") {
-          const message = `${shownKey(name)} is given twice in the same mapping; keep one`;
-          faults.push({ offset: key.range?.[0] ?? 0, message, fatal: false });
-        }
-        seen.add(name);
-      }
-    },
+const duplicates = (document: Document): SyntaxFault[] =>
+  keysGivenTwice(document).map(({ name, offset }) => {
+    return { offset, message: `${shownKey(name)} is given twice in the same mapping; keep one`, fatal: false };
   });
-  return faults;
-}
 
 function unresolvedAliases(document: Document): SyntaxFault[] {
   const faults: SyntaxFault[] = [];

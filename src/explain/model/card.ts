@@ -1,6 +1,8 @@
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
+import { excess, keysGivenTwice } from "../../bounded-yaml.js";
 import { ModelError } from "../../errors.js";
+import { shortened } from "../../shortened.js";
 
 const perChannel = z
   .union([z.number(), z.array(z.number()).min(1).max(3)], {
@@ -47,8 +49,11 @@ export type ModelCard = z.infer<typeof cardSchema>;
 
 /** Parses a card. @throws ModelError that names the first fault with its line and column. */
 export function parseCard(text: string, fileName: string): ModelCard {
+  const more = excess(text);
+  if (more !== undefined)
+    throw new ModelError("model-card", `${fileName}: the model card has ${more}; a card is a short YAML file.`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
   const place = (offset: number | undefined) => {
     const at = offset === undefined ? undefined : lines.linePos(offset);
     return at ? `${fileName}:${at.line}:${at.col}` : fileName;
@@ -60,6 +65,12 @@ export function parseCard(text: string, fileName: string): ModelCard {
       `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}.`,
     );
   labelsAsText(document);
+  const [twice] = keysGivenTwice(document);
+  if (twice)
+    throw new ModelError(
+      "model-card",
+      `${place(twice.offset)}: the model card gives ${shortened(twice.name, 60)} twice; keep one.`,
+    );
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 20 }) ?? {};
