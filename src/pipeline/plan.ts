@@ -3,6 +3,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import { hardwareOptions } from "./hardware.js";
+import { anySegmentName } from "./hls.js";
 import { maskerOf, optionSecrets } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
@@ -50,6 +51,7 @@ export interface DecodePlan {
   asksAgain?: boolean;
 }
 
+const PLAYLIST = /\.m3u8(?:$|[?#])/i;
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
 /** Options of ffmpeg that ffprobe does not know; each takes one value. */
@@ -113,13 +115,16 @@ export async function planDecoding(
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
   const reach = reachOptions(kind.reach(config), users);
+  const segments = kind.playlists && !users.includes("-extension_picky") ? await anySegmentName() : [];
+  // Older ones refuse an option that what they read has no use for.
+  const forProbe = isAtLeast(version, 5, 1) || PLAYLIST.test(config.url) ? segments : [];
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
   const probed = knownSize
     ? undefined
     : await probe({
         ...options,
         input: input.probeAddress ?? input.address,
-        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forFfprobe(users)],
+        inputOptions: [...(kind.probeOptions?.(config) ?? own), ...reach, ...forProbe, ...forFfprobe(users)],
         mask: spec.mask,
         called: spec.called,
         live: kind.isLive,
@@ -154,6 +159,7 @@ export async function planDecoding(
       ...hardwareOptions(hardware),
       ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
       ...reach,
+      ...(/\bhls\b/.test(probed?.format ?? "") ? segments : []),
       ...traits.inputOptions,
       ...users,
     ],

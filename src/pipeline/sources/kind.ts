@@ -50,6 +50,8 @@ export interface SourceKind {
   traits?(probe: Probe | undefined, config: SourceConfig): StreamTraits;
   /** Changes when what a looping film or folder shows has changed; empty while there is nothing to show. */
   revision?(config: SourceConfig, baseDir: string): string | Promise<string>;
+  /** It may turn out to be a playlist. */
+  readonly playlists?: boolean;
   /** Pictures may differ in size and proportions, and carry their own rotation. */
   readonly mixedPictures?: boolean;
   /** Its rate is set by its input options, so no frame is left out to reach it. */
