@@ -5,6 +5,7 @@ import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
+import { anySegmentName } from "./hls.js";
 import { look } from "./look.js";
 import { pictureTarget } from "./pictures/reader.js";
 import type { Stills } from "./pictures/show.js";
@@ -63,6 +64,7 @@ export interface DecodePlan {
 }
 
 const PICTURES_A_SECOND = 25;
+const PLAYLIST = /\.m3u8(?:$|[?#])/i;
 /** Containers that ffmpeg winds back without losing a frame; others are started anew to loop. */
 const REWINDS = /\b(?:mov|matroska|gif)\b/;
 /** What ffmpeg calls them. */
@@ -129,9 +131,13 @@ export async function planDecoding(
   const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
   const reach = reachOptions(kind.reach(config), users);
+  const segments = kind.playlists && !users.includes("-extension_picky") ? await anySegmentName() : [];
+  // Older ones refuse an option that what they read has no use for.
+  const forProbe = isAtLeast(version, 5, 1) || PLAYLIST.test(config.url) ? segments : [];
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
   const looksAt = knownSize === undefined && !input.stills;
-  const probed = looksAt ? await look(spec, input, own, [...reach, ...forFfprobe(users)], options) : undefined;
+  const lookOptions = [...reach, ...forProbe, ...forFfprobe(users)];
+  const probed = looksAt ? await look(spec, input, own, lookOptions, options) : undefined;
   const asStored = config.pixelAspect === "stored" || !isBelievable(probed?.pixelAspect ?? 1);
   const seenSize = input.stills ?? (asStored || !probed ? probed : squared(probed, probed.pixelAspect));
   const whole = seenSize && turned(seenSize, config.rotate);
@@ -179,6 +185,7 @@ export async function planDecoding(
       ...hardwareOptions(hardware),
       ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
       ...reach,
+      ...(/\bhls\b/.test(probed?.format ?? "") ? segments : []),
       ...traits.inputOptions,
       ...users,
     ],

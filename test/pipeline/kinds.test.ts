@@ -328,6 +328,17 @@ describe.concurrent("over HTTP", () => {
     expect(played.seen.length).toBeLessThanOrEqual(25);
   });
 
+  test.for(["/live.m3u8", "/live"])("an HLS playlist (%s) may name its segments as it likes", async (path, t) => {
+    const segment = readFileSync(make(`segment-of${path.replace("/", "-")}.ts`, "lime", "-t", "1", ...H264));
+    const list = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment?id=1\n#EXTINF:1,\n/data/2\n#EXT-X-ENDLIST\n";
+    const server = await httpServer((request, response) => response.end(request.url === path ? list : segment));
+    t.onTestFinished(() => server.end());
+    const film = watched(t, { url: `http://127.0.0.1:${portOf(server)}${path}`, policy: "every-frame" });
+    await until(() => film.source.isFinished, `it ends; ${told(film)}`);
+    expect(film.source.status()).toMatchObject({ state: "ended", restarts: 0 });
+    expect(framesOf(film, "lime")).toHaveLength(40);
+  });
+
   test("a stream whose server claims a length that is none is live", () => {
     const { traits } = sourceSpec(config({ url: "http://cam/video" }), "/").kind;
     const probed = { ...PROBED, format: "mpegts" };

@@ -7,6 +7,7 @@ export const http: SourceKind = {
   name: "http",
   looksLike: "http(s)://host/live.m3u8, an MJPEG camera, a snapshot or a film",
   isLive: true,
+  playlists: true,
   matches: (url) => /^https?:\/\//i.test(url),
   inputOptions: ({ stallSeconds }) => [
     ...["-reconnect", "1", "-reconnect_streamed", "1", "-reconnect_delay_max", "5"],

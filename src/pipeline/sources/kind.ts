@@ -56,6 +56,8 @@ export interface SourceKind {
   revision?(config: SourceConfig, baseDir: string): string | Promise<string>;
   /** Still pictures, each a file: our own decoder reads them. */
   readonly stills?: boolean;
+  /** It may turn out to be a playlist. */
+  readonly playlists?: boolean;
   /** Its rate is set by its input options, so no frame is left out to reach it. */
   readonly setsRate?: boolean;
 }

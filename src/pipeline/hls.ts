@@ -1,0 +1,27 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { childEnvironment } from "../child-environment.js";
+import { ffmpegPath } from "./tools.js";
+
+const run = promisify(execFile);
+const answers = new Map<string, Promise<string[]>>();
+
+/**
+ * Options by which ffmpeg reads segments of HLS whatever their names end in. Since 2025 it takes those with a few known
+ * endings only, lest a playlist have it read what is no segment; here `sources/reach.ts` sees to that. Asked once.
+ */
+export function anySegmentName(path = ffmpegPath()): Promise<string[]> {
+  let answer = answers.get(path);
+  if (!answer) {
+    answer = run(path, ["-hide_banner", "-h", "demuxer=hls"], { timeout: 20_000, env: childEnvironment() }).then(
+      ({ stdout }) => (/^\s*-extension_picky\b/m.test(stdout) ? ["-extension_picky", "0"] : []),
+      () => {
+        // That ffmpeg cannot be run is said where it is run next.
+        answers.delete(path);
+        return [];
+      },
+    );
+    answers.set(path, answer);
+  }
+  return answer;
+}
