@@ -14,6 +14,8 @@ import { ffmpegVersion, reasonOf } from "./tools.js";
 /** Frames that a live source keeps for whoever comes to take them. */
 const LIVE_QUEUE = 2;
 const SLABS = 12;
+/** Of large pictures fewer, as many as this holds, but never less than three. */
+const SLAB_BYTES = 2 ** 30;
 /** What is said of the pictures of one source is said of so many at most. */
 const MOST_NAMED = 1000;
 
@@ -22,7 +24,7 @@ export type RestartReason = "unreachable" | "exited" | "stalled";
 export interface SourceOptions extends ModelView {
   /** Folder that relative paths start from. */
   baseDir: string;
-  /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12. */
+  /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12, of large ones 1 GiB. */
   slabs?: number;
   timing?: Partial<Timing>;
   onRestart?(source: string, reason: RestartReason): void;
@@ -202,7 +204,10 @@ class SupervisedSource implements VideoSource {
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
-      if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, Math.max(3, options.slabs ?? SLABS));
+      if (this.#pool?.bytes !== bytes) {
+        const slabs = options.slabs ?? Math.min(SLABS, Math.floor(SLAB_BYTES / bytes));
+        this.#pool = new SlabPool(bytes, Math.max(3, slabs));
+      }
       return await this.#decode(this.#plan, this.#pool, version);
     } catch (error) {
       const reason = spec.mask(reasonOf(error));
