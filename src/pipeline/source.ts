@@ -21,6 +21,8 @@ const LIVE_QUEUE = 2;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
 export const SLABS = 12;
+/** Of large pictures fewer, as many as this holds, but never less than three. */
+const SLAB_BYTES = 2 ** 30;
 /** What is said of the pictures of one source is said of so many at most. */
 const MOST_NAMED = 1000;
 
@@ -29,7 +31,7 @@ export type RestartReason = "unreachable" | "exited" | "stalled";
 export interface SourceOptions extends ModelView {
   /** Folder that relative paths start from. */
   baseDir: string;
-  /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12. */
+  /** Frames at most in memory: queued, being filled, and taken but not yet released. Default 12, of large ones 1 GiB. */
   slabs?: number;
   timing?: Partial<Timing>;
   /** Asked before each connection; rejects with why there must be none. */
@@ -246,7 +248,7 @@ class SupervisedSource implements VideoSource {
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
-      const slabs = Math.max(3, options.slabs ?? SLABS);
+      const slabs = Math.max(3, options.slabs ?? Math.min(SLABS, Math.floor(SLAB_BYTES / bytes)));
       options.onClaim?.(claimOf(this.#plan.layout, slabs, spec.config.fps));
       if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, slabs);
       return await this.#decode(this.#plan, this.#pool, version, haste);

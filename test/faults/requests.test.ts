@@ -163,6 +163,8 @@ beforeAll(async () => {
   nc = await connect({ servers: nats.url });
   await until("the worker to be ready", async () => (await worker.get("/readyz")).status === 200);
   await until("the service to answer", async () => (await send("sources.list", new Uint8Array())) !== undefined);
+  // The threads that decode pictures start with the first ones.
+  await Promise.all([send("explain", pictures[0]!), send("explain", pictures[1]!)]);
 });
 afterAll(async () => {
   await nc.close();

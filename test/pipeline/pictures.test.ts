@@ -205,7 +205,7 @@ test("memory is refused by kind before it is taken: as AVIF, a fraction of the p
     return { ...pictureTarget(layout, "stretch"), memory };
   };
   await expect(reader.read(await deepAvif(500), "it", limits, place)).rejects.toThrow(
-    /^it has 500x500 pixels, which as AVIF take 7 MiB to decode, more than the 5 that are given; give a smaller picture, or a JPEG of it\.$/,
+    /^it has 500x500 pixels, which as AVIF take 11 MiB to decode, more than the 5 that are given; give a smaller picture, or a JPEG of it\.$/,
   );
   const jpeg = await plain("#446", 500, 500).jpeg().toBuffer();
   // More than the budget holds: alone, one after the other.
@@ -215,3 +215,19 @@ test("memory is refused by kind before it is taken: as AVIF, a fraction of the p
     "nowhere.png cannot be read as a picture: it is not there any more.",
   );
 });
+
+test.each([
+  [1, 390_000, /has 1x390000 pixels, (?:which as AVIF take|and no side)/],
+  [2, 130_000_000, /is damaged or cut off/],
+  [40_000, 2, /which as AVIF take 130 MiB/],
+])(
+  "an AVIF that says it has %ix%i pixels is refused by what its decoder would let it have",
+  async (width, height, words) => {
+    const bytes = await deepAvif(64);
+    const at = bytes.indexOf("ispe");
+    bytes.writeUInt32BE(width, at + 8);
+    bytes.writeUInt32BE(height, at + 12);
+    const limits = { ...REQUEST_LIMITS, bytes: 50 * 2 ** 20 };
+    await expect(new PictureReader(1).look(bytes, "it", limits)).rejects.toThrow(words);
+  },
+);

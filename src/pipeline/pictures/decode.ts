@@ -5,7 +5,7 @@ import { childEnvironment } from "../../child-environment.js";
 import { dyingWithParent } from "../processes.js";
 import { shortageOf } from "../shortage.js";
 import { ffmpegPath } from "../tools.js";
-import { notPixels, type PictureKind, pictureKind } from "./kinds.js";
+import { avifPixels, notPixels, type PictureKind, pictureKind } from "./kinds.js";
 import type { FoundPicture } from "./worker-messages.js";
 
 /** Transparent pixels, and the borders of pictures that are set into a frame: about zero once a model's mean is subtracted. */
@@ -44,16 +44,22 @@ export async function look(from: string | Uint8Array): Promise<Encoded> {
   if (kind.size) {
     const [width, height] = kind.size(bytes) ?? [0, 0];
     if (!(width > 0 && height > 0)) throw refuse(DAMAGED);
-    return { bytes, kind, found: { kind: kind.name, width, height, pages: 1, bytes: width * height * 2 * RGB_BYTES } };
+    return {
+      bytes,
+      kind,
+      found: { kind: kind.name, width, height, pages: 1, bytes: 2 * RGB_BYTES * ffmpegPixels(width, height) },
+    };
   }
+  const claimed = kind.name === "AVIF" ? avifPixels(bytes) : 0;
+  if (claimed === undefined) throw refuse(DAMAGED);
   const meta = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => {
       throw refuse(wordsFor(cause), cause);
     });
   const { width, height } = meta.autoOrient;
-  const found = { kind: kind.name, width, height, pages: meta.pages ?? 1, bytes: width * height * bytesAPixel(meta) };
-  return { bytes, kind, found };
+  const needed = Math.max(width * height, claimed) * bytesAPixel(meta);
+  return { bytes, kind, found: { kind: kind.name, width, height, pages: meta.pages ?? 1, bytes: needed } };
 }
 
 /** What libvips takes a pixel at its peak, measured: most kinds flow through, some are first decoded whole. */
@@ -118,10 +124,12 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
+/** What ffmpeg may come to: it counts with sides rounded up. */
+const ffmpegPixels = (width: number, height: number): number => (width + 256) * (height + 256);
+
 /** As PNG. ffmpeg is given the bytes, the kind and no way to open anything else. */
 function throughFfmpeg(bytes: Buffer, kind: readonly string[], found: FoundPicture): Promise<Buffer> {
-  // It counts with sides rounded up.
-  const pixels = (found.width + 256) * (found.height + 256);
+  const pixels = ffmpegPixels(found.width, found.height);
   const [program, args] = dyingWithParent(ffmpegPath(), [
     ...["-v", "error", "-xerror", "-protocol_whitelist", "pipe", "-max_pixels", String(pixels)],
     ...["-frame_size", String(bytes.length), ...kind, "-i", "pipe:0"],

@@ -159,7 +159,8 @@ async function find(
   shown: string,
   limits: PictureLimits,
 ): Promise<FoundPicture> {
-  const said = await hand.ask({ kind: "read", from });
+  // A view would take its whole buffer along.
+  const said = await hand.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
   if (said.kind === "failed") throw unreadable(shown, said.what);
   if (said.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
   try {
