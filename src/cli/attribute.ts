@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import sharp from "sharp";
+import { readBounded } from "../bounded-file.js";
 import { InputError } from "../errors.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
@@ -107,17 +108,13 @@ function signedSums(map: Float32Array): { positive: number; negative: number } {
   return { positive, negative };
 }
 
+/** A batch in one array ends here. */
+const MOST_INPUT_BYTES = 2 ** 31 - 1;
+
 function readInput(file: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new InputError(
-      "input-missing",
-      `input ${file} ${code === "ENOENT" ? "does not exist" : `cannot be read (${code})`}; give a .npy file or an image.`,
-      { cause },
-    );
-  }
+  if (!existsSync(file))
+    throw new InputError("input-missing", `input ${file} does not exist; give a .npy file or an image.`);
+  return readBounded(file, MOST_INPUT_BYTES, "an input");
 }
 
 function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray {
