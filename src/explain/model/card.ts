@@ -1,4 +1,4 @@
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, type Scalar, visit } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ModelError } from "../../errors.js";
 
@@ -48,7 +48,7 @@ export type ModelCard = z.infer<typeof cardSchema>;
 /** Parses a card. @throws ModelError that names the first fault with its line and column. */
 export function parseCard(text: string, fileName: string): ModelCard {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
+  const document = parseDocument(text, { lineCounter: lines });
   const place = (offset: number | undefined) => {
     const at = offset === undefined ? undefined : lines.linePos(offset);
     return at ? `${fileName}:${at.line}:${at.col}` : fileName;
@@ -58,12 +58,6 @@ export function parseCard(text: string, fileName: string): ModelCard {
     throw new ModelError(
       "model-card",
       `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}.`,
-    );
-  const twice = repeatedKey(document);
-  if (twice)
-    throw new ModelError(
-      "model-card",
-      `${place(twice.range?.[0])}: ${String(twice.value)} stands there twice; leave one.`,
     );
   labelsAsText(document);
   let content: unknown;
@@ -90,26 +84,6 @@ export function parseCard(text: string, fileName: string): ModelCard {
     "model-card",
     `${place(key?.range?.[0])}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}.`,
   );
-}
-
-/** A key that stands twice in one map; the parser's own search takes the square of their number. */
-function repeatedKey(document: Document): Scalar | undefined {
-  let found: Scalar | undefined;
-  visit(document, {
-    Map(_, { items }) {
-      const seen = new Set<unknown>();
-      for (const { key } of items) {
-        if (!isScalar(key)) continue;
-        if (seen.has(key.value)) {
-          found = key;
-          return visit.BREAK;
-        }
-        seen.add(key.value);
-      }
-      return undefined;
-    },
-  });
-  return found;
 }
 
 /** Labels that YAML takes for numbers or truth values are meant as they are written. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { InputError } from "./errors.js";
+import { InputError } from "../../errors.js";
 
 /** What a path leads to that is no regular file, in words. */
 function kindOf(stat: Stats): string | undefined {
