@@ -33,15 +33,15 @@ export class ModelError extends InputError {
 }
 
 /** Characters of a sentence about a model; its names and lists are cut before it is. */
-const MOST = { sentence: 600, name: 80, numbers: 8 };
+const MOST = { sentence: 800, name: 80, numbers: 8, looked: 20_000 };
 
 /** What stands in a file does not flood a sentence: quoted names are cut inside, lists of numbers after the first few. */
 const readable = (message: string): string =>
   shortenedInside(
-    message
+    shortenedInside(message, MOST.looked)
       .replace(/\p{Cc}+/gu, "·")
       .replace(/"([^"]*)"/g, (_, name: string) => `"${shortenedInside(name, MOST.name)}"`)
-      .replace(/\[(-?[\d.]+(?:, -?[\d.]+)+)\]/g, (_, list: string) => `[${listed(list.split(", "), MOST.numbers)}]`),
+      .replace(/-?\d[\d.]*(?:(?:, | \+ |x)-?\d[\d.]*){8,}/g, (list) => listed(list.split(/, | \+ |x/), MOST.numbers)),
     MOST.sentence,
   );
 

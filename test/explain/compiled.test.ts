@@ -76,6 +76,14 @@ describe("a compiled model is kept for the next start", () => {
     expect((await heatmap(options({ cache: "off" }))).map).toEqual(first.map);
   });
 
+  it("with what there is to say of the model, and apart for each output that is named", async () => {
+    writeFileSync(join(model, "labels.txt"), Array.from({ length: 1000 }, (_, k) => `${k} thing\n`).join(""));
+    const first = await heatmap();
+    expect(first.notes).toEqual([expect.stringContaining("count its lines and are left out")]);
+    expect((await heatmap()).notes).toEqual(first.notes);
+    await expect(heatmap(options({ output: "no such" }))).rejects.toThrow('has no output "no such"');
+  });
+
   it("under a name that tells every file of the compiler, which may differ without another version", () => {
     const file = new URL("../../src/explain/rules/r-lrp.ts", import.meta.url);
     const { size, mtimeMs } = statSync(file);

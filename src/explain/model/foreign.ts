@@ -150,7 +150,11 @@ const KINDS: readonly Kind[] = [
     shows: (_, text) =>
       isJson(text) && /"class_name"\s*:\s*"(?:Functional|Model|Sequential)"/.test(text) && !isTfjs(text),
   },
-  { what: "holds nothing but zeros, as a broken download leaves", todo: "copy it again", shows: onlyZeros },
+  {
+    what: "holds nothing but zeros, as a broken download leaves",
+    todo: "copy it again",
+    shows: (_, text) => /^\0+$/.test(text),
+  },
 ];
 
 /** What only the ending tells, where the bytes are no ONNX file either. */
@@ -196,10 +200,6 @@ const BY_ENDING: readonly Kind[] = [
 const isJson = (text: string): boolean => /^(?:\u00ef\u00bb\u00bf)?\s*[{[]\s*["{}\]]/.test(text);
 /** Whether the beginning of a file, a byte a character, is that of a model.json. */
 const isTfjs = (text: string): boolean => text.includes('"modelTopology"') || text.includes('"weightsManifest"');
-
-function onlyZeros(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.every((b) => b === 0);
-}
 
 const looked = (bytes: Uint8Array): string => {
   const ends =

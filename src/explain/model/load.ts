@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { readBounded } from "../../bounded-file.js";
 import { InputError, ModelError } from "../../errors.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
@@ -14,6 +13,7 @@ import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
 import { pictureOf } from "./picture.js";
+import { readBounded } from "./read-file.js";
 import { type FileState, Reads } from "./reads.js";
 import { readWeightsFile } from "./weights-file.js";
 

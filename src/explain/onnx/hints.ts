@@ -27,7 +27,11 @@ export function hintsOfFirstLayer(
 ): InputHints {
   const readers = new Map<string, NodeProto[]>();
   for (const node of nodes)
-    for (const name of node.input ?? []) readers.set(name, [...(readers.get(name) ?? []), node]);
+    for (const name of node.input ?? []) {
+      const list = readers.get(name);
+      if (list) list.push(node);
+      else readers.set(name, [node]);
+    }
   const seen = new Set<string>();
   const open: { name: string; turned: boolean }[] = [{ name: input, turned: false }];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {

@@ -1,4 +1,4 @@
-import { ModelError } from "../../errors.js";
+import { InputError, ModelError } from "../../errors.js";
 import { listed, shortenedInside } from "../../shortened.js";
 import type { Network } from "../network/network.js";
 import { FOLDS } from "./fold.js";
@@ -13,6 +13,7 @@ import {
   isRow,
   namedOutput,
   nameOf,
+  refuseCrowd,
   requireScores,
 } from "./outputs.js";
 import { type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
@@ -45,7 +46,7 @@ export function importOnnx(
   try {
     return importGraph(decode(bytes), external, options);
   } catch (cause) {
-    if (cause instanceof ModelError) throw cause;
+    if (cause instanceof InputError) throw cause;
     throw new ModelError(
       "model-corrupt",
       "the model file is damaged or uses ONNX in an unknown way; export it again.",
@@ -76,11 +77,9 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
   const makers = makersOf(graph.node);
   const only = named ?? (outputs.length === 1 ? outputs[0] : undefined);
   if (!only) {
-    const { chosen, sentence } = chooseOutput(
-      importAll(graph, outputs, makers, opset, external, options),
-      makers,
-      (a, b) => nodesBehind([b], makers).has(makers.get(a)!),
-    );
+    refuseCrowd(outputs);
+    const candidates = importAll(graph, outputs, makers, opset, external, options);
+    const { chosen, sentence } = chooseOutput(candidates, makers, (name) => nodesBehind([name], makers));
     options.note?.(sentence);
     // Once more for this one alone: a refusal then names all that stands in its way, and nothing is kept of the others.
     return ofOutput(chosen.output, outputs, (output) => importGraph(graph, external, { ...options, output }));
@@ -180,8 +179,9 @@ const makersOf = (nodes: readonly NodeProto[]): Map<string, NodeProto> =>
   new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
 
 /** A file may list one tensor twice. */
-const distinct = (outputs: readonly GraphOutput[]): GraphOutput[] =>
-  outputs.filter((output, k) => outputs.findIndex((o) => o.name === output.name) === k);
+const distinct = (outputs: readonly GraphOutput[]): GraphOutput[] => [
+  ...new Map(outputs.map((output) => [output.name, output])).values(),
+];
 
 /** The nodes that tensors depend on; others, such as those of further outputs, take no part in the decision. */
 function nodesBehind(tensors: readonly string[], makers: ReadonlyMap<string, NodeProto>): Set<NodeProto> {

@@ -61,6 +61,18 @@ export function requireScores(output: GraphOutput, makers: ReadonlyMap<string, N
     );
 }
 
+/** Outputs beyond which none is looked for: each costs a walk through the graph. */
+const MOST_OUTPUTS = 64;
+
+/** @throws ModelError where there are more outputs than are compared */
+export function refuseCrowd(outputs: readonly GraphOutput[]): void {
+  if (outputs.length > MOST_OUTPUTS)
+    throw new ModelError(
+      "model-output",
+      `the model has ${outputs.length} outputs (${listed(outputs.map(nameOf))}); name the one that holds the scores as "output" in its card model.yaml, or with --model-output.`,
+    );
+}
+
 /** How an output is known not to hold scores; undefined where it may. */
 function noScores(output: GraphOutput, makers: ReadonlyMap<string, NodeProto>): string | undefined {
   const last = lastStep(output.name, makers);
@@ -92,16 +104,16 @@ const HOW = 'name another as "output" in its card model.yaml, or with --model-ou
 
 /**
  * Which of several outputs holds the scores: those that surely do not are left out (numbers of classes, lists, pictures), as
- * are those that another one is computed from (features, logits). Of what remains the only one that ends in a softmax is
- * taken, else the first.
- * @param feeds whether the second is computed from the first
+ * are those that another one is computed from (features, logits). Of what remains the only one that ends in a softmax or sigmoid
+ * is taken, else the first.
+ * @param behind the nodes that a tensor depends on
  * @returns the output, and a sentence that says which it is and how to choose another
  * @throws ModelError where none can be the scores
  */
 export function chooseOutput(
   candidates: readonly Candidate[],
   makers: ReadonlyMap<string, NodeProto>,
-  feeds: (from: string, to: string) => boolean,
+  behind: (tensor: string) => ReadonlySet<NodeProto>,
 ): { chosen: Candidate; sentence: string } {
   const reasons = candidates.map((c) => reasonAgainst(c, makers));
   const possible = candidates.filter((_, k) => reasons[k] === undefined);
@@ -116,15 +128,20 @@ export function chooseOutput(
       }.`,
     );
   }
-  const ends = possible.filter((c) => !possible.some((o) => o !== c && feeds(c.output.name, o.output.name)));
-  const soft = ends.filter((c) => /Softmax$/.test(lastStep(c.output.name, makers)?.opType ?? ""));
+  const made = possible.map((c) => makers.get(c.output.name));
+  const nodes = possible.map((c) => behind(c.output.name));
+  /** Two outputs of one node do not feed each other. */
+  const isFed = (maker: NodeProto | undefined): boolean =>
+    maker !== undefined && nodes.some((set, other) => made[other] !== maker && set.has(maker));
+  const ends = possible.filter((_, k) => !isFed(made[k]));
+  const soft = ends.filter((c) => /Softmax$|^Sigmoid$/.test(lastStep(c.output.name, makers)?.opType ?? ""));
   const [chosen, how] =
     possible.length === 1
       ? [possible[0]!, "the only one that can hold the scores,"]
       : ends.length === 1
         ? [ends[0]!, "the last of those that can hold the scores,"]
         : soft.length === 1
-          ? [soft[0]!, "the only one that ends in a softmax,"]
+          ? [soft[0]!, "the only one that ends in a softmax or sigmoid,"]
           : [ends[0] ?? possible[0]!, "the first that can hold the scores,"];
   const sentence = `the model has ${candidates.length} outputs (${names}): "${nameOf(chosen.output)}", ${how} is explained; ${HOW}`;
   return { chosen, sentence };

@@ -1,4 +1,4 @@
-import { ModelError } from "../../errors.js";
+import { InputError, ModelError } from "../../errors.js";
 import type { Network } from "../network/network.js";
 import { type ImportOptions, importGraph } from "../onnx/import.js";
 import { translateLayers } from "./layers/translate.js";
@@ -36,7 +36,7 @@ export function importTfjs(json: string, read: ShardReader, options: ImportOptio
       input: { otherwise: "NHWC", ...options.input },
     });
   } catch (cause) {
-    if (cause instanceof ModelError) throw cause;
+    if (cause instanceof InputError) throw cause;
     throw new ModelError(
       "model-corrupt",
       "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again.",

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -175,5 +176,43 @@ describe("weights in a file beside the model", () => {
     expect(message).toContain(join(folder, "model.onnx"));
     expect(message).toContain(reason);
     expect(() => loadModel(folder)).toThrow(ModelError);
+  });
+
+  it("behind a link are read where it stays in the folder, and in a store that keeps model and weights under links", () => {
+    const inside = weights(put("inside.onnx", model));
+    mkdirSync(join(folder, "data"));
+    put("data/w", bytes);
+    symlinkSync("data/w", join(folder, "weights.bin"));
+    expect(weights(put("model.onnx", external("weights.bin")))).toEqual(inside);
+
+    for (const name of ["blobs", "snapshot"]) mkdirSync(join(folder, name));
+    put("blobs/0a", external("model.onnx_data"));
+    put("blobs/0b", bytes);
+    put("blobs/0c", "a\nb\nc\nd\n");
+    put("blobs/0d", "labels: names.txt\n");
+    for (const [name, blob] of Object.entries({
+      "model.onnx": "0a",
+      "model.onnx_data": "0b",
+      "names.txt": "0c",
+      "model.yaml": "0d",
+    }))
+      symlinkSync(`../blobs/${blob}`, join(folder, "snapshot", name));
+    expect(weights(join(folder, "snapshot"))).toEqual(inside);
+    expect(loadModel(join(folder, "snapshot")).info.labels).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("behind a link that leads outside are refused, as are a pointer to them and what is no file", () => {
+    mkdirSync(join(folder, "model"));
+    put("secret.bin", bytes);
+    put("model/model.onnx", external("weights.bin"));
+    const at = join(folder, "model", "weights.bin");
+    symlinkSync("../secret.bin", at);
+    expect(refusal(join(folder, "model"))).toMatch(/"weights\.bin" are a link that leads outside its own folder/);
+    rmSync(at);
+    put("model/weights.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 56\n");
+    expect(refusal(join(folder, "model"))).toMatch(/weights file "weights\.bin" is a Git LFS pointer.*git lfs pull/);
+    rmSync(at);
+    execFileSync("mkfifo", [at]);
+    expect(refusal(join(folder, "model"))).toMatch(/cannot be read \(it is a pipe\)/);
   });
 });

@@ -81,7 +81,14 @@ describe("of several outputs the scores are explained, and one sentence says whi
     const soft = node("Softmax", ["scores"], ["probabilities"], { axis: 1 });
     const { classes, notes } = load(several(["embedding", "probabilities"], { embedding: 16, scores: 4 }, [soft]));
     expect(classes).toBe(4);
-    expect(notes[0]).toContain('"probabilities", the only one that ends in a softmax,');
+    expect(notes[0]).toContain('"probabilities", the only one that ends in a softmax or sigmoid,');
+  });
+
+  it("but the first where one ends in a sigmoid and another in a softmax: either may be meant", () => {
+    const steps = [node("Sigmoid", ["a"], ["man"]), node("Softmax", ["b"], ["age"], { axis: 1 })];
+    const { classes, notes } = load(several(["man", "age"], { a: 1, b: 9 }, steps));
+    expect(classes).toBe(1);
+    expect(notes[0]).toContain('"man", the first that can hold the scores,');
   });
 
   it("where a map of the picture stands beside the scores", () => {
@@ -99,6 +106,20 @@ describe("of several outputs the scores are explained, and one sentence says whi
       'the model has 6 outputs (d0, d1, d2 and 3 more): "d0", the first that can hold the scores,',
     );
     expect(layers).toBe(load(several(["d0"], { d0: 3 })).layers);
+  });
+
+  it("of two parts of one tensor the first", () => {
+    const parts = node("Split", ["scores"], ["left", "right"], { axis: 1, num_outputs: 2 });
+    expect(load(several(["left", "right"], { scores: 4 }, [parts])).notes[0]).toContain('"left", the first');
+  });
+
+  it("of more than are compared none, but they are told", () => {
+    const names = Array.from({ length: 65 }, (_, k) => `h${k}`);
+    const file = several(names, Object.fromEntries(names.map((name) => [name, 2])));
+    expect(() => load(file)).toThrow(
+      "the model has 65 outputs (h0, h1, h2 and 62 more); name the one that holds the scores",
+    );
+    expect(load(file, "h7").classes).toBe(2);
   });
 
   it("not, where there is one only", () => {

@@ -65,3 +65,36 @@ it.each(["int8", "uint4"])("a quantisation to %s is refused by name", (dtype) =>
     `weight "w" has element type ${dtype}, which is not supported; convert the model in float32.`,
   );
 });
+
+describe("weights files that are not as the manifest says are refused by name", () => {
+  const names = [1, 2, 3].map((k) => `group1-shard${k}of3.bin`);
+  const weights = [{ name: "w", shape: [7], dtype: "float32" }];
+  const read = (paths: string[], lengths: number[]) =>
+    readWeights([{ paths, weights }], (name) => new Uint8Array(lengths[paths.indexOf(name)]!));
+
+  it("but are read where all is in order, and where only their sum can be right", () => {
+    expect(read(names, [12, 12, 4]).get("w")!.data).toHaveLength(7);
+    expect(read(["a", "b"], [8, 20]).get("w")!.data).toHaveLength(7);
+  });
+
+  it.each([
+    [
+      "named in another order",
+      [names[1]!, names[0]!, names[2]!],
+      [12, 12, 4],
+      /"group1-shard2of3\.bin" as number 1 of 3/,
+    ],
+    ["one left out", [names[0]!, names[2]!], [12, 16], /"group1-shard1of3\.bin" as number 1 of 2/],
+    [
+      "the shortest not last",
+      names,
+      [12, 4, 12],
+      /"group1-shard2of3\.bin" holds 4 bytes and "group1-shard1of3\.bin" 12/,
+    ],
+    ["the last the longest", names, [4, 4, 20], /"group1-shard3of3\.bin" holds 20 bytes/],
+    ["too long", names, [12, 12, 8], /group1-shard1of3\.bin, .* are 4 bytes longer than model\.json says/],
+    ["too short", names, [12, 12, 2], /end before weight "w"/],
+  ])("%s", (_what, paths, lengths, words) => {
+    expect(() => read(paths, lengths)).toThrow(words);
+  });
+});

@@ -1,0 +1,74 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { InputError } from "../../errors.js";
+
+/** What a path leads to that is no regular file, in words. */
+function kindOf(stat: Stats): string | undefined {
+  if (stat.isFile()) return undefined;
+  if (stat.isDirectory()) return "EISDIR";
+  if (stat.isFIFO()) return "it is a pipe";
+  if (stat.isSocket()) return "it is a socket";
+  return "it is a device";
+}
+
+function unreadable(file: string, why: string, cause?: unknown): InputError {
+  return new InputError("file-unreadable", `${file} cannot be read (${why}); give a file that this user may read.`, {
+    cause,
+  });
+}
+
+/**
+ * Works on a regular file that is open for reading. A pipe, a device or a folder is refused before anything is opened that
+ * could wait or never end.
+ * @throws InputError where it cannot be read
+ */
+export function withRegularFile<T>(file: string, work: (handle: number, size: number) => T): T {
+  let handle: number;
+  try {
+    const kind = kindOf(statSync(file));
+    if (kind !== undefined) throw unreadable(file, kind);
+    // What has become a pipe since then does not hold up the opening.
+    handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    throw unreadable(file, (cause as NodeJS.ErrnoException).code ?? String(cause), cause);
+  }
+  try {
+    const stat = fstatSync(handle);
+    const kind = kindOf(stat);
+    if (kind !== undefined) throw unreadable(file, kind);
+    return work(handle, stat.size);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** So many bytes of an open file from an offset on; fewer where it ends before. */
+export function readAt(handle: number, offset: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  let at = 0;
+  while (at < count) {
+    const read = readSync(handle, bytes, at, count - at, offset + at);
+    if (read === 0) break;
+    at += read;
+  }
+  return at === count ? bytes : bytes.subarray(0, at);
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+/**
+ * The bytes of a regular file, decided by its size before any is read.
+ * @param most bytes beyond which it is refused
+ * @param what it should hold, for the refusal, e.g. `labels`
+ * @throws InputError where it cannot be read or is too large
+ */
+export function readBounded(file: string, most: number, what: string): Uint8Array {
+  return withRegularFile(file, (handle, size) => {
+    if (size > most)
+      throw new InputError(
+        "file-too-large",
+        `${file} takes ${mebibytes(size)}, and ${what} may take ${mebibytes(most)} at most; give a smaller file.`,
+      );
+    return readAt(handle, 0, size);
+  });
+}
