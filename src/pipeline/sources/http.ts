@@ -18,12 +18,11 @@ export const http: SourceKind = {
   traits: (probe, config) => {
     const finite = probe?.duration !== undefined;
     const isHls = /\bhls\b/.test(probe?.format ?? "") || /\.m3u8(?:$|[?#])/i.test(config.url);
-    const untimed = untimedTraits(probe?.format ?? "");
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
       paced: isHls || finite,
-      ...untimed,
+      ...(finite ? { inputOptions: [] } : untimedTraits(probe?.format ?? "")),
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
     };
