@@ -108,6 +108,24 @@ test("a film whose pictures take other proportions has them set into the first o
   expect(notes).toEqual(["its picture is now 480x480, and set, with grey beside it, into the frame of 320x240."]);
 });
 
+test("a film whose pixels change their shape, and nothing else, keeps its proportions, too", async () => {
+  const parts = ["4/3", "16/9"].map((proportions) => {
+    const name = `pixels-${proportions.replace("/", "-")}.ts`;
+    const red = ["-f", "lavfi", "-i", "color=red:size=320x240:rate=5:d=1", "-vf", `setdar=${proportions}`];
+    ffmpeg(...red, "-c:v", "mpeg2video", "-q:v", "1", at(name));
+    return readFileSync(at(name));
+  });
+  writeFileSync(at("pixels.ts"), Buffer.concat(parts));
+  const { pictures, notes } = await show(at("pixels.ts"));
+  expect(pictures[0]!.at(0.5, 0.05)[0]).toBeGreaterThan(200);
+  // 180 of 240 lines are the picture.
+  near(pictures.at(-1)!.at(0.5, 0.05), [128, 128, 128], 2);
+  expect(pictures.at(-1)!.at(0.5, 0.15)[0]).toBeGreaterThan(200);
+  expect(notes).toEqual([
+    "its picture is now 320x240 with pixels that are not square (1.778:1), and set, with grey beside it, into the frame of 320x240.",
+  ]);
+});
+
 const RED = [200, 30, 30];
 /** A film of one colour, coded by one matrix and tagged as another, or not at all. */
 function coded(name: string, size: string, matrix: string, tag: string, range = "tv", ...codec: string[]): string {
