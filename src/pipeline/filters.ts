@@ -63,7 +63,7 @@ export function filterGraph({
     ...TURNS[rotate],
     scaled(width, height, storedPixels ? "a" : "dar", aspect),
     "format=rgb24",
-    ...(aspect ? [`pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2:color=${FILL}`] : []),
+    ...(aspect ? [`pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2:color=${FILL}:eval=frame`] : []),
     "split[whole][watched]",
   ];
   // Both pictures are padded to one width, which vstack demands.
@@ -94,7 +94,8 @@ function scaled(width: number, height: number, now: "a" | "dar", expected?: numb
     expected ? `if(lt(abs(${ratio}-1),${SAME_ASPECT}),${full},max(1,trunc(${full}*min(1,${part})+0.5)))` : `${full}`;
   const w = `${SAY_SIZE}+${side(width, ratio)}`;
   const h = `${sayAspect(now)}+${side(height, `1/(${ratio})`)}`;
-  return `scale=w='${w}':h='${h}':flags=bicubic`;
+  // Pixels may change their shape, the picture its size; only what is evaluated for each frame follows.
+  return `scale=w='${w}':h='${h}':flags=bicubic:eval=frame`;
 }
 
 /**

@@ -41,9 +41,12 @@ export interface Frame {
   readonly epoch: number;
   /** Counts the frames of its source over all epochs, from 0. */
   readonly sequence: number;
-  /** Seconds, of the stream's own clock. */
+  /**
+   * Seconds, of the stream's own clock; of a live one, where that is set or says nothing, of the time that passes, so that they rise
+   * within an epoch.
+   */
   readonly pts: number;
-  /** Unix milliseconds: wall clock of the epoch's first frame plus elapsed stream time. */
+  /** Unix milliseconds, on the host's clock as it is set now: see `CaptureClock`. */
   readonly capturedAt: number;
   /** `performance.now()` when the last byte had arrived. */
   readonly receivedAt: number;

@@ -116,11 +116,12 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const best = videos.reduce<number>((at, v, i) => (area(v) > area(videos[at]) ? i : at), 0);
   const video = videos[best];
   if (video && area(video) === 0) {
-    const text = `${called} shows no picture that tells its size (${video.codec_name ?? "unknown codec"} in ${format}); check what it sends.`;
-    throw new NoSizeError(text, format);
+    const what = `${video.codec_name ?? "of an unknown codec"} in ${format}`;
+    const why = "it may be damaged, cut off, or without a whole picture at its start";
+    throw new NoSizeError(`${called} cannot be read as video: its size does not show (${what}); ${why}.`, format);
   }
   if (!video) {
-    const kinds = [...new Set((output.streams ?? []).filter((s) => s !== video).map((s) => s.codec_type ?? "data"))];
+    const kinds = [...new Set((output.streams ?? []).map((s) => s.codec_type ?? "data"))];
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
     throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
   }

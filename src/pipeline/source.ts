@@ -122,6 +122,8 @@ class SupervisedSource implements VideoSource {
   #software = false;
   /** Shape of picture that the last connection ended for. */
   #begunFor: string | undefined;
+  /** What was last said of a shape that could not be begun anew for: a film that loops shows it in each round. */
+  #noted = "";
   #done = false;
   #leavePlace: () => void = () => {};
 
@@ -328,7 +330,11 @@ class SupervisedSource implements VideoSource {
     };
     const note = (text: string): void => this.options.onNote?.(this.name, text);
     const reshape = new Reshape({
-      ...{ plan, begunFor: this.#begunFor, reshapeMs: this.#timing.reshapeMs, onNote: note },
+      ...{ plan, begunFor: this.#begunFor, reshapeMs: this.#timing.reshapeMs },
+      onNote: (text) => {
+        if (text !== this.#noted) note(text);
+        this.#noted = text;
+      },
       onAnew: (name) => {
         this.#begunFor = name;
         beginAnew(`its picture is now ${name}; it begins anew.`);
@@ -386,6 +392,7 @@ class SupervisedSource implements VideoSource {
     this.#current = undefined;
     if (anew !== undefined) {
       note(anew);
+      if (!plan.finite) board.set("connecting", "Its picture has taken another shape; it begins anew.");
       return { failure: null, reason: null, over: false, livedMs: 0 };
     }
     if (end.cutOff && !this.#abort.signal.aborted) {

@@ -7,9 +7,12 @@ import { SlabPool } from "../../src/pipeline/slabs.js";
 import { sourceKind } from "../../src/pipeline/sources/registry.js";
 import { rtsp } from "../../src/pipeline/sources/rtsp.js";
 import { TimeStamps } from "../../src/pipeline/timestamps.js";
+import { limitsOf, TIMING } from "../../src/pipeline/timing.js";
 import { isAtLeast, parseVersion, supported } from "../../src/pipeline/tools.js";
 import { LastWords, parseWord } from "../../src/pipeline/words.js";
 import { config } from "./helpers.js";
+
+const GIT = { major: 99, minor: 0 };
 
 test("time stamps are read whole, however the pipe cuts them", () => {
   const times = fc.array(fc.integer({ min: -1e6, max: 1e15 }), { maxLength: 40 });
@@ -48,6 +51,27 @@ test("a picture is frozen once it was the same for long enough, and no longer wh
   expect(watch.look(changed, 6200)).toBe(false);
   expect(watch.look(changed, 11_900)).toBe(true);
 });
+
+test("all limits are those of a silence of 10 s, and grow with the silence that is allowed", () => {
+  expect(limitsOf(10, TIMING)).toEqual({ stallMs: 10_000, connectMs: 20_000, probeMs: 20_000, frozenMs: 5000 });
+  expect(limitsOf(2, TIMING)).toEqual({ ...limitsOf(10, TIMING), stallMs: 2000 });
+  expect(limitsOf(60, TIMING)).toEqual({ stallMs: 60_000, connectMs: 120_000, probeMs: 120_000, frozenMs: 30_000 });
+});
+
+test.each(["rtsp://camera/x", "http://camera/x", "udp://239.0.0.1:5000", "tcp://camera:5000"])(
+  "ffmpeg never gives up %s before its own limit is over",
+  (url) => {
+    for (const stallSeconds of [0.5, 10, 15, 60, 3600]) {
+      const camera = config({ url, stallSeconds });
+      const options = sourceKind("belt", url, "/").inputOptions(camera, GIT);
+      const silences = options.flatMap((option, i) => (/timeout$/.test(option) ? [Number(options[i + 1])] : []));
+      expect(silences.length).toBeGreaterThan(0);
+      // Of an hour, what ffmpeg counts to.
+      const least = Math.min(stallSeconds * 1.1e6, 2 ** 31 - 1);
+      for (const silence of silences) expect(silence).toBeGreaterThanOrEqual(Math.max(least, 10e6));
+    }
+  },
+);
 
 test("delays grow from 1 s to 60 s and spread by a fifth", () => {
   const middle = () => 0.5;
@@ -126,7 +150,6 @@ test("versions compare by major, then minor", () => {
   expect(isAtLeast({ major: 6, minor: 0 }, 5, 1)).toBe(true);
 });
 
-const GIT = { major: 99, minor: 0 };
 test.each([
   ["4.4", { major: 4, minor: 4 }, "-vsync", "-stimeout"],
   ["5.0", { major: 5, minor: 0 }, "-vsync", "-timeout"],

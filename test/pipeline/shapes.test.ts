@@ -2,6 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
+import { frameLayout } from "../../src/pipeline/placement.js";
+import type { DecodePlan } from "../../src/pipeline/plan.js";
+import { Reshape } from "../../src/pipeline/reshape.js";
 import { isHighDefinition, type Shape, ShapeReader } from "../../src/pipeline/shape.js";
 import { LastWords } from "../../src/pipeline/words.js";
 import { ffmpeg, open, pixel, pull, temporaryFolder } from "./helpers.js";
@@ -105,6 +108,24 @@ test("a film whose pictures take other proportions has them set into the first o
   expect(notes).toEqual(["its picture is now 480x480, and set, with grey beside it, into the frame of 320x240."]);
 });
 
+test("a film whose pixels change their shape, and nothing else, keeps its proportions, too", async () => {
+  const parts = ["4/3", "16/9"].map((proportions) => {
+    const name = `pixels-${proportions.replace("/", "-")}.ts`;
+    const red = ["-f", "lavfi", "-i", "color=red:size=320x240:rate=5:d=1", "-vf", `setdar=${proportions}`];
+    ffmpeg(...red, "-c:v", "mpeg2video", "-q:v", "1", at(name));
+    return readFileSync(at(name));
+  });
+  writeFileSync(at("pixels.ts"), Buffer.concat(parts));
+  const { pictures, notes } = await show(at("pixels.ts"));
+  expect(pictures[0]!.at(0.5, 0.05)[0]).toBeGreaterThan(200);
+  // 180 of 240 lines are the picture.
+  near(pictures.at(-1)!.at(0.5, 0.05), [128, 128, 128], 2);
+  expect(pictures.at(-1)!.at(0.5, 0.15)[0]).toBeGreaterThan(200);
+  expect(notes).toEqual([
+    "its picture is now 320x240 with pixels that are not square (1.778:1), and set, with grey beside it, into the frame of 320x240.",
+  ]);
+});
+
 const RED = [200, 30, 30];
 /** A film of one colour, coded by one matrix and tagged as another, or not at all. */
 function coded(name: string, size: string, matrix: string, tag: string, range = "tv", ...codec: string[]): string {
@@ -167,4 +188,51 @@ test("what ffmpeg says of its pictures is read, and stands among no one's words"
     { width: 720, height: 576, aspect: 1.777778 },
   ]);
   expect(words.lines()).toEqual(["12 is no number"]);
+});
+
+const shape = (width: number, height: number, aspect = width / height): Shape => ({ width, height, aspect });
+/** Of a live stream of 320x240 that does not say how its colours are coded. */
+const PLAN: DecodePlan = {
+  layout: frameLayout(320, 240, undefined, "stretch", 32, 32),
+  ...{ address: "", inputOptions: [], filter: "", finite: false, untimed: false },
+  ...{ aspect: 4 / 3, highDefinition: false },
+};
+
+/** What comes of shapes that follow each other, once the time for it is over. */
+async function reshaped(shapes: readonly Shape[], begunFor?: string, plan = PLAN): Promise<string[]> {
+  const told: string[] = [];
+  const onAnew = (name: string) => told.push(`anew: ${name}`);
+  const onNote = (note: string) => told.push(note);
+  const reshape = new Reshape({ plan, begunFor, reshapeMs: 30, onAnew, onNote });
+  for (const each of shapes) reshape.look(each);
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  for (const each of shapes) reshape.look(each);
+  reshape.end();
+  return told;
+}
+
+test("a live stream begins anew for other proportions and for HD, once, and for nothing else", async () => {
+  expect(await reshaped([shape(320, 240), shape(480, 480)])).toEqual(["anew: 480x480"]);
+  expect(await reshaped([shape(320, 240), shape(640, 480), shape(321, 240)])).toEqual([]);
+  expect(await reshaped([shape(320, 240), shape(1440, 1080)])).toEqual(["anew: 1440x1080"]);
+  expect(await reshaped([shape(320, 240), shape(320, 240, 16 / 9)])).toEqual([
+    "anew: 320x240 with pixels that are not square (1.778:1)",
+  ]);
+});
+
+test("nor does it begin anew for proportions that go by, nor twice for the same", async () => {
+  expect(await reshaped([shape(320, 240), shape(480, 480), shape(320, 240)])).toEqual([]);
+  expect(await reshaped([shape(480, 480)])).toEqual(["anew: 480x480"]);
+  expect(await reshaped([shape(480, 480)], "480x480")).toEqual([]);
+});
+
+test("what cannot begin anew, or would be the same again, is said once", async () => {
+  const changes = [shape(320, 240), shape(480, 480), shape(320, 240)];
+  expect(await reshaped(changes, undefined, { ...PLAN, finite: true })).toEqual([
+    "its picture is now 480x480, and set, with grey beside it, into the frame of 320x240.",
+  ]);
+  const { aspect: _, ...any } = PLAN;
+  expect(await reshaped(changes, undefined, any)).toEqual([
+    "its picture is now 480x480, and stretched to the frame of 320x240.",
+  ]);
 });

@@ -21,14 +21,13 @@ export const http: SourceKind = {
   traits: (probe, config) => {
     const format = probe?.format ?? "";
     const isHls = /\bhls\b/.test(format) || /\.m3u8(?:$|[?#])/i.test(config.url);
-    const untimed = untimedTraits(format);
     // What browsers record does not say its duration, and no server that cannot be asked for parts of a film lets it be found.
     const finite = probe?.duration !== undefined || (!isHls && format !== "mpjpeg" && hasEnd(probe?.size));
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
       paced: isHls || finite,
-      ...untimed,
+      ...(finite ? { inputOptions: [] } : untimedTraits(format)),
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
       repeats: /^(?:image2|\w+_pipe)$/.test(format) ? { seconds: 1 / (config.fps ?? 1), options: asking } : undefined,
