@@ -4,6 +4,7 @@ import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
+import { hiddenInput, type ToldInput } from "./hidden-address.js";
 import { maskerOf, optionSecrets } from "./mask.js";
 import { type Fit, frameLayout, scaledSize, turned } from "./placement.js";
 import { probe } from "./probe.js";
@@ -105,14 +106,20 @@ export async function planDecoding(
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
   const input = await kind.input(config, baseDir);
-  const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
+  const kinds = kind.inputOptions(config, version);
+  const plain: ToldInput = { address: input.address, stdin: input.stdin, inputOptions: kinds };
+  // Of the user's options nobody knows which are the list's and which the stream's.
+  const isSecret = users.length === 0 && spec.mask(input.address) !== input.address;
+  const told = (isSecret && hiddenInput(input.address, kinds, version)) || plain;
+  const own = told.inputOptions;
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.traits ? bothOf(config) : undefined);
   const probed = knownSize
     ? undefined
     : await probe({
         ...options,
-        input: input.probeAddress ?? input.address,
+        input: input.probeAddress ?? told.address,
+        stdin: input.probeAddress ? undefined : told.stdin,
         inputOptions: [...(kind.probeOptions?.(config) ?? own), ...forFfprobe(users)],
         mask: spec.mask,
         called: spec.called,
@@ -129,8 +136,8 @@ export async function planDecoding(
   if (shown && kind.isLive) refuseOld(spec, shown, traits);
   return {
     layout,
-    address: input.address,
-    stdin: input.stdin,
+    address: told.address,
+    stdin: told.stdin,
     hardware,
     finite: traits.finite,
     position: traits.position,

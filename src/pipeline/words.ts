@@ -7,9 +7,9 @@ export interface Word {
 /** Said of every JPEG, and harmless: the range is set right. */
 const NOISE = /deprecated pixel format used/;
 
-/** Since ffmpeg 6.1 its causes are followed by what they led to. */
+/** Since ffmpeg 6.1 its causes are followed by what they led to; lists say so of every version. */
 const CONSEQUENCE =
-  /^(?:Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
+  /^(?:Impossible to open |Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
 
 /** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
 export function parseWord(line: string): Word | undefined {
