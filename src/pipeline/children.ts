@@ -43,8 +43,6 @@ export interface Child {
 
 /** Before its first words a program is loaded and linked, which is what a start costs: so many are let do so at a time. */
 const starting = new Gate(Math.max(4, 2 * availableParallelism()), Math.max(2, availableParallelism()));
-/** So long for it; one that waits for a camera costs nothing more. */
-const START_MS = 250;
 /** A spawner that does not answer for so long hangs. */
 const ANSWER_MS = 30_000;
 const MOST_BYTES = 4 * 2 ** 20;
@@ -59,24 +57,20 @@ export async function startChild(
   descriptors: ReadonlyMap<number, ByteSink | null>,
 ): Promise<Child> {
   const leave = await starting.enter(haste, signal);
-  const started = open(commandOf(options, false), descriptors, signal);
-  void started.then(
-    ({ ended }) => {
-      const timer = setTimeout(leave, START_MS);
-      const done = (): void => {
-        clearTimeout(timer);
-        leave();
-      };
-      ended.then(done, done);
-    },
-    () => leave(),
-  );
-  return started;
+  try {
+    const child = await open(commandOf(options, false), descriptors, leave, signal);
+    child.ended.then(leave, leave);
+    return child;
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 async function open(
   command: Command,
   descriptors: ReadonlyMap<number, ByteSink | null>,
+  onLoaded: () => void,
   signal?: AbortSignal,
 ): Promise<Child> {
   if (!(await hasRoomFor(descriptors.size))) throw shortage(command, "EMFILE");
@@ -116,7 +110,8 @@ async function open(
           await ended.catch(() => {});
         };
         resolve({ pid: answer.pid, sockets, ended, end });
-      } else if (answer.kind === "ended") settleEnd.resolve(answer);
+      } else if (answer.kind === "loaded") onLoaded();
+      else if (answer.kind === "ended") settleEnd.resolve(answer);
       else if (answer.kind === "failed") {
         const error = systemFault(command, answer.fault);
         settleEnd.reject(error);
@@ -156,32 +151,32 @@ async function connectAll(
 }
 
 /**
- * Runs a program and resolves with what it wrote. Rejects as `startChild` does; `signal` ends it, and what it wrote until
+ * Runs a program, with this text on its standard input, and resolves with what it wrote. Rejects as `startChild` does; `signal` ends it, and what it wrote until
  * then is the result.
  */
 export async function runChild(
   { signal, haste = "eager", ...options }: ChildOptions,
   timeoutMs: number,
+  stdin = "",
 ): Promise<Output> {
   const leave = await starting.enter(haste, signal);
   const command = commandOf(options, haste === "patient");
-  const loaded = setTimeout(leave, START_MS);
   let onAbort: (() => void) | undefined;
   let late: NodeJS.Timeout | undefined;
   try {
     const host = hostOf(command);
     return await new Promise<Output>((resolve, reject) => {
       const hear = (answer: SpawnerAnswer): void => {
-        if (answer.kind === "output") resolve(answer.output);
+        if (answer.kind === "loaded") leave();
+        else if (answer.kind === "output") resolve(answer.output);
         else if (answer.kind === "failed") reject(systemFault(command, answer.fault));
       };
-      const id = host.ask({ kind: "run", command, timeoutMs, mostBytes: MOST_BYTES }, hear);
+      const id = host.ask({ kind: "run", command, stdin, timeoutMs, mostBytes: MOST_BYTES }, hear);
       late = setTimeout(() => host.kill(), timeoutMs + ANSWER_MS);
       onAbort = () => host.end(id, 1000);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   } finally {
-    clearTimeout(loaded);
     clearTimeout(late);
     leave();
     if (onAbort) signal?.removeEventListener("abort", onAbort);

@@ -9,6 +9,8 @@ import { LastWords } from "./words.js";
 
 export interface DecoderOptions {
   address: string;
+  /** Text for ffmpeg's standard input. */
+  stdin?: string;
   inputOptions: readonly string[];
   filter: string;
   outputOptions: readonly string[];
@@ -60,6 +62,7 @@ export function startDecoder(options: DecoderOptions): Decoder {
   const run = async (): Promise<DecoderEnd> => {
     const descriptors = [1, 2, 3] as const;
     const wanted = new Map<number, ByteSink | null>([[1, options.pictures], ...[2, 3].map((d) => [d, null] as const)]);
+    if (options.stdin !== undefined) wanted.set(0, null);
     child = await startChild(
       { program, args: argumentsOf(options), haste: options.haste, signal: stopped.signal },
       wanted,
@@ -71,6 +74,7 @@ export function startDecoder(options: DecoderOptions): Decoder {
       Socket,
     ];
     options.onStart();
+    sockets.get(0)?.end(options.stdin ?? "");
     calm(said, WORDS_BYTES);
     said.setEncoding("utf8").on("data", (text: string) => {
       // That its pipe breaks then is our doing, not its fault.

@@ -1,26 +1,22 @@
 import { InputError } from "../errors.js";
+import type { ToldInput } from "./hidden-address.js";
 import type { PlanOptions, SourceSpec } from "./plan.js";
 import { NoSizeError, type Probe, probe } from "./probe.js";
-import type { SourceInput } from "./sources/kind.js";
 
 /**
  * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws
- * what the last look threw.
+ * what the last look threw. `told`: what ffprobe is told, with so many options more.
  */
 export async function look(
-  { config, kind, mask, called }: SourceSpec,
-  input: SourceInput,
-  own: readonly string[],
-  users: readonly string[],
+  { kind, mask, called }: SourceSpec,
+  told: (more: readonly string[]) => ToldInput,
   { timeoutMs, haste, signal }: Pick<PlanOptions, "timeoutMs" | "haste" | "signal">,
 ): Promise<Probe> {
-  const once = (options: readonly string[]): Promise<Probe> =>
-    probe({
-      ...{ timeoutMs, haste, signal, mask, called },
-      input: input.address,
-      inputOptions: [...(kind.probeOptions?.(config) ?? own), ...options, ...users],
-      live: kind.isLive,
-    });
+  const once = (more: readonly string[]): Promise<Probe> => {
+    const { address, stdin, inputOptions } = told(more);
+    const asked = { timeoutMs, haste, signal, mask, called, live: kind.isLive };
+    return probe({ ...asked, input: address, stdin, inputOptions });
+  };
   if (kind.quickLook) {
     try {
       return await once(kind.quickLook);

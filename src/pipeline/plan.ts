@@ -5,6 +5,7 @@ import { filterGraph } from "./filters.js";
 import type { FrameLayout } from "./frame.js";
 import type { Haste } from "./gate.js";
 import { hardwareOptions } from "./hardware.js";
+import { hiddenInput, type ToldInput } from "./hidden-address.js";
 import { anySegmentName } from "./hls.js";
 import { look } from "./look.js";
 import { pictureTarget } from "./pictures/reader.js";
@@ -42,6 +43,8 @@ export interface DecodePlan {
   stills?: Stills;
   /** Behind `-i`. */
   address: string;
+  /** Text for ffmpeg's standard input. */
+  stdin?: string;
   /** All options before `-i`. */
   inputOptions: string[];
   filter: string;
@@ -128,16 +131,21 @@ export async function planDecoding(
 ): Promise<DecodePlan> {
   const { config, kind, baseDir } = spec;
   const input = await kind.input(config, baseDir);
-  const own = kind.inputOptions(config, version);
   const users = splitOptions(config.inputOptions);
+  const own = kind.inputOptions(config, version);
   const reach = reachOptions(kind.reach(config), users);
   const segments = kind.playlists && !users.includes("-extension_picky") ? await anySegmentName() : [];
   // Older ones refuse an option that what they read has no use for.
   const forProbe = isAtLeast(version, 5, 1) || PLAYLIST.test(config.url) ? segments : [];
+  // Of the user's options nobody knows which are the list's and which the stream's.
+  const isSecret = users.length === 0 && spec.mask(input.address) !== input.address;
+  const told = (inputOptions: readonly string[]): ToldInput =>
+    (isSecret && hiddenInput(input.address, inputOptions, version)) || { address: input.address, inputOptions };
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
   const looksAt = knownSize === undefined && !input.stills;
-  const lookOptions = [...reach, ...forProbe, ...forFfprobe(users)];
-  const probed = looksAt ? await look(spec, input, own, lookOptions, options) : undefined;
+  const ask = (more: readonly string[]): ToldInput =>
+    told([...(kind.probeOptions?.(config) ?? own), ...more, ...reach, ...forProbe, ...forFfprobe(users)]);
+  const probed = looksAt ? await look(spec, ask, options) : undefined;
   const asStored = config.pixelAspect === "stored" || !isBelievable(probed?.pixelAspect ?? 1);
   const seenSize = input.stills ?? (asStored || !probed ? probed : squared(probed, probed.pixelAspect));
   const whole = seenSize && turned(seenSize, config.rotate);
@@ -165,9 +173,16 @@ export async function planDecoding(
     };
     return { layout, stills, address: "", inputOptions: [], filter: "", finite: true, untimed: false };
   }
+  const decoded = told([
+    ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
+    ...reach,
+    ...(/\bhls\b/.test(probed?.format ?? "") ? segments : []),
+    ...traits.inputOptions,
+  ]);
   return {
     layout,
-    address: input.address,
+    address: decoded.address,
+    stdin: decoded.stdin,
     hardware,
     finite: traits.finite,
     position: traits.position,
@@ -183,10 +198,7 @@ export async function planDecoding(
       ...(isPaced(spec, traits) ? ["-re"] : []),
       ...(config.loop && !kind.isLive && REWINDS.test(probed?.format ?? "") ? ["-stream_loop", "-1"] : []),
       ...hardwareOptions(hardware),
-      ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
-      ...reach,
-      ...(/\bhls\b/.test(probed?.format ?? "") ? segments : []),
-      ...traits.inputOptions,
+      ...decoded.inputOptions,
       ...users,
     ],
     filter: filterGraph({

@@ -29,6 +29,8 @@ export interface Probe {
 
 export interface ProbeOptions {
   input: string;
+  /** Text for its standard input. */
+  stdin?: string;
   inputOptions: readonly string[];
   /** Says nothing for so long: given up. */
   timeoutMs: number;
@@ -88,8 +90,8 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     ...["-i", options.input],
   ];
   const program = ffprobePath();
-  const { haste, signal, timeoutMs } = options;
-  const ran = await runChild({ program, args, haste, signal }, timeoutMs).catch((cause: unknown) => {
+  const { haste, signal, stdin, timeoutMs } = options;
+  const ran = await runChild({ program, args, haste, signal }, timeoutMs, stdin).catch((cause: unknown) => {
     throw startFault("ffprobe", program, cause);
   });
   const { stdout, code, timedOut } = ran;

@@ -1,13 +1,13 @@
 // node spawner-process.js, with a channel: starts programs for the worker. To start one, a process is copied, with the tables of
 // all its memory: of this one that takes a millisecond, of a worker with a model in it a hundred.
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { setPriority, constants as system } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { calm, dyingWithParent, endChild, onSearchPath } from "./processes.js";
-import type { Command, SpawnerAnswer, SpawnerRequest, SpawnFault } from "./spawner-words.js";
+import { type Command, isNews, type SpawnerAnswer, type SpawnerRequest, type SpawnFault } from "./spawner-words.js";
 
 /** For the worker to connect what it asked for. */
 const CONNECT_MS = 20_000;
@@ -16,12 +16,17 @@ const STDERR_BYTES = 65_536;
 /** Of a program's words, in a tenth of a second. */
 const WORDS_BYTES = 262_144;
 
+/** What starts is looked at so often, until it waits at so many looks in a row; not for longer than five seconds. */
+const LOOK_MS = 25;
+const QUIET_LOOKS = 2;
+const MOST_LOOKS = 200;
+
 /** Ends a job, whatever it has come to. */
 type End = (graceMs: number) => void;
 const jobs = new Map<number, End>();
 
 function answer(words: SpawnerAnswer): void {
-  if (words.kind !== "open" && words.kind !== "started") jobs.delete(words.id);
+  if (!isNews(words)) jobs.delete(words.id);
   // Without a worker there is nobody to tell; `disconnect` says so, too.
   if (process.connected) process.send!(words, () => {});
 }
@@ -53,6 +58,29 @@ function begin(command: Command, stdio: SpawnOptions["stdio"]): ChildProcess {
     }
   }
   return child;
+}
+
+/** Tells when a program is loaded: it has begun to wait for something. */
+function tellLoaded(id: number, child: ChildProcess): void {
+  let looks = 0;
+  let quiet = 0;
+  const timer = setInterval(() => {
+    quiet = isWaiting(child.pid!) ? quiet + 1 : 0;
+    if (quiet < QUIET_LOOKS && ++looks < MOST_LOOKS) return;
+    clearInterval(timer);
+    answer({ kind: "loaded", id });
+  }, LOOK_MS);
+  child.once("exit", () => clearInterval(timer));
+}
+
+/** Whether a process wants no processor now. Where the system does not tell, it is taken to. */
+function isWaiting(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.startsWith("S", stat.lastIndexOf(")") + 2);
+  } catch {
+    return true;
+  }
 }
 
 function start({ id, command, descriptors, folder }: Extract<SpawnerRequest, { kind: "start" }>): void {
@@ -99,10 +127,11 @@ function launch(id: number, command: Command, descriptors: readonly number[], so
   child.once("exit", (code, signal) => answer({ kind: "ended", id, code, signal }));
   jobs.set(id, (graceMs) => void endChild(child, graceMs));
   answer({ kind: "started", id, pid: child.pid });
+  tellLoaded(id, child);
 }
 
-function run({ id, command, timeoutMs, mostBytes }: Extract<SpawnerRequest, { kind: "run" }>): void {
-  const child = begin(command, ["ignore", "pipe", "pipe"]);
+function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerRequest, { kind: "run" }>): void {
+  const child = begin(command, [stdin === "" ? "ignore" : "pipe", "pipe", "pipe"]);
   child.once("error", (error) => {
     clearTimeout(timer);
     failed(id, error);
@@ -122,6 +151,10 @@ function run({ id, command, timeoutMs, mostBytes }: Extract<SpawnerRequest, { ki
   // Without them it was not started, which `error` tells.
   if (!out || !err || child.pid === undefined) return;
   jobs.set(id, end);
+  // One that does not read is none the worse for it.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(stdin);
+  tellLoaded(id, child);
   calm(err, WORDS_BYTES);
   out.setEncoding("utf8").on("data", (text: string) => {
     if (said.flooded) return;

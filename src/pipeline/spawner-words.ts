@@ -14,7 +14,7 @@ export type SpawnerRequest =
   /** Starts a program with sockets in place of these descriptors; the others are closed to it. */
   | { kind: "start"; id: number; command: Command; descriptors: readonly number[]; folder: string }
   /** Runs a program and collects what it writes. */
-  | { kind: "run"; id: number; command: Command; timeoutMs: number; mostBytes: number }
+  | { kind: "run"; id: number; command: Command; stdin: string; timeoutMs: number; mostBytes: number }
   /** Ends what `id` names: SIGTERM, and SIGKILL after `graceMs`; or lets it be where it has not begun. */
   | { kind: "end"; id: number; graceMs: number };
 
@@ -39,10 +39,18 @@ export interface Output {
   flooded: boolean;
 }
 
+/** Answers after which more come. */
+export type SpawnerNews = Extract<SpawnerAnswer, { kind: "open" | "started" | "loaded" }>;
+
+export const isNews = (answer: SpawnerAnswer): answer is SpawnerNews =>
+  answer.kind === "open" || answer.kind === "started" || answer.kind === "loaded";
+
 export type SpawnerAnswer =
   /** Here the sockets can be connected, one behind the other. */
   | { kind: "open"; id: number; path: string }
   | { kind: "started"; id: number; pid: number }
+  /** It is loaded and linked, and waits for the first time; not told of one that ends before. */
+  | { kind: "loaded"; id: number }
   | { kind: "ended"; id: number; code: number | null; signal: NodeJS.Signals | null }
   | { kind: "output"; id: number; output: Output }
   | { kind: "failed"; id: number; fault: SpawnFault };

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { childEnvironment } from "../child-environment.js";
 import { workerUrl } from "../worker-url.js";
 import { dyingWithParent } from "./processes.js";
-import type { SpawnerAnswer, SpawnerRequest, SpawnFault } from "./spawner-words.js";
+import { isNews, type SpawnerAnswer, type SpawnerRequest, type SpawnFault } from "./spawner-words.js";
 
 type Listener = (answer: SpawnerAnswer) => void;
 type WithoutId<T> = T extends { id: number } ? Omit<T, "id"> : never;
@@ -84,7 +84,7 @@ class Spawner {
 
   #hear(answer: SpawnerAnswer): void {
     const listener = this.#jobs.get(answer.id);
-    if (answer.kind !== "open" && answer.kind !== "started") {
+    if (!isNews(answer)) {
       this.#jobs.delete(answer.id);
       if (this.#jobs.size === 0) this.#child.channel?.unref();
     }

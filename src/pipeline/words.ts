@@ -9,9 +9,9 @@ export interface Word {
 /** Harmless: said of every JPEG, whose range is set right, and of streams whose rate nobody asks for. */
 const NOISE = /deprecated pixel format used|not enough frames to estimate rate/;
 
-/** Since ffmpeg 6.1 its causes are followed by what they led to. */
+/** Since ffmpeg 6.1 its causes are followed by what they led to; lists say so of every version. */
 const CONSEQUENCE =
-  /^(?:Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
+  /^(?:Impossible to open |Error opening input file |Error binding |Task finished with |Terminating thread with |Could not open encoder before EOF|Cannot determine format of input |Nothing was written into output file)/;
 
 /**
  * Of the side that writes raw pictures to us, by the names of its parts since ffmpeg 6 and, before, by what a muxer says. Nothing

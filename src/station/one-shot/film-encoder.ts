@@ -113,7 +113,8 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       start ??= seconds;
       last = Math.max(last + LEAST_STEP_US, Math.round((seconds - start) * 1e6));
       if (input.write(pictureAt(last, jpeg))) return;
-      await Promise.race([once(input, "drain"), ended]);
+      // Not `events.once`: a broken pipe would reject it, and why it broke shows in how ffmpeg ends.
+      await Promise.race([new Promise<void>((resolve) => input.once("drain", resolve)), ended]);
       if (over) throw fault();
     },
     async finish() {
