@@ -1,3 +1,5 @@
+import { withoutMiddle } from "./shortened.js";
+
 /**
  * Errors are split by what the reader can do about them. Messages are one sentence:
  * what is wrong, where, what to do.
@@ -11,9 +13,13 @@ export class VideoExplainerError extends Error {
     message: string,
     options?: { cause?: unknown },
   ) {
-    super(message, options);
+    // Names in files may be of any length and hold anything.
+    super(withoutMiddle(message, LONGEST_SENTENCE), options);
   }
 }
+
+/** Longer ones nobody reads. */
+export const LONGEST_SENTENCE = 2000;
 
 /** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
 export class InputError extends VideoExplainerError {
@@ -34,7 +40,8 @@ export class ModelError extends InputError {
 export class ConfigError extends InputError {
   override readonly name = "ConfigError";
   constructor(readonly faults: readonly ConfigFault[]) {
-    super("config", faults.map((f) => f.message).join("\n"));
+    super("config", "");
+    this.message = faults.map((f) => withoutMiddle(f.message, LONGEST_SENTENCE)).join("\n");
   }
 }
 
