@@ -1,4 +1,4 @@
-import { listed, shortenedInside } from "./shortened.js";
+import { listed, shortenedInside, withoutMiddle } from "./shortened.js";
 
 /**
  * Errors are split by what the reader can do about them. Messages are one sentence:
@@ -13,9 +13,13 @@ export class VideoExplainerError extends Error {
     message: string,
     options?: { cause?: unknown },
   ) {
-    super(message, options);
+    // Names in files may be of any length and hold anything.
+    super(withoutMiddle(message, LONGEST_SENTENCE), options);
   }
 }
+
+/** Longer ones nobody reads. */
+export const LONGEST_SENTENCE = 2000;
 
 /** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
 export class InputError extends VideoExplainerError {
@@ -49,7 +53,8 @@ const readable = (message: string): string =>
 export class ConfigError extends InputError {
   override readonly name = "ConfigError";
   constructor(readonly faults: readonly ConfigFault[]) {
-    super("config", faults.map((f) => f.message).join("\n"));
+    super("config", "");
+    this.message = faults.map((f) => withoutMiddle(f.message, LONGEST_SENTENCE)).join("\n");
   }
 }
 

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { isSecretKey, MASK, redact } from "./redact.js";
+import { withoutMiddle } from "./shortened.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -25,9 +26,13 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const COLOURS: Record<LogLevel, string> = { debug: "90", info: "36", warn: "33", error: "31" };
 const MAX_DEPTH = 6;
 
+/** Longer texts are of files and peers, and fill disks. */
+const LONGEST_TEXT = 8000;
+const text = (written: string): string => withoutMiddle(redact(written), LONGEST_TEXT);
+
 /** A copy of a field that holds no credentials, no cycles and nothing JSON cannot say. */
 function clean(value: unknown, verbose: boolean, depth = 0): unknown {
-  if (typeof value === "string") return redact(value);
+  if (typeof value === "string") return text(value);
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return String(value);
   if (typeof value !== "object" || value === null) return value;
   if (depth >= MAX_DEPTH) return "[…]";
@@ -47,10 +52,10 @@ function cleanError(error: Error, verbose: boolean, depth: number): Record<strin
   const { code } = error as NodeJS.ErrnoException;
   return {
     name: error.name,
-    message: redact(error.message),
+    message: text(error.message),
     ...(code === undefined ? {} : { code }),
     ...(error.cause === undefined ? {} : { cause: clean(error.cause, verbose, depth + 1) }),
-    ...(verbose && error.stack ? { stack: redact(error.stack) } : {}),
+    ...(verbose && error.stack ? { stack: text(error.stack) } : {}),
   };
 }
 
@@ -84,7 +89,7 @@ export function createLogger(options: LogOptions): Logger {
   const write = (at: LogLevel): Write => {
     if (LEVELS.indexOf(at) < LEVELS.indexOf(level)) return () => {};
     return (message, fields) =>
-      writers[at](redact(message), fields && (clean(fields, verbose) as Record<string, unknown>));
+      writers[at](text(message), fields && (clean(fields, verbose) as Record<string, unknown>));
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
@@ -73,14 +74,18 @@ const DECODE_SHARE = 0.2;
 function configOf(options: BenchOptions): Config {
   const film = resolve(options.film);
   const watched = options.region ?? (film === resolve(SHIPPED_FILM) ? SHIPPED_FILM_REGION : undefined);
-  return configSchema.parse({
-    station: `bench-${process.pid}`,
-    model: { path: options.model, output: options.modelOutput },
-    engine: { threads: options.threads, maxBatch: options.maxBatch, precision: options.precision },
-    explain: { method: options.method },
-    sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
-    sinks: [{ kind: "nats", prefix: PREFIX, jetstream: true }],
-  });
+  return checked(
+    configSchema,
+    {
+      station: `bench-${process.pid}`,
+      model: { path: options.model, output: options.modelOutput },
+      engine: { threads: options.threads, maxBatch: options.maxBatch, precision: options.precision },
+      explain: { method: options.method },
+      sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
+      sinks: [{ kind: "nats", prefix: PREFIX, jetstream: true }],
+    },
+    "bench",
+  );
 }
 
 async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchReport> {

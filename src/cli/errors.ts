@@ -1,12 +1,16 @@
 import { inspect } from "node:util";
 import { CommanderError } from "commander";
-import { ConfigError, VideoExplainerError } from "../errors.js";
+import { ConfigError, LONGEST_SENTENCE, VideoExplainerError } from "../errors.js";
 import { oneLine } from "../log.js";
 import { redact } from "../redact.js";
+import { withoutMiddle } from "../shortened.js";
 
+/** Of `--verbose`. */
+const LONGEST_STACK = 100_000;
 const PROGRAM = "video-explainer";
 
-const said = (text: string): string => `${PROGRAM}: ${oneLine(redact(text))}`;
+const sentence = (text: string): string => withoutMiddle(oneLine(redact(text)), LONGEST_SENTENCE);
+const said = (text: string): string => `${PROGRAM}: ${sentence(text)}`;
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
 function usage(error: CommanderError, command: string): string {
@@ -37,8 +41,8 @@ export function errorLines(error: unknown, verbose: boolean, command = PROGRAM):
     return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error, command)];
   const lines =
     error instanceof ConfigError
-      ? error.faults.map((fault) => (fault.line === undefined ? said(fault.message) : oneLine(redact(fault.message))))
+      ? error.faults.map((fault) => (fault.line === undefined ? said(fault.message) : sentence(fault.message)))
       : [said(words(error))];
-  if (verbose) lines.push(redact(inspect(error)));
+  if (verbose) lines.push(withoutMiddle(redact(inspect(error)), LONGEST_STACK));
   return lines;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { createExplainer } from "../explain/explainer.js";
@@ -150,13 +151,17 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
   const stopped = await interruptible(async (stop) => {
     const jobs = await planJobs(files, options, report);
     if (jobs.length === 0) return;
-    const config = configSchema.parse({
-      model: { path: options.model },
-      explain: { method, inputRule, start, target, every, top },
-      overlay: { show, colormap, opacity, quality },
-      sources: [{ name: "file", url: "file" }],
-      sinks: [{ kind: "stdout" }],
-    });
+    const config = checked(
+      configSchema,
+      {
+        model: { path: options.model },
+        explain: { method, inputRule, start, target, every, top },
+        overlay: { show, colormap, opacity, quality },
+        sources: [{ name: "file", url: "file" }],
+        sinks: [{ kind: "stdout" }],
+      },
+      "explain",
+    );
     const { threads, engine, precision } = options;
     const explainer = await createExplainer({
       ...config.explain,

@@ -21,19 +21,23 @@ const refuse = (message: string): InputError => new InputError("request", messag
 export function readRequest<T>(schema: z.ZodType<T>, body: Uint8Array): T {
   if (body.byteLength > MAX_BYTES) throw refuse(`the request is larger than ${MAX_BYTES / 1024} KiB; send less`);
   try {
-    const data = parsed(body);
-    const result = schema.safeParse(data);
-    if (result.success) return result.data;
-    const none = { written: new Map(), broken: new Set<never>() };
-    const reading = { schema, called: "the request", document, lines, data, ...none };
-    const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
-    const listed = faults.slice(0, MAX_FAULTS);
-    while (listed.length > 1 && listed.join("; ").length > MAX_TEXT) listed.pop();
-    throw refuse([...listed, ...(listed.length < faults.length ? ["and more"] : [])].join("; "));
+    return checked(schema, parsed(body), "the request");
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw refuse("the request is nested too deeply; send one flat JSON object");
   }
+}
+
+/** Data that a schema takes, with its defaults. Throws an `InputError` of one sentence that names what is wrong; `called`: how it names the whole. */
+export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown, called: string): z.output<Schema> {
+  const result = schema.safeParse(data);
+  if (result.success) return result.data;
+  const none = { written: new Map(), broken: new Set<never>() };
+  const reading = { schema, called, document, lines, data, ...none };
+  const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
+  const listed = faults.slice(0, MAX_FAULTS);
+  while (listed.length > 1 && listed.join("; ").length > MAX_TEXT) listed.pop();
+  throw refuse([...listed, ...(listed.length < faults.length ? ["and more"] : [])].join("; "));
 }
 
 function parsed(body: Uint8Array): unknown {

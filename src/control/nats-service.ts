@@ -4,7 +4,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import type { Rarely } from "../rarely.js";
 import { redact } from "../redact.js";
-import { shortened } from "../shortened.js";
+import { shortened, withoutMiddle } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
@@ -154,7 +154,7 @@ function jsonHeaders(): MsgHdrs {
 
 /** One line without secrets, no longer than anybody reads. */
 function sentence(error: unknown): string {
-  return shortened(oneLine(redact(error instanceof Error ? error.message : String(error))), BODY_TEXT);
+  return withoutMiddle(oneLine(redact(error instanceof Error ? error.message : String(error))), BODY_TEXT);
 }
 
 // Headers are lines of printable characters.

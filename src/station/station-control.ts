@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { crossChecks } from "../config/cross-checks.js";
+import { checked } from "../config/request.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
@@ -146,8 +147,12 @@ export class StationControl implements Control {
         throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
       }
       const grid = { ...this.#explain.grid, ...given(changes.explain?.grid) };
-      const explain = configSchema.shape.explain.parse({ ...this.#explain, ...given(changes.explain), grid });
-      const overlay = configSchema.shape.overlay.parse({ ...this.#overlay, ...given(changes.overlay) });
+      const explain = checked(
+        configSchema.shape.explain,
+        { ...this.#explain, ...given(changes.explain), grid },
+        "explain",
+      );
+      const overlay = checked(configSchema.shape.overlay, { ...this.#overlay, ...given(changes.overlay) }, "overlay");
       const changed = {
         explain: differences(this.#explain, explain),
         overlay: differences(this.#overlay, overlay),

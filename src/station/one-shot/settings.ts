@@ -1,4 +1,6 @@
+import { checked } from "../../config/request.js";
 import { type Config, configSchema } from "../../config/schema.js";
+import { InputError } from "../../errors.js";
 import type { Explainer } from "../../explain/explanation.js";
 import type { Metrics } from "../../metrics/metrics.js";
 import type { OverlayRenderer } from "../../overlay/overlay.js";
@@ -49,6 +51,12 @@ export const STATION = "explain";
 
 /** A configuration whose one source is a film. */
 export function filmConfig(config: Config, job: Job, of: Pick<OneShot, "region" | "fps">): Config {
+  if (/\p{Cc}/u.test(job.path))
+    throw new InputError(
+      "film-name",
+      `${job.shown} has a line end or another control character in its name; rename it.`,
+    );
   const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...of };
-  return { ...config, station: STATION, sources: [configSchema.shape.sources.element.parse(source)] };
+  const { element } = configSchema.shape.sources;
+  return { ...config, station: STATION, sources: [checked(element, source, job.shown)] };
 }

@@ -1,0 +1,38 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { errorLines } from "../src/cli/errors.js";
+import { ConfigError, LONGEST_SENTENCE, ModelError, VideoExplainerError } from "../src/errors.js";
+import { createLogger } from "../src/log.js";
+import { withoutMiddle } from "../src/shortened.js";
+
+const NAME = "x".repeat(5_000_000);
+
+test("a text without its middle keeps its begin and its end, and is no longer than it may be", () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 200 }), fc.integer({ min: 20, max: 100 }), (text, most) => {
+      const short = withoutMiddle(text, most);
+      expect(short.length).toBeLessThanOrEqual(most);
+      if (text.length <= most) expect(short).toBe(text);
+      else expect([text.startsWith(short.slice(0, 9)), text.endsWith(short.slice(-5))]).toEqual([true, true]);
+    }),
+  );
+});
+
+test.each([
+  ["of a model", new ModelError("model", `operator ${NAME}\u0000 is not known; export it again.`)],
+  ["of a program", new VideoExplainerError("engine", `the engine said ${NAME}; export it again.`)],
+  ["that nobody expected", new Error(`${NAME}; export it again.`)],
+  ["of a configuration", new ConfigError([{ path: "", message: `c.yaml:1:1: ${NAME} is wrong; export it again.` }])],
+])("an error %s with a name of megabytes is a sentence that ends with what to do", (_name, error) => {
+  const [line = ""] = errorLines(error, false);
+  expect(line.length).toBeLessThan(LONGEST_SENTENCE + 100);
+  expect(line).toMatch(/export it again\.(?:; run again with --verbose for details)?$/);
+});
+
+test("with --verbose the stack of such an error is bounded as well, and so is a line of the log", () => {
+  expect(errorLines(new Error(NAME), true).join("\n").length).toBeLessThan(200_000);
+  let written = "";
+  const log = createLogger({ level: "debug", output: { write: (line) => (written += line) } });
+  log.error(`no good: ${NAME}`, { name: NAME, error: new Error(NAME) });
+  expect(written.length).toBeLessThan(100_000);
+});
