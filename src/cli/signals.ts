@@ -8,7 +8,7 @@ type Handler = (signal: NodeJS.Signals) => void;
 
 let handler: Handler | undefined;
 const pass = (signal: NodeJS.Signals): void => {
-  if (signal === "SIGHUP") process.once("exit", leaveTerminal);
+  if (signal === "SIGHUP" && !process.listeners("exit").includes(leaveTerminal)) process.on("exit", leaveTerminal);
   handler?.(signal);
 };
 

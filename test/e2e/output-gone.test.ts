@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { SourceStatus } from "../../src/sinks/summary.js";
 import { MAIN } from "../cli/run-cli.js";
 import { until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";
 import { type Ended, INSPECTION, temporaryFolder, writeConfig } from "./worker.js";
+
+vi.setConfig({ testTimeout: 240_000 });
 
 const folder = temporaryFolder();
 const camera = { name: "camera", url: "testsrc", width: 320, height: 240, fps: 15 };
