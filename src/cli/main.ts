@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { said } from "./said.js";
+import { hearLibraries } from "./said.js";
 import { leave, onSignal, signalCode } from "./signals.js";
 
 interface CommandEntry {
@@ -150,8 +150,7 @@ function run(): void {
     if (error.code === "EPIPE") process.exit(0);
     fail(error);
   });
-  // What libraries say of their own accord does not get in among the results; what they quote may be anybody's.
-  console.log = (what: unknown) => void process.stderr.write(`video-explainer: a library says: ${said(what)}\n`);
+  hearLibraries((text) => void process.stderr.write(`video-explainer: ${text}\n`));
   // Nobody can be told any more; what was asked for is done all the same.
   process.stderr.on("error", () => {});
   void main(args).then(leave);

@@ -4,7 +4,7 @@ import { createLogger, silentLogger } from "../log.js";
 import { closeSpawner, spawner } from "../pipeline/spawner.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { errorLines, exitCodeOf } from "./errors.js";
-import { said } from "./said.js";
+import { hearLibraries } from "./said.js";
 import { onSignal } from "./signals.js";
 import { checkConfig } from "./validate.js";
 
@@ -32,7 +32,7 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   const loaded = await loadConfig(path);
   await checkConfig(loaded);
   log = createLogger({ level: loaded.config.log.level });
-  console.log = (what: unknown) => log.debug(`a library says: ${said(what)}`);
+  hearLibraries(log.debug);
   handle = await startStation(loaded, log);
   log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;

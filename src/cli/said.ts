@@ -1,3 +1,12 @@
 /** The first words that a library writes to the console, a sentence of its own; what follows is data and stacks. */
-export const said = (what: unknown): string =>
+const firstWords = (what: unknown): string =>
   typeof what === "string" ? (/^[\x20-\x7e]{0,200}/.exec(what)?.[0] ?? "") : typeof what;
+
+/**
+ * What libraries say of their own accord goes to `say` from now on, and not among the results on the standard output. What
+ * they quote may be anybody's words.
+ */
+export function hearLibraries(say: (text: string) => void): void {
+  const hear = (what: unknown): void => say(`a library says: ${firstWords(what)}`);
+  Object.assign(console, { log: hear, info: hear, debug: hear });
+}

@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+
 /** What asks a process to end, and what a shell makes of it. The terminal that is closed is one of them. */
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
@@ -5,7 +7,22 @@ type Signal = keyof typeof CODES;
 type Handler = (signal: NodeJS.Signals) => void;
 
 let handler: Handler | undefined;
-const pass = (signal: NodeJS.Signals): void => handler?.(signal);
+const pass = (signal: NodeJS.Signals): void => {
+  if (signal === "SIGHUP" && !process.listeners("exit").includes(leaveTerminal)) process.on("exit", leaveTerminal);
+  handler?.(signal);
+};
+
+/** At its end Node puts the terminal back as it was, and aborts when that is gone; it leaves alone what is no terminal. */
+function leaveTerminal(): void {
+  for (const stream of [0, 1, 2]) {
+    try {
+      closeSync(stream);
+      openSync("/dev/null", "r+");
+    } catch {
+      // Closed before: there is no terminal then.
+    }
+  }
+}
 
 /** The exit code of who was ended by this signal. */
 export const signalCode = (signal: NodeJS.Signals): number => CODES[signal as Signal];

@@ -221,10 +221,10 @@ export class Station {
 
   /**
    * Stops the sources; what they have queued is still explained and delivered, within the deadline. `fault`: why it
-   * cannot go on.
+   * cannot go on, where it is not being stopped already: Ctrl-C ends the readers of a pipe too.
    */
   async stop(fault?: Error): Promise<void> {
-    if (fault) this.#faults.push(fault);
+    if (fault && !this.#stopping) this.#faults.push(fault);
     this.#stopping = true;
     setTimeout(this.#giveUp, STOP_DRAIN_MS).unref();
     await this.#batcher.stop(STOP_DRAIN_MS);

@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { text } from "node:stream/consumers";
+import { expect, it, vi } from "vitest";
+import type { SourceStatus } from "../../src/sinks/summary.js";
 import { MAIN } from "../cli/run-cli.js";
 import { until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";
 import { type Ended, INSPECTION, temporaryFolder, writeConfig } from "./worker.js";
+
+vi.setConfig({ testTimeout: 240_000 });
 
 const folder = temporaryFolder();
 const camera = { name: "camera", url: "testsrc", width: 320, height: 240, fps: 15 };
@@ -13,12 +17,12 @@ const camera = { name: "camera", url: "testsrc", width: 320, height: 240, fps: 1
 /** Reads two lines and leaves, as `| head -2` does. */
 function readTwoLines(child: ChildProcess): Promise<string[]> {
   return new Promise((done) => {
-    let text = "";
+    let read = "";
     child.stdout!.on("data", (chunk) => {
-      text += chunk;
-      if (text.split("\n").length < 3) return;
+      read += chunk;
+      if (read.split("\n").length < 3) return;
       child.stdout!.destroy();
-      done(text.split("\n").slice(0, 2));
+      done(read.split("\n").slice(0, 2));
     });
   });
 }
@@ -97,4 +101,23 @@ it("a log that nobody takes ends nothing: the disk is full, or its reader has le
     [0, null],
   ]);
   closeSync(full);
+});
+
+it("a worker whose terminal is closed finishes what is in flight, writes its last status and ends with exit code 0", async () => {
+  const out = join(folder, "terminal");
+  const sinks = [{ kind: "files", path: out, publish: ["summary", "status"] }];
+  const config = writeConfig({ model: INSPECTION, sources: [camera], sinks });
+  const summaries = join(out, "camera/summaries.jsonl");
+  const python = spawn("python3", [
+    join(import.meta.dirname, "closed-terminal.py"),
+    summaries,
+    process.execPath,
+    MAIN,
+    "run",
+    config,
+  ]);
+  expect((await text(python.stdout)).trim()).toBe("0");
+  const lines = (path: string) => readFileSync(path, "utf8").trimEnd().split("\n");
+  const last = JSON.parse(lines(join(out, "camera/status.jsonl")).at(-1)!) as SourceStatus;
+  expect(last).toMatchObject({ state: "ended", ledger: { inFlight: 0, explained: lines(summaries).length } });
 });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { MAIN } from "../cli/run-cli.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
@@ -18,6 +18,10 @@ import {
   temporaryFolder,
   type Worker,
 } from "./worker.js";
+
+/** For what takes some seconds on a machine that is not busy. */
+const LONG = 120_000;
+vi.setConfig({ testTimeout: 2 * LONG });
 
 const folder = temporaryFolder();
 let server: NatsServer;
@@ -40,11 +44,15 @@ async function busyWorker(station: string): Promise<{ worker: Worker; children: 
       { kind: "viewer", port: 0 },
     ],
   });
-  await until("the film to begin again", async () => {
-    const metrics = await worker.metrics();
-    const explained = (source: string) => metrics.value("frames_explained_total", { source });
-    return explained("film") > 65 && explained("camera") > 20;
-  });
+  await until(
+    "the film to begin again",
+    async () => {
+      const metrics = await worker.metrics();
+      const explained = (source: string) => metrics.value("frames_explained_total", { source });
+      return explained("film") > 65 && explained("camera") > 20;
+    },
+    LONG,
+  );
   const children = childrenOf(worker.pid);
   // Two that decode, and what started them.
   expect(children).toHaveLength(3);
@@ -110,7 +118,7 @@ it("ends at once with exit code 0 when SIGTERM comes while it starts", async () 
     sinks: [{ kind: "nats", servers: [server.url], jetstream: true }],
   });
   // The look at a source is the first thing that has a process of its own.
-  await until("it to look at its sources", () => childrenOf(worker.pid).length > 0);
+  await until("it to look at its sources", () => childrenOf(worker.pid).length > 0, LONG);
   worker.kill("SIGTERM");
   expect(await worker.ended).toEqual({ code: 0, signal: null });
   expect(worker.said).toEqual([]);
@@ -118,7 +126,7 @@ it("ends at once with exit code 0 when SIGTERM comes while it starts", async () 
 
 it("ends with exit code 0 whatever signals come from its first moment on", async () => {
   const worker = startWorker({ model: INSPECTION, sources: [{ name: "camera", url: "testsrc" }], sinks: [] });
-  await until("it to catch signals", () => catchesSignals(worker.pid));
+  await until("it to catch signals", () => catchesSignals(worker.pid), LONG);
   await pester(worker, worker.ended);
   expect(await worker.ended).toEqual({ code: 0, signal: null });
   expect(worker.said).toEqual([]);
@@ -132,7 +140,7 @@ it("ends with its own exit code when it has done its work, whatever signals come
     sinks: [{ kind: "stdout" }],
     log: { level: "info" },
   });
-  await until("its work to be done", () => worker.log.some(({ msg }) => msg.startsWith("done: ")));
+  await until("its work to be done", () => worker.log.some(({ msg }) => msg.startsWith("done: ")), LONG);
   await pester(worker, worker.ended);
   expect(await worker.ended).toEqual({ code: 0, signal: null });
   expect(worker.stdout.trimEnd().split("\n")).toHaveLength(10);
@@ -148,7 +156,7 @@ it.each<[name: string, args: string[]]>([
   const filled = args.map((arg) => (arg === "FILM" ? film : arg === "OUT" ? out : arg));
   const child = spawn(process.execPath, [MAIN, ...filled], { stdio: "ignore" });
   const ended = new Promise<Ended>((done) => child.once("exit", (code, signal) => done({ code, signal })));
-  await until("it to catch signals", () => catchesSignals(child.pid!));
+  await until("it to catch signals", () => catchesSignals(child.pid!), LONG);
   await pester(child, ended);
   // Of several that wait the system delivers any first; who follows topics was only asked to go on until then.
   expect((await ended).signal).toBeNull();
