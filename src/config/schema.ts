@@ -97,7 +97,7 @@ const addedSources = z
       .default(["testsrc", "rtsp", "http", "network", "images", "file"])
       .describe("network: rtmp, srt, udp and tcp; file and images: only in the folders named below"),
     hosts: z
-      .array(z.string().min(1))
+      .array(z.string().regex(/^[A-Za-z0-9.:*_-]+(?:\/\d{1,3})?$/, "must be a name, an address, a range or *"))
       .optional()
       .describe(
         'Only these hosts: names, "*.domain", addresses, ranges such as 10.0.0.0/8, or "*" for all. Default: all but this machine and link-local addresses, where clouds keep a machine\'s secrets',

@@ -40,8 +40,11 @@ export class FrameBudget {
     return undefined;
   }
 
-  claim(name: string, claim: Claim): void {
+  /** False when it had claimed just this before. */
+  claim(name: string, claim: Claim): boolean {
+    const before = this.#claims.get(name);
     this.#claims.set(name, claim);
+    return before?.bytes !== claim.bytes || before.pixelsPerSecond !== claim.pixelsPerSecond;
   }
 
   release(name: string): void {

@@ -142,8 +142,9 @@ export class Station {
   }
 
   /**
-   * Opens one more source; `admit` is asked before each of its connections. That it cannot be reached is no error. Throws a `VideoExplainerError` when its name is taken
-   * or the station is stopping, an `InputError` for an address of no known kind.
+   * Opens one more source; `admit` is asked before each of its connections. That it cannot be reached is no error. Throws
+   * a `VideoExplainerError` when its name is taken or the station is stopping, an `InputError` for an address of no known
+   * kind.
    */
   add(config: SourceConfig, admit?: () => Promise<void>): SourceStatus {
     const { name } = config;
@@ -245,9 +246,10 @@ export class Station {
     if (excess && added) {
       throw new VideoExplainerError("too-large", `${excess}; it waits until others are gone.`);
     }
-    if (excess)
+    const isNew = budget?.claim(name, claim);
+    if (excess && isNew) {
       log.warn(`source ${name}: ${excess}; make its width and height or its fps smaller, or raise that limit`);
-    budget?.claim(name, claim);
+    }
   }
 
   #open(config: SourceConfig, added: Pick<CourseOptions, "admit" | "onClaim"> = {}): Course {

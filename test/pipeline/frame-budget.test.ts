@@ -12,7 +12,7 @@ test("sources have room together until their memory or their pixels are beyond t
   expect(camera).toEqual({ bytes: 1920 * 3 * (1080 + 224) * 12, pixelsPerSecond: 1920 * 1080 * 25 });
   for (const name of ["a", "b", "c"]) {
     expect(budget.excess(name, camera)).toBeUndefined();
-    budget.claim(name, camera);
+    expect([budget.claim(name, camera), budget.claim(name, { ...camera })]).toEqual([true, false]);
   }
   expect(budget.excess("d", camera)).toBe(
     "all sources would have 207 million pixels a second, more than the 200 of limits.pixelsPerSecond",

@@ -21,16 +21,16 @@ export const STREAMS: readonly string[] = list(`
   mpegts mpeg flv live_flv mov matroska ogg avi asf asf_o nut mxf gxf ivf rm wtv dv nsv dhav pva swf smjpeg
   mjpeg mjpeg_2000 mpjpeg h261 h263 h264 hevc vvc evc av1 obu m4v mpegvideo vc1 vc1test cavsvideo avs2 avs3 dirac dnxhd ipu
   yuv4mpegpipe rawvideo bitpacked
-  aac ac3 eac3 ac4 mp3 wav flac dts loas latm amr adts webvtt`);
+  aac ac3 eac3 ac4 mp3 wav flac dts loas amr webvtt`);
 
 /** Further films that only files hold; the last four are texts, which are refused by a sentence of their own. */
 export const FILMS: readonly string[] = list(`
   3dostr 4xm amv anm argo_cvg bethsoftvid bfi bink c93 cdxl cine derf dfa dsicin dxa ea ea_cdata film_cpk filmstrip fits
-  flic frm hnm idf iff ingenient ipmovie iv8 ivr jv kux lmlm4 lvf lxf mgsts mm mods moflex mtv mv mvi nc nuv paf
+  flic frm hnm idcin iff ingenient ipmovie iv8 ivr jv kux lmlm4 lvf lxf mgsts mm mods moflex mtv mv mvi nc nuv paf
   pmp pp_bnk psxstr r3d redspark rl2 roq rpl sdr2 ser sga siff simbiosis_imx smk smush sol svag thp tiertexseq tmv txd ty
   v210 v210x vividas vivo vmd wc3movie wsvqa xmv yop
   aiff ape caf mlp sox tak truehd tta voc w64 wv
-  tty bintext xbin idcin`);
+  tty bintext xbin idf`);
 
 /** Playlists over HTTP, whose segments are fetched from wherever they say, yet over HTTP only. */
 export const PLAYLISTS: readonly string[] = ["hls", "dash"];
