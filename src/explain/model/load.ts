@@ -106,14 +106,18 @@ function assemble(
   const guess = last ? [h ?? 0, w ?? 0, 0] : [0, h ?? 0, w ?? 0];
   const hash = createHash("sha256").update(bytes);
   const shard = (name: string): Uint8Array => {
-    const part = readExternal(folder, name, 0, undefined, reads);
+    const part = readExternal(folder, name, 0, undefined, Number.POSITIVE_INFINITY, reads);
     hash.update(part);
     return part;
   };
   const network = canonicalise(
     tfjs
       ? importTfjs(new TextDecoder().decode(bytes), shard, guess)
-      : importOnnx(bytes, (location, offset, length) => readExternal(folder, location, offset, length, reads), guess),
+      : importOnnx(
+          bytes,
+          (location, offset, length, most) => readExternal(folder, location, offset, length, most, reads),
+          guess,
+        ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const layout = given ?? (dims.length === 3 && dims[2]! <= 3 && dims[0]! > 3 ? "NHWC" : "NCHW");
@@ -231,6 +235,7 @@ function readExternal(
   location: string,
   offset: number,
   length: number | undefined,
+  most: number,
   reads: Reads,
 ): Uint8Array {
   const file = path.resolve(folder, location);
@@ -244,20 +249,35 @@ function readExternal(
       "model-external",
       `the model keeps its weights in "${location}", which is not beside it; copy it there.`,
     );
-  return readRange(file, location, offset, length);
+  return readRange(file, location, offset, length, most);
 }
 
+/** Files with more holes than data are not weights: reading them takes memory that nothing was written for. */
+const HOLES_FROM = 2 ** 26;
+
 /** A part of a weights file: they may be gigabytes, and every tensor asks for its own part. */
-function readRange(file: string, location: string, offset: number, length: number | undefined): Uint8Array {
+function readRange(
+  file: string,
+  location: string,
+  offset: number,
+  length: number | undefined,
+  most: number,
+): Uint8Array {
   const handle = openSync(file, "r");
   try {
-    const wanted = length ?? fstatSync(handle).size - offset;
+    const { size, blocks } = fstatSync(handle);
+    const wanted = length ?? Math.min(size - offset, most);
     if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(wanted) && offset >= 0 && wanted >= 0))
       throw new ModelError(
         "model-external",
         `the model says that weights lie at an impossible place in "${location}"; export it again.`,
       );
-    if (offset + wanted > fstatSync(handle).size)
+    if (wanted > HOLES_FROM && blocks * 512 < size / 8)
+      throw new ModelError(
+        "model-external",
+        `the weights file "${location}" is mostly holes (${size} bytes, of which ${blocks * 512} are written); copy it again.`,
+      );
+    if (offset + wanted > size)
       throw new ModelError(
         "model-external",
         `the weights file "${location}" is shorter than the model says; copy it again.`,

@@ -1,8 +1,12 @@
 import { ModelError } from "../../errors.js";
 import { elements, type Network } from "../network/network.js";
-import { FOLDS } from "./fold.js";
-import { BATCH, Importer, MOST_ELEMENTS, Node } from "./importer.js";
-import { OPERATORS } from "./operators/index.js";
+import { Budget } from "./budget.js";
+import { refuseWeights } from "./finite.js";
+import { foldNode, refuseRandom } from "./fold-node.js";
+import { Importer, Node } from "./importer.js";
+import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
+import { FrameMemory, refuseClasses, refuseInput, refuseOperands } from "./limits.js";
+import { OPERATORS, REFUSED } from "./operators/index.js";
 import { ElementType, type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
 import { type ExternalReader, readTensor } from "./tensor.js";
 
@@ -54,8 +58,13 @@ export function importGraph(
       "model-opset",
       `the model uses ONNX opset ${opset || "none"}, and ${OPSETS.oldest} to ${OPSETS.newest} are known; export it with opset 18.`,
     );
-  const importer = new Importer(opset);
-  for (const tensor of graph.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
+  const output = graph.output[0]?.name;
+  const needed = nodesBehind([output ?? ""], graph.node);
+  refuseSize(needed.size);
+  const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? "", readTensor(tensor, external)]));
+  const numbers = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const importer = new Importer(opset, new Budget(numbers));
+  for (const [name, constant] of weights) importer.constants.set(name, constant);
   const inputs = graph.input.filter((i) => !importer.constants.has(i.name));
   if (inputs.length !== 1)
     throw new ModelError(
@@ -64,17 +73,21 @@ export function importGraph(
     );
   const [input] = inputs as [ValueInfo];
   const dims = inputDims(input, inputShape);
+  importer.memory = new FrameMemory(dims);
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
   importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
   importer.constants.delete("");
 
-  const output = graph.output[0]?.name;
-  const needed = nodesBehind(output ?? "", graph.node);
-  const unknown = [...needed].filter((proto) => !isKnown(proto)).reverse();
-  graph.node.forEach((proto, index) => {
-    if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "", unknown);
-  });
+  const nodes = graph.node.filter((proto) => needed.has(proto));
+  const open = nodes.toReversed();
+  let index = 0;
+  for (let proto = open.pop(); proto; proto = open.pop()) {
+    refuseSize(index + open.length);
+    const node = new Node(proto, index++, external);
+    if (node.op === "If") open.push(...taken(importer, node, proto, external).reverse());
+    else importNode(importer, node, proto, nodes);
+  }
 
   const outputId = output === undefined ? undefined : importer.tensors.get(output);
   if (outputId === undefined)
@@ -84,6 +97,7 @@ export function importGraph(
     );
   const shape = importer.shape(outputId);
   const classes = elements(shape);
+  refuseClasses(classes);
   if (Math.max(...shape.slice(1)) !== classes)
     throw new ModelError(
       "model-output",
@@ -100,51 +114,78 @@ export function importGraph(
   };
 }
 
-/** The nodes that a tensor depends on; others, such as those of further outputs, take no part in the decision. */
-function nodesBehind(tensor: string, nodes: readonly NodeProto[]): Set<NodeProto> {
+/** The nodes that tensors depend on; others, such as those of further outputs, take no part in the decision. */
+function nodesBehind(tensors: readonly string[], nodes: readonly NodeProto[]): Set<NodeProto> {
   const makers = new Map(nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
   const needed = new Set<NodeProto>();
-  const open = [tensor];
+  const open = [...tensors];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const node = name === "" ? undefined : makers.get(name);
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    open.push(...(node.input ?? []));
+    for (const input of node.input ?? []) open.push(input);
+    for (const input of capturedBy(node)) open.push(input);
   }
   return needed;
 }
 
-const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType) || Object.hasOwn(FOLDS, opType);
+/** The nodes of the branch that a condition known beforehand takes. */
+function taken(importer: Importer, node: Node, proto: NodeProto, external: ExternalReader): NodeProto[] {
+  const condition = importer.constant(node, 0)?.data;
+  if (condition?.length !== 1)
+    importer.refuse(node, "which branch it takes depends on the picture, and relevance follows one way");
+  const name = condition[0] ? "then_branch" : "else_branch";
+  const graph = proto.attribute?.find((a) => a.name === name)?.g;
+  if (!graph) importer.refuse(node, `it has no ${name}`);
+  const branch = branchOf(proto, graph);
+  for (const tensor of branch.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
+  const behind = nodesBehind(proto.output ?? [], branch.node);
+  return branch.node.filter((inner) => behind.has(inner));
+}
+
+const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType);
 
 /** What else stands in the way, so that nobody has to mend one node at a time. */
-function others(node: Node, unknown: readonly NodeProto[]): string {
-  const rest = unknown.filter((n) => n.name !== node.name || n.opType !== node.op);
+function others(importer: Importer, proto: NodeProto, nodes: readonly NodeProto[]): string {
+  const constant = new Set(importer.constants.keys());
+  const rest = nodes.filter((n) => {
+    const inputs = (n.input ?? []).filter((name) => name !== "");
+    const folds = inputs.length > 0 ? inputs.every((name) => constant.has(name)) : n.opType === "Constant";
+    if (folds || n.opType === "Shape" || n.opType === "Size") for (const name of n.output ?? []) constant.add(name);
+    return n !== proto && !folds && !isKnown(n);
+  });
   if (rest.length === 0) return "";
   const listed = rest.slice(0, 8).map((n) => `"${n.name || n.output?.[0] || ""}" (${n.opType})`);
   return `, nor ${listed.join(", ")}${rest.length > listed.length ? ` and ${rest.length - listed.length} more` : ""}`;
 }
 
-function importNode(importer: Importer, node: Node, domain: string, unknown: readonly NodeProto[]): void {
+function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: readonly NodeProto[]): void {
+  const domain = proto.domain ?? "";
   if (!DOMAINS.has(domain))
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
-  const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
+  refuseOperands(importer, node);
+  refuseRandom(importer, node);
   const constants = node.inputs.map((name) => (name ? importer.constants.get(name) : undefined));
-  const allConstant = node.inputs.length > 0 && node.inputs.every((name, k) => !name || constants[k]);
-  const fold = allConstant && Object.hasOwn(FOLDS, node.op) ? FOLDS[node.op] : undefined;
-  if (fold) {
-    const folded = fold(
-      constants.map((c) => c!),
-      node,
-    );
-    if (folded) return importer.setConstant(node, folded);
+  const given = node.inputs.filter((name) => name !== "");
+  const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
+  if (given.length > 0 && node.inputs.every((name, k) => !name || constants[k])) {
+    if (OF_CONSTANTS.has(node.op)) operator?.(importer, node);
+    else foldNode(importer, node, constants);
+    return;
   }
-  if (!operator || (allConstant && node.op !== "ConstantOfShape"))
+  if (Object.hasOwn(REFUSED, node.op)) REFUSED[node.op]!(importer, node);
+  if (!operator)
     importer.refuse(
       node,
-      `no rule says how relevance crosses it${others(node, unknown)}; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
+      `no rule says how relevance crosses it${others(importer, proto, nodes)}; known are ${Object.keys(OPERATORS).sort().join(", ")}`,
     );
+  const from = importer.layers.length;
   operator(importer, node);
+  refuseWeights(importer, node, from);
 }
+
+/** Operators whose own import knows what to do with constants: the batch is in their results. */
+const OF_CONSTANTS = new Set(["Shape", "Size", "ConstantOfShape"]);
 
 function inputDims(input: ValueInfo, given: readonly number[] | undefined): number[] {
   const tensor = input.type?.tensorType;
@@ -160,8 +201,7 @@ function inputDims(input: ValueInfo, given: readonly number[] | undefined): numb
       "model-input",
       `the model's input "${input.name}" leaves its size open ([N, ${dims.map((d) => d || "?").join(", ")}]); give input width and height in its card model.yaml.`,
     );
-  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_ELEMENTS)
-    throw new ModelError("model-input", `the model's input "${input.name}" has an impossible size ${dims.join("x")}.`);
+  refuseInput(input.name, dims);
   return dims;
 }
 
@@ -180,9 +220,10 @@ function decode(bytes: Uint8Array): GraphMessage {
       "model-corrupt",
       "the model file is not an ONNX file or is damaged (it holds no graph); export it again.",
     );
+  const nodes = writeOut(graph.node, message.functions ?? []);
   return {
     opset: message.opsetImport?.find((o) => !o.domain || o.domain === "ai.onnx"),
-    node: graph.node,
+    node: nodes,
     initializer: graph.initializer ?? [],
     input: graph.input ?? [],
     output: graph.output,
