@@ -1,7 +1,7 @@
 import type { Importer, Node } from "./importer.js";
 
 /** What constants that are computed at import may take, however small the file is. */
-const LEAST_BYTES = 2 ** 27;
+const LEAST_BYTES = 3 * 2 ** 26;
 const LEAST_WORK = 2 ** 31;
 /** Beyond that, so many times the numbers that the file itself holds. */
 const TIMES_NUMBERS = 4;
@@ -21,9 +21,12 @@ export class Budget {
     this.#work = Math.max(LEAST_WORK, TIMES_WORK * numbers);
   }
 
-  /** @throws ModelError where there is no room for so many elements more */
-  take(importer: Importer, node: Node, elements: number): void {
-    this.#bytes -= 4 * elements;
+  /**
+   * @param share of the elements that is counted
+   * @throws ModelError where there is no room for so many elements more
+   */
+  take(importer: Importer, node: Node, elements: number, share = 1): void {
+    this.#bytes -= 4 * elements * share;
     if (!(this.#bytes >= 0))
       importer.refuse(
         node,
