@@ -2,10 +2,11 @@ import { accessSync, constants, readFileSync, type Stats, statSync } from "node:
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { InputError } from "../errors.js";
+import { InputError, VideoExplainerError } from "../errors.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
+import { allFinite, firstNotFinite } from "../explain/onnx/finite.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
 import { LUMA } from "../explain/programs/frames.js";
@@ -76,6 +77,15 @@ async function attribute(options: AttributeOptions): Promise<void> {
       input: { data: input.data.subarray(at * each, (at + count) * each), dims: [count, ...input.dims.slice(1)] },
     });
     const map = out.relevance!.data as Float32Array;
+    for (const [what, values] of [
+      ["scores", out.logits!.data as Float32Array],
+      ["relevance", map],
+    ] as const)
+      if (!allFinite(values))
+        throw new VideoExplainerError(
+          "not-finite",
+          `${options.input}: the ${what} hold ${firstNotFinite(values).value}, no finite number: weights or values of ${options.model} are too large for float32.`,
+        );
     relevance.set(map, at * each);
     for (let n = 0; n < count; n++) {
       const row = (name: string): number[] =>

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { plainError } from "../errors.js";
+import { plainError, VideoExplainerError } from "../errors.js";
 import { compileRunner } from "./compile-runner.js";
 import { deviceOf } from "./devices.js";
 import type { ThreadMessage, ThreadRequest } from "./engine-thread.js";
@@ -15,6 +15,18 @@ const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => por
 
 /** Elements of all activations of a run up to which batching pays on a CPU (measured: 5 to 10 % on small networks, nothing beyond). */
 const CACHED_ELEMENTS = 4_000_000;
+
+/** Outputs of a few numbers a frame that are no numbers where anything behind them is none. */
+const NUMBERS = [
+  "target_logit",
+  "target_probability",
+  "top_probability",
+  "total",
+  "positive",
+  "negative",
+  "peak",
+  "grid",
+];
 
 async function start(): Promise<void> {
   const made = await compileRunner(options, false);
@@ -60,6 +72,17 @@ async function start(): Promise<void> {
       ),
       target: { ...target, logit: Number(out.target_logit!.data[n]) },
     };
+  };
+
+  /** A frame that overflows inside of the network is lost, and said to be: nothing may look like an answer that is none. */
+  const requireNumbers = (out: Record<string, NumericTensor>): void => {
+    for (const name of NUMBERS)
+      for (const value of (out[name]?.data ?? []) as Float32Array)
+        if (!Number.isFinite(value))
+          throw new VideoExplainerError(
+            "not-finite",
+            `the network's ${name.replaceAll("_", " ")} is ${value}: its weights, or mean and std in its card, are too large for float32; give a network that computes in float32.`,
+          );
   };
 
   const coarse = coarseSize(preprocessing);
@@ -108,6 +131,7 @@ async function start(): Promise<void> {
         // Nobody shares what is made so late.
         classifier ??= (await compileRunner({ ...options, engine: taken, streams: 1 }, true)).runner;
         const out = await classifier.run({ frames });
+        requireNumbers(out);
         picks.forEach((k, n) => {
           results[k] = { ...classification(out, n), relevance: null };
         });
@@ -116,6 +140,7 @@ async function start(): Promise<void> {
           frames,
           scale: { data: Float32Array.from(chosen, (c) => c.scale), dims: [chosen.length] },
         });
+        requireNumbers(out);
         picks.forEach((k, n) => {
           results[k] = explanation(out, n);
         });

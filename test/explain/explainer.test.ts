@@ -163,6 +163,27 @@ describe("an explainer", () => {
     await explainer.close();
   });
 
+  it("has no answer for a frame whose scores overflow, and says so, and answers for others", async () => {
+    const large = { dims: [3, 1, 1], data: [1e38, 1e38, 1e38] };
+    const loud = classifier([node("Mul", ["image", "k"], ["a"]), node("Mul", ["a", "ten"], ["y"])], {
+      k: large,
+      ten: { dims: [], data: [10] },
+    });
+    const at = join(folder, "loud");
+    writeFileSync(`${at}.onnx`, loud);
+    writeFileSync(`${at}.yaml`, "input: {mean: 127.5, std: 64}\n");
+    const explainer = await start({ model: `${at}.onnx`, every: 2 });
+    const quiet = frame(1);
+    new Uint8Array(quiet.memory).fill(128);
+    const bright = frame(2);
+    new Uint8Array(bright.memory).fill(255);
+    const [explained] = await explainer.explain([quiet]);
+    expect(explained!.relevance!.positive - explained!.relevance!.negative).toBeCloseTo(1, 4);
+    for (const classifyOnly of [false, true])
+      await expect(explainer.explain([quiet, { ...bright, classifyOnly }])).rejects.toThrow(/too large for float32/);
+    expect(await explainer.explain([quiet])).toEqual([explained]);
+  });
+
   it("does not grow with the frames that it explains", async () => {
     const explainer = await start();
     const batch = [frame(1), frame(2, { classifyOnly: true }), frame(3)];

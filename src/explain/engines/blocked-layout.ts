@@ -1,4 +1,4 @@
-import type { AttributeProto, ModelMessage, NodeProto, TensorProto } from "../onnx/proto.js";
+import type { AttributeProto, GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../onnx/proto.js";
 import { AttributeType, ModelProto, toNumber } from "../onnx/proto.js";
 import { earlyMeans } from "./early.js";
 
@@ -49,7 +49,20 @@ export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
   graph.initializer = [...(graph.initializer ?? []), ...pass.shapes];
+  graph.input = [...(graph.input ?? []), ...targets(graph)];
   return ModelProto.encode(message as object).finish();
+}
+
+/**
+ * The constants that say what a Reshape makes, as inputs that have a default. As constants they would tell dims again, all
+ * but the batch: such values are compared with every free piece too, and fit none.
+ */
+function targets({ node = [], initializer = [] }: GraphProto): ValueInfo[] {
+  const constants = new Map(initializer.map(({ name, dataType }) => [name, dataType]));
+  const names = new Set(node.flatMap((n) => (n.opType === "Reshape" ? [n.input![1]!] : [])));
+  return [...names].flatMap((name) =>
+    constants.has(name) ? [{ name, type: { tensorType: { elemType: constants.get(name)! } } }] : [],
+  );
 }
 
 class Pass {

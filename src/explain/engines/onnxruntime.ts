@@ -55,6 +55,8 @@ function load(): Ort {
   return runtime;
 }
 
+export { load as loadOnnxruntime };
+
 /** Keeps the graph as onnxruntime has optimised it for this processor. */
 export const onnxruntimePreparing: PreparingEngine<OrtPrepared> = {
   version: () => load().env.versions.node ?? "",

@@ -122,7 +122,7 @@ function assemble(
       ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
       : importOnnx(
           bytes,
-          (location, offset, length) => readWeightsFile(file, location, offset, length, reads),
+          (location, offset, length, most) => readWeightsFile(file, location, offset, length, reads, most),
           imported,
         ),
   );

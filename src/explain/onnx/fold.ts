@@ -1,219 +1,219 @@
-import type { Constant } from "./tensor.js";
+import { broadcast, broadcastDims, concat, gather, like, room, sliceConstant, transposeConstant } from "./arrays.js";
+import { BATCH, type Node } from "./importer.js";
+import { ElementType } from "./proto.js";
+import { type Constant, isFloating, size, typeOf } from "./tensor.js";
 
-type Attributes = { int(name: string, fallback: number): number; ints(name: string): number[] | undefined };
+export { transposeConstant };
 
-const strides = (dims: readonly number[]): number[] => {
-  const out = new Array<number>(dims.length);
-  let step = 1;
-  for (let i = dims.length - 1; i >= 0; i--) {
-    out[i] = step;
-    step *= dims[i]!;
-  }
-  return out;
+const BOOL = { integer: true, type: ElementType.bool, data: new Float64Array(0) };
+/** Types that are counted here; the arithmetic of the others is left to the engine. */
+const KNOWN = new Set<number>([ElementType.float, ElementType.double, ElementType.int64, ElementType.int32]);
+const exact = (c: Constant): boolean => KNOWN.has(typeOf(c));
+/** Integers that leave the range of their type are left to the engine. */
+const inRange = (c: Constant | undefined): Constant | undefined => {
+  const most = c?.integer ? (typeOf(c) === ElementType.int32 ? 2 ** 31 - 1 : 2 ** 53) : Number.POSITIVE_INFINITY;
+  return most === Number.POSITIVE_INFINITY || c?.data.every((v) => Math.abs(v) <= most) ? c : undefined;
 };
 
-const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
-const like = (source: Constant, dims: number[], data: ArrayLike<number>): Constant => ({
-  dims,
-  data: source.integer ? Float64Array.from(data) : Float32Array.from(data),
-  integer: source.integer,
+const unary = (fn: (x: number) => number): Fold => ({
+  run: ([c]) =>
+    c && exact(c)
+      ? like(
+          c,
+          [...c.dims],
+          room(c, c.data.length).map((_, k) => fn(c.data[k]!)),
+        )
+      : undefined,
 });
-
-function broadcast(
-  a: Constant,
-  b: Constant,
-  fn: (x: number, y: number) => number,
-  integer = a.integer && b.integer,
-): Constant {
-  const rank = Math.max(a.dims.length, b.dims.length);
-  const da = [...new Array(rank - a.dims.length).fill(1), ...a.dims];
-  const db = [...new Array(rank - b.dims.length).fill(1), ...b.dims];
-  const dims = da.map((d, i) => (d === 1 ? db[i]! : d));
-  const sa = strides(da);
-  const sb = strides(db);
-  const so = strides(dims);
-  const out = integer ? new Float64Array(size(dims)) : new Float32Array(size(dims));
-  for (let i = 0; i < out.length; i++) {
-    let ia = 0;
-    let ib = 0;
-    for (let k = 0; k < rank; k++) {
-      const at = Math.floor(i / so[k]!) % dims[k]!;
-      if (da[k] !== 1) ia += at * sa[k]!;
-      if (db[k] !== 1) ib += at * sb[k]!;
-    }
-    out[i] = fn(a.data[ia]!, b.data[ib]!);
-  }
-  return { dims, data: out, integer };
-}
-
-/** Side of the tiles that a matrix is turned in: both ends of a tile stay in the cache. */
-const TILE = 32;
-
-function transposeMatrix(c: Constant): Constant {
-  const [rows, columns] = c.dims as [number, number];
-  const out = c.integer ? new Float64Array(c.data.length) : new Float32Array(c.data.length);
-  for (let top = 0; top < rows; top += TILE)
-    for (let left = 0; left < columns; left += TILE)
-      for (let r = top; r < Math.min(rows, top + TILE); r++)
-        for (let k = left; k < Math.min(columns, left + TILE); k++) out[k * rows + r] = c.data[r * columns + k]!;
-  return { dims: [columns, rows], data: out, integer: c.integer };
-}
-
-export function transposeConstant(c: Constant, permutation: readonly number[]): Constant {
-  if (c.dims.length === 2 && permutation.join() === "1,0") return transposeMatrix(c);
-  const dims = permutation.map((p) => c.dims[p]!);
-  const from = strides(c.dims);
-  const to = strides(dims);
-  const out = c.integer ? new Float64Array(c.data.length) : new Float32Array(c.data.length);
-  for (let i = 0; i < out.length; i++) {
-    let at = 0;
-    for (let k = 0; k < dims.length; k++) at += (Math.floor(i / to[k]!) % dims[k]!) * from[permutation[k]!]!;
-    out[i] = c.data[at]!;
-  }
-  return { dims, data: out, integer: c.integer };
-}
-
-function gather(data: Constant, indices: Constant, axis: number): Constant {
-  const outer = size(data.dims.slice(0, axis));
-  const inner = size(data.dims.slice(axis + 1));
-  const extent = data.dims[axis]!;
-  const out: number[] = [];
-  for (let o = 0; o < outer; o++)
-    for (const raw of indices.data) {
-      const at = raw < 0 ? raw + extent : raw;
-      for (let i = 0; i < inner; i++) out.push(data.data[(o * extent + at) * inner + i]!);
-    }
-  return like(data, [...data.dims.slice(0, axis), ...indices.dims, ...data.dims.slice(axis + 1)], out);
-}
-
-function sliceConstant(data: Constant, starts: number[], ends: number[], axes: number[], steps: number[]): Constant {
-  let current = data;
-  axes.forEach((rawAxis, k) => {
-    const axis = rawAxis < 0 ? rawAxis + current.dims.length : rawAxis;
-    const extent = current.dims[axis]!;
-    const step = steps[k] ?? 1;
-    const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + extent : v, low), high);
-    const start = step > 0 ? clamp(starts[k]!, 0, extent) : clamp(starts[k]!, 0, extent - 1);
-    const end = step > 0 ? clamp(ends[k]!, 0, extent) : clamp(Math.max(ends[k]!, -extent - 1), -1, extent - 1);
-    const picks: number[] = [];
-    for (let i = start; step > 0 ? i < end : i > end; i += step) picks.push(i);
-    current = gather(current, { dims: [picks.length], data: Float64Array.from(picks), integer: true }, axis);
-  });
-  return current;
-}
-
-function concat(parts: Constant[], axis: number): Constant {
-  const first = parts[0]!;
-  const at = axis < 0 ? axis + first.dims.length : axis;
-  const outer = size(first.dims.slice(0, at));
-  const out: number[] = [];
-  for (let o = 0; o < outer; o++)
-    for (const part of parts) {
-      const chunk = size(part.dims.slice(at));
-      for (let i = 0; i < chunk; i++) out.push(part.data[o * chunk + i]!);
-    }
-  const dims = [...first.dims];
-  dims[at] = parts.reduce((sum, p) => sum + p.dims[at]!, 0);
-  return like(first, dims, out);
-}
-
-const unary = (fn: (x: number) => number) => (inputs: Constant[]) => {
-  const c = inputs[0]!;
-  return like(c, [...c.dims], Array.from(c.data, fn));
-};
-const binary = (fn: (x: number, y: number) => number) => (inputs: Constant[]) => broadcast(inputs[0]!, inputs[1]!, fn);
+const pair = (run: (a: Constant, b: Constant) => Constant | undefined): Fold => ({
+  size: ([a, b]) => size((a && b && broadcastDims(a.dims, b.dims)) ?? [0]),
+  run: (inputs) => {
+    const [a, b] = inputs;
+    const fits = inputs.length === 2 && a && b && typeOf(a) === typeOf(b) && exact(a);
+    return fits ? inRange(run(a, b)) : undefined;
+  },
+});
+const binary = (fn: (x: number, y: number) => number): Fold => pair((a, b) => broadcast(a, b, fn));
+const compare = (fn: (x: number, y: number) => boolean): Fold =>
+  pair((a, b) => broadcast(a, b, (x, y) => (fn(x, y) ? 1 : 0), BOOL));
 const listOf = (c: Constant | undefined): number[] | undefined => (c ? Array.from(c.data) : undefined);
+const axisIn = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
-/** Larger results are not made at import: no exporter needs them. */
-const MOST_FOLDED = 2 ** 26;
+/** A reshape copies nothing: the result has the same numbers. */
+const view = (dims: (c: Constant, inputs: (Constant | undefined)[], node: Node) => number[] | undefined): Fold => ({
+  view: () => true,
+  run: ([c, ...rest], node) => {
+    const made = c && dims(c, rest, node);
+    return made && size(made) === c.data.length && made.length <= MOST_AXES ? { ...c, dims: made } : undefined;
+  },
+});
+/** No exporter writes tensors of more axes. */
+export const MOST_AXES = 64;
 
-type Fold = (inputs: Constant[], attributes: Attributes) => Constant | undefined;
+export interface Fold {
+  /** Elements of the result; without it those of the first input. */
+  size?: (inputs: (Constant | undefined)[], node: Node) => number;
+  /** Whether the result shares its numbers with the first input: then there is nothing to compute. */
+  view?: (c: Constant, node: Node) => boolean;
+  /** Undefined where the engine is to say what comes out, or what is wrong. */
+  run: (inputs: (Constant | undefined)[], node: Node) => Constant | undefined;
+}
 
-/** Shape arithmetic and weight preparation that exporters leave in a graph, evaluated at import. */
+/** Shape arithmetic that exporters leave in a graph, where starting an engine for each node would take longer. */
 export const FOLDS: Record<string, Fold> = {
-  Identity: (i) => i[0],
-  Cast: (i, a) => {
-    const to = a.int("to", 1);
-    const integer = to !== 1 && to !== 10 && to !== 11;
-    const c = i[0]!;
-    return {
-      dims: [...c.dims],
-      integer,
-      data: integer ? Float64Array.from(c.data, Math.trunc) : Float32Array.from(c.data),
-    };
+  Identity: view((c) => c.dims),
+  Cast: {
+    // Smaller floats are held as float32.
+    view: (c, node) => {
+      const to = node.int("to", 1);
+      return to === typeOf(c) || (to === ElementType.float && c.data instanceof Float32Array);
+    },
+    run: ([c], node) => {
+      const to = node.int("to", 1);
+      if (!c) return undefined;
+      const as = { dims: [...c.dims], integer: !isFloating(to), type: to };
+      if (to === typeOf(c)) return c;
+      if (to === ElementType.float)
+        return { ...as, data: c.data instanceof Float32Array ? c.data : Float32Array.from(c.data) };
+      if (to === ElementType.double) return { ...as, data: Float64Array.from(c.data) };
+      if (to === ElementType.bool) return { ...as, data: Float64Array.from(c.data, (v) => (v === 0 ? 0 : 1)) };
+      if (to === ElementType.bfloat16) return { ...as, data: toBfloat(c.data) };
+      if (to !== ElementType.int64 && to !== ElementType.int32) return undefined;
+      return inRange({ ...as, data: Float64Array.from(c.data, (v) => Math.trunc(v) + 0) });
+    },
   },
   Add: binary((x, y) => x + y),
   Sub: binary((x, y) => x - y),
   Mul: binary((x, y) => x * y),
-  Div: (i) => broadcast(i[0]!, i[1]!, i[0]!.integer && i[1]!.integer ? (x, y) => Math.trunc(x / y) : (x, y) => x / y),
+  Div: pair((a, b) => {
+    if (!a.integer) return broadcast(a, b, (x, y) => x / y);
+    return b.data.includes(0) ? undefined : broadcast(a, b, (x, y) => Math.trunc(x / y) + 0);
+  }),
   Pow: binary((x, y) => x ** y),
   Min: binary(Math.min),
   Max: binary(Math.max),
-  Mod: binary((x, y) => x - y * Math.floor(x / y)),
-  Equal: (i) => broadcast(i[0]!, i[1]!, (x, y) => (x === y ? 1 : 0), true),
-  Where: (i) => {
-    const picked = broadcast(i[0]!, i[1]!, (c, x) => (c ? x : Number.NaN), false);
-    const merged = broadcast(picked, i[2]!, (p, y) => (Number.isNaN(p) ? y : p), i[1]!.integer);
-    return merged;
+  Equal: compare((x, y) => x === y),
+  Less: compare((x, y) => x < y),
+  LessOrEqual: compare((x, y) => x <= y),
+  Greater: compare((x, y) => x > y),
+  GreaterOrEqual: compare((x, y) => x >= y),
+  Where: {
+    size: ([c, x, y]) => size((c && x && y && broadcastDims(broadcastDims(c.dims, x.dims) ?? [0], y.dims)) ?? [0]),
+    run: ([c, x, y]) => {
+      if (!c || !x || !y || typeOf(x) !== typeOf(y)) return undefined;
+      const dims = broadcastDims(broadcastDims(c.dims, x.dims) ?? [], y.dims);
+      if (!dims) return undefined;
+      const whole = { ...x, dims, data: room(x, size(dims)) };
+      const [picks, yes, no] = [c, x, y].map((from) => broadcast(whole, from, (_, v) => v)?.data);
+      if (!picks || !yes || !no) return undefined;
+      return { ...whole, data: whole.data.map((_, k) => (picks[k] ? yes[k]! : no[k]!)) };
+    },
   },
   Neg: unary((x) => -x),
   Abs: unary(Math.abs),
   Sqrt: unary(Math.sqrt),
-  Reciprocal: unary((x) => 1 / x),
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
-  Exp: unary(Math.exp),
-  Transpose: (i, a) => {
-    const c = i[0]!;
-    return transposeConstant(c, a.ints("perm") ?? c.dims.map((_, k) => c.dims.length - 1 - k));
+  Reciprocal: unary((x) => 1 / x),
+  Transpose: {
+    run: ([c], node) => {
+      if (!c) return undefined;
+      const order = node.ints("perm") ?? c.dims.map((_, k) => c.dims.length - 1 - k);
+      const fits = order.length === c.dims.length && order.toSorted((a, b) => a - b).every((p, k) => p === k);
+      return fits ? transposeConstant(c, order) : undefined;
+    },
   },
-  Reshape: (i) => {
-    const c = i[0]!;
-    const target = Array.from(i[1]!.data, (d, k) => (d === 0 ? c.dims[k]! : d));
-    const hole = target.indexOf(-1);
-    if (hole >= 0) target[hole] = c.data.length / -size(target);
-    return { ...c, dims: target };
+  Reshape: view((c, [shape], node) => {
+    const zero = node.int("allowzero", 0) === 0;
+    const raw = listOf(shape) ?? node.ints("shape");
+    const target = raw?.map((d, k) => (d === 0 && zero ? (c.dims[k] ?? -2) : d));
+    const hole = target?.indexOf(-1) ?? -1;
+    if (target && hole >= 0) target[hole] = c.data.length / -size(target);
+    return target?.every((d) => Number.isInteger(d) && d >= 0) ? target : undefined;
+  }),
+  Flatten: view((c, _, node) => {
+    const axis = axisIn(node.int("axis", 1), c.dims.length);
+    return [size(c.dims.slice(0, axis)), size(c.dims.slice(axis))];
+  }),
+  Unsqueeze: view((c, [given], node) => {
+    const axes = listOf(given) ?? node.ints("axes") ?? [];
+    const rank = c.dims.length + axes.length;
+    const at = new Set(axes.map((x) => axisIn(x, rank)));
+    if (rank > MOST_AXES || at.size !== axes.length || [...at].some((x) => !(x >= 0 && x < rank))) return undefined;
+    const rest = [...c.dims];
+    return Array.from({ length: rank }, (_, k) => (at.has(k) ? 1 : rest.shift()!));
+  }),
+  Squeeze: view((c, [given], node) => {
+    const axes = (listOf(given) ?? node.ints("axes"))?.map((x) => axisIn(x, c.dims.length));
+    return c.dims.filter((d, k) => (axes ? !axes.includes(k) : d !== 1));
+  }),
+  Gather: {
+    size: ([data, indices], node) => {
+      const extent = data?.dims[axisIn(node.int("axis", 0), data.dims.length)];
+      return extent && indices ? (data.data.length / extent) * indices.data.length : 0;
+    },
+    run: ([data, indices], node) => {
+      const axis = data ? axisIn(node.int("axis", 0), data.dims.length) : -1;
+      return data?.dims[axis] && indices ? gather(data, indices, axis) : undefined;
+    },
   },
-  Flatten: (i, a) => {
-    const c = i[0]!;
-    const axis = a.int("axis", 1);
-    return { ...c, dims: [size(c.dims.slice(0, axis)), size(c.dims.slice(axis))] };
+  Concat: {
+    size: (inputs) => inputs.reduce((sum, c) => sum + (c?.data.length ?? 0), 0),
+    run: (inputs, node) => (inputs.every((c) => c !== undefined) ? concat(inputs, node.int("axis", 0)) : undefined),
   },
-  Unsqueeze: (i, a) => {
-    const axes = listOf(i[1]) ?? a.ints("axes") ?? [];
-    const rank = i[0]!.dims.length + axes.length;
-    const at = new Set(axes.map((x) => (x < 0 ? x + rank : x)));
-    const rest = [...i[0]!.dims];
-    return { ...i[0]!, dims: Array.from({ length: rank }, (_, k) => (at.has(k) ? 1 : rest.shift()!)) };
+  Slice: {
+    run: ([data, ...given], node) => {
+      const [starts, ends, axes, steps] = ["starts", "ends", "axes", "steps"].map(
+        (name, k) => listOf(given[k]) ?? node.ints(name),
+      );
+      if (!data || !starts || !ends) return undefined;
+      const lists = {
+        starts,
+        ends,
+        axes: axes ?? starts.map((_, k) => k),
+        steps: steps ?? starts.map(() => 1),
+      };
+      const whole = Object.values(lists).every((l) => l.length === starts.length && l.every(Number.isInteger));
+      return whole && !lists.steps.includes(0) ? sliceConstant(data, lists) : undefined;
+    },
   },
-  Squeeze: (i, a) => {
-    const c = i[0]!;
-    const axes = (listOf(i[1]) ?? a.ints("axes"))?.map((x) => (x < 0 ? x + c.dims.length : x));
-    return { ...c, dims: c.dims.filter((d, k) => (axes ? !axes.includes(k) : d !== 1)) };
+  Range: {
+    size: ([start, limit, step]) => Math.max(0, Math.ceil((limit!.data[0]! - start!.data[0]!) / step!.data[0]!)) || 0,
+    run: (inputs) => {
+      const [start, limit, step] = inputs.map((c) => c?.data[0]) as [number, number, number];
+      const [first] = inputs;
+      if (!first || !exact(first) || !step) return undefined;
+      const count = Math.max(0, Math.ceil((limit - start) / step));
+      return like(
+        first,
+        [count],
+        room(first, count).map((_, k) => start + k * step),
+      );
+    },
   },
-  Gather: (i, a) => gather(i[0]!, i[1]!, (a.int("axis", 0) + i[0]!.dims.length) % i[0]!.dims.length),
-  Concat: (i, a) => concat(i, a.int("axis", 0)),
-  Slice: (i, a) => {
-    const starts = listOf(i[1]) ?? a.ints("starts") ?? [];
-    const ends = listOf(i[2]) ?? a.ints("ends") ?? [];
-    const axes = listOf(i[3]) ?? a.ints("axes") ?? starts.map((_, k) => k);
-    return sliceConstant(i[0]!, starts, ends, axes, listOf(i[4]) ?? []);
-  },
-  Range: (i) => {
-    const [start, limit, step] = i.map((c) => c.data[0]!) as [number, number, number];
-    const count = Math.max(0, Math.ceil((limit - start) / step));
-    if (!(count <= MOST_FOLDED)) return undefined;
-    return like(
-      i[0]!,
-      [count],
-      Array.from({ length: count }, (_, k) => start + k * step),
-    );
-  },
-  ReduceProd: (i) => like(i[0]!, [1], [size(Array.from(i[0]!.data))]),
-  Expand: (i) => {
-    const dims = Array.from(i[1]!.data);
-    const count = size(dims);
-    if (!(count <= MOST_FOLDED)) return undefined;
-    return broadcast(i[0]!, { dims, data: new Float32Array(count).fill(1), integer: true }, (x) => x, i[0]!.integer);
+  Expand: {
+    size: ([c, shape]) => size(broadcastDims(c?.dims ?? [], oneFrame(listOf(shape) ?? [])) ?? [0]),
+    run: ([c, shape]) => {
+      if (!c || !shape) return undefined;
+      const dims = oneFrame(Array.from(shape.data));
+      const out = broadcast(c, { dims, data: new Float64Array(size(dims)), integer: true }, (x) => x);
+      if (shape.data[0] !== BATCH || !out) return out;
+      return out.dims[0] === 1 && out.dims.length === dims.length ? { ...out, batched: true } : undefined;
+    },
   },
 };
+
+/** A shape whose first axis is the batch, for one frame. */
+export const oneFrame = (dims: number[]): number[] => dims.map((d, k) => (k === 0 && d === BATCH ? 1 : d));
+
+/** Rounded to the upper half of a float32, ties to even. */
+export function toBfloat(data: ArrayLike<number>): Float32Array {
+  const out = Float32Array.from(data);
+  const bits = new Uint32Array(out.buffer);
+  for (let k = 0; k < bits.length; k++) {
+    if (Number.isNaN(out[k])) continue;
+    const up = 0x7fff + ((bits[k]! >>> 16) & 1);
+    bits[k] = ((bits[k]! + up) & 0xffff0000) >>> 0;
+  }
+  return out;
+}

@@ -1,11 +1,15 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, shortenedInside } from "../../shortened.js";
-import type { Network } from "../network/network.js";
-import { FOLDS } from "./fold.js";
+import { elements, type Network } from "../network/network.js";
+import { Budget } from "./budget.js";
+import { refuseWeights } from "./finite.js";
+import { foldNode, refuseRandom } from "./fold-node.js";
 import { hintsOfFirstLayer, type InputHints } from "./hints.js";
 import { Importer, Node } from "./importer.js";
+import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
 import { inputDims, pictureInput } from "./input.js";
-import { OPERATORS } from "./operators/index.js";
+import { FrameMemory, refuseClasses, refuseOperands } from "./limits.js";
+import { OPERATORS, REFUSED } from "./operators/index.js";
 import {
   type Candidate,
   chooseOutput,
@@ -87,10 +91,9 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
   requireScores(only, makers);
   const { importer, input, inputId } = begin(graph, opset, external, options);
   const needed = nodesBehind([only.name], makers);
-  const unknown = [...needed].filter((proto) => !isKnown(proto)).reverse();
-  graph.node.forEach((proto, index) => {
-    if (needed.has(proto)) importNode(importer, new Node(proto, index, external), proto.domain ?? "", unknown);
-  });
+  refuseSize(needed.size);
+  const nodes = graph.node.filter((proto) => needed.has(proto));
+  readNodes(importer, nodes, external, (proto, node) => importNode(importer, node, proto, nodes));
   const outputId = importer.tensors.get(only.name);
   if (outputId === undefined)
     throw new ModelError(
@@ -98,6 +101,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
       `the model's output "${nameOf(only)}" does not depend on its input "${input.name}"; give the file of a classifier.`,
     );
   const shape = importer.shape(outputId);
+  refuseClasses(elements(shape));
   if (!isRow(shape))
     throw new ModelError(
       "model-output",
@@ -132,12 +136,15 @@ function ofOutput<T>(chosen: GraphOutput, outputs: readonly GraphOutput[], work:
 
 /** An importer that knows the constants and the input of a graph. */
 function begin(graph: GraphMessage, opset: number, external: ExternalReader, options: ImportOptions) {
-  const importer = new Importer(opset);
-  for (const tensor of graph.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
+  const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? "", readTensor(tensor, external)]));
+  const numbers = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const importer = new Importer(opset, new Budget(numbers));
+  for (const [name, constant] of weights) importer.constants.set(name, constant);
   const input = pictureInput(graph.input.filter((i) => !importer.constants.has(i.name)));
   const dims = inputDims(input, options.input ?? {}, () =>
     hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),
   );
+  importer.memory = new FrameMemory(dims);
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
   importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
@@ -158,16 +165,21 @@ function importAll(
   const refusals = new Map<string, unknown>();
   const names = outputs.map((o) => o.name);
   const needed = nodesBehind(names, makers);
-  graph.node.forEach((proto, index) => {
-    if (!needed.has(proto)) return;
-    const before = proto.input?.find((name) => refusals.has(name));
-    try {
+  refuseSize(needed.size);
+  const nodes = graph.node.filter((proto) => needed.has(proto));
+  readNodes(
+    importer,
+    nodes,
+    external,
+    (proto, node) => {
+      const before = proto.input?.find((name) => refusals.has(name));
       if (before !== undefined) throw refusals.get(before);
-      importNode(importer, new Node(proto, index, external), proto.domain ?? "", []);
-    } catch (refusal) {
+      importNode(importer, node, proto, []);
+    },
+    (proto, refusal) => {
       for (const name of proto.output ?? []) refusals.set(name, refusal);
-    }
-  });
+    },
+  );
   return outputs.map((output) => {
     const id = importer.tensors.get(output.name);
     const dims = id === undefined ? undefined : importer.shape(id);
@@ -191,16 +203,63 @@ function nodesBehind(tensors: readonly string[], makers: ReadonlyMap<string, Nod
     const node = name === "" ? undefined : makers.get(name);
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    open.push(...(node.input ?? []));
+    for (const input of node.input ?? []) open.push(input);
+    for (const input of capturedBy(node)) open.push(input);
   }
   return needed;
 }
 
-const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType) || Object.hasOwn(FOLDS, opType);
+/**
+ * Reads nodes one after the other; of those with branches, the nodes of the branch that is taken in their place.
+ * @param onRefused is told of a node that cannot be read; without it that ends the import
+ */
+function readNodes(
+  importer: Importer,
+  nodes: readonly NodeProto[],
+  external: ExternalReader,
+  read: (proto: NodeProto, node: Node) => void,
+  onRefused?: (proto: NodeProto, refusal: unknown) => void,
+): void {
+  const open = nodes.toReversed();
+  let index = 0;
+  for (let proto = open.pop(); proto; proto = open.pop()) {
+    refuseSize(index + open.length);
+    const node = new Node(proto, index++, external);
+    try {
+      if (node.op === "If") open.push(...taken(importer, node, proto, external).reverse());
+      else read(proto, node);
+    } catch (refusal) {
+      if (!onRefused) throw refusal;
+      onRefused(proto, refusal);
+    }
+  }
+}
+
+/** The nodes of the branch that a condition known beforehand takes. */
+function taken(importer: Importer, node: Node, proto: NodeProto, external: ExternalReader): NodeProto[] {
+  const condition = importer.constant(node, 0)?.data;
+  if (condition?.length !== 1)
+    importer.refuse(node, "which branch it takes depends on the picture, and relevance follows one way");
+  const name = condition[0] ? "then_branch" : "else_branch";
+  const graph = proto.attribute?.find((a) => a.name === name)?.g;
+  if (!graph) importer.refuse(node, `it has no ${name}`);
+  const branch = branchOf(proto, graph);
+  for (const tensor of branch.initializer) importer.constants.set(tensor.name ?? "", readTensor(tensor, external));
+  const behind = nodesBehind(proto.output ?? [], makersOf(branch.node));
+  return branch.node.filter((inner) => behind.has(inner));
+}
+
+const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType);
 
 /** What else stands in the way, so that nobody has to mend one node at a time. */
-function others(node: Node, unknown: readonly NodeProto[]): string {
-  const rest = unknown.filter((n) => n.opType !== node.op || n.output?.[0] !== node.outputs[0]);
+function others(importer: Importer, proto: NodeProto, nodes: readonly NodeProto[]): string {
+  const constant = new Set(importer.constants.keys());
+  const rest = nodes.filter((n) => {
+    const inputs = (n.input ?? []).filter((name) => name !== "");
+    const folds = inputs.length > 0 ? inputs.every((name) => constant.has(name)) : n.opType === "Constant";
+    if (folds || n.opType === "Shape" || n.opType === "Size") for (const name of n.output ?? []) constant.add(name);
+    return n !== proto && !folds && !isKnown(n);
+  });
   const names = rest.map((n) => `"${shortenedInside(n.name || n.output?.[0] || "", 40)}" (${n.opType})`);
   return names.length === 0 ? "" : `, nor ${listed(names)}`;
 }
@@ -208,32 +267,38 @@ function others(node: Node, unknown: readonly NodeProto[]): string {
 const QUANTISED = /^(?:De|Dynamic)?[Qq]uantize|^QLinear|^QAttention|^QGemm|(?:Conv|MatMul)Integer/;
 
 /** Why no rule crosses a node. */
-function refuseUnknown(importer: Importer, node: Node, unknown: readonly NodeProto[]): never {
+function refuseUnknown(importer: Importer, node: Node, proto: NodeProto, nodes: readonly NodeProto[]): never {
   if (QUANTISED.test(node.op))
     throw new ModelError(
       "model-quantised",
       `the model is quantised to whole numbers (node "${node.name}", ${node.shown}); give its float32 file, from before it was quantised.`,
     );
-  return importer.refuse(node, `no rule says how relevance crosses it${others(node, unknown)}`);
+  return importer.refuse(node, `no rule says how relevance crosses it${others(importer, proto, nodes)}`);
 }
 
-function importNode(importer: Importer, node: Node, domain: string, unknown: readonly NodeProto[]): void {
-  if (!DOMAINS.has(domain) && QUANTISED.test(node.op)) refuseUnknown(importer, node, unknown);
+/** Operators whose own import knows what to do with constants: the batch is in their results. */
+const OF_CONSTANTS = new Set(["Shape", "Size", "ConstantOfShape"]);
+
+function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: readonly NodeProto[]): void {
+  const domain = proto.domain ?? "";
+  if (!DOMAINS.has(domain) && QUANTISED.test(node.op)) refuseUnknown(importer, node, proto, nodes);
   if (!DOMAINS.has(domain))
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
-  const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
+  refuseOperands(importer, node);
+  refuseRandom(importer, node);
   const constants = node.inputs.map((name) => (name ? importer.constants.get(name) : undefined));
-  const allConstant = node.inputs.length > 0 && node.inputs.every((name, k) => !name || constants[k]);
-  const fold = allConstant && Object.hasOwn(FOLDS, node.op) ? FOLDS[node.op] : undefined;
-  if (fold) {
-    const folded = fold(
-      constants.map((c) => c!),
-      node,
-    );
-    if (folded) return importer.setConstant(node, folded);
+  const given = node.inputs.filter((name) => name !== "");
+  const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
+  if (given.length > 0 && node.inputs.every((name, k) => !name || constants[k])) {
+    if (OF_CONSTANTS.has(node.op)) operator?.(importer, node);
+    else foldNode(importer, node, constants);
+    return;
   }
-  if (!operator || (allConstant && node.op !== "ConstantOfShape")) return refuseUnknown(importer, node, unknown);
+  if (Object.hasOwn(REFUSED, node.op)) REFUSED[node.op]!(importer, node);
+  if (!operator) return refuseUnknown(importer, node, proto, nodes);
+  const from = importer.layers.length;
   operator(importer, node);
+  refuseWeights(importer, node, from);
 }
 
 function decode(bytes: Uint8Array): GraphMessage {
@@ -251,9 +316,10 @@ function decode(bytes: Uint8Array): GraphMessage {
       "model-corrupt",
       "the model file is not an ONNX file or is damaged (it holds no graph); export it again.",
     );
+  const nodes = writeOut(graph.node, message.functions ?? []);
   return {
     opset: message.opsetImport?.find((o) => !o.domain || o.domain === "ai.onnx"),
-    node: graph.node,
+    node: nodes,
     initializer: graph.initializer ?? [],
     input: graph.input ?? [],
     output: graph.output,

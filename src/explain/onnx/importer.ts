@@ -1,5 +1,7 @@
 import { ModelError } from "../../errors.js";
-import { elements, type Layer, type LayerKind, type LayerOf, type TensorId } from "../network/network.js";
+import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
+import type { Budget } from "./budget.js";
+import type { FrameMemory } from "./limits.js";
 import { type AttributeProto, type NodeProto, toNumber } from "./proto.js";
 import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
 
@@ -9,8 +11,12 @@ import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
  */
 export const BATCH = 1_000_003;
 
-/** Elements of one tensor of one frame beyond which a file is damaged rather than large. */
-export const MOST_ELEMENTS = 2 ** 28;
+/** Numbers as they are shown: the batch as N, what it was multiplied with as a factor. */
+const withoutMarkers = (text: string): string =>
+  text.replace(/(?<![\w."/])-?\d{7,}(?![\w."/])/g, (digits) => {
+    const times = Number(digits) / BATCH;
+    return Number.isInteger(times) ? (times === 1 ? "N" : `${times}*N`) : digits;
+  });
 
 /** A node of the model file with typed access to its attributes. */
 export class Node {
@@ -52,6 +58,10 @@ export class Node {
     const s = this.#attributes.get(name)?.s;
     return s?.length ? new TextDecoder().decode(s) : fallback;
   }
+  /** All of them, as they stand in the file. */
+  get attributes(): AttributeProto[] {
+    return [...this.#attributes.values()];
+  }
   tensor(name: string): Constant | undefined {
     const t = this.#attributes.get(name)?.t;
     return t ? readTensor(t, this.#external) : undefined;
@@ -64,14 +74,21 @@ export class Importer {
   readonly shapes = new Map<TensorId, readonly number[]>();
   readonly constants = new Map<string, Constant>();
   readonly tensors = new Map<string, TensorId>();
+  /** What constants that were computed here were computed from. */
+  readonly madeFrom = new Map<string, readonly string[]>();
+  /** Of one frame, once the input is known. */
+  memory: FrameMemory | undefined;
   nextId: TensorId = 0;
 
-  constructor(readonly opset: number) {}
+  constructor(
+    readonly opset: number,
+    readonly budget: Budget,
+  ) {}
 
   refuse(node: Node, reason: string): never {
     throw new ModelError(
       "model-unsupported",
-      `node "${node.name}" (operator ${node.shown}) cannot be explained: ${reason}.`,
+      `node "${node.name}" (operator ${node.shown}) cannot be explained: ${withoutMarkers(reason)}.`,
     );
   }
 
@@ -131,8 +148,7 @@ export class Importer {
           node,
           `its output would have dims [${dims.join(", ")}], which does not keep the batch first or leaves nothing`,
         );
-    const largest = Math.max(...shapes.map(elements));
-    if (largest > MOST_ELEMENTS) this.refuse(node, `its output would have ${largest} elements a frame`);
+    this.memory?.take(this, node, shapes);
     const outputs = shapes.map((s) => this.newTensor(s));
     this.layers.push({ kind, name: node.name, operator: node.shown, inputs, outputs, ...fields } as unknown as Layer);
     outputs.forEach((id, k) => {

@@ -1,8 +1,7 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
-import { elements } from "../network/network.js";
 import type { InputHints } from "./hints.js";
-import { BATCH, MOST_ELEMENTS } from "./importer.js";
+import { refuseInput } from "./limits.js";
 import { ElementType, toNumber, type ValueInfo } from "./proto.js";
 
 const refuse = (reason: string): never => {
@@ -58,8 +57,7 @@ export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () =>
   if (dims.some((d) => d <= 0)) fill(dims, given, dims.length === 3 ? firstLayer() : {});
   const asked = (["channels", "height", "width"] as const).filter((key) => given[key] === undefined);
   if (dims.some((d) => d <= 0)) refuse(openDims(input.name, dims, asked));
-  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_ELEMENTS)
-    refuse(`the model's input "${input.name}" has an impossible size ${listed(dims.map(String), 6)}.`);
+  refuseInput(input.name, dims);
   return dims;
 }
 

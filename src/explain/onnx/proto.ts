@@ -1,5 +1,9 @@
 import protobuf from "protobufjs";
 
+// 64-bit integers as numbers: objects would take some thirty times the bytes of the file.
+(protobuf.util as { Long: unknown }).Long = undefined;
+protobuf.configure();
+
 /** The part of the ONNX format (onnx.proto3, Apache-2.0, the ONNX project) that classifiers use; unknown fields are skipped. */
 const f = (id: number, type: string, rule?: string) => (rule ? { id, type, rule } : { id, type });
 const descriptor = {
@@ -15,6 +19,7 @@ const descriptor = {
             docString: f(6, "string"),
             graph: f(7, "GraphProto"),
             metadataProps: f(14, "StringEntry", "repeated"),
+            functions: f(25, "FunctionProto", "repeated"),
           },
         },
         OperatorSetId: { fields: { domain: f(1, "string"), version: f(2, "int64") } },
@@ -28,6 +33,17 @@ const descriptor = {
             output: f(12, "ValueInfo", "repeated"),
           },
         },
+        FunctionProto: {
+          fields: {
+            name: f(1, "string"),
+            input: f(4, "string", "repeated"),
+            output: f(5, "string", "repeated"),
+            attributeProto: f(11, "AttributeProto", "repeated"),
+            node: f(7, "NodeProto", "repeated"),
+            domain: f(10, "string"),
+            overload: f(13, "string"),
+          },
+        },
         NodeProto: {
           fields: {
             input: f(1, "string", "repeated"),
@@ -35,6 +51,7 @@ const descriptor = {
             name: f(3, "string"),
             opType: f(4, "string"),
             domain: f(7, "string"),
+            overload: f(8, "string"),
             attribute: f(5, "AttributeProto", "repeated"),
           },
         },
@@ -45,6 +62,8 @@ const descriptor = {
             i: f(3, "int64"),
             s: f(4, "bytes"),
             t: f(5, "TensorProto"),
+            g: f(6, "GraphProto"),
+            refAttrName: f(21, "string"),
             floats: f(7, "float", "repeated"),
             ints: f(8, "int64", "repeated"),
             strings: f(9, "bytes", "repeated"),
@@ -61,6 +80,7 @@ const descriptor = {
             name: f(8, "string"),
             rawData: f(9, "bytes"),
             doubleData: f(10, "double", "repeated"),
+            uint64Data: f(11, "uint64", "repeated"),
             externalData: f(13, "StringEntry", "repeated"),
             dataLocation: f(14, "int32"),
           },
@@ -85,6 +105,7 @@ export interface TensorProto {
   int32Data?: number[];
   int64Data?: Int[];
   doubleData?: number[];
+  uint64Data?: Int[];
   name?: string;
   rawData?: Uint8Array;
   externalData?: { key: string; value: string }[];
@@ -97,6 +118,9 @@ export interface AttributeProto {
   i?: Int;
   s?: Uint8Array;
   t?: TensorProto;
+  g?: GraphProto;
+  /** In the body of a function: the attribute of the call that it takes its value from. */
+  refAttrName?: string;
   floats?: number[];
   ints?: Int[];
   strings?: Uint8Array[];
@@ -107,9 +131,33 @@ export interface NodeProto {
   name?: string;
   opType: string;
   domain?: string;
+  overload?: string;
   attribute?: AttributeProto[];
   /** What messages and tables call the operator, where the file is not ONNX; not part of the format. */
   shown?: string;
+  /** What the names in its subgraphs mean, where it was itself taken out of a subgraph; not part of the format. */
+  scope?: Scope;
+}
+/** What names mean inside of a subgraph or function; those that it does not know mean what they mean around it. */
+export interface Scope {
+  names: ReadonlyMap<string, string>;
+  around?: Scope;
+}
+export interface GraphProto {
+  node?: NodeProto[];
+  name?: string;
+  initializer?: TensorProto[];
+  input?: ValueInfo[];
+  output?: ValueInfo[];
+}
+export interface FunctionProto {
+  name: string;
+  input?: string[];
+  output?: string[];
+  attributeProto?: AttributeProto[];
+  node?: NodeProto[];
+  domain?: string;
+  overload?: string;
 }
 export interface ValueInfo {
   name: string;
@@ -119,13 +167,8 @@ export interface ModelMessage {
   irVersion?: Int;
   opsetImport?: { domain?: string; version?: Int }[];
   producerName?: string;
-  graph?: {
-    node?: NodeProto[];
-    name?: string;
-    initializer?: TensorProto[];
-    input?: ValueInfo[];
-    output?: ValueInfo[];
-  };
+  graph?: GraphProto;
+  functions?: FunctionProto[];
 }
 
 export const toNumber = (value: Int | undefined, fallback = 0): number =>
@@ -136,10 +179,21 @@ export const ElementType = {
   float: 1,
   uint8: 2,
   int8: 3,
+  uint16: 4,
+  int16: 5,
   int32: 6,
   int64: 7,
+  string: 8,
   bool: 9,
   float16: 10,
   double: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+  uint4: 21,
+  int4: 22,
 } as const;
+/** Name of an element type of the ONNX format, for messages. */
+export const typeName = (type: number): string =>
+  Object.entries(ElementType).find(([, code]) => code === type)?.[0] ?? `number ${type}`;
 export const AttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;

@@ -78,10 +78,12 @@ export const Clip: OperatorImport = (importer: Importer, node: Node) => {
 
 export const PRelu: OperatorImport = (importer: Importer, node: Node) => {
   const x = importer.tensor(node, 0);
-  const slope = importer.weight(node, 1, "slope");
+  const given = importer.weight(node, 1, "slope");
+  const slope = perFrame(given, importer.shape(x).length);
+  if (!slope) importer.refuse(node, `its slope [${given.dims.join(", ")}] differs between the frames of a batch`);
   requireFit(importer, node, x, slope.dims);
   importer.push(node, "activation", [x], [importer.shape(x)], {
-    steps: [{ op: "PRelu", operands: [0, { dims: slope.dims, data: float32(slope) }], attributes: {} }],
+    steps: [{ op: "PRelu", operands: [0, slope], attributes: {} }],
   });
 };
 

@@ -1,5 +1,6 @@
 import type { OperatorImport } from "../importer.js";
 import * as blocks from "./blocks.js";
+import { loopOperators } from "./control.js";
 import { ConvTranspose } from "./conv-transpose.js";
 import * as elementwise from "./elementwise.js";
 import * as gather from "./gather.js";
@@ -10,6 +11,9 @@ import * as pooling from "./pooling.js";
 import * as reduce from "./reduce.js";
 import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
+
+/** Operators that are known, and why they cannot be explained. */
+export const REFUSED: Record<string, OperatorImport> = { ...loopOperators };
 
 /** Every operator that can be explained. One line registers one. */
 export const OPERATORS: Record<string, OperatorImport> = {
@@ -55,6 +59,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Reshape: shape.Reshape,
   Resize,
   Shape: shape.Shape,
+  Size: shape.Size,
   Slice: shape.Slice,
   Softmax: shape.Softmax,
   SpaceToDepth: blocks.SpaceToDepth,

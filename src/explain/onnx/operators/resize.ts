@@ -1,5 +1,7 @@
 import type { TensorId, Weights } from "../../network/network.js";
-import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { foldByEngine } from "../engine-fold.js";
+import { axisIn, type Importer, Node, type OperatorImport } from "../importer.js";
+import type { Constant } from "../tensor.js";
 import { MOST_ALONG, pick } from "./gather.js";
 
 /** How one axis is resized: its length, its new length, the scale that maps between them. */
@@ -7,6 +9,8 @@ interface Along {
   from: number;
   to: number;
   scale: number;
+  /** Whether the file gives its new length rather than its scale. */
+  sized?: boolean;
 }
 
 /** Where output element `k` lies on the input's axis. */
@@ -22,12 +26,7 @@ const COORDINATES: Record<string, (k: number, along: Along) => number> = {
   tf_half_pixel_for_nn: (k, { scale }) => (k + 0.5) / scale,
 };
 
-const ROUNDINGS: Record<string, (x: number) => number> = {
-  round_prefer_floor: (x) => Math.ceil(x - 0.5),
-  round_prefer_ceil: (x) => Math.floor(x + 0.5),
-  floor: Math.floor,
-  ceil: Math.ceil,
-};
+const ROUNDINGS = new Set(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]);
 
 const clamp = (v: number, high: number): number => Math.min(Math.max(v, 0), high);
 
@@ -44,15 +43,10 @@ export const Resize: OperatorImport = (importer: Importer, node: Node) => {
   importer.alias(node, x);
   const changed = alongs.flatMap((along, axis) => (along.to === along.from ? [] : [axis]));
   if (mode === "nearest") {
-    const rounding = old ? "floor" : node.text("nearest_mode", "round_prefer_floor");
-    const round = Object.hasOwn(ROUNDINGS, rounding) ? ROUNDINGS[rounding] : undefined;
-    if (!round) importer.refuse(node, `its nearest_mode "${rounding}" is not known`);
+    const rounding = node.text("nearest_mode", "round_prefer_floor");
+    if (!ROUNDINGS.has(rounding)) importer.refuse(node, `its nearest_mode "${rounding}" is not known`);
     let at = x;
-    for (const axis of changed) {
-      const along = alongs[axis]!;
-      const places = Array.from({ length: along.to }, (_, k) => clamp(round(place(k, along)), along.from - 1));
-      at = pick(importer, node, at, axis, places);
-    }
+    for (const axis of changed) at = pick(importer, node, at, axis, nearest(importer, node, alongs[axis]!));
     return;
   }
   if (mode !== "linear" && mode !== "bilinear")
@@ -61,9 +55,39 @@ export const Resize: OperatorImport = (importer: Importer, node: Node) => {
   if (alongs.length !== 4 || changed.some((axis) => axis < 2))
     importer.refuse(node, "it interpolates along other axes than the height and width of [N, C, H, W]");
   const shape = importer.shape(x);
+  for (const { from, to } of alongs.slice(2)) importer.budget.take(importer, node, from * to);
   const [rows, columns] = [weightsOf(alongs[2]!, place), weightsOf(alongs[3]!, place)];
   importer.push(node, "resize", [x], [[-1, shape[1]!, alongs[2]!.to, alongs[3]!.to]], { rows, columns });
 };
+
+/**
+ * Which element of the input each of the output copies, along one axis: onnxruntime's own answer for the numbers 0, 1, 2, …
+ * Places in the middle between two elements fall to either side by its rounding, which no formula tells.
+ */
+function nearest(importer: Importer, node: Node, { from, to, scale, sized }: Along): number[] {
+  const list = (data: ArrayLike<number>, integer: boolean): Constant => ({
+    dims: [4],
+    data: integer ? Float64Array.from(data) : Float32Array.from(data),
+    integer,
+  });
+  const ramp = { dims: [1, 1, from, 1], data: Float32Array.from({ length: from }, (_, k) => k), integer: false };
+  const [scales, sizes] = [list([1, 1, scale, 1], false), list([1, 1, to, 1], true)];
+  const operands: (Constant | undefined)[] = node.has("scales")
+    ? [ramp]
+    : importer.opset < 11
+      ? [ramp, scales]
+      : sized
+        ? [ramp, undefined, undefined, sizes]
+        : [ramp, undefined, scales];
+  const attribute = node.attributes
+    .filter(({ name }) => name !== "axes")
+    .map((a) => (a.name === "scales" ? { ...a, floats: [1, 1, scale, 1] } : a));
+  const input = operands.map((c, k) => (c ? `operand ${k}` : ""));
+  const alone = new Node({ opType: node.op, name: node.name, input, output: ["places"], attribute }, 0, () => {
+    throw new Error("it has no external data");
+  });
+  return Array.from(foldByEngine(importer, alone, operands)[0]!.data);
+}
 
 /** Linear interpolation along one axis as a matrix `[to, from]`. */
 function weightsOf(along: Along, place: (k: number, along: Along) => number): Weights {
@@ -102,6 +126,6 @@ function extents(importer: Importer, node: Node, x: TensorId, old: boolean): Alo
     const to = scales ? Math.floor(d * values[k]!) : values[k]!;
     if (!(Number.isInteger(to) && to >= 1 && to <= MOST_ALONG))
       importer.refuse(node, `it would make an axis of ${to} elements`);
-    return { from: d, to, scale: scales ? values[k]! : to / d };
+    return { from: d, to, scale: scales ? values[k]! : to / d, sized: !scales };
   });
 }

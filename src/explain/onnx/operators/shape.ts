@@ -1,9 +1,10 @@
 import { elements } from "../../network/network.js";
-import { axisIn, axisOf, BATCH, type Importer, MOST_ELEMENTS, type Node, type OperatorImport } from "../importer.js";
+import { places } from "../arrays.js";
+import { oneFrame } from "../fold.js";
+import { axisIn, axisOf, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
 import { ElementType } from "../proto.js";
+import { size } from "../tensor.js";
 import { pick } from "./gather.js";
-
-const toDims = (values: ArrayLike<number>): number[] => Array.from(values, (v) => (v === BATCH ? -1 : v));
 
 /** Pushes a change of shape that keeps the batch first; `target` may hold one −2 for "the rest". */
 function reshapeTo(importer: Importer, node: Node, target: number[]): void {
@@ -27,6 +28,8 @@ export const Reshape: OperatorImport = (importer: Importer, node: Node) => {
   const raw = importer.constant(node, 1)?.data ?? node.ints("shape");
   if (!raw) importer.refuse(node, "its target shape is computed while the model runs");
   const shape = importer.shape(importer.tensor(node, 0));
+  if (Array.from(raw).some((d) => d !== BATCH && d > 0 && d % BATCH === 0))
+    importer.refuse(node, `it folds the batch into other axes (target [${Array.from(raw).join(", ")}])`);
   const target = Array.from(raw, (d, k) =>
     d === 0 && node.int("allowzero", 0) === 0 ? (k === 0 ? BATCH : shape[k]!) : d === -1 ? -2 : d,
   );
@@ -134,7 +137,8 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   if (!starts || !ends) importer.refuse(node, "its bounds are computed while the model runs");
   const axes = (list(3, "axes") ?? starts.map((_, k) => k)).map((a) => axisIn(importer, node, a, shape.length));
   const steps = list(4, "steps") ?? starts.map(() => 1);
-  if ([ends, axes, steps].some((l) => l.length !== starts.length) || steps.includes(0))
+  const whole = [starts, ends, steps].every((l) => l.every(Number.isInteger));
+  if ([ends, axes, steps].some((l) => l.length !== starts.length) || steps.includes(0) || !whole)
     importer.refuse(node, `its ${starts.length} starts do not fit its ends, axes and steps`);
   const kept = axes
     .map((_, k) => k)
@@ -155,15 +159,6 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
     if (steps[k] !== 1)
       at = pick(importer, node, at, axes[k]!, places(starts[k]!, ends[k]!, steps[k]!, shape[axes[k]!]!));
 };
-
-/** The elements of an axis of `n` that a slice with a step takes. */
-function places(start: number, end: number, step: number, n: number): number[] {
-  const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + n : v, low), high);
-  const found: number[] = [];
-  if (step > 0) for (let k = clamp(start, 0, n); k < clamp(end, 0, n); k += step) found.push(k);
-  else for (let k = clamp(start, 0, n - 1); k > clamp(end, -1, n - 1); k += step) found.push(k);
-  return found;
-}
 
 const FLOATING = new Set<number>([ElementType.float, ElementType.float16, ElementType.double]);
 export const Cast: OperatorImport = (importer: Importer, node: Node) => {
@@ -186,14 +181,25 @@ export const Softmax: OperatorImport = (importer: Importer, node: Node) => {
   importer.push(node, "softmax", [x], [shape], { axis, ...(node.op === "LogSoftmax" && { log: true }) });
 };
 
-/** Shapes of tensors become constants; the batch is held by a marker that no real dimension equals. */
+/** Dims of a tensor or constant; the batch is held by a marker that no real dimension equals. */
+const markedDims = (importer: Importer, node: Node): number[] => {
+  const constant = importer.constant(node, 0);
+  if (constant) return constant.dims.map((d, k) => (k === 0 && constant.batched ? BATCH : d));
+  return importer.shape(importer.tensor(node, 0)).map((d) => (d < 0 ? BATCH : d));
+};
+
 export const Shape: OperatorImport = (importer: Importer, node: Node) => {
-  const shape = importer.shape(importer.tensor(node, 0));
-  const dims = shape.map((d) => (d < 0 ? BATCH : d));
-  const start = axisOf(node.int("start", 0), dims.length);
-  const end = axisOf(node.int("end", dims.length), dims.length);
-  const part = dims.slice(start, end);
+  const dims = markedDims(importer, node);
+  const bound = (name: string, fallback: number): number =>
+    Math.min(Math.max(axisOf(node.int(name, fallback), dims.length), 0), dims.length);
+  const part = dims.slice(bound("start", 0), bound("end", dims.length));
   importer.setConstant(node, { dims: [part.length], data: Float64Array.from(part), integer: true });
+};
+
+/** How many elements; a multiple of the batch's marker. */
+export const Size: OperatorImport = (importer: Importer, node: Node) => {
+  const count = markedDims(importer, node).reduce((a, b) => a * b, 1);
+  importer.setConstant(node, { dims: [], data: Float64Array.of(count), integer: true });
 };
 
 export const ConstantNode: OperatorImport = (importer: Importer, node: Node) => {
@@ -211,16 +217,20 @@ export const ConstantNode: OperatorImport = (importer: Importer, node: Node) => 
   importer.setConstant(node, constant);
 };
 
+/** Test networks keep all their weights as fillings, which are made without anything computed. */
+const FILLED_SHARE = 1 / 4;
+
 export const ConstantOfShape: OperatorImport = (importer: Importer, node: Node) => {
-  const dims = toDims(importer.weight(node, 0, "shape").data);
-  if (dims.includes(-1)) importer.refuse(node, "its size follows the batch");
-  const value = node.tensor("value");
-  const fill = value?.data[0] ?? 0;
-  const count = elements(dims);
-  if (!(count <= MOST_ELEMENTS)) importer.refuse(node, `it would make ${count} elements`);
-  importer.setConstant(node, {
-    dims,
-    data: value?.integer ? new Float64Array(count).fill(fill) : new Float32Array(count).fill(fill),
-    integer: value?.integer ?? false,
-  });
+  const shape = Array.from(importer.weight(node, 0, "shape").data);
+  const dims = oneFrame(shape);
+  if (dims.some((d) => d > 0 && d % BATCH === 0)) importer.refuse(node, "its size follows the batch");
+  if (dims.some((d) => !(Number.isInteger(d) && d >= 0)))
+    importer.refuse(node, `its shape [${dims.join(", ")}] is none`);
+  const value = node.tensor("value") ?? { dims: [], data: Float32Array.of(0), integer: false };
+  const count = size(dims);
+  importer.budget.take(importer, node, count, FILLED_SHARE);
+  const data = (
+    value.integer || !(value.data instanceof Float32Array) ? new Float64Array(count) : new Float32Array(count)
+  ).fill(value.data[0] ?? 0);
+  importer.setConstant(node, { ...value, dims, data, ...(shape[0] === BATCH && { batched: true }) });
 };

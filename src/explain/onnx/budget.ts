@@ -1,0 +1,46 @@
+import type { Importer, Node } from "./importer.js";
+
+/** What constants that are computed at import may take, however small the file is. */
+const LEAST_BYTES = 3 * 2 ** 26;
+const LEAST_WORK = 2 ** 31;
+/** Beyond that, so many times the numbers that the file itself holds. */
+const TIMES_NUMBERS = 4;
+const TIMES_WORK = 64;
+
+/**
+ * Memory and time for computing constants, decided before either is spent: a file of a few bytes can name results of any
+ * size.
+ */
+export class Budget {
+  #bytes: number;
+  #work: number;
+
+  /** @param numbers that the file holds as weights */
+  constructor(numbers: number) {
+    this.#bytes = Math.max(LEAST_BYTES, 4 * TIMES_NUMBERS * numbers);
+    this.#work = Math.max(LEAST_WORK, TIMES_WORK * numbers);
+  }
+
+  /**
+   * @param share of the elements that is counted
+   * @throws ModelError where there is no room for so many elements more
+   */
+  take(importer: Importer, node: Node, elements: number, share = 1): void {
+    this.#bytes -= 4 * elements * share;
+    if (!(this.#bytes >= 0))
+      importer.refuse(
+        node,
+        `it would make a constant of ${elements} elements, and such a file may compute ${LEAST_BYTES / 4} in all`,
+      );
+  }
+
+  /** @throws ModelError where so many looks at a number more take too long */
+  work(importer: Importer, node: Node, looks: number): void {
+    this.#work -= looks;
+    if (!(this.#work >= 0))
+      importer.refuse(
+        node,
+        "computing the constants of the file up to it takes too long; export it simplified (onnxsim)",
+      );
+  }
+}

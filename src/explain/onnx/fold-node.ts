@@ -1,0 +1,75 @@
+import { foldByEngine } from "./engine-fold.js";
+import { FOLDS, MOST_AXES } from "./fold.js";
+import { BATCH, type Importer, type Node } from "./importer.js";
+import { type Constant, size } from "./tensor.js";
+
+/** Larger constants are left to the engine, which is quicker at them than starting it takes. */
+const MOST_HERE = 2 ** 20;
+
+/** Operators that give other numbers each time. */
+const RANDOM = new Set(
+  "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split(" "),
+);
+
+/** Operators that treat every element alike, and so every frame. */
+const ELEMENTWISE = new Set(
+  "Abs Add And Cast Ceil Clip Div Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sqrt Sub Sum Tanh Where".split(
+    " ",
+  ),
+);
+
+/** Refuses nodes whose results differ from run to run, whatever they are made from. */
+export function refuseRandom(importer: Importer, node: Node): void {
+  const training = node.op === "Dropout" && importer.constant(node, 2)?.data[0];
+  if (RANDOM.has(node.op) || training)
+    importer.refuse(node, "its result is random; export the model for inference (model.eval())");
+}
+
+/**
+ * Evaluates a node whose inputs are all constants: here where that is quicker, else by onnxruntime. Its outputs become
+ * constants too.
+ * @throws ModelError where it cannot be computed, or would take more memory or time than such a file may
+ */
+export function foldNode(importer: Importer, node: Node, constants: readonly (Constant | undefined)[]): void {
+  const results = evaluate(importer, node, constants);
+  const batched = constants.filter((c) => c?.batched);
+  results.forEach((result, k) => {
+    if (!result) return;
+    if (result.dims.length > MOST_AXES)
+      importer.refuse(node, `its result has ${result.dims.length} axes, and up to ${MOST_AXES} are known`);
+    const rank = result.dims.length;
+    const follows = batched.some((c) => c!.dims.length !== rank || result.dims[0] !== 1 || !ELEMENTWISE.has(node.op));
+    if (follows || result.dims.some((d) => d > 0 && d % BATCH === 0))
+      importer.refuse(node, "its size follows the batch");
+    importer.setConstant(node, batched.length > 0 ? { ...result, batched: true } : result, k);
+    importer.madeFrom.set(node.outputs[k]!, node.inputs);
+  });
+}
+
+/** In the order of the node's outputs; undefined where one is not used. */
+function evaluate(
+  importer: Importer,
+  node: Node,
+  constants: readonly (Constant | undefined)[],
+): (Constant | undefined)[] {
+  const fold = Object.hasOwn(FOLDS, node.op) ? FOLDS[node.op] : undefined;
+  const [first] = constants;
+  if (node.op === "Dropout" && first && node.outputs.length === 1) return [first];
+  if (first && fold?.view?.(first, node)) {
+    const shared = fold.run([...constants], node);
+    if (shared) return [shared];
+  } else if (fold && constants.every((c, k) => !node.inputs[k] || c)) {
+    const count = fold.size?.([...constants], node) ?? constants[0]?.data.length ?? 0;
+    const largest = Math.max(count, ...constants.map((c) => c?.data.length ?? 0));
+    if (count % BATCH === 0 && count > 0) importer.refuse(node, "its size follows the batch");
+    if (largest <= MOST_HERE) {
+      const made = fold.run([...constants], node);
+      if (made) {
+        importer.budget.take(importer, node, size(made.dims));
+        importer.budget.work(importer, node, 16 * largest);
+        return [made];
+      }
+    }
+  }
+  return foldByEngine(importer, node, constants);
+}
