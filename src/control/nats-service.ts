@@ -3,7 +3,7 @@ import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import { redact } from "../redact.js";
-import { shortened, withoutMiddle } from "../shortened.js";
+import { withoutMiddle } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
