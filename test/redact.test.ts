@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KnownSecrets } from "../src/redact/known.js";
-import { redact, secretsIn } from "../src/redact.js";
+import { redact, redactData, redactWhole, secretsIn } from "../src/redact.js";
 
 const secret = fc.string({
   unit: fc.constantFrom(..."abcXYZ0189!$*(),;.-_~@:/?%=+^#"),
@@ -131,4 +131,59 @@ test("the text around an at sign that belongs to no address is left as it is", (
       if (!/:\/\//.test(text)) expect(redact(text)).toBe(text);
     }),
   );
+});
+
+test.each([
+  ["a password with blanks", "rtsp://admin:my secret pass@cam/x", "rtsp://***@cam/x"],
+  ["a password of a few common letters", "rtsp://me:a b@cam/x", "rtsp://***@cam/x"],
+  ["a password with an unencoded slash", "rtsp://admin:pa/ss@10.0.0.5/x", "rtsp://***@10.0.0.5/x"],
+  ["a password of digits and a slash", "rtsp://admin:12345/6@10.0.0.5:554/x", "rtsp://***@10.0.0.5:554/x"],
+  ["a stream key", "rtmp://host/live/abcd-efgh-1234?x=1", "rtmp://host/live/***?x=1"],
+  ["a login in the path", "http://host/admin:geheim@cam/x.m3u8", "http://host/***@cam/x.m3u8"],
+  ["parameters in the path", "rtsp://h/user=me&password=geheim&channel=1", "rtsp://h/user=***&password=***&channel=1"],
+  ["what a machine made up", "https://h/5f3a9c2e71b04d68/x?a=1", "https://h/***/x?a=1"],
+  ["the parameters of a recorder", "rtsp://h:554/cam/realmonitor?channel=1&subtype=0", undefined],
+  ["a path of words", "rtsp://h/Streaming/Channels/101/h264Preview_01_main", undefined],
+  ["addresses of IPv6", "http://[fe80::1]:8080/live.m3u8?size=640x360", undefined],
+])("of an address %s is masked where it is a secret", (_name, address, masked = address) => {
+  expect(redactWhole(address)).toBe(masked);
+});
+
+test("a password that is short or a common word is masked in its place and nowhere else", () => {
+  const mask = knowing(
+    { url: "rtsp://admin:live@camera/live" },
+    { url: "rtsp://me:abc@camera/abc" },
+    { token: "camera" },
+  );
+  expect(mask("source camera is live: rtsp://admin:live@camera/live, abc")).toBe(
+    "source camera is live: rtsp://***@camera/live, abc",
+  );
+});
+
+test("one of a few characters is masked where it stands alone, a longer one within words too", () => {
+  const mask = knowing({ password: "1234" }, { token: "hunter2hunter" });
+  expect(mask("tried 1234 on port 12345, then xhunter2huntery")).toBe("tried *** on port 12345, then x***y");
+});
+
+test("of very many sources that come and go the oldest are forgotten, of the configuration nothing", () => {
+  const known = new KnownSecrets();
+  known.learn(["geheim-der-konfiguration"], true);
+  for (let i = 0; i < 30_000; i++) known.learn([`geheim-${i}`], false);
+  expect(known.mask("geheim-der-konfiguration, geheim-29999")).toBe("***, ***");
+  expect(known.mask("geheim-1 ")).toBe("geheim-1 ");
+});
+
+test("data is masked by key, in addresses and after options, and keeps the rest", () => {
+  const data = {
+    station: "desk",
+    sources: [{ url: "rtsp://a:b@h/s", policy: "latest", inputOptions: ["-rtsp_transport", "tcp", "-token x", "-an"] }],
+    sinks: [{ servers: ["me:geheim@h:4222", "nats://t0k3n@h"], user: "me", nkeyFile: "a.nk", tls: { key: "key.pem" } }],
+  };
+  expect(redactData(data)).toEqual({
+    station: "desk",
+    sources: [
+      { url: "rtsp://***@h/s", policy: "latest", inputOptions: ["-rtsp_transport", "tcp", "-token ***", "-an"] },
+    ],
+    sinks: [{ servers: ["***@h:4222", "nats://***@h"], user: "***", nkeyFile: "a.nk", tls: { key: "key.pem" } }],
+  });
 });

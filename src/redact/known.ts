@@ -56,11 +56,11 @@ function asUrl(plain: string): string {
 const isWordCharacter = (character: string | undefined): boolean =>
   character !== undefined && /[\p{L}\p{N}]/u.test(character);
 
-/** Secrets that are known as such. */
+/** Secrets that are known as such. However many begin alike, a text is looked through once. */
 export class KnownSecrets {
-  /** By their first characters, longest first. */
-  readonly #byStart = new Map<string, string[]>();
-  /** What to forget first, in order; false: never. */
+  /** By first characters, how many there are of each length. */
+  readonly #lengths = new Map<string, Map<number, number>>();
+  /** Whether each is kept for good; of the rest the oldest are forgotten first. */
   readonly #kept = new Map<string, boolean>();
   #forgettable = 0;
 
@@ -76,52 +76,57 @@ export class KnownSecrets {
     const before = this.#kept.get(text);
     if (before === true || before === keep) return;
     this.#kept.set(text, keep);
-    if (before !== undefined) {
-      this.#forgettable--;
-      return;
-    }
+    if (before === undefined) this.#count(text, 1);
+    if (before === false) this.#forgettable--;
+    if (!keep && ++this.#forgettable > MOST) this.#forget();
+  }
+
+  #count(text: string, by: number): void {
     const start = text.slice(0, LEAST);
-    const list = this.#byStart.get(start) ?? [];
-    this.#byStart.set(start, list);
-    list.push(text);
-    list.sort((a, b) => b.length - a.length);
-    if (keep) return;
-    this.#forgettable++;
-    if (this.#forgettable > MOST) this.#forget();
+    const counts = this.#lengths.get(start) ?? new Map<number, number>();
+    const count = (counts.get(text.length) ?? 0) + by;
+    if (count > 0) counts.set(text.length, count);
+    else counts.delete(text.length);
+    if (counts.size > 0) this.#lengths.set(start, counts);
+    else this.#lengths.delete(start);
   }
 
   #forget(): void {
     for (const [text, keep] of this.#kept) {
       if (keep) continue;
       this.#kept.delete(text);
-      const start = text.slice(0, LEAST);
-      const left = this.#byStart.get(start)!.filter((other) => other !== text);
-      if (left.length > 0) this.#byStart.set(start, left);
-      else this.#byStart.delete(start);
+      this.#count(text, -1);
       if (--this.#forgettable <= MOST / 2) return;
     }
   }
 
   /** The text with each of them masked. */
   mask(text: string): string {
-    if (this.#byStart.size === 0) return text;
+    if (this.#kept.size === 0) return text;
     let masked = "";
     let done = 0;
     for (let i = 0; i + LEAST <= text.length; i++) {
-      const found = this.#byStart.get(text.slice(i, i + LEAST))?.find((secret) => this.#isAt(secret, text, i));
-      if (found === undefined) continue;
+      const length = this.#longestAt(text, i);
+      if (length === undefined) continue;
       masked += text.slice(done, i) + MASK;
-      done = i + found.length;
+      done = i + length;
       i = done - 1;
     }
     return done === 0 ? text : masked + text.slice(done);
   }
 
-  #isAt(secret: string, text: string, at: number): boolean {
-    if (!text.startsWith(secret, at)) return false;
-    if (secret.length >= ANYWHERE) return true;
-    const end = at + secret.length;
-    const glued = (a: string | undefined, b: string | undefined): boolean => isWordCharacter(a) && isWordCharacter(b);
-    return !glued(text[at - 1], secret[0]) && !glued(secret.at(-1), text[end]);
+  #longestAt(text: string, at: number): number | undefined {
+    const counts = this.#lengths.get(text.slice(at, at + LEAST));
+    if (counts === undefined) return undefined;
+    const lengths = [...counts.keys()].sort((a, b) => b - a);
+    return lengths.find((length) => this.#kept.has(text.slice(at, at + length)) && standsFor(text, at, length));
   }
+}
+
+/** Whether what stands there may be the secret, and not part of a word. */
+function standsFor(text: string, at: number, length: number): boolean {
+  if (length >= ANYWHERE) return true;
+  const end = at + length;
+  const glued = (k: number): boolean => isWordCharacter(text[k - 1]) && isWordCharacter(text[k]);
+  return !glued(at) && !glued(end);
 }

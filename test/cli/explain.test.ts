@@ -44,6 +44,16 @@ const summaries = (path: string): Summary[] =>
     .split("\n")
     .map((line) => summarySchema.parse(JSON.parse(line)));
 
+it("a film whose name has a line end is refused in one sentence", async () => {
+  const odd = join(place(), "two\nlines.mp4");
+  copyFileSync(film, odd);
+  const { code, stderr } = await runCli(["explain", odd, ...MODEL, "--out", place()]);
+  expect(stderr).toMatch(
+    /^video-explainer: .*two lines\.mp4 has a line end or another control character in its name; rename it\.\n$/,
+  );
+  expect(code).toBe(2);
+});
+
 /** Four colours, so that a turn or a wrong colour space shows. */
 const picture = () => {
   const [width, height] = [200, 100];

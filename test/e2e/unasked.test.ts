@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { MAIN } from "../cli/run-cli.js";
 import { OPENVINO } from "../explain/engines/run.js";
@@ -10,6 +10,9 @@ import { freePort } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
 import { INSPECTION, ROOT, temporaryFolder } from "./worker.js";
 
+/** strace makes each start slower, and a machine may be busy. */
+const LONG_MS = 60_000;
+vi.setConfig({ testTimeout: 2 * LONG_MS });
 const MODEL = ["--model", INSPECTION.path];
 const PICTURE = join(ROOT, "test/fixtures/inspection/images/0000.png");
 
@@ -49,7 +52,7 @@ async function traced(
   const ended = new Promise<number | null>((done) => child.once("close", done));
   const texts = Promise.all([text(child.stdout), text(child.stderr)]);
   if (said !== undefined) {
-    await until(`${words[1]} to say ${said}`, () => child.exitCode !== null || said.test(heard));
+    await until(`${words[1]} to say ${said}`, () => child.exitCode !== null || said.test(heard), LONG_MS);
     if (child.exitCode === null) process.kill(Number(/\d+/.exec(heard)![0]), "SIGINT");
   }
   const code = await ended;
