@@ -65,3 +65,11 @@ it.each(["int8", "uint4"])("a quantisation to %s is refused by name", (dtype) =>
     `weight "w" has element type ${dtype}, which is not supported; convert the model in float32.`,
   );
 });
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY])("a weight of %d is refused by name", (value) => {
+  const spec = { name: "conv/kernel", shape: [2], dtype: "float32" };
+  const data = new Uint8Array(Float32Array.of(1, value).buffer);
+  expect(() => readWeights([{ paths: ["a"], weights: [spec] }], () => data)).toThrow(
+    `weight "conv/kernel" holds ${value} at position 1`,
+  );
+});
