@@ -75,6 +75,18 @@ describe("attribute on a batch", () => {
     expect(readNpy(at("dead.npy")).data.every((v) => v === 0)).toBe(true);
   });
 
+  it("of a frame whose scores overflow writes nothing that looks like an answer", async () => {
+    const large = { dims: [3, 1, 1], data: [1e38, 1e38, 1e38] };
+    const nodes = [node("Mul", ["image", "k"], ["a"]), node("Mul", ["a", "k"], ["y"])];
+    writeFileSync(at("loud.onnx"), classifier(nodes, { k: large }));
+    writeFileSync(at("loud.npy"), formatNpy({ dims: [1, 3, 6, 6], data: new Float32Array(108).fill(2) }));
+    const args = ["attribute", "--model", at("loud.onnx"), "--input", at("loud.npy"), "--low", "0", "--high", "1"];
+    const ended = await runCli([...args, "--output", at("loud-map.npy")]);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    expect(ended.stderr).toMatch(/loud\.npy: the scores hold -?(NaN|Infinity), no finite number/);
+    expect(existsSync(at("loud-map.npy"))).toBe(false);
+  });
+
   it("longer than one run of the engine gives what single frames give", async () => {
     const golden = goldenCase("dense");
     const frames = Array.from({ length: 37 }, (_, k) => golden.frames[0]!.map((v, i) => v + Math.sin(i + k)));

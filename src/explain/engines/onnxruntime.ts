@@ -45,6 +45,8 @@ function load(): Ort {
   keepToOurselves();
   try {
     runtime = createRequire(import.meta.url)("onnxruntime-node") as Ort;
+    // What it warns of on its own, outside of any session, is nothing that a user could mend.
+    runtime.env.logLevel = "fatal";
   } catch (cause) {
     throw new VideoExplainerError(
       "engine-missing",

@@ -1,5 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
+import { allFinite, firstNotFinite } from "../onnx/finite.js";
 import { type Constant, halfToFloat } from "../onnx/tensor.js";
 
 /** Reads a file that lies beside model.json. */
@@ -45,7 +46,15 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
           "model-corrupt",
           `the weights in ${listed(paths)} end before weight "${spec.name}"; copy them again.`,
         );
-      weights.set(spec.name, constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end))));
+      const constant = constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end)));
+      if (!allFinite(constant.data)) {
+        const { value, at: place } = firstNotFinite(constant.data);
+        throw new ModelError(
+          "model-weights",
+          `weight "${spec.name}" holds ${value} at position ${place}, and no score would be a number; convert the model again from finite weights.`,
+        );
+      }
+      weights.set(spec.name, constant);
       at = end;
     }
     if (at !== bytes.length)

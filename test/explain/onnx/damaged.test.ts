@@ -12,6 +12,10 @@ import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { goldenCase } from "../twin/golden.js";
 import { type Message, patched } from "./messages.js";
 
+// Large: FUZZ_RUNS=20000 FUZZ_SEED=7 npx vitest run test/explain/onnx/damaged.test.ts
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
+const runs = (usual: number): number => Number(process.env.FUZZ_RUNS ?? usual);
+
 const NAMES = ["conv-same", "channel-shuffle", "squeeze-excite-sigmoid", "normalise-in-graph", "keras-inception"];
 const models = NAMES.map((name) => goldenCase(name).model);
 const model = fc.constantFrom(...models);
@@ -66,7 +70,7 @@ describe("damaged model files are refused in one sentence", () => {
   it("with bytes changed", () => {
     fc.assert(
       fc.property(damaged, (bytes) => expectSentence(bytes, compile)),
-      { numRuns: 500 },
+      { numRuns: runs(500), seed: SEED },
     );
   });
 
@@ -77,7 +81,7 @@ describe("damaged model files are refused in one sentence", () => {
         const bytes = model.subarray(0, Math.floor(keep * (model.length - 1)));
         expect(() => compile(bytes)).toThrow(ModelError);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200), seed: SEED },
     );
   });
 
@@ -92,7 +96,7 @@ describe("damaged model files are refused in one sentence", () => {
   it("that decode and make no sense", () => {
     fc.assert(
       fc.property(nonsense, (bytes) => expectSentence(bytes, compile)),
-      { numRuns: 500 },
+      { numRuns: runs(500), seed: SEED },
     );
   });
 });
@@ -118,7 +122,7 @@ describe("loading a damaged model file", () => {
           }
         });
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200), seed: SEED },
     );
   });
 });

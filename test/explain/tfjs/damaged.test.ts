@@ -9,6 +9,10 @@ import { DEFAULT_METHOD } from "../../../src/explain/options.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { GOLDEN } from "../twin/golden.js";
 
+// Large: FUZZ_RUNS=20000 FUZZ_SEED=7 npx vitest run test/explain/tfjs/damaged.test.ts
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
+const runs = (usual: number): number => Number(process.env.FUZZ_RUNS ?? usual);
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "damaged-"));
@@ -59,7 +63,7 @@ describe("damaged TensorFlow.js models are refused in one sentence", () => {
         for (const { at, value } of list) json[at % json.length] = value;
         expectSentence(json, shard);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300), seed: SEED },
     );
   });
 
@@ -74,7 +78,7 @@ describe("damaged TensorFlow.js models are refused in one sentence", () => {
         holder[key] = value;
         expectSentence(JSON.stringify(model), shard);
       }),
-      { numRuns: 600 },
+      { numRuns: runs(600), seed: SEED },
     );
   });
 

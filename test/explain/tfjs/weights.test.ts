@@ -98,3 +98,11 @@ describe("weights files that are not as the manifest says are refused by name", 
     expect(() => read(paths, lengths)).toThrow(words);
   });
 });
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY])("a weight of %d is refused by name", (value) => {
+  const spec = { name: "conv/kernel", shape: [2], dtype: "float32" };
+  const data = new Uint8Array(Float32Array.of(1, value).buffer);
+  expect(() => readWeights([{ paths: ["a"], weights: [spec] }], () => data)).toThrow(
+    `weight "conv/kernel" holds ${value} at position 1`,
+  );
+});
