@@ -252,7 +252,10 @@ function readExternal(
   return readRange(file, location, offset, length, most);
 }
 
-/** Files with more holes than data are not weights: reading them takes memory that nothing was written for. */
+/**
+ * Bytes from which on a file is looked at before it is read: one of holes is no weights, and reading it takes memory that
+ * nothing was written for.
+ */
 const HOLES_FROM = 2 ** 26;
 
 /** A part of a weights file: they may be gigabytes, and every tensor asks for its own part. */
