@@ -4,7 +4,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import type { Rarely } from "../rarely.js";
 import { redact } from "../redact.js";
-import { withoutMiddle } from "../shortened.js";
+import { shortened, withoutMiddle } from "../shortened.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";

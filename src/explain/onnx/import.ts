@@ -316,6 +316,7 @@ function decode(bytes: Uint8Array): GraphMessage {
       "model-corrupt",
       "the model file is not an ONNX file or is damaged (it holds no graph); export it again.",
     );
+  refuseSize(graph.node.length);
   const nodes = writeOut(graph.node, message.functions ?? []);
   return {
     opset: message.opsetImport?.find((o) => !o.domain || o.domain === "ai.onnx"),

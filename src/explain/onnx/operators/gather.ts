@@ -43,6 +43,7 @@ export const Gather: OperatorImport = (importer: Importer, node: Node) => {
   const axis = axisIn(importer, node, node.int("axis", 0), shape.length);
   if (axis === 0) importer.refuse(node, "it picks frames of the batch");
   const indices = importer.weight(node, 1, "list of indices");
+  if (indices.data.length > MOST_ALONG) importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
   const picked = Array.from(indices.data, (k) => (k < 0 ? k + shape[axis]! : k));
   const at = pick(importer, node, x, axis, picked);
   if (indices.dims.length === 1) return;
