@@ -58,7 +58,10 @@ function addParts(hash: Hash, file: string): void {
 function run(words: readonly string[]): Promise<{ fault?: string; lasting: boolean }> {
   const script = fileURLToPath(workerUrl(import.meta.url, "./trial-process.js"));
   return new Promise((resolve) => {
-    const limits = { env: childEnvironment(), timeout: LIMIT_MS, killSignal: "SIGKILL" } as const;
+    // As this process is: how much memory Node may take, say.
+    const { NODE_OPTIONS } = process.env;
+    const env = { ...childEnvironment(), ...(NODE_OPTIONS ? { NODE_OPTIONS } : {}) };
+    const limits = { env, timeout: LIMIT_MS, killSignal: "SIGKILL" } as const;
     execFile(process.execPath, [script, ...words], limits, (error, _, stderr) => {
       if (!error) resolve({ lasting: true });
       else if (error.killed) resolve({ fault: `took more than ${LIMIT_MS / 1000} s to compile`, lasting: false });
