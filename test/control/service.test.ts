@@ -128,7 +128,7 @@ describe("explain", () => {
       .webp({ lossless: true })
       .toBuffer();
     expect(await refused("explain", bomb)).toEqual({
-      code: 400,
+      code: 413,
       message: "the request has 9000x9000 pixels, more than 50 million; give a smaller picture.",
     });
     expect((await refused("explain", bottles().subarray(0, 9000))).message).toBe(
