@@ -107,23 +107,33 @@ function commonSource(a: TensorId, b: TensorId, made: Map<TensorId, Layer>): Ten
   return chain(a, made).find((id) => fromB.has(id) && onlyFrom(a, id, made) && onlyFrom(b, id, made));
 }
 
-function onlyFrom(end: TensorId, source: TensorId, made: Map<TensorId, Layer>, seen = new Set<TensorId>()): boolean {
-  if (end === source || seen.has(end)) return true;
-  seen.add(end);
-  const layer = made.get(end);
-  return isElementwise(layer) && layer.inputs.every((i) => onlyFrom(i, source, made, seen));
+function onlyFrom(end: TensorId, source: TensorId, made: Map<TensorId, Layer>): boolean {
+  const seen = new Set<TensorId>([source]);
+  const open = [end];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    const layer = made.get(id);
+    if (!isElementwise(layer)) return false;
+    open.push(...layer.inputs);
+  }
+  return true;
 }
+
+/** Layers of an activation. */
+const MOST_STEPS = 32;
 
 /** Layers from the source to the product, in order; undefined where one cannot be spelled out. */
 function between(source: TensorId, product: Layer, made: Map<TensorId, Layer>): Layer[] | undefined {
   const order: Layer[] = [];
-  const visit = (layer: Layer): boolean => {
+  const visit = (layer: Layer, above: number): boolean => {
     if (order.includes(layer)) return true;
-    for (const i of layer.inputs) if (i !== source && !visit(made.get(i)!)) return false;
+    if (above >= MOST_STEPS) return false;
+    for (const i of layer.inputs) if (i !== source && !visit(made.get(i)!, above + 1)) return false;
     order.push(layer);
-    return order.length <= 32;
+    return order.length <= MOST_STEPS;
   };
-  return visit(product) ? order : undefined;
+  return visit(product, 0) ? order : undefined;
 }
 
 function spellOut(source: TensorId, region: readonly Layer[]): { steps: ElementStep[] } {

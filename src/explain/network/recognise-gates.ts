@@ -5,9 +5,6 @@ import { type Layer, makers, type Network, type PairLayer, type TensorId } from 
 const GATE_OPERATORS = new Set(["Sigmoid", "HardSigmoid"]);
 type Makers = ReadonlyMap<TensorId, Layer>;
 
-/** How a factor is known as the gate, surest first. */
-const SIGNS: readonly ((id: TensorId, made: Makers) => boolean)[] = [endsInGate, endsInUnscaledGate];
-
 /**
  * Tells the gate of each product from its signal: the factor that ends in a sigmoid, hard-sigmoid or softmax. A signal
  * smaller than its gate is copied along the axes that it lacks. A difference becomes a sum with what is subtracted negated.
@@ -34,8 +31,9 @@ function gateOf(layer: PairLayer, made: Makers, build: Builder): Layer[] {
       `it ${VERBS[layer.op]} two tensors that both depend on the picture, and is part of no activation or norm that is known`,
     );
   const [a, b] = layer.inputs as [TensorId, TensorId];
-  for (const isGate of SIGNS) {
-    const [first, second] = [isGate(a, made), isGate(b, made)];
+  // How a factor is known as the gate, surest first.
+  for (const ends of [endsInGate, endsInUnscaledGate]) {
+    const [first, second] = [ends(a, made), ends(b, made)];
     if (first && second) throw unclear(layer, "both end");
     if (!first && !second) continue;
     const [signal, gate] = second ? [a, b] : [b, a];
@@ -73,11 +71,29 @@ function refuseParts(layer: Layer): void {
 
 const MOVES = new Set<Layer["kind"]>(["reshape", "transpose", "split", "slice", "gather", "pad", "concat"]);
 
-function endsInGate(id: TensorId, made: Makers): boolean {
+/** What a tensor's elements are made as, behind everything that only moves them; each tensor is looked at once. */
+function unmoved(id: TensorId, made: Makers): TensorId[] {
+  const seen = new Set<TensorId>();
+  const open = [id];
+  const found: TensorId[] = [];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    const layer = made.get(at);
+    if (layer && MOVES.has(layer.kind)) open.push(...layer.inputs);
+    else found.push(at);
+  }
+  return found;
+}
+
+const endsInGate = (id: TensorId, made: Makers): boolean => unmoved(id, made).every((at) => isGate(at, made));
+const endsInUnscaledGate = (id: TensorId, made: Makers): boolean =>
+  unmoved(id, made).every((at) => isUnscaledGate(at, made));
+
+function isGate(id: TensorId, made: Makers): boolean {
   const layer = made.get(id);
   if (!layer) return false;
   if (layer.kind === "softmax") return true;
-  if (MOVES.has(layer.kind)) return layer.inputs.every((input) => endsInGate(input, made));
   if (layer.kind === "activation" && GATE_OPERATORS.has(layer.steps.at(-1)!.op)) return true;
   // Hard-sigmoid spelled out, clip(x + 3, 0, 6) / 6: what counts is that it ends at 0 and 1.
   if (layer.kind === "scale" && !layer.shift && layer.factor?.data.length === 1)
@@ -86,9 +102,8 @@ function endsInGate(id: TensorId, made: Makers): boolean {
 }
 
 /** `signal · clip(x + 3, 0, 6)`, divided by 6 afterwards or by the next layer's weights. */
-function endsInUnscaledGate(id: TensorId, made: Makers): boolean {
+function isUnscaledGate(id: TensorId, made: Makers): boolean {
   const layer = made.get(id);
-  if (layer && MOVES.has(layer.kind)) return layer.inputs.every((input) => endsInUnscaledGate(input, made));
   const before = layer && made.get(layer.inputs[0]!);
   return !Number.isNaN(clippedAt(id, made)) && before?.kind === "scale" && before.shift?.data.length === 1;
 }

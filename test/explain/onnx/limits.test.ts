@@ -7,6 +7,8 @@ import { InputError } from "../../../src/errors.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
+import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { buildModel, type InitializerInput, type NodeInput } from "../twin/onnx-writer.js";
 import { classifier, ints, type Message, node, patched, ramp } from "./messages.js";
 
@@ -212,6 +214,34 @@ describe("a small file that asks for much is refused before anything is spent", 
     expect(refusal(withFunctions(deep))).toContain("nodes or more");
     const itself = [{ opType: "F0", domain: "local", input: ["in"], output: ["out"] }];
     expect(refusal(withFunctions([body("F0", itself)]))).toContain("more than 64 deep");
+  });
+});
+
+describe("long and tangled networks that are small are explained", () => {
+  const compiled = (model: Uint8Array): number => {
+    const network = canonicalise(importOnnx(model));
+    return tensorProgram(network, DEFAULT_METHOD, { low: [0], high: [1], channelAxis: 1 }).operations.length;
+  };
+
+  it("thousands of activations before the first weights, and between the factors of a product", () => {
+    const nodes = Array.from({ length: 4000 }, (_, k) => ({
+      op: "Relu",
+      name: `r ${k}`,
+      inputs: [k ? `r${k - 1}` : "image"],
+      outputs: [`r${k}`],
+    }));
+    expect(compiled(classifier([...nodes, node("Add", ["r3999", "image"], ["y"])]))).toBeGreaterThan(4000);
+    const product = [node("Add", ["r3999", "image"], ["a"]), node("Mul", ["a", "image"], ["y"])];
+    expect(refusal(classifier([...nodes, ...product]))).toContain("multiplies two tensors");
+  });
+
+  it("a gate that was joined with itself and cut in half forty times", () => {
+    const nodes = Array.from({ length: 40 }, (_, k) => [
+      node("Concat", [`g${k}`, `g${k}`], [`j${k}`], { axis: 1 }),
+      node("Slice", [`j${k}`, "from", "to", "axis"], [`g${k + 1}`]),
+    ]).flat();
+    const gate = [node("Sigmoid", ["image"], ["g0"]), ...nodes, node("Mul", ["image", "g40"], ["y"])];
+    expect(compiled(classifier(gate, { from: ints(0), to: ints(3), axis: ints(1) }))).toBeGreaterThan(0);
   });
 });
 
