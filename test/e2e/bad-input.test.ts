@@ -114,7 +114,7 @@ describe("one sentence on standard error and exit code 2 for", () => {
     [
       "an ONNX file that is none",
       () => written(config({ model: model("noise", { onnx: Buffer.from("no protobuf at all, but text") }) })),
-      /^\S+config\.yaml:\d+:\d+: \S+model\.onnx: .*(damaged|not an ONNX)/,
+      /^\S+config\.yaml:\d+:\d+: \S+model\.onnx is a text file, not a model; give an ONNX file/,
     ],
     [
       "an ONNX file that is cut off",
