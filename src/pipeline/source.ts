@@ -194,6 +194,7 @@ class SupervisedSource implements VideoSource {
         break;
       }
       if (!outcome.failure) {
+        attempt = 0;
         const againMs = 1000 * (this.#plan?.againSeconds ?? 0);
         await pause(startedAt + Math.max(this.#timing.loopMs, againMs) - performance.now(), signal);
         continue;
