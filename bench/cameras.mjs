@@ -108,6 +108,8 @@ const natsPort = await freePort();
 start("nats-server", ["-a", "127.0.0.1", "-p", String(natsPort), "-js", "-sd", join(folder, "js")], "ignore");
 const urls = [];
 for (let i = 0; i < count; i++) urls.push(await startCamera(await freePort()));
+// Those over TCP serve one connection only: the look at one, where its size is not known, would be all that it ever serves.
+const size = args.transport === "ts" ? { width: 640, height: 360 } : {};
 const config = join(folder, "config.yaml");
 writeFileSync(
   config,
@@ -116,7 +118,7 @@ writeFileSync(
     model: { path: resolve(args.model) },
     engine: { maxBatch: count },
     explain: { every },
-    sources: urls.map((url, i) => ({ name: `cam-${i + 1}`, url })),
+    sources: urls.map((url, i) => ({ name: `cam-${i + 1}`, url, ...size })),
     sinks: [
       {
         kind: "nats",
