@@ -402,7 +402,7 @@ describe.concurrent("over HTTP", () => {
     },
   );
 
-  test("a snapshot that fails now and then is asked for again, and is soon as patient as before", async (t) => {
+  test("a snapshot that fails now and then is asked for again, and failures with pictures between them do not add up", async (t) => {
     const picture = readFileSync(make("now-and-then.jpg", "red", "-frames:v", "1"));
     let asked = 0;
     const server = await httpServer((_request, response) => {
