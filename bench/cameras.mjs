@@ -79,37 +79,37 @@ async function startCamera(port) {
   return `rtsp://127.0.0.1:${port}/cam`;
 }
 
-/** Seconds of CPU that processes have used, and bytes they hold. */
-function used(pids) {
-  return pids.reduce(
-    ({ cpu, rss }, pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return { cpu: cpu + (Number(fields[11]) + Number(fields[12])) / 100, rss: rss + Number(fields[21]) * 4096 };
-      } catch {
-        return { cpu, rss };
-      }
-    },
-    { cpu: 0, rss: 0 },
-  );
-}
-const childrenOf = (pid) =>
-  readdirSync("/proc").filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
+/** Fields of `/proc/PID/stat` behind the name, of all processes there are. */
+function allProcesses() {
+  const found = new Map();
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid;
+      found.set(Number(name), stat.slice(stat.lastIndexOf(")") + 2).split(" "));
     } catch {
-      return false;
+      // It ended while we looked.
     }
-  });
+  }
+  return found;
+}
+/** Seconds of CPU that the worker has used, and all that descend from it: ffmpeg is started by a process of the worker's. */
+function cpuOfTree() {
+  const all = allProcesses();
+  const parent = (pid) => Number(all.get(pid)?.[1]);
+  const isOurs = (pid) => pid === worker.pid || (all.has(pid) && isOurs(parent(pid)));
+  // With that of children that have ended: a camera that came anew has another ffmpeg.
+  const seconds = (fields) => fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+  return [...all].reduce((sum, [pid, fields]) => (isOurs(pid) ? sum + seconds(fields) : sum), 0);
+}
+const rssMiB = () => (Number(allProcesses().get(worker.pid)?.[21]) * 4096) / 2 ** 20;
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 
 const natsPort = await freePort();
 start("nats-server", ["-a", "127.0.0.1", "-p", String(natsPort), "-js", "-sd", join(folder, "js")], "ignore");
 const urls = [];
 for (let i = 0; i < count; i++) urls.push(await startCamera(await freePort()));
+// Those over TCP serve one connection only: the look at one, where its size is not known, would be all that it ever serves.
+const size = args.transport === "ts" ? { width: 640, height: 360 } : {};
 const config = join(folder, "config.yaml");
 writeFileSync(
   config,
@@ -118,7 +118,7 @@ writeFileSync(
     model: { path: resolve(args.model) },
     engine: { maxBatch: count },
     explain: { every },
-    sources: urls.map((url, i) => ({ name: `cam-${i + 1}`, url })),
+    sources: urls.map((url, i) => ({ name: `cam-${i + 1}`, url, ...size })),
     sinks: [
       {
         kind: "nats",
@@ -176,16 +176,15 @@ nc.subscribe("explain.bench.*.summary", {
   },
 });
 await nc.flush();
-const tree = () => [worker.pid, ...childrenOf(worker.pid)];
-const [before, usedBefore, began] = [await scrape(), used(tree()), performance.now()];
+const [before, usedBefore, began] = [await scrape(), cpuOfTree(), performance.now()];
 late.length = 0;
 inWorker.length = 0;
 const samples = [];
 for (let i = 0; i < seconds; i++) {
   await sleep(1000);
-  samples.push(used([worker.pid]).rss / 2 ** 20);
+  samples.push(rssMiB());
 }
-const [after, usedAfter, took] = [await scrape(), used(tree()), (performance.now() - began) / 1000];
+const [after, usedAfter, took] = [await scrape(), cpuOfTree(), (performance.now() - began) / 1000];
 await nc.close();
 
 const names = urls.map((_, i) => `source="cam-${i + 1}"`);
@@ -203,7 +202,7 @@ const exact = names.every(
       after("frames_in_flight", name),
 );
 const [sortedLate, sortedIn] = [late, inWorker].map((list) => [...list].sort((a, b) => a - b));
-const ownShare = (usedAfter.cpu - usedBefore.cpu) / took;
+const ownShare = (usedAfter - usedBefore) / took;
 const report = {
   machine: `${cpus()[0].model.trim()}, ${cpus().length} cores`,
   cameras: count,

@@ -151,8 +151,8 @@ async function connectAll(
 }
 
 /**
- * Runs a program, with this text on its standard input, and resolves with what it wrote. Rejects as `startChild` does; `signal` ends it, and what it wrote until
- * then is the result.
+ * Runs a program, with this text on its standard input, and resolves with what it wrote. Rejects as `startChild` does;
+ * once it runs, `signal` ends it, and what it wrote until then is the result.
  */
 export async function runChild(
   { signal, haste = "eager", ...options }: ChildOptions,
@@ -164,6 +164,7 @@ export async function runChild(
   let onAbort: (() => void) | undefined;
   let late: NodeJS.Timeout | undefined;
   try {
+    signal?.throwIfAborted();
     const host = hostOf(command);
     return await new Promise<Output>((resolve, reject) => {
       const hear = (answer: SpawnerAnswer): void => {

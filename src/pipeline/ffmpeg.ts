@@ -67,6 +67,11 @@ export function startDecoder(options: DecoderOptions): Decoder {
       { program, args: argumentsOf(options), haste: options.haste, signal: stopped.signal },
       wanted,
     );
+    if (stopped.signal.aborted) {
+      // Stopped at the very moment of its start: `stop` knew no child yet.
+      await child.end(options.graceMs);
+      throw stopped.signal.reason;
+    }
     const { sockets } = child;
     const [pictures, said, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
       Socket,

@@ -1,9 +1,5 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { childEnvironment } from "../child-environment.js";
-import { ffmpegPath } from "./tools.js";
+import { askFfmpeg, ffmpegPath } from "./tools.js";
 
-const run = promisify(execFile);
 const answers = new Map<string, Promise<string[]>>();
 
 /**
@@ -13,8 +9,8 @@ const answers = new Map<string, Promise<string[]>>();
 export function anySegmentName(path = ffmpegPath()): Promise<string[]> {
   let answer = answers.get(path);
   if (!answer) {
-    answer = run(path, ["-hide_banner", "-h", "demuxer=hls"], { timeout: 20_000, env: childEnvironment() }).then(
-      ({ stdout }) => (/^\s*-extension_picky\b/m.test(stdout) ? ["-extension_picky", "0"] : []),
+    answer = askFfmpeg(["-hide_banner", "-h", "demuxer=hls"], path).then(
+      (stdout) => (/^\s*-extension_picky\b/m.test(stdout) ? ["-extension_picky", "0"] : []),
       () => {
         // That ffmpeg cannot be run is said where it is run next.
         answers.delete(path);

@@ -13,7 +13,8 @@ export {
 } from "./ledger.js";
 export { type Fit, frameLayout, placement } from "./placement.js";
 export type { ModelView } from "./plan.js";
-export { openSource, type RestartReason, SLABS, type SourceOptions, type VideoSource } from "./source.js";
+export { ShortageError } from "./shortage.js";
+export { openSource, type RestartReason, type SourceOptions, slabsOf, type VideoSource } from "./source.js";
 export { SOURCE_KINDS } from "./sources/registry.js";
 export type { SourceState, SourceStateName } from "./status.js";
 export { TIMING, type Timing } from "./timing.js";

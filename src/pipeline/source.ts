@@ -20,11 +20,15 @@ import { ffmpegVersion, reasonOf } from "./tools.js";
 const LIVE_QUEUE = 2;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
-export const SLABS = 12;
+const SLABS = 12;
 /** Of large pictures fewer, as many as this holds, but never less than three. */
 const SLAB_BYTES = 2 ** 30;
 /** What is said of the pictures of one source is said of so many at most. */
 const MOST_NAMED = 1000;
+
+/** How many frames of this layout a source has in memory at most, unless its options say. */
+export const slabsOf = (layout: FrameLayout): number =>
+  Math.max(3, Math.min(SLABS, Math.floor(SLAB_BYTES / frameBytes(layout))));
 
 export type RestartReason = "unreachable" | "exited" | "stalled";
 
@@ -172,8 +176,6 @@ class SupervisedSource implements VideoSource {
     await this.#current?.stop();
     await this.#supervision;
     if (this.policy === "latest") this.discard("shutdown");
-    // Frames that are out keep their own memory; the rest is given back.
-    this.#pool = undefined;
   }
 
   discard(reason: DropReason): void {
@@ -192,6 +194,7 @@ class SupervisedSource implements VideoSource {
         break;
       }
       if (!outcome.failure) {
+        attempt = 0;
         const againMs = 1000 * (this.#plan?.againSeconds ?? 0);
         await pause(startedAt + Math.max(this.#timing.loopMs, againMs) - performance.now(), signal);
         continue;
@@ -207,6 +210,8 @@ class SupervisedSource implements VideoSource {
     }
     if (signal.aborted) this.#board.set("ended", "It was stopped.");
     this.#done = true;
+    // Frames that are out keep their own memory; the rest is given back.
+    this.#pool = undefined;
     this.#board.complete();
     this.#available.complete();
   }
@@ -250,7 +255,7 @@ class SupervisedSource implements VideoSource {
       }
       if (signal.aborted) return { failure: null, reason: null, over: true, livedMs: 0 };
       const bytes = frameBytes(this.#plan.layout);
-      const slabs = Math.max(3, options.slabs ?? Math.min(SLABS, Math.floor(SLAB_BYTES / bytes)));
+      const slabs = Math.max(3, options.slabs ?? slabsOf(this.#plan.layout));
       options.onClaim?.(claimOf(this.#plan.layout, slabs, spec.config.fps));
       if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, slabs);
       return await this.#decode(this.#plan, this.#pool, version, haste);

@@ -12,6 +12,8 @@ import { type Command, isNews, type SpawnerAnswer, type SpawnerRequest, type Spa
 /** For the worker to connect what it asked for. */
 const CONNECT_MS = 20_000;
 const GRACE_MS = 1000;
+/** What a device or a file system holds cannot be ended even by force; so long after that it is not waited for any more. */
+const UNENDED_MS = 5000;
 const STDERR_BYTES = 65_536;
 /** Of a program's words, in a tenth of a second. */
 const WORDS_BYTES = 262_144;
@@ -138,12 +140,22 @@ function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerReques
   });
   const [out, err] = [child.stdout, child.stderr] as [Readable | undefined, Readable | undefined];
   const said = { stdout: "", stderr: "", timedOut: false, flooded: false };
-  const end = (graceMs: number): void =>
+  const end = (graceMs: number): void => {
     void endChild(child, graceMs).then(() => {
       // What it started may still hold them.
       out?.destroy();
       err?.destroy();
     });
+    setTimeout(() => tell(null, null), graceMs + UNENDED_MS);
+  };
+  let isTold = false;
+  const tell = (code: number | null, signal: NodeJS.Signals | null): void => {
+    clearTimeout(timer);
+    if (isTold) return;
+    isTold = true;
+    if (said.flooded) said.stdout = "";
+    answer({ kind: "output", id, output: { ...said, code, signal } });
+  };
   const timer = setTimeout(() => {
     said.timedOut = true;
     end(GRACE_MS);
@@ -165,11 +177,7 @@ function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerReques
   err.setEncoding("utf8").on("data", (text: string) => {
     said.stderr = (said.stderr + text).slice(-STDERR_BYTES);
   });
-  child.once("close", (code, signal) => {
-    clearTimeout(timer);
-    if (said.flooded) said.stdout = "";
-    answer({ kind: "output", id, output: { ...said, code, signal } });
-  });
+  child.once("close", tell);
 }
 
 process.on("message", (request: SpawnerRequest) => {

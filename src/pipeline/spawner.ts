@@ -76,7 +76,8 @@ class Spawner {
   }
 
   #send(request: SpawnerRequest): void {
-    if (this.#gone) return;
+    // One that could not be started has no channel; why not is told by `error`, which comes next.
+    if (this.#gone || this.#child.pid === undefined) return;
     this.#child.send(request, (error) => {
       if (error) this.kill();
     });

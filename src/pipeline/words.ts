@@ -22,7 +22,7 @@ const OUTPUT_SIDE =
 
 /** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
 export function parseWord(line: string): Word | undefined {
-  const bare = line.replace(/\[(\S+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
+  const bare = line.replace(/\[([^\s[\]]+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
   if (!bare || NOISE.test(bare)) return undefined;
   const match = /\[(panic|fatal|error|warning|info)\] /.exec(bare);
   if (!match) return { level: "info", text: bare };
@@ -33,7 +33,7 @@ export const isFault = (word: Word): boolean =>
   word.level === "error" || word.level === "fatal" || word.level === "panic";
 
 /** What ffmpeg was not let to open (`sources/reach.ts`), and why it then could not go on. */
-const FORMAT_REFUSED = /^(?:\[[^\]]+\] )*\[([^\]\s]+)[^\]]*\] Format not on whitelist '.*$/;
+const FORMAT_REFUSED = /^(?:\[[^\]]+\] )*\[([^\]\s]+)(?:\s[^\]]*)?\] Format not on whitelist '.*$/;
 const PROTOCOL_REFUSED = /^(?:\[[^\]]+\] )*Protocol '([^']+)' not on whitelist '.*$/;
 
 /** Undefined: nothing was refused. */

@@ -9,7 +9,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
-import { checkSource, claimOf, type FrameBudget, SLABS } from "../pipeline/index.js";
+import { checkSource, claimOf, type FrameBudget, slabsOf } from "../pipeline/index.js";
 import type { SourceStatus } from "../sinks/summary.js";
 import { checkAdded } from "./added-sources.js";
 import { explainOne } from "./explain-one.js";
@@ -106,7 +106,7 @@ export class StationControl implements Control {
         if (cause instanceof VideoExplainerError) throw cause;
         throw new InputError("source", `url cannot be used (${(cause as Error).message}); check it`, { cause });
       });
-      const excess = layout && budget?.excess(name, claimOf(layout, SLABS, config.fps));
+      const excess = layout && budget?.excess(name, claimOf(layout, slabsOf(layout), config.fps));
       if (excess) throw new InputError("too-large", `${excess}; make width and height or fps smaller`);
       // Others were added meanwhile.
       this.#expectRoom();

@@ -12,6 +12,7 @@ import {
   type FrameBudget,
   Ledger,
   type LedgerSnapshot,
+  ShortageError,
   type VideoSource,
 } from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
@@ -244,7 +245,7 @@ export class Station {
     const { budget, log } = this.parts;
     const excess = budget?.excess(name, claim);
     if (excess && added) {
-      throw new VideoExplainerError("too-large", `${excess}; it waits until others are gone.`);
+      throw new ShortageError("its decoder", `${excess}; it waits until others are gone`);
     }
     const isNew = budget?.claim(name, claim);
     if (excess && isNew) {
@@ -265,6 +266,7 @@ export class Station {
     const course = new Course(config, { ...view, baseDir, openedAt, counts, total, onNote, onClaim, ...added });
     this.#courses.set(config.name, course);
     this.#batcher.add(course.source);
+    course.source.available$.subscribe({ complete: () => this.parts.budget?.release(config.name) });
     this.#statuses.watch(course.source);
     return course;
   }
@@ -279,7 +281,6 @@ export class Station {
     const last = this.#describe(course.source);
     this.#statuses.unwatch(course.source);
     this.#courses.delete(name);
-    this.parts.budget?.release(name);
     course.counts.forget();
     for (const sink of this.parts.sinks) sink.forget?.(name);
     this.parts.log.info(`source ${name}: removed`);

@@ -115,6 +115,17 @@ test("what ffmpeg says of its raw output to us is no fault of what it reads", ()
   expect(words.inputSummary()).toMatch(/^Invalid buffer size.*; error while decoding MB 4 5$/);
 });
 
+test("a far end that has ffmpeg write nothing but brackets does not keep this program busy", () => {
+  const words = new LastWords((text) => text);
+  // Half a minute of all that is read of its words: looked through from each bracket on to the line's end, it takes as long.
+  for (let i = 0; i < 5000; i++) words.add(`[error] ${"[".repeat(4000)}`);
+  expect(words.lines()).toHaveLength(100);
+  // The same of the sentence that is made of the last lines.
+  for (let i = 0; i < 100; i++) words.add(`[error] [${"a".repeat(4000)}`);
+  for (let i = 0; i < 100; i++) words.summary();
+  expect(words.summary()).toMatch(/^\[a+$/);
+});
+
 test("ffmpeg's words lose addresses in memory and noise, and its complaints become part of a sentence", () => {
   expect(parseWord("[mov,mp4 @ 0x55cf6ccc59c0] [error] moov atom not found")).toEqual({
     level: "error",

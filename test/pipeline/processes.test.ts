@@ -95,6 +95,29 @@ test("where descriptors run out some sources fail in one sentence, and come when
   ]);
 });
 
+test("where there is no descriptor for the spawner either, that is said", async () => {
+  const dist = pathToFileURL(resolve(import.meta.dirname, "../../dist")).href;
+  const program = `
+    const { runChild } = await import("${dist}/pipeline/children.js");
+    const { closeSync, openSync } = await import("node:fs");
+    const held = [];
+    try {
+      for (;;) held.push(openSync("/dev/null"));
+    } catch {}
+    const refused = await runChild({ program: "true", args: [] }, 20_000).catch((error) => error);
+    for (const descriptor of held) closeSync(descriptor);
+    const { code } = await runChild({ program: "true", args: [] }, 20_000);
+    console.log(JSON.stringify([refused.message, code]));
+  `;
+  const words = ["-c", 'ulimit -n 100; exec "$@"', "bash", process.execPath, "--input-type=module", "-e", program];
+  const child = spawn("bash", words, { stdio: ["ignore", "pipe", "inherit"] });
+  cleanups.push(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stdout.on("data", (text) => (said += text));
+  await new Promise((done) => child.once("close", done));
+  expect(JSON.parse(said)).toEqual([expect.stringMatching(/^true cannot be started: .*\(EMFILE\); raise /), 0]);
+});
+
 test.each(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOBUFS"])("%s is a shortage, with what to do", (code) => {
   expect(shortageOf(code)).toMatch(new RegExp(`\\(${code}\\); (?:raise|give) `));
   expect(new ShortageError("ffprobe", shortageOf(code)!).message).toMatch(/^ffprobe cannot be started: .*[^.]\.$/);

@@ -20,9 +20,12 @@ export const http: SourceKind = {
   anotherLook: (format) => (format === "mpjpeg" ? ["-f", "mjpeg"] : undefined),
   traits: (probe, config) => {
     const format = probe?.format ?? "";
+    const isSnapshot = /^(?:image2|\w+_pipe)$/.test(format);
     const isHls = /\bhls\b/.test(format) || /\.m3u8(?:$|[?#])/i.test(config.url);
     // What browsers record does not say its duration, and no server that cannot be asked for parts of a film lets it be found.
-    const finite = probe?.duration !== undefined || (!isHls && format !== "mpjpeg" && hasEnd(probe?.size));
+    // A snapshot has an end too, yet is asked for again, also when that failed.
+    const finite =
+      !isSnapshot && (probe?.duration !== undefined || (!isHls && format !== "mpjpeg" && hasEnd(probe?.size)));
     return {
       finite,
       // A playlist comes in bursts of whole segments, a film as fast as the network allows.
@@ -30,7 +33,7 @@ export const http: SourceKind = {
       ...(finite ? { inputOptions: [] } : untimedTraits(format)),
       // A server keeps the last segments of a sender that is gone.
       position: isHls ? probe?.start : undefined,
-      repeats: /^(?:image2|\w+_pipe)$/.test(format) ? { seconds: 1 / (config.fps ?? 1), options: asking } : undefined,
+      repeats: isSnapshot ? { seconds: 1 / (config.fps ?? 1), options: asking } : undefined,
     };
   },
 };

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import createCommand from "fluent-ffmpeg";
 import { VideoExplainerError } from "../../errors.js";
 import { startChild } from "../../pipeline/children.js";
@@ -87,7 +86,8 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
   );
   const [input, said] = [child.sockets.get(0)!, child.sockets.get(2)!];
   said.setEncoding("utf8").on("data", (text: string) => words.write(text));
-  const told = once(said, "close").then(() => words.end());
+  // Not `events.once`: an error of the socket would reject it, and why it broke shows in how ffmpeg ends.
+  const told = new Promise<void>((resolve) => said.once("close", () => resolve())).then(() => words.end());
 
   let over: Error | "whole" | undefined;
   const ended = child.ended
@@ -113,7 +113,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       start ??= seconds;
       last = Math.max(last + LEAST_STEP_US, Math.round((seconds - start) * 1e6));
       if (input.write(pictureAt(last, jpeg))) return;
-      // Not `events.once`: a broken pipe would reject it, and why it broke shows in how ffmpeg ends.
+      // Nor here.
       await Promise.race([new Promise<void>((resolve) => input.once("drain", resolve)), ended]);
       if (over) throw fault();
     },
