@@ -77,18 +77,25 @@ test("no source is starved by fast ones, and a silent one is not waited for", as
   const batcher = batcherOf(sources, { maxBatch: 2, inFlight: 1 });
   const counts: Record<string, number> = { fast: 0, alsofast: 0, camera: 0 };
   let batches = 0;
+  let lead = 0;
   let stopping: Promise<void> | undefined;
   await until(() => sources.slice(0, 3).every((s) => s.source.queued > 0), "all three run");
   await batcher.forEach(async (frames) => {
     batches++;
-    for (const frame of frames) counts[frame.source]!++;
+    // On a busy machine one of the films may have none at times.
+    const bothWait = sources.slice(0, 2).every((s) => s.source.queued > 0);
+    for (const { source } of frames) {
+      counts[source]!++;
+      if (bothWait && source !== "camera") lead += source === "fast" ? 1 : -1;
+    }
     await sleep(10);
     settle(frames);
     if (counts.camera! >= 10) stopping ??= batcher.stop(5000);
   });
   await stopping;
-  // In turn: two films that always have frames get the same.
-  expect(Math.abs(counts.fast! - counts.alsofast!)).toBeLessThanOrEqual(12);
+  // In turn: of two films that both have frames each gets the same.
+  expect(Math.abs(lead)).toBeLessThanOrEqual(12);
+  expect(Math.min(counts.fast!, counts.alsofast!)).toBeGreaterThan(0);
   expect(counts.camera).toBeGreaterThanOrEqual(10);
   expect(batches).toBeGreaterThan(10);
   expect(silent.ledger.snapshot().captured).toBe(0);
