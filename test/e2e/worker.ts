@@ -27,7 +27,7 @@ export interface Ended {
 }
 
 /** A model and the programs of sources are loaded meanwhile, on a machine that may be busy. */
-const START_MS = 120_000;
+export const START_MS = 120_000;
 
 /** `video-explainer run` as a process of its own. */
 export interface Worker {
