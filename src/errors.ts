@@ -1,3 +1,4 @@
+import { redact } from "./redact.js";
 import { listed, shortenedInside, withoutMiddle } from "./shortened.js";
 
 /**
@@ -14,12 +15,16 @@ export class VideoExplainerError extends Error {
     options?: { cause?: unknown },
   ) {
     // Names in files may be of any length and hold anything.
-    super(withoutMiddle(message, LONGEST_SENTENCE), options);
+    super(bounded(message), options);
   }
 }
 
 /** Longer ones nobody reads. */
 export const LONGEST_SENTENCE = 2000;
+
+/** Half a secret is not known as one: they are masked before anything is cut. */
+const bounded = (message: string): string =>
+  message.length > LONGEST_SENTENCE ? withoutMiddle(redact(message), LONGEST_SENTENCE) : message;
 
 /** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
 export class InputError extends VideoExplainerError {
@@ -54,7 +59,7 @@ export class ConfigError extends InputError {
   override readonly name = "ConfigError";
   constructor(readonly faults: readonly ConfigFault[]) {
     super("config", "");
-    this.message = faults.map((f) => withoutMiddle(f.message, LONGEST_SENTENCE)).join("\n");
+    this.message = faults.map((f) => bounded(f.message)).join("\n");
   }
 }
 

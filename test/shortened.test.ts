@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { errorLines } from "../src/cli/errors.js";
 import { ConfigError, LONGEST_SENTENCE, ModelError, VideoExplainerError } from "../src/errors.js";
 import { createLogger } from "../src/log.js";
+import { learnSecrets, MASK } from "../src/redact.js";
 import { withoutMiddle } from "../src/shortened.js";
 
 const NAME = "x".repeat(5_000_000);
@@ -35,4 +36,18 @@ test("with --verbose the stack of such an error is bounded as well, and so is a 
   const log = createLogger({ level: "debug", output: { write: (line) => (written += line) } });
   log.error(`no good: ${NAME}`, { name: NAME, error: new Error(NAME) });
   expect(written.length).toBeLessThan(100_000);
+});
+
+test("what is cut from a sentence leaves no half of a secret behind: they are masked before it is cut", () => {
+  const address = "rtsp://me:geheim-4711-geheim@cam/1";
+  learnSecrets(address);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 * LONGEST_SENTENCE }), (before) => {
+      const long = `${"x ".repeat(before)}${address} and ${"y ".repeat(LONGEST_SENTENCE)}`;
+      const { message } = new VideoExplainerError("source", long);
+      expect(message).not.toMatch(/gehei|4711/);
+      expect(new ConfigError([{ path: "", message: long }]).message).not.toMatch(/gehei|4711/);
+    }),
+  );
+  expect(new VideoExplainerError("source", `${address} ${"y".repeat(9000)}`).message).toContain(MASK);
 });

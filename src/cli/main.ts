@@ -80,11 +80,12 @@ function takeOver(command: Command): Command {
   return command;
 }
 
-/** Arguments that are secret for the option that they follow. */
-const argumentSecrets = (args: readonly string[]): { token: string | undefined }[] =>
+/** Addresses among the arguments, `--option=address` too, and what is secret for the option that it follows. */
+const argumentSecrets = (args: readonly string[]): (string | { token: string | undefined })[] =>
   args.flatMap((arg, i) => {
-    const found = /^--(?:token|password)(?:=(.*))?$/s.exec(arg);
-    return found ? [{ token: found[1] ?? args[i + 1] }] : [];
+    const [, option, value] = /^--([\w-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const isSecret = option === "token" || option === "password";
+    return [value ?? arg, ...(isSecret ? [{ token: value ?? args[i + 1] }] : [])];
   });
 
 /** The command that the arguments name, if there is such a one. */
@@ -124,7 +125,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const verbose = (end < 0 ? args : args.slice(0, end)).includes("--verbose");
   const wanted = commandOf(args)?.name;
   const { learnSecrets } = await import("../redact.js");
-  learnSecrets([args, argumentSecrets(args)], true);
+  learnSecrets(argumentSecrets(args), true);
   try {
     const program = await createProgram(wanted);
     await program.parseAsync(args, { from: "user" });

@@ -5,6 +5,7 @@ import { type Logger, oneLine } from "../log.js";
 import type { Rarely } from "../rarely.js";
 import { redact } from "../redact.js";
 import { shortened, withoutMiddle } from "../shortened.js";
+import { maxPayloadOf } from "../sinks/nats-servers.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
@@ -43,6 +44,7 @@ function codeOf(error: unknown): number {
 
 const encoder = new TextEncoder();
 const HEADER_BYTES = 256;
+const USUAL_MAX_PAYLOAD = 1024 * 1024;
 /** As long as a header should be; the body has the whole sentence. */
 const HEADER_TEXT = 300;
 const BODY_TEXT = 1600;
@@ -119,7 +121,7 @@ async function respond(
   message: ServiceMsg,
   options: ServiceOptions,
 ): Promise<void> {
-  const mostBytes = (nc.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES;
+  const mostBytes = maxPayloadOf(nc, USUAL_MAX_PAYLOAD) - HEADER_BYTES;
   let outcome = "ok";
   let body: Uint8Array;
   let about: MsgHdrs;

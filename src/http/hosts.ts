@@ -49,6 +49,6 @@ export function hostCheck(boundTo: string, hosts: readonly string[]): (request: 
       if (isIP(name) !== 0 || isLoopback(name) || own.has(name)) return null;
       if (below.some((suffix) => name.endsWith(suffix) || name === suffix.slice(1))) return null;
     }
-    return `nothing here answers to the name ${shortened(host, LONGEST_SHOWN)}: use this machine's address, or add the name to hosts in the configuration`;
+    return `nothing here answers to the name ${shortened(host, LONGEST_SHOWN)}: use this machine's address, or allow the name (hosts in the configuration, --allow-host of watch)`;
   };
 }

@@ -65,7 +65,9 @@ export class LastWords {
   write(text: string): void {
     const lines = (this.#rest + text).split(/\r?\n|\r/);
     this.#rest = lines.pop()!.slice(-LONGEST);
-    for (const line of lines.slice(-this.limit)) this.add(line.slice(0, LONGEST));
+    // Half a secret is not known as one.
+    const short = (line: string): string => (line.length > LONGEST ? this.mask(line).slice(0, LONGEST) : line);
+    for (const line of lines.slice(-this.limit)) this.add(short(line));
   }
 
   /** Nothing more comes: what stands without a line's end counts as a line. */

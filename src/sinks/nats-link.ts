@@ -1,9 +1,17 @@
 import { isIP } from "node:net";
 import { connect, type NatsConnection, NatsError } from "nats";
 import { VideoExplainerError } from "../errors.js";
-import { MASK } from "../redact.js";
+import { redact } from "../redact.js";
 import { type Login, readLogin, tlsOptions } from "./nats-login.js";
-import { greets, type NatsServer, type NatsServers, readInfo, readServers, tlsRefusal } from "./nats-servers.js";
+import {
+  greets,
+  maxPayloadOf,
+  type NatsServer,
+  type NatsServers,
+  readInfo,
+  readServers,
+  tlsRefusal,
+} from "./nats-servers.js";
 
 /** One connection, from greeting to loss. The client never reconnects it: what it buffers must not outlive it. */
 export interface Link {
@@ -49,19 +57,12 @@ export async function openLink(
     } catch (error) {
       if (stop.aborted) throw error;
       const cause = (await refusal(error, server, login)) ?? error;
-      first ??= linkError(withoutSecrets(connectionFault(cause, server, login), config), cause);
+      // The words of a server, which knows what it was sent, may repeat it.
+      first ??= linkError(redact(connectionFault(cause, server, login)), cause);
     }
   }
   if (candidates.length <= 1) throw first;
   throw linkError(`none of ${candidates.length} NATS servers can be used: ${first?.message}`, first);
-}
-
-/** The words of a server, which knows what it was sent, may repeat it. */
-function withoutSecrets(text: string, { password, token, nkey }: NatsServers): string {
-  return [password, token, nkey].reduce<string>(
-    (rest, secret) => (secret ? rest.replaceAll(secret, MASK) : rest),
-    text,
-  );
 }
 
 /** What a connection that was cut while it was set up failed of, where TLS may tell. */
@@ -144,9 +145,7 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
     server,
     discovered: membersOf(info.members, server),
     get maxPayload() {
-      // A server may change it; one that tells nonsense does not.
-      const told: unknown = nc.info?.max_payload;
-      if (Number.isSafeInteger(told) && (told as number) > 0) maxPayload = told as number;
+      maxPayload = maxPayloadOf(nc, maxPayload);
       return maxPayload;
     },
     signal: ended.signal,

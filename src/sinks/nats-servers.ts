@@ -1,12 +1,13 @@
 import { createConnection, type Socket } from "node:net";
 import { resolve as resolvePath } from "node:path";
 import { connect as connectTls } from "node:tls";
+import type { NatsConnection } from "nats";
 import { z } from "zod";
 import type { NatsSinkConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { oneLine } from "../log.js";
 import { percentDecoded } from "../percent-decoded.js";
-import { hasOpenLogin, learnSecrets, redactWhole } from "../redact.js";
+import { hasOpenLogin, learnSecrets, redact, redactWhole } from "../redact.js";
 import { shortened } from "../shortened.js";
 import { hasLogin, type TlsMaterial, tlsOptions } from "./nats-login.js";
 
@@ -122,12 +123,18 @@ export function readInfo(info: unknown): ServerInfo {
   return { maxPayload: read.data.max_payload, members: read.data.connect_urls ?? [] };
 }
 
+/** The largest message that a server takes now, in bytes: it may change that, and one that tells nonsense does not. */
+export function maxPayloadOf({ info }: Pick<NatsConnection, "info">, before: number): number {
+  const told: unknown = info?.max_payload;
+  return Number.isSafeInteger(told) && (told as number) > 0 ? (told as number) : before;
+}
+
 /** Far more than a cluster of thousands needs. */
 const LONGEST_GREETING = 256 * 1024;
 
 /** What is wrong with the first line of a server, in the middle of a sentence. */
 function greetingFault(line: string): string | undefined {
-  if (line.startsWith("-ERR")) return `it says ${shortened(oneLine(line.slice(4)), 200)}`;
+  if (line.startsWith("-ERR")) return `it says ${shortened(oneLine(redact(line.slice(4))), 200)}`;
   if (!line.startsWith("INFO ")) return "it does not greet as one";
   try {
     readInfo(JSON.parse(line.slice(5)));

@@ -225,7 +225,7 @@ class NatsSink implements Sink {
   async #prepareStream(link: Link): Promise<void> {
     const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
     const lacking = await ensureStream(jsm, this.#stream);
-    if (lacking) this.#rarely.happened(lacking, () => this.context.log.warn(`nats: ${lacking}`));
+    if (lacking) this.#rarely.happened("replicas", () => this.context.log.warn(`nats: ${lacking}`));
     const bySubject = new Map<string, Parcel[]>();
     for (const parcel of this.#buffer.uncertain()) {
       const { station, source, kind } = parcel.message;

@@ -36,6 +36,18 @@ describe("the program", () => {
     }
   });
 
+  it.each([
+    [["--server", "nats://me:geheim%200815@h"]],
+    [["--server=nats://me:geheim%200815@h"]],
+    [["--token", "geheim 0815"]],
+    [["--token=geheim 0815"]],
+  ])("repeats nothing that is secret in %j when arguments are wrong", async (args) => {
+    const { code, stderr } = await runCli(["watch", ...args, "--no geheim 0815"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("'--no ***'");
+    expect(stderr).not.toMatch(/geheim|0815/);
+  });
+
   it("shows help on stderr when it is told nothing, and exits 2", async () => {
     const { code, stdout, stderr } = await runCli([]);
     expect([code, stdout]).toEqual([2, ""]);

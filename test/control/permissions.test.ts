@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Summary } from "../../src/sinks/summary.js";
-import { INSPECTION, launchWorker, ROOT, type Worker, writeConfig } from "../e2e/worker.js";
+import { INSPECTION, launchWorker, ROOT, START_MS, type Worker, writeConfig } from "../e2e/worker.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
@@ -39,8 +39,8 @@ beforeAll(async () => {
       ],
     }),
   );
-  await until("the worker to be ready", async () => (await worker.get("/readyz")).status === 200);
-});
+  await until("the worker to be ready", async () => (await worker.get("/readyz")).status === 200, START_MS);
+}, START_MS);
 afterAll(async () => {
   for (const nc of connections) await nc.close();
   worker?.kill("SIGKILL");

@@ -167,7 +167,7 @@ it("leaves no ffmpeg behind when it is killed outright", async () => {
   const { worker, children } = await busyWorker("killed");
   worker.kill("SIGKILL");
   expect(await worker.ended).toEqual({ code: null, signal: "SIGKILL" });
-  await until("its children to be gone", () => !anyRunning(children), 5000);
+  await until("its children to be gone", () => !anyRunning(children), LONG);
 });
 
 it("counts on from where a killed worker was without taking its frames for duplicates", async () => {
@@ -178,7 +178,10 @@ it("counts on from where a killed worker was without taking its frames for dupli
     sources: [{ name: "film", url: film }],
     sinks: [{ kind: "nats", servers: [server.url], jetstream: true, publish: ["summary", "status"] }],
   };
-  for (let run = 0; run < 2; run++) expect((await startWorker(config).ended).code).toBe(0);
+  for (let run = 0; run < 2; run++) {
+    const worker = startWorker(config);
+    expect(await worker.ended, worker.said.join("\n")).toEqual({ code: 0, signal: null });
+  }
   const { summaries } = await publishedBy(server.url, "again", "film");
   expect(summaries.map((s) => s.sequence)).toEqual([...upTo(40), ...upTo(40)]);
   expect(new Set(summaries.map((s) => s.id)).size).toBe(80);

@@ -26,6 +26,9 @@ export interface Ended {
   signal: NodeJS.Signals | null;
 }
 
+/** A model and the programs of sources are loaded meanwhile, on a machine that may be busy. */
+export const START_MS = 120_000;
+
 /** `video-explainer run` as a process of its own. */
 export interface Worker {
   readonly pid: number;
@@ -120,10 +123,11 @@ function follow(child: ChildProcess): Worker {
   };
   const metricsAddress = async (): Promise<string> => {
     const find = () => log.map(({ msg }) => /^metrics: (http:\/\/\S+)\/metrics$/.exec(msg)?.[1]).find(Boolean);
-    await until("the worker to say where its metrics are", () => {
+    const isSaid = (): boolean => {
       if (isOver) throw new Error(`the worker ended before it served metrics: ${said.join(" ")}`);
       return find() !== undefined;
-    });
+    };
+    await until("the worker to say where its metrics are", isSaid, START_MS);
     return find()!;
   };
   return {

@@ -620,3 +620,13 @@ test("whatever the kind of address and however its secret is written, nobody is 
     { numRuns: 500 },
   );
 });
+
+test("a secret that stands where a long line of ffmpeg's is cut shows no half of itself", () => {
+  const { mask } = sourceSpec(config({ url: "rtsp://me:geheim-4711-geheim@cam/1" }), "/");
+  for (let before = 4060; before < 4100; before++) {
+    const words = new LastWords(mask);
+    words.write(`[error] ${"x ".repeat(before / 2)}geheim-4711-geheim ${"y".repeat(100)}\n`);
+    expect(words.lines()).toHaveLength(1);
+    expect(words.lines().join()).not.toMatch(/geh|4711/);
+  }
+});

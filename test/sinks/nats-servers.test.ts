@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { InputError } from "../../src/errors.js";
-import { readServers } from "../../src/sinks/nats-servers.js";
+import { maxPayloadOf, readServers } from "../../src/sinks/nats-servers.js";
 
 it.each([
   ["nats://localhost:4333", { host: "localhost", port: 4333, address: "localhost:4333" }, false],
@@ -35,3 +35,13 @@ it.each(["", "http://broker", "nats://", "nats://user:secret@", "nats://user:sec
     expect(read).not.toThrow(/secret/);
   },
 );
+
+it("a server may change its max_payload, where what it says is a size at all", () => {
+  const after = (told: unknown): number => maxPayloadOf({ info: { max_payload: told } as never }, 1_048_576);
+  expect(after(1024)).toBe(1024);
+  for (const told of [undefined, null, 0, -5000, 1.5, Number.NaN, "1024", {}]) expect(after(told)).toBe(1_048_576);
+});
+
+it("a server that has not said anything yet takes what it took before", () => {
+  expect(maxPayloadOf({}, 5000)).toBe(5000);
+});

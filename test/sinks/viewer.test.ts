@@ -180,7 +180,7 @@ describe("who may connect", () => {
         /^403 .*nothing here answers to the name evil\.example/,
       );
       const refused = await ask(page, "/", "GET", { host: "evil.example" });
-      expect([refused.code, refused.body]).toEqual([421, expect.stringContaining("add the name to hosts")]);
+      expect([refused.code, refused.body]).toEqual([421, expect.stringContaining("allow the name (hosts")]);
       const own = { host: "station.example:8080", origin: "http://station.example:8080" };
       expect((await join(page, true, own)).messages[0]!.type).toBe("hello");
       expect((await ask(page, "/", "GET", { host: "station.example" })).code).toBe(200);
