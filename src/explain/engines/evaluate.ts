@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { toInt64 } from "../onnx/int64.js";
 import { loadOnnxruntime } from "./onnxruntime.js";
 
 /** What onnxruntime knows of an output before anything runs; −1 where the dim depends on values. */
@@ -28,10 +29,6 @@ interface Binding {
   binding: { InferenceSession: new () => NativeSession };
   initOrt(): void;
 }
-
-/** The whole number as 64 bits, the nearest that they hold. */
-export const toInt64 = (v: number): bigint =>
-  v >= 2 ** 63 ? 2n ** 63n - 1n : v < -(2 ** 63) ? -(2n ** 63n) : BigInt(v);
 
 const require = createRequire(import.meta.url);
 const OPTIONS = {
@@ -63,7 +60,7 @@ export function evaluateOnnx(
     if (outputs.some((o) => !o.isTensor)) throw new Error("its output is no tensor");
     allowed(outputs.map(({ shape }) => (shape.some((d) => d < 0) ? undefined : shape)));
     const given = Object.entries(feeds).map(([name, { kind, data, dims }]) => {
-      const values = kind === "int64" ? BigInt64Array.from(data as Float64Array, toInt64) : data;
+      const values = kind === "int64" ? toInt64(data) : data;
       return [name, new ort.Tensor(kind as "float32", values as Float32Array, dims)] as const;
     });
     const results = session.run(Object.fromEntries(given), Object.fromEntries(outputs.map((o) => [o.name, null])), {});

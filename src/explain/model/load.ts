@@ -112,8 +112,8 @@ function assemble(
     output: options.output ?? card.output,
     note: (sentence: string) => notes.push(`${file}: ${sentence}`),
   };
-  const shard = (name: string): Uint8Array => {
-    const part = readWeightsFile(file, name, 0, undefined, reads);
+  const shard = (name: string, most: number): Uint8Array => {
+    const part = readWeightsFile(file, name, 0, undefined, reads, most);
     hash.update(part);
     return part;
   };

@@ -26,7 +26,7 @@ export function readWeightsFile(
   offset: number,
   length: number | undefined,
   reads: Reads,
-  most = Number.POSITIVE_INFINITY,
+  most: number,
 ): Uint8Array {
   const file = path.resolve(path.dirname(model), location);
   if (!file.startsWith(path.dirname(path.resolve(model)) + path.sep))

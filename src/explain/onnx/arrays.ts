@@ -36,6 +36,32 @@ function steps(own: readonly number[], rank: number): number[] {
   return strides(padded).map((step, k) => (padded[k] === 1 ? 0 : step));
 }
 
+/**
+ * Goes through the elements of a result in order. `visit` is told the place of each, and where it lies in operands whose
+ * numbers are `steps` apart along each axis.
+ */
+function walk(
+  dims: readonly number[],
+  steps: readonly (readonly number[])[],
+  visit: (i: number, places: readonly number[]) => void,
+): void {
+  // Axes of one element are nothing to count along, and there may be many.
+  const axes = dims.map((_, k) => k).filter((k) => dims[k] !== 1);
+  const count = size(dims);
+  const at = axes.map(() => 0);
+  const places = steps.map(() => 0);
+  for (let i = 0; i < count; i++) {
+    visit(i, places);
+    for (let k = axes.length - 1; k >= 0; k--) {
+      const axis = axes[k]!;
+      const back = ++at[k]! === dims[axis] ? dims[axis]! : 0;
+      for (let s = 0; s < steps.length; s++) places[s]! += steps[s]![axis]! * (1 - back);
+      if (back === 0) break;
+      at[k] = 0;
+    }
+  }
+}
+
 /** `fn` of two constants, element by element; `as` is like the result. Undefined where their dims do not fit. */
 export function broadcast(
   a: Constant,
@@ -47,20 +73,9 @@ export function broadcast(
   if (!dims) return undefined;
   const out = room(as as Constant, size(dims));
   const [sa, sb] = [steps(a.dims, dims.length), steps(b.dims, dims.length)];
-  const at = new Array<number>(dims.length).fill(0);
-  let [ia, ib] = [0, 0];
-  for (let i = 0; i < out.length; i++) {
-    out[i] = fn(a.data[ia]!, b.data[ib]!);
-    for (let k = dims.length - 1; k >= 0; k--) {
-      ia += sa[k]!;
-      ib += sb[k]!;
-      at[k]!++;
-      if (at[k]! < dims[k]!) break;
-      ia -= sa[k]! * dims[k]!;
-      ib -= sb[k]! * dims[k]!;
-      at[k] = 0;
-    }
-  }
+  walk(dims, [sa, sb], (i, at) => {
+    out[i] = fn(a.data[at[0]!]!, b.data[at[1]!]!);
+  });
   return like(as as Constant, dims, out);
 }
 
@@ -81,13 +96,11 @@ export function transposeConstant(c: Constant, permutation: readonly number[]): 
   if (c.dims.length === 2 && permutation.join() === "1,0") return transposeMatrix(c);
   const dims = permutation.map((p) => c.dims[p]!);
   const from = strides(c.dims);
-  const to = strides(dims);
   const out = room(c, c.data.length);
-  for (let i = 0; i < out.length; i++) {
-    let at = 0;
-    for (let k = 0; k < dims.length; k++) at += (Math.floor(i / to[k]!) % dims[k]!) * from[permutation[k]!]!;
-    out[i] = c.data[at]!;
-  }
+  const along = permutation.map((p) => from[p]!);
+  walk(dims, [along], (i, at) => {
+    out[i] = c.data[at[0]!]!;
+  });
   return like(c, dims, out);
 }
 

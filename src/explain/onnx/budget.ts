@@ -12,12 +12,14 @@ const TIMES_WORK = 64;
  * size.
  */
 export class Budget {
+  readonly #all: number;
   #bytes: number;
   #work: number;
 
   /** @param numbers that the file holds as weights */
   constructor(numbers: number) {
-    this.#bytes = Math.max(LEAST_BYTES, 4 * TIMES_NUMBERS * numbers);
+    this.#all = Math.max(LEAST_BYTES, 4 * TIMES_NUMBERS * numbers);
+    this.#bytes = this.#all;
     this.#work = Math.max(LEAST_WORK, TIMES_WORK * numbers);
   }
 
@@ -30,7 +32,7 @@ export class Budget {
     if (!(this.#bytes >= 0))
       importer.refuse(
         node,
-        `it would make a constant of ${elements} elements, and such a file may compute ${LEAST_BYTES / 4} in all`,
+        `it would make a constant of ${elements} elements, and all constants that are computed for such a file may take ${Math.round(this.#all / 2 ** 20)} MiB`,
       );
   }
 

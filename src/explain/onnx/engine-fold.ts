@@ -1,7 +1,8 @@
 import { VideoExplainerError } from "../../errors.js";
-import { evaluateOnnx, toInt64 } from "../engines/evaluate.js";
+import { evaluateOnnx } from "../engines/evaluate.js";
 import { toBfloat } from "./fold.js";
 import type { Importer, Node } from "./importer.js";
+import { fromInt64, toInt64 } from "./int64.js";
 import { type AttributeProto, AttributeType, ElementType, ModelProto, type TensorProto, toNumber } from "./proto.js";
 import { type Constant, halfToFloat, isFloating, size, typeOf } from "./tensor.js";
 import { workOf } from "./work.js";
@@ -10,7 +11,9 @@ import { workOf } from "./work.js";
 const INLINE = 1024;
 const IR_VERSION = 10;
 /** What starting an engine counts for, beside numbers. */
-const START = 2 ** 20;
+const START = 2 ** 21;
+/** What a 64-bit integer counts for on its way to the engine. */
+const CONVERTED = 16;
 
 /**
  * Results of a node of constants as onnxruntime computes them, in the order of its outputs. What they take is known and
@@ -23,11 +26,12 @@ export function foldByEngine(
   constants: readonly (Constant | undefined)[],
 ): (Constant | undefined)[] {
   const halves = constants.some((c) => c && typeOf(c) === ElementType.bfloat16);
+  const whole = constants.reduce((sum, c) => sum + (c?.integer ? c.data.length : 0), 0);
+  importer.budget.work(importer, node, START + CONVERTED * whole);
   const model = new Wrapped(importer, node);
   node.inputs.forEach((name, k) => {
     if (name) model.operand(name, constants[k]!);
   });
-  importer.budget.work(importer, node, START);
   try {
     const results = evaluateOnnx(model.bytes(), model.feeds, (outputs) => {
       for (const dims of outputs) importer.budget.take(importer, node, size(dims ?? mostOf(importer, node, constants)));
@@ -128,7 +132,7 @@ const isStored = (type: number): boolean =>
 function rawOf(c: Constant, type: number): Uint8Array {
   const data =
     type === ElementType.int64
-      ? BigInt64Array.from(c.data as Float64Array, toInt64)
+      ? toInt64(c.data)
       : type === ElementType.int32
         ? Int32Array.from(c.data)
         : type === ElementType.double
@@ -179,5 +183,6 @@ function constantOf(tensor: ReturnType<typeof evaluateOnnx>[number]): Constant {
     return { dims, data: Float32Array.from(data, halfToFloat), integer: false, type };
   if (isFloating(type)) return { dims, data: Float32Array.from(data as ArrayLike<number>), integer: false, type };
   if (type === undefined || type === ElementType.string) throw new Error(`its result is of type ${tensor.type}`);
-  return { dims, data: Float64Array.from(data as ArrayLike<number>, Number), integer: true, type };
+  const isWide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return { dims, data: isWide ? fromInt64(data) : Float64Array.from(data as ArrayLike<number>), integer: true, type };
 }

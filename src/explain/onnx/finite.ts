@@ -62,12 +62,15 @@ export function refuseWeights(importer: Importer, node: Node, from: number): voi
 function causeOf(importer: Importer, names: readonly string[]): { name: string; constant: Constant } | undefined {
   let open = names;
   let found: { name: string; constant: Constant } | undefined;
+  // A damaged file may say that a constant is made from itself.
+  const seen = new Set<string>();
   for (;;) {
     const name = open.find((n) => {
-      const data = importer.constants.get(n)?.data;
+      const data = seen.has(n) ? undefined : importer.constants.get(n)?.data;
       return data !== undefined && !allFinite(data);
     });
     if (name === undefined) return found;
+    seen.add(name);
     found = { name, constant: importer.constants.get(name)! };
     open = importer.madeFrom.get(name) ?? [];
   }

@@ -1,10 +1,13 @@
 import { foldByEngine } from "./engine-fold.js";
-import { FOLDS, MOST_AXES } from "./fold.js";
+import { FOLDS } from "./fold.js";
 import { BATCH, type Importer, type Node } from "./importer.js";
-import { type Constant, size } from "./tensor.js";
+import { type Constant, MOST_AXES, size } from "./tensor.js";
 
 /** Larger constants are left to the engine, which is quicker at them than starting it takes. */
 const MOST_HERE = 2 ** 20;
+
+/** Looks that another shape for the same numbers counts for, for each number of what says so. */
+const VIEW = 64;
 
 /** Operators that give other numbers each time. */
 const RANDOM = new Set(
@@ -54,19 +57,22 @@ function evaluate(
 ): (Constant | undefined)[] {
   const fold = Object.hasOwn(FOLDS, node.op) ? FOLDS[node.op] : undefined;
   const [first] = constants;
+  const lengths = constants.map((c) => c?.data.length ?? 0);
   if (node.op === "Dropout" && first && node.outputs.length === 1) return [first];
   if (first && fold?.view?.(first, node)) {
+    importer.budget.work(importer, node, VIEW * (1 + lengths.slice(1).reduce((sum, n) => sum + n, 0)));
     const shared = fold.run([...constants], node);
     if (shared) return [shared];
   } else if (fold && constants.every((c, k) => !node.inputs[k] || c)) {
     const count = fold.size?.([...constants], node) ?? constants[0]?.data.length ?? 0;
-    const largest = Math.max(count, ...constants.map((c) => c?.data.length ?? 0));
+    const largest = Math.max(count, ...lengths);
     if (count % BATCH === 0 && count > 0) importer.refuse(node, "its size follows the batch");
     if (largest <= MOST_HERE) {
+      const rank = Math.max(4, ...constants.map((c) => c?.dims.length ?? 0));
+      importer.budget.work(importer, node, 4 * rank * largest);
       const made = fold.run([...constants], node);
       if (made) {
         importer.budget.take(importer, node, size(made.dims));
-        importer.budget.work(importer, node, 16 * largest);
         return [made];
       }
     }

@@ -1,7 +1,7 @@
 import { broadcast, broadcastDims, concat, gather, like, room, sliceConstant, transposeConstant } from "./arrays.js";
 import { BATCH, type Node } from "./importer.js";
 import { ElementType } from "./proto.js";
-import { type Constant, isFloating, size, typeOf } from "./tensor.js";
+import { type Constant, isFloating, MOST_AXES, size, typeOf } from "./tensor.js";
 
 export { transposeConstant };
 
@@ -12,7 +12,9 @@ const exact = (c: Constant): boolean => KNOWN.has(typeOf(c));
 /** Integers that leave the range of their type are left to the engine. */
 const inRange = (c: Constant | undefined): Constant | undefined => {
   const most = c?.integer ? (typeOf(c) === ElementType.int32 ? 2 ** 31 - 1 : 2 ** 53) : Number.POSITIVE_INFINITY;
-  return most === Number.POSITIVE_INFINITY || c?.data.every((v) => Math.abs(v) <= most) ? c : undefined;
+  return most === Number.POSITIVE_INFINITY || c?.data.every((v) => Math.abs(v) <= most && Number.isInteger(v))
+    ? c
+    : undefined;
 };
 
 const unary = (fn: (x: number) => number): Fold => ({
@@ -47,9 +49,6 @@ const view = (dims: (c: Constant, inputs: (Constant | undefined)[], node: Node) 
     return made && size(made) === c.data.length && made.length <= MOST_AXES ? { ...c, dims: made } : undefined;
   },
 });
-/** No exporter writes tensors of more axes. */
-export const MOST_AXES = 64;
-
 export interface Fold {
   /** Elements of the result; without it those of the first input. */
   size?: (inputs: (Constant | undefined)[], node: Node) => number;
@@ -174,7 +173,8 @@ export const FOLDS: Record<string, Fold> = {
         steps: steps ?? starts.map(() => 1),
       };
       const whole = Object.values(lists).every((l) => l.length === starts.length && l.every(Number.isInteger));
-      return whole && !lists.steps.includes(0) ? sliceConstant(data, lists) : undefined;
+      const once = new Set(lists.axes.map((axis) => axisIn(axis, data.dims.length))).size === starts.length;
+      return whole && once && !lists.steps.includes(0) ? sliceConstant(data, lists) : undefined;
     },
   },
   Range: {

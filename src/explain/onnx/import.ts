@@ -8,7 +8,7 @@ import { hintsOfFirstLayer, type InputHints } from "./hints.js";
 import { Importer, Node } from "./importer.js";
 import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
 import { inputDims, pictureInput } from "./input.js";
-import { FrameMemory, refuseClasses, refuseOperands } from "./limits.js";
+import { FrameMemory, refuseClasses, refuseLists, refuseOperands } from "./limits.js";
 import { OPERATORS, REFUSED } from "./operators/index.js";
 import {
   type Candidate,
@@ -147,8 +147,6 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
   importer.memory = new FrameMemory(dims);
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
-  importer.constants.set("", { dims: [], data: new Float32Array(), integer: false });
-  importer.constants.delete("");
   return { importer, input, inputId };
 }
 
@@ -285,6 +283,7 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
   if (!DOMAINS.has(domain))
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
   refuseOperands(importer, node);
+  refuseLists(importer, node);
   refuseRandom(importer, node);
   const constants = node.inputs.map((name) => (name ? importer.constants.get(name) : undefined));
   const given = node.inputs.filter((name) => name !== "");

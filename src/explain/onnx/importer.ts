@@ -2,8 +2,8 @@ import { ModelError } from "../../errors.js";
 import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
 import type { Budget } from "./budget.js";
 import type { FrameMemory } from "./limits.js";
-import { type AttributeProto, type NodeProto, toNumber } from "./proto.js";
-import { type Constant, type ExternalReader, readTensor } from "./tensor.js";
+import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "./proto.js";
+import { type Constant, type ExternalReader, MOST_AXES, readTensor } from "./tensor.js";
 
 /**
  * Stands for the batch size in the shape arithmetic of a model file: a prime that no real dimension has, so that a
@@ -17,6 +17,9 @@ const withoutMarkers = (text: string): string =>
     const times = Number(digits) / BATCH;
     return Number.isInteger(times) ? (times === 1 ? "N" : `${times}*N`) : digits;
   });
+
+/** Tensors of attributes that were read: the node of a function stands in as many places as the function is called in. */
+const READ = new WeakMap<TensorProto, Constant>();
 
 /** A node of the model file with typed access to its attributes. */
 export class Node {
@@ -64,7 +67,12 @@ export class Node {
   }
   tensor(name: string): Constant | undefined {
     const t = this.#attributes.get(name)?.t;
-    return t ? readTensor(t, this.#external) : undefined;
+    if (!t) return undefined;
+    const known = READ.get(t);
+    if (known) return known;
+    const constant = readTensor(t, this.#external);
+    READ.set(t, constant);
+    return constant;
   }
 }
 
@@ -142,6 +150,8 @@ export class Importer {
     shapes: (readonly number[])[],
     fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">,
   ): TensorId[] {
+    const axes = Math.max(0, ...shapes.map((dims) => dims.length));
+    if (axes > MOST_AXES) this.refuse(node, `its output would have ${axes} axes, and up to ${MOST_AXES} are known`);
     for (const dims of shapes)
       if (dims.some((d, k) => !Number.isInteger(d) || (k === 0 ? d !== -1 : d <= 0)))
         this.refuse(

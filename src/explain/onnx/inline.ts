@@ -1,4 +1,5 @@
 import { ModelError } from "../../errors.js";
+import { shortenedInside } from "../../shortened.js";
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, Scope, TensorProto } from "./proto.js";
 
 /** Nodes of a file, functions and branches written out, beyond which it is damaged rather than large. */
@@ -50,6 +51,7 @@ function refuseDepth(depth: number): void {
  */
 export function branchOf(node: NodeProto, branch: GraphProto): { node: NodeProto[]; initializer: TensorProto[] } {
   const prefix = `${node.output?.[0] ?? ""}/`;
+  refuseLetters(lettersOf(branch.node ?? [], prefix));
   const own = [...(branch.initializer ?? []).map((t) => t.name ?? ""), ...(branch.node ?? []).flatMap(outputsOf)];
   const names = new Map(own.filter((name) => name !== "").map((name) => [name, prefix + name]));
   const scope: Scope = { names, ...(node.scope && { around: node.scope }) };
@@ -82,6 +84,24 @@ export function capturedBy(node: NodeProto): string[] {
   return found.map((name) => resolve(name, node.scope));
 }
 
+/** Characters of the names in functions and branches, written out, beyond which a file is damaged. */
+const MOST_LETTERS = 2 ** 27;
+
+/** @throws ModelError where writing names behind a prefix takes more room than the names of any network */
+function refuseLetters(letters: number): void {
+  if (letters > MOST_LETTERS)
+    throw new ModelError(
+      "model-size",
+      "the names in the model's functions or branches are too long to be written out; export it again with shorter names.",
+    );
+}
+
+/** Characters of the names that nodes define and read. */
+const lettersOf = (nodes: readonly NodeProto[], prefix: string): number =>
+  nodes.reduce((sum, node) => sum + lettersIn(node, prefix.length), 0);
+const lettersIn = ({ name, input = [], output = [] }: NodeProto, prefix: number): number =>
+  [name ?? "", ...input, ...output].reduce((sum, text) => sum + text.length + prefix, 0);
+
 const keyOf = (of: { domain?: string; overload?: string }, name: string): string =>
   `${of.domain ?? ""}:${name}:${of.overload ?? ""}`;
 
@@ -91,7 +111,7 @@ export function writeOut(nodes: readonly NodeProto[], functions: readonly Functi
   const known = new Map(functions.map((f) => [keyOf(f, f.name), f]));
   const done: NodeProto[] = [];
   const open = nodes.map((node) => ({ node, depth: 0 })).reverse();
-  let calls = 0;
+  let [calls, letters] = [0, 0];
   for (let next = open.pop(); next; next = open.pop()) {
     const { node, depth } = next;
     const body = known.get(keyOf(node, node.opType));
@@ -100,7 +120,9 @@ export function writeOut(nodes: readonly NodeProto[], functions: readonly Functi
       continue;
     }
     refuseDepth(depth + 1);
-    const prefix = `${node.name || body.name}/${calls++}/`;
+    const prefix = `${shortenedInside(node.name || body.name, 100)}/${calls++}/`;
+    letters += lettersOf(body.node ?? [], prefix);
+    refuseLetters(letters);
     const inside = called(node, body, prefix);
     refuseSize(done.length + open.length + inside.length + calls);
     open.push(...inside.map((inner) => ({ node: inner, depth: depth + 1 })).reverse());

@@ -1,30 +1,12 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
 import type { InputHints } from "./hints.js";
-import { refuseInput } from "./limits.js";
-import { ElementType, toNumber, type ValueInfo } from "./proto.js";
+import { refuseAxes, refuseInput } from "./limits.js";
+import { ElementType, toNumber, typeName, type ValueInfo } from "./proto.js";
 
 const refuse = (reason: string): never => {
   throw new ModelError("model-input", reason);
 };
-
-const TYPES: Record<number, string> = {
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-  7: "int64",
-  8: "text",
-  9: "bool",
-  10: "float16",
-  11: "float64",
-  12: "uint32",
-  13: "uint64",
-  16: "bfloat16",
-};
-/** An element type of the ONNX format as people call it. */
-export const inWords = (type: number): string => TYPES[type] ?? `an unknown type (${type})`;
 
 /** The one input that is no weight. */
 export function pictureInput(inputs: readonly ValueInfo[]): ValueInfo {
@@ -48,11 +30,12 @@ export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () =>
   const type = tensor?.elemType;
   if (type !== undefined && type !== 0 && type !== ElementType.float)
     refuse(
-      `the model's input "${input.name}" is ${inWords(type)}, and float32 is needed; export it with a float32 input.`,
+      `the model's input "${input.name}" is ${typeName(type)}, and float32 is needed; export it with a float32 input.`,
     );
   if (input.type && !tensor)
     refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures.`);
   const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => toNumber(d.dimValue));
+  refuseAxes(input.name, stated);
   const dims = stated.length > 0 ? stated : [0, 0, 0];
   if (dims.some((d) => d <= 0)) fill(dims, given, dims.length === 3 ? firstLayer() : {});
   const asked = (["channels", "height", "width"] as const).filter((key) => given[key] === undefined);

@@ -1,7 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
-import { inWords } from "./input.js";
-import { ElementType, type NodeProto, type ValueInfo } from "./proto.js";
+import { ElementType, type NodeProto, typeName, type ValueInfo } from "./proto.js";
 
 /** An output of a model file. */
 export interface GraphOutput extends ValueInfo {
@@ -86,7 +85,7 @@ function noScores(output: GraphOutput, makers: ReadonlyMap<string, NodeProto>): 
     ElementType.float16,
     ElementType.double,
   ];
-  return floats.includes(type) ? undefined : `of type ${inWords(type!)}`;
+  return floats.includes(type) ? undefined : `of type ${typeName(type!)}`;
 }
 
 /** The node that an output comes from, before steps that change nothing about what it says. */

@@ -193,7 +193,11 @@ export const ElementType = {
   uint4: 21,
   int4: 22,
 } as const;
-/** Name of an element type of the ONNX format, for messages. */
-export const typeName = (type: number): string =>
-  Object.entries(ElementType).find(([, code]) => code === type)?.[0] ?? `number ${type}`;
+/** What people call the types whose name in the format says less. */
+const CALLED: Record<string, string> = { float: "float32", double: "float64" };
+/** An element type of the ONNX format, for messages. */
+export function typeName(type: number): string {
+  const name = Object.entries(ElementType).find(([, code]) => code === type)?.[0];
+  return name === undefined ? `an unknown type (${type})` : (CALLED[name] ?? name);
+}
 export const AttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;

@@ -1,4 +1,5 @@
 import { ModelError } from "../../errors.js";
+import { fromInt64 } from "./int64.js";
 import { ElementType, type TensorProto, toNumber, typeName } from "./proto.js";
 
 /** A constant of the model file: row-major numbers with their dims. Integers are kept as numbers too. */
@@ -13,6 +14,9 @@ export interface Constant {
 }
 
 export const typeOf = (c: Constant): number => c.type ?? (c.integer ? ElementType.int64 : ElementType.float);
+
+/** No exporter writes tensors of more axes. */
+export const MOST_AXES = 64;
 
 /** How many elements dims stand for. */
 export const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
@@ -51,6 +55,11 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
   const dims = (tensor.dims ?? []).map((d) => toNumber(d));
   const count = size(dims);
   const label = tensor.name ? `tensor "${tensor.name}"` : "a constant";
+  if (dims.length > MOST_AXES)
+    throw new ModelError(
+      "model-corrupt",
+      `${label} has ${dims.length} axes, and up to ${MOST_AXES} are known; the model file is damaged, export it again.`,
+    );
   if (dims.some((d) => d < 0))
     throw new ModelError(
       "model-corrupt",
@@ -108,9 +117,9 @@ function fromRaw(raw: Uint8Array, type: number, count: number): Float32Array | F
     case ElementType.double:
       return new Float64Array(...at(8));
     case ElementType.int64:
-      return Float64Array.from(new BigInt64Array(...at(8)), Number);
+      return fromInt64(new BigInt64Array(...at(8)));
     case ElementType.uint64:
-      return Float64Array.from(new BigUint64Array(...at(8)), Number);
+      return fromInt64(new BigUint64Array(...at(8)));
     case ElementType.int32:
       return Float64Array.from(new Int32Array(...at(4)));
     case ElementType.uint32:

@@ -3,8 +3,8 @@ import { listed } from "../../shortened.js";
 import { allFinite, firstNotFinite } from "../onnx/finite.js";
 import { type Constant, halfToFloat } from "../onnx/tensor.js";
 
-/** Reads a file that lies beside model.json. */
-export type ShardReader = (name: string) => Uint8Array;
+/** Reads a file that lies beside model.json, but no more than `most` bytes of it. */
+export type ShardReader = (name: string, most: number) => Uint8Array;
 
 /** An entry of `weightsManifest[].weights`. */
 interface WeightSpec {
@@ -20,6 +20,23 @@ export interface WeightGroup {
 
 const BYTES: Record<string, number> = { float32: 4, int32: 4, float16: 2, uint16: 2, uint8: 1, bool: 1 };
 
+/** So many bytes more than wanted are read, to say how many there are. */
+const EXCESS = 2 ** 20;
+
+const storedAs = (spec: WeightSpec): string => spec.quantization?.dtype ?? spec.dtype;
+
+/** What a weight takes in its file. @throws ModelError where its type is not known */
+function bytesOf(spec: WeightSpec): number {
+  const stored = storedAs(spec);
+  const size = Object.hasOwn(BYTES, stored) ? BYTES[stored] : undefined;
+  if (size === undefined)
+    throw new ModelError(
+      "model-type",
+      `weight "${spec.name}" has element type ${stored}, which is not supported; convert the model in float32.`,
+    );
+  return spec.shape.reduce((a, b) => a * b, 1) * size;
+}
+
 /**
  * Weights of a TensorFlow.js model by name, quantised ones restored (`value · scale + min`).
  * @throws ModelError where shards are shorter than the manifest says or hold a type that is not known
@@ -27,20 +44,24 @@ const BYTES: Record<string, number> = { float32: 4, int32: 4, float16: 2, uint16
 export function readWeights(groups: readonly WeightGroup[], read: ShardReader): Map<string, Constant> {
   const weights = new Map<string, Constant>();
   for (const { paths, weights: specs } of groups) {
-    const shards = paths.map(read);
+    const wanted = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
+    let left = wanted + EXCESS;
+    const shards = paths.map((name) => {
+      const shard = read(name, left);
+      left -= shard.length;
+      if (left <= 0)
+        throw new ModelError(
+          "model-corrupt",
+          `the weights in ${listed(paths)} are longer than model.json says; copy both again.`,
+        );
+      return shard;
+    });
     refuseDisorder(paths, shards);
     const bytes = joined(shards);
     let at = 0;
     for (const spec of specs) {
-      const stored = spec.quantization?.dtype ?? spec.dtype;
-      const size = Object.hasOwn(BYTES, stored) ? BYTES[stored] : undefined;
-      if (size === undefined)
-        throw new ModelError(
-          "model-type",
-          `weight "${spec.name}" has element type ${stored}, which is not supported; convert the model in float32.`,
-        );
-      const count = spec.shape.reduce((a, b) => a * b, 1);
-      const end = at + count * size;
+      const stored = storedAs(spec);
+      const end = at + bytesOf(spec);
       if (!(Number.isSafeInteger(end) && end <= bytes.length))
         throw new ModelError(
           "model-corrupt",

@@ -138,7 +138,7 @@ describe("one sentence a cause, where pictures cannot become the input", () => {
     [2, "uint8"],
     [10, "float16"],
     [11, "float64"],
-    [8, "text"],
+    [8, "string"],
     [77, "an unknown type (77)"],
   ])("of element type %d", (type, words) => {
     const file = put(["N", 3, 12, 16], MEAN, straight, constants(3), type);

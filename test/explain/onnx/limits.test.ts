@@ -143,6 +143,46 @@ const BOMBS: Bomb[] = [
     "elements",
   ],
   [
+    "a shape of thousands of axes for a constant",
+    [
+      node("ConstantOfShape", ["n"], ["l"]),
+      node("Cast", ["l"], ["i"], { to: 7 }),
+      node("Expand", ["a", "i"], ["s"]),
+      ...used("s"),
+    ],
+    { a: one(1), n: ints(50_000) },
+    "it lists 50000 axes, sizes or places",
+  ],
+  [
+    "a shape of hundreds of axes for the picture",
+    [node("Reshape", ["image", "n"], ["y"])],
+    { n: ints(0, 3, 6, 6, ...new Array<number>(200).fill(1)) },
+    "would have 204 axes",
+  ],
+  [
+    "an axis of a constant cut again and again",
+    [node("Slice", ["a", "f", "t", "x"], ["s"]), ...used("s")],
+    {
+      a: ramp(2 ** 19),
+      f: ints(...new Array<number>(4000).fill(0)),
+      t: ints(...new Array<number>(4000).fill(2 ** 30)),
+      x: ints(...new Array<number>(4000).fill(0)),
+    },
+    "cannot be told beforehand",
+  ],
+  [
+    "an axis of the picture cut twice",
+    [node("Slice", ["image", "f", "t", "x"], ["y"])],
+    { f: ints(0, 1), t: ints(3, 3), x: ints(2, -2) },
+    "it cuts an axis twice",
+  ],
+  [
+    "a weight that is made from itself and is no number",
+    [node("Identity", ["w"], ["w"]), node("Mul", ["image", "w"], ["y"])],
+    { w: { dims: [3, 1, 1], data: [1, Number.NaN, 1] } },
+    'its weight "w" holds NaN at position 1',
+  ],
+  [
     "parts by the thousand",
     [node("Split", ["image"], ["y", ...Array.from({ length: 5000 }, (_, k) => `part ${k}`)], { axis: 1 })],
     {},
@@ -197,6 +237,65 @@ describe("a small file that asks for much is refused before anything is spent", 
       outputs: ["scores"],
     });
     expect(refusal(model)).toContain("more than 10000 layers");
+  });
+
+  it("a shape filled with whole numbers, which take more room", () => {
+    const nodes = [node("ConstantOfShape", ["n"], ["s"]), ...used("s")];
+    const model = patched(classifier(nodes, { n: ints(100_000_000) }), (m) => {
+      m.graph.node[0].attribute = [{ name: "value", type: 4, t: { dims: [1], dataType: 7, int64Data: [1] } }];
+    });
+    expect(refusal(model)).toContain(MUCH);
+  });
+
+  it("long constants turned over and over", () => {
+    const nodes = Array.from({ length: 60 }, (_, k) => node("Transpose", [k ? `t${k - 1}` : "r"], [`t${k}`]));
+    const dims = [...new Array<number>(44).fill(1), ...new Array<number>(20).fill(2)];
+    const model = classifier(
+      [node("ConstantOfShape", ["n"], ["c"]), node("Reshape", ["c", "d"], ["r"]), ...nodes, ...used("t59")],
+      { n: ints(2 ** 20), d: ints(...dims) },
+    );
+    expect(refusal(model)).toContain("takes too long");
+  });
+
+  it("weights and inputs of more axes than tensors have", () => {
+    const long = new Array<number>(5000).fill(1);
+    const weights = patched(classifier([node("Mul", ["image", "w"], ["y"])], { w: ramp(1) }), (m) => {
+      m.graph.initializer.find((t: Message) => t.name === "w").dims = long;
+    });
+    expect(refusal(weights)).toContain('tensor "w" has 5000 axes');
+    const input = patched(classifier([node("Relu", ["image"], ["y"])]), (m) => {
+      m.graph.input[0].type.tensorType.shape.dim = long.map((dimValue) => ({ dimValue }));
+    });
+    expect(refusal(input)).toContain('input "image" has 5000 axes');
+  });
+
+  it("a function with a long name or a large constant inside, called often", () => {
+    const calls = Array.from({ length: 400 }, (_, k) =>
+      node("F", [k ? `f${k - 1}` : "image"], [k === 399 ? "y" : `f${k}`]),
+    );
+    const withBody = (body: Message[]): Uint8Array =>
+      patched(classifier(calls), (m) => {
+        for (const n of m.graph.node) if (n.opType === "F") n.domain = "local";
+        m.functions = [{ name: "F", domain: "local", input: ["in"], output: ["out"], node: body }];
+      });
+    const long = "n".repeat(200_000);
+    const names = [
+      { opType: "Relu", input: ["in"], output: [long] },
+      { opType: "Relu", input: [long], output: ["out"] },
+    ];
+    expect(refusal(withBody(names))).toContain("too long to be written out");
+    const t = { dims: [2 ** 18], dataType: 7, rawData: Buffer.alloc(2 ** 21) };
+    const before = process.memoryUsage().arrayBuffers;
+    const network = importOnnx(
+      withBody([
+        { opType: "Constant", output: ["c"], attribute: [{ name: "value", type: 4, t }] },
+        { opType: "Relu", input: ["in"], output: ["out"] },
+        { opType: "Identity", input: ["c"], output: ["unused"] },
+      ]),
+    );
+    expect(network.layers.length).toBeGreaterThan(400);
+    // Once for each call it would be 800 MiB.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200 * 2 ** 20);
   });
 
   it("functions that call each other twice, sixty deep, and one that calls itself", () => {

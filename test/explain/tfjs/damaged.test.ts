@@ -7,6 +7,8 @@ import { InputError } from "../../../src/errors.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
+import { importTfjs } from "../../../src/explain/tfjs/import.js";
+import { readWeights } from "../../../src/explain/tfjs/weights.js";
 import { GOLDEN } from "../twin/golden.js";
 
 // Large: FUZZ_RUNS=20000 FUZZ_SEED=7 npx vitest run test/explain/tfjs/damaged.test.ts
@@ -54,6 +56,35 @@ function places(value: Json, found: [holder: Record<string, Json>, key: string][
   return found;
 }
 
+const relu = (name: string, from: string): Json => ({
+  class_name: "ReLU",
+  name,
+  config: { name },
+  inbound_nodes: [[[from, 0, 0, {}]]],
+});
+/** A model.json of layers between "in" and the last one, pooled to three scores. */
+function functional(layers: Json[], last: string): string {
+  const input = {
+    class_name: "InputLayer",
+    name: "in",
+    config: { batch_input_shape: [null, 4, 4, 3] },
+    inbound_nodes: [],
+  };
+  const pool = { class_name: "GlobalAveragePooling2D", name: "g", config: {}, inbound_nodes: [[[last, 0, 0, {}]]] };
+  const config = { layers: [input, ...layers, pool], input_layers: [["in", 0, 0]], output_layers: [["g", 0, 0]] };
+  return JSON.stringify({
+    modelTopology: { keras_version: "2.13", model_config: { class_name: "Functional", config } },
+  });
+}
+
+it("thousands of layers, one after the other, are no damage", () => {
+  const layers = Array.from({ length: 9000 }, (_, k) => relu(`r${k}`, k ? `r${k - 1}` : "in"));
+  const read = (): Uint8Array => new Uint8Array();
+  expect(importTfjs(functional(layers, "r8999"), read).layers.length).toBeGreaterThan(9000);
+  const more = Array.from({ length: 20_000 }, (_, k) => relu(`r${k}`, k ? `r${k - 1}` : "in"));
+  expect(() => importTfjs(functional(more, "r19999"), read)).toThrow(/one of more than 10000 layers/);
+});
+
 describe("damaged TensorFlow.js models are refused in one sentence", () => {
   it("with bytes of model.json changed", () => {
     const changes = fc.array(fc.record({ at: fc.nat(), value: fc.nat(255) }), { minLength: 1, maxLength: 4 });
@@ -91,6 +122,24 @@ describe("damaged TensorFlow.js models are refused in one sentence", () => {
     expect(() => loadModel(folder)).toThrow(/keeps its weights in "group1-shard1of1\.bin", which is not beside it/);
     writeFileSync(join(folder, "model.json"), json.toString().replaceAll(SHARD, "../elsewhere.bin"));
     expect(() => loadModel(folder)).toThrow(/outside its own folder/);
+  });
+
+  it("with weights of one file that are named over and over, which is read no further than it is wanted", () => {
+    const group = { paths: new Array<string>(500).fill(SHARD), weights: [{ name: "w", shape: [1], dtype: "float32" }] };
+    const sizes: number[] = [];
+    expect(() =>
+      readWeights([group], (_, most) => {
+        sizes.push(Math.min(most, 2 ** 19));
+        return new Uint8Array(sizes.at(-1)!);
+      }),
+    ).toThrow(/are longer than model\.json says/);
+    expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(2 ** 20 + 4);
+  });
+
+  it("with layers that read each other", () => {
+    expect(() => importTfjs(functional([relu("a", "b"), relu("b", "a")], "b"), () => new Uint8Array())).toThrow(
+      /layer "b" is part of a loop, which cannot be explained/,
+    );
   });
 
   it("with a layer or operation that nobody knows, by its name and kind", () => {

@@ -140,6 +140,7 @@ export const Slice: OperatorImport = (importer: Importer, node: Node) => {
   const whole = [starts, ends, steps].every((l) => l.every(Number.isInteger));
   if ([ends, axes, steps].some((l) => l.length !== starts.length) || steps.includes(0) || !whole)
     importer.refuse(node, `its ${starts.length} starts do not fit its ends, axes and steps`);
+  if (new Set(axes).size !== axes.length) importer.refuse(node, "it cuts an axis twice");
   const kept = axes
     .map((_, k) => k)
     .filter((k) => !(axes[k] === 0 && starts[k] === 0 && ends[k]! >= BATCH && steps[k] === 1));
@@ -228,9 +229,8 @@ export const ConstantOfShape: OperatorImport = (importer: Importer, node: Node) 
     importer.refuse(node, `its shape [${dims.join(", ")}] is none`);
   const value = node.tensor("value") ?? { dims: [], data: Float32Array.of(0), integer: false };
   const count = size(dims);
-  importer.budget.take(importer, node, count, FILLED_SHARE);
-  const data = (
-    value.integer || !(value.data instanceof Float32Array) ? new Float64Array(count) : new Float32Array(count)
-  ).fill(value.data[0] ?? 0);
+  const narrow = value.data instanceof Float32Array;
+  importer.budget.take(importer, node, count, narrow ? FILLED_SHARE : 2);
+  const data = (narrow ? new Float32Array(count) : new Float64Array(count)).fill(value.data[0] ?? 0);
   importer.setConstant(node, { ...value, dims, data, ...(shape[0] === BATCH && { batched: true }) });
 };

@@ -113,21 +113,43 @@ function modelOutputs(
   inputs.forEach(([name], k) => {
     made.set(`${name} 0`, [given?.[k] ?? pictureInput(shared.graph, layers.get(name)!.config, name)]);
   });
-  const value = ([name, call, output]: Reference): Made => {
-    const key = `${name} ${call}`;
-    let results = made.get(key);
-    if (!results) {
-      const layer = layers.get(name);
-      const inbound = layer && inboundOf(layer.inbound_nodes?.[call - firstCall(name)]);
-      if (!inbound)
-        throw new ModelError(
-          "model-corrupt",
-          `model.json names a layer "${name}" that it does not hold; convert it again.`,
-        );
-      results = translateLayer(shared, layer!, inbound.tensors.map(value), inbound.kwargs, path);
-      made.set(key, results);
+  const calledAt = ([name, call]: Reference): { layer: LayerJson; inbound: Inbound } => {
+    const layer = layers.get(name);
+    const inbound = layer && inboundOf(layer.inbound_nodes?.[call - firstCall(name)]);
+    if (!inbound)
+      throw new ModelError(
+        "model-corrupt",
+        `model.json names a layer "${name}" that it does not hold; convert it again.`,
+      );
+    return { layer: layer!, inbound };
+  };
+  const keyOf = ([name, call]: Reference): string => `${name} ${call}`;
+  const resultOf = (reference: Reference): Made => {
+    const results = made.get(keyOf(reference))!;
+    return results[reference[2]] ?? results[0]!;
+  };
+  /** Translates a layer once all that it reads is translated: networks are deeper than calls should be. */
+  const value = (wanted: Reference): Made => {
+    const open = [wanted];
+    const waiting = new Set<string>();
+    for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+      const key = keyOf(at);
+      if (made.has(key)) {
+        open.pop();
+        continue;
+      }
+      const { layer, inbound } = calledAt(at);
+      const missing = inbound.tensors.filter((t) => !made.has(keyOf(t)));
+      if (missing.length === 0) {
+        made.set(key, translateLayer(shared, layer, inbound.tensors.map(resultOf), inbound.kwargs, path));
+        continue;
+      }
+      if (waiting.has(key))
+        throw new ModelError("model-unsupported", `layer "${at[0]}" is part of a loop, which cannot be explained.`);
+      waiting.add(key);
+      open.push(...missing.reverse());
     }
-    return results[output] ?? results[0]!;
+    return resultOf(wanted);
   };
   const outputs = references(config.output_layers);
   return outputs.map((output, k) => {
