@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command } from "commander";
@@ -6,6 +6,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
+import { readBounded } from "../explain/model/read-file.js";
 import { allFinite, firstNotFinite } from "../explain/onnx/finite.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
@@ -44,13 +45,15 @@ interface AttributeOptions {
 
 /** Frames in one run of the engine: bounds memory, results do not depend on it. */
 const CHUNK = 16;
+/** A file of numbers beyond which it is refused. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 async function attribute(options: AttributeOptions): Promise<void> {
   const model = loadModel(options.model, { output: options.modelOutput });
   sayModelNotes(model);
   requireInput(options.input);
   const input = options.input.endsWith(".npy")
-    ? fromNpy(readFileSync(options.input), options.input, model)
+    ? fromNpy(readBounded(options.input, MOST_BYTES, "an input"), options.input, model)
     : await fromPicture(options.input, model);
   const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model)));
   const runner = await engineNamed(options.engine)(program, {

@@ -1,4 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -275,6 +285,15 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     expect(ended.stderr).toMatch(reason);
     expect(ended.stderr).toMatch(/^video-explainer: [^\n]+\n$/);
     expect([ended.code, ended.stdout, existsSync(output)]).toEqual([2, "", false]);
+  });
+
+  it("an input larger than any batch, before it is read", async () => {
+    const hole = openSync(at("hole.npy"), "w");
+    ftruncateSync(hole, 3 * 2 ** 30);
+    closeSync(hole);
+    const ended = await runCli(["attribute", "--model", CNN, "--input", at("hole.npy")]);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toContain("hole.npy takes 3072 MiB, and an input may take 2048 MiB at most");
   });
 
   it("an output that cannot be written", async () => {
