@@ -44,10 +44,18 @@ test.each<[string, (card: string) => void, RegExp]>([
     (f) => writeFileSync(f, anchored),
     /model\.yaml: the model card has more than 1000 anchors/,
   ],
-  ["that is large", (f) => writeFileSync(f, "#".repeat(2 ** 21)), /model\.yaml is larger than 1 MiB; /],
-  ["that is a device without end", (f) => symlinkSync("/dev/zero", f), /model\.yaml is no plain file; /],
-  ["that is a pipe", pipe, /model\.yaml is no plain file; /],
-  ["that is a folder", (f) => mkdirSync(f), /model\.yaml is a folder; /],
+  [
+    "that is large",
+    (f) => writeFileSync(f, "#".repeat(2 ** 21)),
+    /model\.yaml takes 2 MiB, and a model card may take 1 MiB at most; /,
+  ],
+  [
+    "that is a device without end",
+    (f) => symlinkSync("/dev/zero", f),
+    /model\.yaml cannot be read \(it is a device\); /,
+  ],
+  ["that is a pipe", pipe, /model\.yaml cannot be read \(it is a pipe\); /],
+  ["that is a folder", (f) => mkdirSync(f), /model\.yaml cannot be read \(it is a folder\); /],
   [
     "that gives a key twice",
     (f) => writeFileSync(f, "name: a\nname: b\n"),

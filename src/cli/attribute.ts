@@ -135,7 +135,7 @@ function requireInput(file: string): void {
     const { code } = cause as NodeJS.ErrnoException;
     throw refuse(code === "ENOENT" ? "does not exist" : `cannot be read (${code})`, cause);
   }
-  if (found.isDirectory()) throw refuse("cannot be read (EISDIR)");
+  if (found.isDirectory()) throw refuse("cannot be read: it is a folder");
   if (!found.isFile()) throw refuse("is a device, pipe or socket");
 }
 

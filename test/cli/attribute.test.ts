@@ -210,7 +210,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
       () => ["--model", model, "--input", at("no.npy")],
       /no\.npy does not exist; give a \.npy file or an image/,
     ],
-    ["a folder as input", () => ["--model", model, "--input", folder], /cannot be read \(EISDIR\)/],
+    ["a folder as input", () => ["--model", model, "--input", folder], /cannot be read: it is a folder/],
     [
       "an array of the wrong shape",
       () => ["--model", model, "--input", at("shape.npy"), ...range],

@@ -34,7 +34,17 @@ async function traced(
   const folder = temporaryFolder();
   for (const name of ["tmp", "home", "cache", "cwd"]) mkdirSync(join(folder, name));
   const trace = join(folder, "trace");
-  const strace = ["-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-e", "signal=none", "-o", trace];
+  const strace = [
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-e",
+    "trace=connect,sendto,sendmsg,sendmmsg",
+    "-e",
+    "signal=none",
+    "-o",
+    trace,
+  ];
   // The shell says under which id node goes on.
   const child = spawn("strace", [...strace, "sh", "-c", 'echo $$; exec "$@"', "sh", process.execPath, ...words], {
     cwd: join(folder, "cwd"),

@@ -4,7 +4,7 @@ import { InputError } from "../../errors.js";
 /** What a path leads to that is no regular file, in words. */
 function kindOf(stat: Stats): string | undefined {
   if (stat.isFile()) return undefined;
-  if (stat.isDirectory()) return "EISDIR";
+  if (stat.isDirectory()) return "it is a folder";
   if (stat.isFIFO()) return "it is a pipe";
   if (stat.isSocket()) return "it is a socket";
   return "it is a device";

@@ -114,7 +114,7 @@ describe("a model that cannot be used is refused in one sentence that names the 
 
   it("a folder where a file should be", () => {
     mkdirSync(join(folder, "model.onnx"));
-    expect(refusal()).toMatch(/model\.onnx cannot be read \(EISDIR\)/);
+    expect(refusal()).toMatch(/model\.onnx cannot be read \(it is a folder\)/);
   });
 
   it("with a card of another size, or of other channels", () => {
@@ -134,7 +134,7 @@ describe("a model that cannot be used is refused in one sentence that names the 
     put("model.yaml", "labels: [a, b, c, d, e]");
     expect(refusal()).toMatch(/model\.yaml has 5 labels, but the model has 4 classes/);
     put("model.yaml", `labels: ${"."}`);
-    expect(refusal()).toContain("cannot be read (EISDIR)");
+    expect(refusal()).toContain("cannot be read (it is a folder)");
   });
 });
 
