@@ -16,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { connect } from "nats";
 import { stringify } from "yaml";
+import { wholeNumbers } from "./whole-numbers.mjs";
 
 const root = resolve(import.meta.dirname, "..");
 const { values: args } = parseArgs({
@@ -29,13 +30,7 @@ const { values: args } = parseArgs({
     json: { type: "string" },
   },
 });
-const whole = (name) => {
-  const value = Number(args[name]);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  console.error(`--${name} ${args[name]} is not a whole number of 1 or more.`);
-  process.exit(2);
-};
-const [count, fps, every, seconds] = ["cameras", "fps", "every", "seconds"].map(whole);
+const [count, fps, every, seconds] = wholeNumbers(args, ["cameras", "fps", "every", "seconds"]);
 if (!["rtsp", "ts"].includes(args.transport)) {
   console.error(`--transport ${args.transport} is neither rtsp nor ts.`);
   process.exit(2);

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { stringify } from "yaml";
+import { wholeNumbers } from "./whole-numbers.mjs";
 
 /** What the worker loads first: it measures the delay of its event loop when it is told to. */
 const DELAYS = `
@@ -75,13 +76,7 @@ async function main() {
       json: { type: "string" },
     },
   });
-  const whole = (name) => {
-    const value = Number(args[name]);
-    if (Number.isSafeInteger(value) && value >= 1) return value;
-    console.error(`--${name} ${args[name]} is not a whole number of 1 or more.`);
-    process.exit(2);
-  };
-  const [dead, live, fps, seconds] = ["dead", "live", "fps", "seconds"].map(whole);
+  const [dead, live, fps, seconds] = wholeNumbers(args, ["dead", "live", "fps", "seconds"]);
   const folder = mkdtempSync(join(tmpdir(), "dead-cameras-"));
   let worker;
   process.on("exit", () => {
