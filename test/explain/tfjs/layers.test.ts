@@ -6,6 +6,7 @@ import { importTfjs } from "../../../src/explain/tfjs/import.js";
 import { noise } from "../random/writer.js";
 import { explainFrames } from "../run.js";
 import { relativeError } from "../twin/golden.js";
+import { saved } from "./saved.js";
 
 beforeAll(() => tf.setBackend("cpu"));
 
@@ -24,24 +25,6 @@ function shuffleWeights(model: tf.LayersModel, seed: number): void {
       return tf.tensor(data, w.shape);
     }),
   );
-}
-
-/** What TensorFlow.js saves, as its files would hold it. */
-async function saved(model: tf.LayersModel): Promise<{ json: string; shard: Uint8Array }> {
-  let artifacts: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (given) => {
-      artifacts = given;
-      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
-    }),
-  );
-  const { modelTopology, weightSpecs, weightData } = artifacts!;
-  const json = JSON.stringify({
-    format: "layers-model",
-    modelTopology,
-    weightsManifest: [{ paths: ["weights.bin"], weights: weightSpecs }],
-  });
-  return { json, shard: new Uint8Array(weightData as ArrayBuffer) };
 }
 
 /** What the importer makes of a model with random weights, on two random pictures. */

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { classesOf } from "../../../src/explain/programs/explanation.js";
 import { importTfjs } from "../../../src/explain/tfjs/import.js";
+import { saved } from "./saved.js";
 
 beforeAll(() => tf.setBackend("cpu"));
 
@@ -12,16 +13,7 @@ async function face(): Promise<{ json: string; shard: Uint8Array }> {
   const head = (name: string, units: number, activation: "linear" | "sigmoid" = "linear") =>
     tf.layers.dense({ units, name, activation }).apply(trunk) as tf.SymbolicTensor;
   const model = tf.model({ inputs: image, outputs: [head("age", 1), head("gender", 2), head("race", 7)] });
-  let artifacts: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (given) => {
-      artifacts = given;
-      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
-    }),
-  );
-  const { modelTopology, weightSpecs, weightData } = artifacts!;
-  const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
-  return { json: JSON.stringify({ modelTopology, weightsManifest }), shard: new Uint8Array(weightData as ArrayBuffer) };
+  return saved(model);
 }
 
 describe("a TensorFlow.js model of several outputs is read as an ONNX file of several is", () => {
