@@ -144,7 +144,7 @@ export async function planDecoding(
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
   const looksAt = knownSize === undefined && !input.stills;
   const ask = (more: readonly string[]): ToldInput =>
-    told([...(kind.probeOptions?.(config) ?? own), ...more, ...reach, ...forProbe, ...forFfprobe(users)]);
+    told([...own, ...more, ...reach, ...forProbe, ...forFfprobe(users)]);
   const probed = looksAt ? await look(spec, ask, options) : undefined;
   const asStored = config.pixelAspect === "stored" || !isBelievable(probed?.pixelAspect ?? 1);
   const seenSize = input.stills ?? (asStored || !probed ? probed : squared(probed, probed.pixelAspect));

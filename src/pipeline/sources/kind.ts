@@ -41,8 +41,6 @@ export interface SourceKind {
   reach(config: Pick<SourceConfig, "url">): Reach;
   /** Throws or rejects with an `InputError` when what it names does not exist. */
   input(config: SourceConfig, baseDir: string): SourceInput | Promise<SourceInput>;
-  /** Options for ffprobe where they differ. */
-  probeOptions?(config: SourceConfig): string[];
   /** Size of its pictures where no look is needed. */
   size?(config: SourceConfig): { width: number; height: number };
   traits?(probe: Probe | undefined, config: SourceConfig): StreamTraits;

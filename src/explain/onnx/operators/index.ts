@@ -13,7 +13,7 @@ import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
 
 /** Operators that are known, and why they cannot be explained. */
-export const REFUSED: Record<string, OperatorImport> = { ...loopOperators };
+export const REFUSED: Record<string, OperatorImport> = loopOperators;
 
 /** Every operator that can be explained. One line registers one. */
 export const OPERATORS: Record<string, OperatorImport> = {
