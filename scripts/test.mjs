@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
-import { countResults } from "./results.mjs";
+import { countResults, failures } from "./results.mjs";
 import { buildTensorFlow, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
 
 const STEPS = [
@@ -14,6 +14,7 @@ const STEPS = [
 
 function main() {
   const counts = { passed: 0, failed: 0 };
+  const said = [];
   try {
     const say = (line) => console.log(`- ${line}`);
     setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "strace", "rtsp-server"], say });
@@ -24,7 +25,9 @@ function main() {
       console.log(`- ${name}`);
       return node(script, words) !== 0;
     });
-    Object.assign(counts, runTests());
+    Object.assign(counts, runTests(said));
+    // Again at the end, where it is seen without a search through the words of three thousand tests.
+    for (const words of said) console.log(words);
     for (const [name] of failedSteps) console.log(`FAILED: ${name}; its words are above.`);
     counts.failed += failedSteps.length;
   } catch (error) {
@@ -37,15 +40,16 @@ function main() {
 }
 
 /** Words of the user's are vitest's; without, the tests that measure rates run after the rest, with the machine to themselves. */
-function runTests() {
+function runTests(said) {
   const words = process.argv.slice(2);
-  if (words.length > 0) return vitest("tests", words);
-  const most = vitest("tests", ["--exclude", "test/faults/**"]);
-  const faults = vitest("tests of faults", ["test/faults", "--maxWorkers=1"]);
+  if (words.length > 0) return vitest("tests", words, said);
+  const most = vitest("tests", ["--exclude", "test/faults/**"], said);
+  const faults = vitest("tests of faults", ["test/faults", "--maxWorkers=1"], said);
   return { passed: most.passed + faults.passed, failed: most.failed + faults.failed };
 }
 
-function vitest(name, words) {
+/** Adds to `said` what is to be read of the tests that failed. */
+function vitest(name, words, said) {
   console.log(`- ${name}`);
   const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-test-"));
   const report = path.join(folder, "report.json");
@@ -53,6 +57,7 @@ function vitest(name, words) {
   const status = node("node_modules/vitest/vitest.mjs", ["run", ...reporters, ...words]);
   const results = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
   rmSync(folder, { recursive: true });
+  said.push(...failures(results, root));
   return countResults(results, status);
 }
 
