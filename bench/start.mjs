@@ -22,7 +22,9 @@ if (!Number.isSafeInteger(rounds) || rounds < 1) {
   console.error(`--rounds ${args.rounds} is not a whole number of 1 or more.`);
   process.exit(2);
 }
-const modules = ["explain/explainer.js", "config/schema.js"].map((file) => new URL(`../dist/${file}`, import.meta.url));
+const modules = ["explain/runtime/explainer.js", "config/schema.js"].map(
+  (file) => new URL(`../dist/${file}`, import.meta.url),
+);
 const script = `
   const [model, threads, cache] = process.argv.slice(2);
   const { createExplainer } = await import(${JSON.stringify(modules[0].href)});

@@ -8,7 +8,7 @@ const load = (file) => import(new URL(file, built).href);
 const [file, picture, lowText, highText, output, folder] = process.argv.slice(2);
 const { importOnnx } = await load("explain/onnx/import.js");
 const { canonicalise } = await load("explain/network/canonicalise.js");
-const { Emitter } = await load("explain/program/emitter.js");
+const { Emitter } = await load("explain/programs/emitter.js");
 const { emitBounds } = await load("explain/programs/bounds.js");
 const { emitInputRelevance, emitScores, emitShares } = await load("explain/programs/explanation.js");
 const { onnxruntimeRunner } = await load("explain/engines/onnxruntime.js");

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
 import { METHOD_NAMES } from "../explain/method-names.js";
 import { PRECISIONS } from "../explain/precision.js";
-import type { Rect } from "../pipeline/frame.js";
+import type { Rect } from "../frame.js";
 
 /** The model that comes with the package. */
 const SHIPPED_MODEL = fileURLToPath(new URL("../../models/efficientnet-lite0", import.meta.url));

@@ -12,8 +12,8 @@ import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
 import { LUMA } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
-import { readPicture } from "../station/picture.js";
-import { PictureMemory } from "../station/picture-memory.js";
+import { PictureMemory } from "../pictures/memory.js";
+import { readPicture } from "../pictures/picture.js";
 import {
   classTarget,
   inputRuleOption,

@@ -1,6 +1,6 @@
-import type { EngineComparison, EngineFigures } from "../station/bench/engine.js";
-import type { DecodeFigures } from "../station/bench/frames.js";
-import type { PipelineFigures } from "../station/bench/pipeline.js";
+import type { EngineComparison, EngineFigures } from "../bench/engine.js";
+import type { DecodeFigures } from "../bench/frames.js";
+import type { PipelineFigures } from "../bench/pipeline.js";
 import type { BenchReport } from "./bench.js";
 
 const MIB = 1024 * 1024;

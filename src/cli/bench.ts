@@ -1,19 +1,19 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { BATCHES, benchEngine, type EngineFigures } from "../bench/engine.js";
+import { benchDecoding, type DecodeFigures, firstFrames } from "../bench/frames.js";
+import { describeMachine, type Machine } from "../bench/machine.js";
+import { type NatsTarget, natsTarget } from "../bench/nats-target.js";
+import { benchPipeline, type PipelineFigures } from "../bench/pipeline.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { Precision } from "../explain/precision.js";
-import type { Rect } from "../pipeline/frame.js";
+import type { Rect } from "../frame.js";
 import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
-import { BATCHES, benchEngine, type EngineFigures } from "../station/bench/engine.js";
-import { benchDecoding, type DecodeFigures, firstFrames } from "../station/bench/frames.js";
-import { describeMachine, type Machine } from "../station/bench/machine.js";
-import { type NatsTarget, natsTarget } from "../station/bench/nats-target.js";
-import { benchPipeline, type PipelineFigures } from "../station/bench/pipeline.js";
 import {
   modelOption,
   modelOutputOption,

@@ -22,7 +22,7 @@ async function faultOf(path: string, look: () => Promise<unknown> | unknown): Pr
 const model: ConfigCheck = async (config, baseDir) => {
   const [{ loadModel }, { requireExplainable }] = await Promise.all([
     import("../explain/model/load.js"),
-    import("../explain/explainable.js"),
+    import("../explain/programs/explainable.js"),
   ]);
   let classes: number | undefined;
   const faults = await faultOf("model.path", () => {
@@ -55,8 +55,8 @@ const sources: ConfigCheck = async (config, baseDir) => {
 const natsLogins: ConfigCheck = async (config, baseDir) => {
   if (!config.sinks.some((sink) => sink.kind === "nats")) return [];
   const [{ readServers }, { loginFaults }] = await Promise.all([
-    import("../sinks/nats-servers.js"),
-    import("../sinks/nats-login.js"),
+    import("../sinks/nats/servers.js"),
+    import("../sinks/nats/login.js"),
   ]);
   const faults = config.sinks.map(async (sink, i): Promise<ConfigFault[]> => {
     if (sink.kind !== "nats") return [];

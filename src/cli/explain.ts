@@ -4,19 +4,19 @@ import { Command, Option } from "commander";
 import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import { createExplainer } from "../explain/explainer.js";
 import type { MethodOptions } from "../explain/options.js";
 import type { Precision } from "../explain/precision.js";
+import { createExplainer } from "../explain/runtime/explainer.js";
+import type { Rect } from "../frame.js";
 import { createMetrics } from "../metrics/metrics.js";
+import { explainFilm } from "../one-shot/film.js";
+import { findInputs, nameOutputs, short } from "../one-shot/inputs.js";
+import { explainPicture } from "../one-shot/picture-job.js";
+import type { Done, Job, OneShot } from "../one-shot/settings.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
-import type { Rect } from "../pipeline/frame.js";
-import { explainFilm } from "../station/one-shot/film.js";
-import { findInputs, nameOutputs, short } from "../station/one-shot/inputs.js";
-import { explainPicture } from "../station/one-shot/picture-job.js";
-import type { Done, Job, OneShot } from "../station/one-shot/settings.js";
-import { isPicture } from "../station/picture.js";
-import { PictureMemory } from "../station/picture-memory.js";
+import { PictureMemory } from "../pictures/memory.js";
+import { isPicture } from "../pictures/picture.js";
 import {
   classTarget,
   inputRuleOption,

@@ -1,11 +1,11 @@
 import { Command } from "commander";
-import { requireExplainableTensor } from "../explain/explainable.js";
+import { pictureReaders } from "../explain/backward/relevance.js";
 import { isLinear } from "../explain/layers/linear.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
 import { DEFAULT_METHOD, type MethodOptions } from "../explain/options.js";
-import { pictureReaders } from "../explain/relevance.js";
+import { requireExplainableTensor } from "../explain/programs/explainable.js";
 import { compositeNamed } from "../explain/rules/classical/composites.js";
 import { inputRuleOption, methodOption, modelOutputOption } from "./arguments.js";
 import { sayModelNotes } from "./model-notes.js";

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
+import { closeSpawner, spawner } from "../ffmpeg/spawner.js";
 import { createLogger, silentLogger } from "../log.js";
-import { closeSpawner, spawner } from "../pipeline/spawner.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { hearLibraries } from "./said.js";

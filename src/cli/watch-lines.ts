@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
+import type { SourceStatus, Summary } from "../messages/summary.js";
 import { shortened } from "../shortened.js";
-import type { SourceStatus, Summary } from "../sinks/summary.js";
 
 const BAR = 12;
 const LABEL = 26;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Msg } from "nats";
 import type { z } from "zod";
-import { makeMessage } from "../sinks/headers.js";
-import { type Link, openLink } from "../sinks/nats-link.js";
-import type { NatsServers } from "../sinks/nats-servers.js";
+import { makeMessage } from "../messages/headers.js";
+import { type Link, openLink } from "../sinks/nats/connection.js";
+import type { NatsServers } from "../sinks/nats/servers.js";
 import type { MessageKind, OutMessage } from "../sinks/sink.js";
 
 const RETRY_MS = 2000;

@@ -1,4 +1,4 @@
-import type { FrameLayout } from "../pipeline/frame.js";
+import type { FrameLayout } from "../frame.js";
 
 /** One entry of a classification. */
 export interface ClassScore {

@@ -1,4 +1,4 @@
-import type { SourceStatus } from "../sinks/summary.js";
+import type { SourceStatus } from "../messages/summary.js";
 import type { Definitions } from "./definitions.js";
 
 export type SourceState = SourceStatus["state"];

@@ -1,4 +1,4 @@
-import type { Placement } from "../pipeline/frame.js";
+import type { Placement } from "../frame.js";
 import { BLEND_KERNEL } from "./blend-kernel.js";
 import { fitPlane, type HeatPlane } from "./heat-plane.js";
 import type { HeatTable } from "./heat-table.js";

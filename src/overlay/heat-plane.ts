@@ -1,4 +1,4 @@
-import type { Rect } from "../pipeline/frame.js";
+import type { Rect } from "../frame.js";
 
 /** An 8-bit heatmap, 128 = zero, that covers `rect` of the frame. */
 export interface HeatPlane {

@@ -1,4 +1,4 @@
-import type { FrameLayout } from "../pipeline/frame.js";
+import type { FrameLayout } from "../frame.js";
 
 export type OverlayShow = "magnitude" | "signed" | "positive";
 

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from "sharp";
 import { VideoExplainerError } from "../errors.js";
-import { type FrameLayout, frameBytes } from "../pipeline/frame.js";
+import { type FrameLayout, frameBytes } from "../frame.js";
 import { type Canvas, createCanvas } from "./canvas.js";
 import { createCaptionDrawer } from "./caption.js";
 import { heatTable } from "./heat-table.js";

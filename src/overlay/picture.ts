@@ -1,4 +1,4 @@
-import type { Rect } from "../pipeline/frame.js";
+import type { Rect } from "../frame.js";
 
 /** An RGB picture, 3 bytes a pixel, rows without gaps. */
 export interface Picture {

@@ -1,4 +1,4 @@
-import type { ByteSink } from "./children.js";
+import type { ByteSink } from "../ffmpeg/children.js";
 import type { Slab, SlabPool } from "./slabs.js";
 
 /** Takes what comes while no slab is there to take it. */

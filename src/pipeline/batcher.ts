@@ -16,7 +16,7 @@ import {
   timer,
 } from "rxjs";
 import { VideoExplainerError } from "../errors.js";
-import type { Frame } from "./frame.js";
+import type { Frame } from "../frame.js";
 import type { VideoSource } from "./source.js";
 
 export interface BatcherOptions {

@@ -1,4 +1,4 @@
-import { Gate } from "./gate.js";
+import { Gate } from "../ffmpeg/gate.js";
 
 /** Connections that are being tried, from the look at a stream to its first frame: each has a process that may do nothing but wait. */
 const AT_ONCE = 96;

@@ -1,16 +1,16 @@
+import { type Decoder, type DecoderEnd, startDecoder } from "../ffmpeg/decoder.js";
+import type { Haste } from "../ffmpeg/gate.js";
+import { type Shape, ShapeReader } from "../ffmpeg/shape.js";
+import type { FfmpegVersion } from "../ffmpeg/version.js";
+import type { Frame } from "../frame.js";
 import { Assembler } from "./assembler.js";
 import { CaptureClock, WallClock } from "./clock.js";
-import { type Decoder, type DecoderEnd, startDecoder } from "./ffmpeg.js";
-import type { Frame } from "./frame.js";
 import { FrozenWatch } from "./frozen.js";
-import type { Haste } from "./gate.js";
-import { showPictures } from "./pictures/show.js";
+import { showPictures } from "./pictures.js";
 import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
-import { type Shape, ShapeReader } from "./shape.js";
 import type { Slab, SlabPool } from "./slabs.js";
 import { StreamTime } from "./stream-time.js";
 import { type Limits, limitsOf, type Timing } from "./timing.js";
-import type { FfmpegVersion } from "./tools.js";
 
 export interface EpochEvents {
   /** A frame, without its place in the source's count: that is the source's to give. */

@@ -1,4 +1,4 @@
-import type { FrameLayout } from "./frame.js";
+import type { FrameLayout } from "../frame.js";
 
 /** What a source's frames take at most. */
 export interface Claim {

@@ -1,4 +1,4 @@
-import { askFfmpeg, ffmpegPath } from "./tools.js";
+import { askFfmpeg, ffmpegPath } from "../ffmpeg/version.js";
 
 const answers = new Map<string, Promise<string[]>>();
 

@@ -1,7 +1,10 @@
 /** Sources, batches and the ledger: everything between a camera and the explainer. */
+
+export { ShortageError } from "../ffmpeg/shortage.js";
+export { type FfmpegVersion, ffmpegVersion } from "../ffmpeg/version.js";
+export { type Frame, type FrameLayout, frameBytes, type Placement, type Rect } from "../frame.js";
 export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
 export { checkSource } from "./check.js";
-export { type Frame, type FrameLayout, frameBytes, type Placement, type Rect } from "./frame.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
 export {
   DROP_REASONS,
@@ -13,9 +16,7 @@ export {
 } from "./ledger.js";
 export { type Fit, frameLayout, placement } from "./placement.js";
 export type { ModelView } from "./plan.js";
-export { ShortageError } from "./shortage.js";
 export { openSource, type RestartReason, type SourceOptions, slabsOf, type VideoSource } from "./source.js";
 export { SOURCE_KINDS } from "./sources/registry.js";
 export type { SourceState, SourceStateName } from "./status.js";
 export { TIMING, type Timing } from "./timing.js";
-export { type FfmpegVersion, ffmpegVersion } from "./tools.js";

@@ -1,7 +1,7 @@
 import { InputError } from "../errors.js";
-import type { ToldInput } from "./hidden-address.js";
+import type { ToldInput } from "../ffmpeg/hidden-address.js";
+import { NoSizeError, type Probe, probe } from "../ffmpeg/probe.js";
 import type { PlanOptions, SourceSpec } from "./plan.js";
-import { NoSizeError, type Probe, probe } from "./probe.js";
 
 /**
  * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.js";
-import type { FrameLayout, Placement, Rect } from "./frame.js";
+import type { FrameLayout, Placement, Rect } from "../frame.js";
 
 export type Fit = "stretch" | "crop" | "letterbox";
 

@@ -1,22 +1,22 @@
 import type { SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { filterGraph } from "../ffmpeg/filters.js";
+import type { Haste } from "../ffmpeg/gate.js";
+import { hardwareOptions } from "../ffmpeg/hardware.js";
+import { hiddenInput, type ToldInput } from "../ffmpeg/hidden-address.js";
+import type { Probe } from "../ffmpeg/probe.js";
+import { isHighDefinition } from "../ffmpeg/shape.js";
+import { type FfmpegVersion, isAtLeast } from "../ffmpeg/version.js";
+import type { FrameLayout } from "../frame.js";
+import { pictureTarget } from "../pictures/reader.js";
 import { learnSecrets, redact, redactWhole } from "../redact.js";
-import { filterGraph } from "./filters.js";
-import type { FrameLayout } from "./frame.js";
-import type { Haste } from "./gate.js";
-import { hardwareOptions } from "./hardware.js";
-import { hiddenInput, type ToldInput } from "./hidden-address.js";
 import { anySegmentName } from "./hls.js";
 import { look } from "./look.js";
-import { pictureTarget } from "./pictures/reader.js";
-import type { Stills } from "./pictures/show.js";
+import type { Stills } from "./pictures.js";
 import { type Fit, frameLayout, isBelievable, scaledSize, squared, turned } from "./placement.js";
-import type { Probe } from "./probe.js";
-import { isHighDefinition } from "./shape.js";
 import type { SourceKind, StreamTraits } from "./sources/kind.js";
 import { reachOptions } from "./sources/reach.js";
 import { sourceKind } from "./sources/registry.js";
-import { type FfmpegVersion, isAtLeast } from "./tools.js";
 
 /** What the model wants to be shown. */
 export interface ModelView {

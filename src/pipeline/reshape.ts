@@ -1,5 +1,5 @@
+import { isHighDefinition, isSameAspect, type Shape } from "../ffmpeg/shape.js";
 import type { DecodePlan } from "./plan.js";
-import { isHighDefinition, isSameAspect, type Shape } from "./shape.js";
 
 export interface ReshapeOptions {
   plan: DecodePlan;

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Observable, Subject } from "rxjs";
 import type { SourceConfig } from "../config/schema.js";
+import type { Haste } from "../ffmpeg/gate.js";
+import { type AutoHardware, autoHardware, checkHardware } from "../ffmpeg/hardware.js";
+import { ShortageError } from "../ffmpeg/shortage.js";
+import { ffmpegVersion, reasonOf } from "../ffmpeg/version.js";
+import { type Frame, type FrameLayout, frameBytes } from "../frame.js";
 import { connecting, PLACE_MS } from "./connecting.js";
 import { Epoch, type EpochEnd, type EpochEvents } from "./epoch.js";
-import { type Frame, type FrameLayout, frameBytes } from "./frame.js";
 import { type Claim, claimOf } from "./frame-budget.js";
-import type { Haste } from "./gate.js";
-import { type AutoHardware, autoHardware, checkHardware } from "./hardware.js";
 import type { DropReason, Ledger } from "./ledger.js";
 import { type DecodePlan, type ModelView, planDecoding, type SourceSpec, sourceSpec } from "./plan.js";
 import { Reshape } from "./reshape.js";
-import { ShortageError } from "./shortage.js";
 import { SlabPool } from "./slabs.js";
 import { type SourceState, StatusBoard } from "./status.js";
 import { type Limits, limitsOf, TIMING, type Timing } from "./timing.js";
-import { ffmpegVersion, reasonOf } from "./tools.js";
 
 /** Frames that a live source keeps for whoever comes to take them. */
 const LIVE_QUEUE = 2;

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { FilesSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
-import { jsonLine } from "./json-line.js";
+import { jsonLine } from "../messages/json-line.js";
 import { LineFile } from "./line-file.js";
 import { countByKind } from "./lost.js";
 import { type Modes, makeFolder, modesOf } from "./private-files.js";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { configSchema } from "../config/schema.js";
-import { statusSchema, summarySchema } from "./summary.js";
+import { statusSchema, summarySchema } from "../messages/summary.js";
 
 /** The JSON Schemas (draft 2020-12) that lie in `config/`, by file name. */
 export function jsonSchemas(): Record<string, object> {

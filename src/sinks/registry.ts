@@ -2,12 +2,12 @@ import type { NatsConnection } from "nats";
 import type { NatsSinkConfig, SinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { createFilesSink } from "./files.js";
-import { createNatsSink } from "./nats.js";
+import { createNatsSink } from "./nats/index.js";
 import type { Sink, SinkEvents } from "./sink.js";
 import { createStdoutSink } from "./stdout.js";
 import { createViewerSink } from "./viewer/index.js";
 
-export { headersFor, messageId, subjectFor } from "./headers.js";
+export { headersFor, messageId, subjectFor } from "../messages/headers.js";
 
 /** The part of a logger that sinks use; `fields` are merged into the log line. */
 export interface SinkLog {

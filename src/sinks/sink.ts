@@ -1,4 +1,4 @@
-import type { Placement } from "../pipeline/frame.js";
+import type { Placement } from "../frame.js";
 
 export type MessageKind = "summary" | "overlay" | "heatmap" | "status";
 

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import type { StdoutSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
-import { jsonLine } from "./json-line.js";
+import { jsonLine } from "../messages/json-line.js";
 import { countByKind } from "./lost.js";
 import type { SinkContext } from "./registry.js";
 import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";

@@ -1,9 +1,9 @@
 import type { Explainer } from "../explain/explanation.js";
+import type { Frame } from "../frame.js";
+import { makeMessage } from "../messages/headers.js";
+import type { Summary } from "../messages/summary.js";
 import type { OverlayRenderer, OverlayRequest, OverlayResult } from "../overlay/overlay.js";
-import type { Frame } from "../pipeline/frame.js";
-import { makeMessage } from "../sinks/headers.js";
-import type { Summary } from "../sinks/summary.js";
-import type { DecodedPicture } from "./picture.js";
+import type { DecodedPicture } from "../pictures/picture.js";
 import { summarise } from "./summarise.js";
 
 export interface OnePicture {

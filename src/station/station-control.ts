@@ -8,13 +8,13 @@ import { Slots } from "../control/slots.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
+import type { SourceStatus } from "../messages/summary.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
+import { PictureMemory } from "../pictures/memory.js";
+import { readRequested } from "../pictures/requested.js";
 import { checkSource, claimOf, type FrameBudget, slabsOf } from "../pipeline/index.js";
-import type { SourceStatus } from "../sinks/summary.js";
 import { checkAdded } from "./added-sources.js";
 import { explainOne } from "./explain-one.js";
-import { PictureMemory } from "./picture-memory.js";
-import { readRequested } from "./requested-picture.js";
 import type { Station } from "./station.js";
 
 export interface StationControlOptions {

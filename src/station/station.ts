@@ -3,6 +3,7 @@ import type { Config, SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
+import type { SourceStatus } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
 import {
@@ -16,7 +17,6 @@ import {
   type VideoSource,
 } from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
-import type { SourceStatus } from "../sinks/summary.js";
 import { Course, type CourseOptions } from "./course.js";
 import { Delivery } from "./deliver.js";
 import { type FlowSettings, FrameFlow } from "./flow.js";

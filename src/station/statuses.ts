@@ -1,10 +1,10 @@
 import type { Subscription } from "rxjs";
+import { epochId, makeMessage } from "../messages/headers.js";
+import type { SourceStatus } from "../messages/summary.js";
 import type { Ledger } from "../pipeline/ledger.js";
 import type { VideoSource } from "../pipeline/source.js";
 import type { SourceState } from "../pipeline/status.js";
-import { epochId, makeMessage } from "../sinks/headers.js";
 import type { FrameOutcome } from "../sinks/sink.js";
-import type { SourceStatus } from "../sinks/summary.js";
 
 /** A status is published at every change, and as often as this without one. */
 const EVERY_MS = 10_000;

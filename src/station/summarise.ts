@@ -1,6 +1,6 @@
 import type { Explanation, ModelInfo, Relevance } from "../explain/explanation.js";
-import type { Frame, Placement, Rect } from "../pipeline/frame.js";
-import type { Summary } from "../sinks/summary.js";
+import type { Frame, Placement, Rect } from "../frame.js";
+import type { Summary } from "../messages/summary.js";
 
 export interface SummaryParts {
   id: string;

@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Summary, summarySchema } from "../../src/sinks/summary.js";
+import { type Summary, summarySchema } from "../../src/messages/summary.js";
 import { ffmpeg, filmFacts, frameTimes, pixelOf } from "./films.js";
 import { MAIN, runCli } from "./run-cli.js";
 

@@ -4,8 +4,8 @@ import type { Control } from "../../src/control/control.js";
 import { serveOn } from "../../src/control/nats-service.js";
 import { InputError } from "../../src/errors.js";
 import { silentLogger } from "../../src/log.js";
+import { type SourceStatus, statusSchema } from "../../src/messages/summary.js";
 import { Rarely } from "../../src/rarely.js";
-import { type SourceStatus, statusSchema } from "../../src/sinks/summary.js";
 import { cleanUps, start } from "../support/nats-sink.js";
 import { pause } from "../support/sinks.js";
 

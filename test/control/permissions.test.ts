@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Summary } from "../../src/sinks/summary.js";
+import type { Summary } from "../../src/messages/summary.js";
 import { INSPECTION, launchWorker, ROOT, START_MS, type Worker, writeConfig } from "../e2e/worker.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";

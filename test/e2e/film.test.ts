@@ -1,6 +1,6 @@
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Summary } from "../../src/sinks/summary.js";
+import type { Summary } from "../../src/messages/summary.js";
 import { probedTimes } from "../pipeline/helpers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { BOTTLE, BOTTLE_STANDS, type Box, isIn, NO_BOTTLE, overlapOf } from "./bottle.js";

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from "vitest";
-import type { Summary } from "../../src/sinks/summary.js";
+import type { Summary } from "../../src/messages/summary.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";

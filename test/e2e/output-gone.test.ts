@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, it, vi } from "vitest";
-import type { SourceStatus } from "../../src/sinks/summary.js";
+import type { SourceStatus } from "../../src/messages/summary.js";
 import { MAIN } from "../cli/run-cli.js";
 import { until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "vitest";
-import type { SourceStatus, Summary } from "../../src/sinks/summary.js";
+import type { SourceStatus, Summary } from "../../src/messages/summary.js";
 import { type StoredMessage, storedMessages } from "../support/nats-client.js";
 import { ROOT } from "./worker.js";
 

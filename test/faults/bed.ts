@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect, type NatsConnection } from "nats";
 import { expect } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
-import type { SourceStatus } from "../../src/sinks/summary.js";
+import type { SourceStatus } from "../../src/messages/summary.js";
 import { expectExactLedgers } from "../e2e/topics.js";
 import { childrenOf, INSPECTION, launchWorker, type Metrics, type Worker, writeConfig } from "../e2e/worker.js";
 import { storedMessages } from "../support/nats-client.js";

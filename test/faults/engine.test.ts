@@ -1,7 +1,7 @@
 import { afterAll, expect, it } from "vitest";
 import { configSchema } from "../../src/config/schema.js";
-import { createExplainer } from "../../src/explain/explainer.js";
 import type { Explainer } from "../../src/explain/explanation.js";
+import { createExplainer } from "../../src/explain/runtime/explainer.js";
 import { silentLogger } from "../../src/log.js";
 import { createMetrics } from "../../src/metrics/metrics.js";
 import { createOverlayRenderer } from "../../src/overlay/renderer.js";

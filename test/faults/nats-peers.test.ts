@@ -6,7 +6,7 @@ import { natsSinkSchema } from "../../src/config/schema.js";
 import type { Control } from "../../src/control/control.js";
 import { serveOn } from "../../src/control/nats-service.js";
 import { Rarely } from "../../src/rarely.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
+import { createNatsSink } from "../../src/sinks/nats/index.js";
 import { MAIN } from "../cli/run-cli.js";
 import { message, outcome, recordingContext, until } from "../support/sinks.js";
 

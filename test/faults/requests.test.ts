@@ -5,7 +5,7 @@ import { connect, type Msg, type NatsConnection } from "nats";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { serviceSchema } from "../../src/control/json-schema.js";
-import type { SourceStatus } from "../../src/sinks/summary.js";
+import type { SourceStatus } from "../../src/messages/summary.js";
 import { INSPECTION, launchWorker, ROOT, type Worker, writeConfig } from "../e2e/worker.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";

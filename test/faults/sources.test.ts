@@ -1,6 +1,6 @@
 import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { SourceStatus } from "../../src/sinks/summary.js";
+import type { SourceStatus } from "../../src/messages/summary.js";
 import { INSPECTION, launchWorker, temporaryFolder, type Worker, writeConfig } from "../e2e/worker.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";

@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Placement, Rect } from "../../src/frame.js";
 import { BLEND_KERNEL_SOURCE } from "../../src/overlay/blend-kernel.js";
 import { createCanvas } from "../../src/overlay/canvas.js";
 import { fitPlane, type HeatPlane } from "../../src/overlay/heat-plane.js";
 import { type HeatTable, heatAt, heatTable } from "../../src/overlay/heat-table.js";
 import type { OverlayStyle } from "../../src/overlay/overlay.js";
 import { drawOutline, type Picture, pixelsIn } from "../../src/overlay/picture.js";
-import type { Placement, Rect } from "../../src/pipeline/frame.js";
 import { blendSlowly } from "./twin.js";
 
 /** Repeatable bytes. */

@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, describe, expect, it } from "vitest";
+import type { FrameLayout, Placement, Rect } from "../../src/frame.js";
 import type { OverlayRequest } from "../../src/overlay/overlay.js";
 import { createOverlayRenderer } from "../../src/overlay/renderer.js";
-import type { FrameLayout, Placement, Rect } from "../../src/pipeline/frame.js";
 
 const renderer = createOverlayRenderer();
 afterAll(() => renderer.close());

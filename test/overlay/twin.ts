@@ -1,4 +1,4 @@
-import type { Placement } from "../../src/pipeline/frame.js";
+import type { Placement } from "../../src/frame.js";
 
 export interface Heat {
   red: number;

@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { LastWords, parseWord } from "../../src/ffmpeg/log-lines.js";
+import { TimeStamps } from "../../src/ffmpeg/timestamps.js";
+import { isAtLeast, parseVersion, supported } from "../../src/ffmpeg/version.js";
 import { backoff } from "../../src/pipeline/backoff.js";
 import { FrozenWatch } from "../../src/pipeline/frozen.js";
 import { outputOptions, splitOptions } from "../../src/pipeline/plan.js";
 import { SlabPool } from "../../src/pipeline/slabs.js";
 import { sourceKind } from "../../src/pipeline/sources/registry.js";
 import { rtsp } from "../../src/pipeline/sources/rtsp.js";
-import { TimeStamps } from "../../src/pipeline/timestamps.js";
 import { limitsOf, TIMING } from "../../src/pipeline/timing.js";
-import { isAtLeast, parseVersion, supported } from "../../src/pipeline/tools.js";
-import { LastWords, parseWord } from "../../src/pipeline/words.js";
 import { config } from "./helpers.js";
 
 const GIT = { major: 99, minor: 0 };

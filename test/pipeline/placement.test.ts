@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InputError } from "../../src/errors.js";
-import { frameBytes, type Rect } from "../../src/pipeline/frame.js";
+import { frameBytes, type Rect } from "../../src/frame.js";
 import { type Fit, frameLayout, placement, watchedRegion } from "../../src/pipeline/placement.js";
 
 const side = fc.integer({ min: 1, max: 4000 });

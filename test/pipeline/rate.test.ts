@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { filterGraph } from "../../src/pipeline/filters.js";
+import { filterGraph } from "../../src/ffmpeg/filters.js";
 import { frameLayout } from "../../src/pipeline/placement.js";
 
 /** Times of the frames that a rate limit lets through, in seconds. */

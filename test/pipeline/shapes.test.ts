@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
+import { LastWords } from "../../src/ffmpeg/log-lines.js";
+import { isHighDefinition, type Shape, ShapeReader } from "../../src/ffmpeg/shape.js";
 import { frameLayout } from "../../src/pipeline/placement.js";
 import type { DecodePlan } from "../../src/pipeline/plan.js";
 import { Reshape } from "../../src/pipeline/reshape.js";
-import { isHighDefinition, type Shape, ShapeReader } from "../../src/pipeline/shape.js";
-import { LastWords } from "../../src/pipeline/words.js";
 import { ffmpeg, open, pixel, pull, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import sharp from "sharp";
-import type { Placement } from "../../src/pipeline/frame.js";
-import { makeMessage } from "../../src/sinks/headers.js";
+import type { Placement } from "../../src/frame.js";
+import { makeMessage } from "../../src/messages/headers.js";
+import type { SourceStatus, Summary } from "../../src/messages/summary.js";
 import type { FrameOutcome } from "../../src/sinks/sink.js";
-import type { SourceStatus, Summary } from "../../src/sinks/summary.js";
 
 const FILM = fileURLToPath(new URL("../../assets/media/bottles.mp4", import.meta.url));
 export const FRAME = { width: 640, height: 360 };

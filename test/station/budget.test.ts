@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { configSchema, sourceSchema } from "../../src/config/schema.js";
-import { createExplainer } from "../../src/explain/explainer.js";
+import { createExplainer } from "../../src/explain/runtime/explainer.js";
 import { silentLogger } from "../../src/log.js";
 import { createMetrics } from "../../src/metrics/metrics.js";
 import { createOverlayRenderer } from "../../src/overlay/renderer.js";

@@ -1,6 +1,6 @@
 import { afterEach } from "vitest";
 import { natsSinkSchema } from "../../src/config/schema.js";
-import { createNatsSink } from "../../src/sinks/nats.js";
+import { createNatsSink } from "../../src/sinks/nats/index.js";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats-server.js";
 import { recordingContext } from "./sinks.js";
 

@@ -1,4 +1,4 @@
-import { makeMessage } from "../../src/sinks/headers.js";
+import { makeMessage } from "../../src/messages/headers.js";
 import type { SinkContext } from "../../src/sinks/registry.js";
 import type { MessageKind, OutMessage, SinkEvents } from "../../src/sinks/sink.js";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { VideoExplainerError } from "../../errors.js";
+import { summarySchema } from "../../messages/summary.js";
 import { shrinkJpeg } from "../../sinks/shrink.js";
-import { summarySchema } from "../../sinks/summary.js";
 import type { Endpoint } from "./endpoint.js";
 
 const picture = (type: string) => z.strictObject({ contentType: z.literal(type), data: z.string().describe("Base64") });

@@ -1,5 +1,5 @@
+import type { SourceStatus } from "../../messages/summary.js";
 import { shortened } from "../../shortened.js";
-import type { SourceStatus } from "../../sinks/summary.js";
 
 /** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
 const LEFT: readonly { lines: number; characters: number }[] = [

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sourceSchema } from "../../config/schema.js";
-import { statusSchema } from "../../sinks/summary.js";
+import { statusSchema } from "../../messages/summary.js";
 import { json } from "./json.js";
 
 export const sourcesAdd = json({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ledgerSchema, statusSchema } from "../../sinks/summary.js";
+import { ledgerSchema, statusSchema } from "../../messages/summary.js";
 import { fitWords } from "./fit-words.js";
 import { json } from "./json.js";
 

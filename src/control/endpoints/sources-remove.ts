@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sourceSchema } from "../../config/schema.js";
-import { statusSchema } from "../../sinks/summary.js";
+import { statusSchema } from "../../messages/summary.js";
 import { fitWords } from "./fit-words.js";
 import { json } from "./json.js";
 

@@ -1,7 +1,7 @@
 import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../devices.js";
 import type { Precision } from "../precision.js";
-import type { Program, ProgramPort } from "../program/program.js";
+import type { Program, ProgramPort } from "../programs/program.js";
 
 export interface NumericTensor {
   data: Float32Array | Uint8Array | BigInt64Array;

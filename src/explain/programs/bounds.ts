@@ -1,5 +1,5 @@
-import type { Emitter } from "../program/emitter.js";
 import type { InputBounds } from "../rules/rule.js";
+import type { Emitter } from "./emitter.js";
 
 /** Dims that make one value a channel broadcast against the input. */
 export function rangeDims(values: readonly number[], rank: number, channelAxis: number): number[] {

@@ -1,16 +1,16 @@
 import { InputError } from "../../errors.js";
-import { emitClassical } from "../classical.js";
-import { emitGradientTimesInput } from "../gradient.js";
+import { emitClassical } from "../backward/classical.js";
+import { emitGradientTimesInput } from "../backward/gradient.js";
+import { emitRelevance } from "../backward/relevance.js";
 import { emitForward } from "../layers/forward.js";
 import type { Scope } from "../layers/scope.js";
 import { R_LRP_NAMES } from "../method-names.js";
 import { elements, type Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
-import type { Emitter, Value } from "../program/emitter.js";
-import { emitRelevance } from "../relevance.js";
 import { compositeNamed } from "../rules/classical/composites.js";
 import { inputRuleNamed, methodNamed } from "../rules/registry.js";
 import { type InputBounds, TINY } from "../rules/rule.js";
+import type { Emitter, Value } from "./emitter.js";
 
 export interface Scores {
   /** `[N, classes]`. */

@@ -1,9 +1,9 @@
 import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
-import { Emitter, type Value } from "../program/emitter.js";
-import type { Program } from "../program/program.js";
 import { emitBounds, rangeDims } from "./bounds.js";
+import { Emitter, type Value } from "./emitter.js";
 import { classesOf, emitInputRelevance, emitScores, emitShares, isSmooth, type Scores } from "./explanation.js";
+import type { Program } from "./program.js";
 
 /** How pictures become the model's input: `(v − mean) / std` for v in 0..255, one value each or one a channel. */
 export interface Preprocessing {

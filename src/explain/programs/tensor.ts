@@ -1,9 +1,9 @@
 import type { Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
-import { Emitter } from "../program/emitter.js";
-import type { Program } from "../program/program.js";
 import { emitBounds } from "./bounds.js";
+import { Emitter } from "./emitter.js";
 import { classesOf, emitInputRelevance, emitScores, emitShares, givesShares, isSmooth } from "./explanation.js";
+import type { Program } from "./program.js";
 
 /** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
 export interface InputRange {

@@ -1,6 +1,6 @@
 import type { LinearLayer, WeightedLayer } from "../layers/linear.js";
 import type { Scope } from "../layers/scope.js";
-import type { Emitter, Value } from "../program/emitter.js";
+import type { Emitter, Value } from "../programs/emitter.js";
 
 /**
  * How a method divides at a linear layer. Given `p = |R_j|` with the sign of `z_j` taken out (`R_j = s(z_j) p_j`), emits

@@ -1,9 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { InputError } from "../../errors.js";
-import { PICTURE_ENDINGS } from "../pictures/kinds.js";
-import { FILE_LIMITS, pictureReader } from "../pictures/reader.js";
-import type { FoundPicture } from "../pictures/worker-messages.js";
+import { PICTURE_ENDINGS } from "../../pictures/kinds.js";
+import { FILE_LIMITS, pictureReader } from "../../pictures/reader.js";
+import type { FoundPicture } from "../../pictures/worker-messages.js";
 import { revisionOf } from "./file.js";
 import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
 import type { SourceKind } from "./kind.js";

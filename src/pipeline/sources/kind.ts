@@ -1,6 +1,6 @@
 import type { SourceConfig } from "../../config/schema.js";
-import type { Probe } from "../probe.js";
-import type { FfmpegVersion } from "../tools.js";
+import type { Probe } from "../../ffmpeg/probe.js";
+import type { FfmpegVersion } from "../../ffmpeg/version.js";
 import type { Reach } from "./reach.js";
 
 /** What is to be read. */

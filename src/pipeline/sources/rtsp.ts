@@ -1,5 +1,5 @@
+import { isAtLeast } from "../../ffmpeg/version.js";
 import { silenceMicroseconds } from "../timing.js";
-import { isAtLeast } from "../tools.js";
 import { AT_ONCE, NO_RATE_GUESS, type SourceKind } from "./kind.js";
 
 /** `http` is there for cameras behind a tunnel (`-rtsp_transport http`). */

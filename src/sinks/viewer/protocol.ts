@@ -1,5 +1,5 @@
-import type { Placement } from "../../pipeline/frame.js";
-import type { SourceStatus, Summary } from "../summary.js";
+import type { Placement } from "../../frame.js";
+import type { SourceStatus, Summary } from "../../messages/summary.js";
 
 /**
  * One frame's decision, as sent to browsers and kept for those that come later: arrival time (Unix ms), label, its

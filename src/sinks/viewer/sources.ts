@@ -1,5 +1,5 @@
+import type { SourceStatus, Summary } from "../../messages/summary.js";
 import type { FrameOutcome } from "../sink.js";
-import type { SourceStatus, Summary } from "../summary.js";
 import { createForgotten } from "./forgotten.js";
 import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
 

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import { createExplainer, type ExplainerOptions } from "../../../src/explain/explainer.js";
 import type { ExplainInput, Explanation } from "../../../src/explain/explanation.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { createExplainer, type ExplainerOptions } from "../../../src/explain/runtime/explainer.js";
 import { noise } from "../random/writer.js";
 
 const MODEL = fileURLToPath(new URL("../../../models/inspection-cnn", import.meta.url));

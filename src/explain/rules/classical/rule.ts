@@ -1,6 +1,6 @@
 import { linearWith, type WeightedLayer } from "../../layers/linear.js";
 import { type Scope, shapeOf } from "../../layers/scope.js";
-import type { Emitter, Value } from "../../program/emitter.js";
+import type { Emitter, Value } from "../../programs/emitter.js";
 import type { InputBounds } from "../rule.js";
 
 /**

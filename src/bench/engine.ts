@@ -1,0 +1,252 @@
+import { availableParallelism } from "node:os";
+import { VideoExplainerError } from "../errors.js";
+import type { NumericTensor, Runner } from "../explain/engines/engine.js";
+import { ENGINES, engineNamed } from "../explain/engines/registry.js";
+import type { ExplainInput } from "../explain/explanation.js";
+import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
+import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
+import { DEFAULT_METHOD } from "../explain/options.js";
+import type { Precision } from "../explain/precision.js";
+import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
+import { createExplainer } from "../explain/runtime/explainer.js";
+import { median, rounded } from "./figures.js";
+
+export const BATCHES = [1, 4, 8] as const;
+const WARM_UP = 2;
+const LEAST_ROUNDS = 5;
+
+/** Forward pass alone beside forward pass and explanation, in milliseconds a frame; medians of runs in turn. */
+export interface RatioRow {
+  /** `session`: one run of the engine. `explainer`: as a station runs it, batches shared out over its threads. */
+  way: "session" | "explainer";
+  method: MethodName;
+  batch: number;
+  rounds: number;
+  forwardMsPerFrame: number;
+  explainMsPerFrame: number;
+  /** explain / forward */
+  ratio: number;
+}
+
+/** One engine on this machine, each frame alone in one run; medians in milliseconds. */
+export type EngineComparison =
+  | { engine: string; name: string; forwardMs: number; explainMs: number }
+  | { engine: string; missing: string };
+
+export interface EngineFigures {
+  engine: string;
+  /** Threads within a session, and of an explainer in all. */
+  threads: number;
+  /** Paid once at start, in milliseconds. */
+  setup: {
+    loadModelMs: number;
+    programs: { program: MethodName | "forward"; emitMs: number; sessionMs: number; firstRunMs: number }[];
+    explainers: { method: MethodName; readyMs: number }[];
+  };
+  rows: RatioRow[];
+  /** Every engine that is registered, the default method. */
+  engines: EngineComparison[];
+}
+
+export interface EngineBenchOptions {
+  model: string;
+  /** Name of the output that holds the scores. */
+  output?: string;
+  engine: string;
+  /** 0: one per core. */
+  threads: number;
+  precision?: Precision;
+  methods?: readonly MethodName[];
+  summary: SummaryOptions;
+  /** As many as the largest batch. */
+  frames: readonly ExplainInput[];
+  /** Measuring time in all. */
+  seconds: number;
+}
+
+interface Timed {
+  ms: number;
+}
+const timed = async <T>(work: () => Promise<T> | T): Promise<Timed & { value: T }> => {
+  const startedAt = performance.now();
+  const value = await work();
+  return { ms: performance.now() - startedAt, value };
+};
+
+/** Runs A B A B … for so long, five rounds at least, after a warm-up; medians in milliseconds. */
+async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>, seconds: number, stop: AbortSignal) {
+  for (let k = 0; k < WARM_UP; k++) {
+    await a();
+    await b();
+  }
+  const [as, bs]: [number[], number[]] = [[], []];
+  const until = performance.now() + seconds * 1000;
+  while ((as.length < LEAST_ROUNDS || performance.now() < until) && !stop.aborted) {
+    as.push((await timed(a)).ms);
+    bs.push((await timed(b)).ms);
+  }
+  stop.throwIfAborted();
+  return { a: median(as), b: median(bs), rounds: as.length };
+}
+
+/** Measures the cost of explaining beside the forward pass alone, on real frames. */
+export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
+  const { methods = R_LRP_NAMES } = options;
+  const loading = await timed(() => loadModel(options.model, options));
+  const model = loading.value;
+  const figures: EngineFigures = {
+    engine: options.engine,
+    threads: options.threads || availableParallelism(),
+    setup: { loadModelMs: rounded(loading.ms, 1), programs: [], explainers: [] },
+    rows: [],
+    engines: [],
+  };
+  const each = options.seconds / (methods.length * BATCHES.length * 2);
+  const add = async (
+    row: Pick<RatioRow, "way" | "method" | "batch">,
+    a: () => Promise<unknown>,
+    b: () => Promise<unknown>,
+  ) => {
+    const got = await interleaved(a, b, each, stop);
+    figures.rows.push({
+      ...row,
+      rounds: got.rounds,
+      forwardMsPerFrame: rounded(got.a / row.batch),
+      explainMsPerFrame: rounded(got.b / row.batch),
+      ratio: rounded(got.b / got.a, 2),
+    });
+  };
+
+  const pixels = gather(model, options.frames);
+  const feeds = (batch: number): Record<string, NumericTensor> => ({
+    frames: {
+      data: pixels.subarray(0, batch * (pixels.length / options.frames.length)),
+      dims: [batch, ...pictureDims(model)],
+    },
+    scale: { data: new Float32Array(batch), dims: [batch] },
+  });
+  const forward = await build(model, undefined, options, figures, feeds(1));
+  figures.engine = forward.name;
+  for (const method of methods) {
+    const both = await build(model, method, options, figures, feeds(1));
+    for (const batch of BATCHES) {
+      const feed = feeds(batch);
+      await add(
+        { way: "session", method, batch },
+        () => forward.run(feed),
+        () => both.run(feed),
+      );
+    }
+    await both.close();
+  }
+  await forward.close();
+  figures.engines = await compareEngines(model, options, feeds(1), each, stop);
+
+  for (const method of methods) {
+    const { threads, precision, summary } = options;
+    const made = await timed(() =>
+      createExplainer({
+        ...DEFAULT_METHOD,
+        ...summary,
+        method,
+        model: options.model,
+        output: options.output,
+        engine: options.engine,
+        device: "auto",
+        threads,
+        precision,
+      }),
+    );
+    figures.setup.explainers.push({ method, readyMs: rounded(made.ms, 1) });
+    const explainer = made.value;
+    try {
+      for (const batch of BATCHES) {
+        const all = options.frames.slice(0, batch);
+        const only = all.map((frame) => ({ ...frame, classifyOnly: true }));
+        await add(
+          { way: "explainer", method, batch },
+          () => explainer.explain(only),
+          () => explainer.explain(all),
+        );
+      }
+    } finally {
+      await explainer.close();
+    }
+  }
+  return figures;
+}
+
+/** The program of a method, or of the forward pass alone, ready to run. */
+async function build(
+  model: LoadedModel,
+  method: MethodName | undefined,
+  { engine, threads, precision, summary }: EngineBenchOptions,
+  figures: EngineFigures,
+  feed: Record<string, NumericTensor>,
+): Promise<Runner> {
+  const options = { ...DEFAULT_METHOD, ...(method ? { method } : {}) };
+  const emitted = await timed(() =>
+    framesProgram(model.network, options, requirePreprocessing(model), summary, method === undefined),
+  );
+  const session = await timed(() => engineNamed(engine)(emitted.value, { device: "cpu", threads, precision }));
+  const first = await timed(() => session.value.run(feed));
+  figures.setup.programs.push({
+    program: method ?? "forward",
+    emitMs: rounded(emitted.ms, 1),
+    sessionMs: rounded(session.ms, 1),
+    firstRunMs: rounded(first.ms, 1),
+  });
+  return session.value;
+}
+
+/** Runs the forward pass and the explanation on every engine that loads. */
+async function compareEngines(
+  model: LoadedModel,
+  { threads, precision, summary }: EngineBenchOptions,
+  feed: Record<string, NumericTensor>,
+  seconds: number,
+  stop: AbortSignal,
+): Promise<EngineComparison[]> {
+  const programs = [true, false].map((classifyOnly) =>
+    framesProgram(model.network, DEFAULT_METHOD, requirePreprocessing(model), summary, classifyOnly),
+  );
+  const compared: EngineComparison[] = [];
+  for (const engine of Object.keys(ENGINES)) {
+    const runners: Runner[] = [];
+    try {
+      for (const program of programs)
+        runners.push(await engineNamed(engine)(program, { device: "cpu", threads, precision }));
+      const [forward, explain] = runners as [Runner, Runner];
+      const got = await interleaved(
+        () => forward.run(feed),
+        () => explain.run(feed),
+        seconds,
+        stop,
+      );
+      compared.push({ engine, name: explain.name, forwardMs: rounded(got.a), explainMs: rounded(got.b) });
+    } catch (error) {
+      if (!(error instanceof VideoExplainerError)) throw error;
+      compared.push({ engine, missing: error.message });
+    } finally {
+      await Promise.all(runners.map((runner) => runner.close()));
+    }
+  }
+  return compared;
+}
+
+const pictureDims = ({ info }: LoadedModel): number[] => [info.inputHeight, info.inputWidth, 3];
+
+/** The model-input rows of the frames, one after the other. */
+function gather({ info }: LoadedModel, frames: readonly ExplainInput[]): Uint8Array {
+  const row = 3 * info.inputWidth;
+  const pixels = new Uint8Array(frames.length * info.inputHeight * row);
+  let at = 0;
+  for (const { memory, layout } of frames) {
+    const slab = new Uint8Array(memory);
+    for (let y = 0; y < layout.inputHeight; y++, at += row) {
+      const from = (layout.height + y) * layout.stride;
+      pixels.set(slab.subarray(from, from + row), at);
+    }
+  }
+  return pixels;
+}

@@ -1,0 +1,268 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Config } from "../config/schema.js";
+import { VideoExplainerError } from "../errors.js";
+import { createExplainer } from "../explain/runtime/explainer.js";
+import { type Logger, silentLogger } from "../log.js";
+import { createMetrics } from "../metrics/metrics.js";
+import { createOverlayRenderer } from "../overlay/renderer.js";
+import { createSink } from "../sinks/registry.js";
+import type { Sink } from "../sinks/sink.js";
+import { Station } from "../station/station.js";
+import { Collector, Samples } from "./collector.js";
+import { rounded, type Spread, spread } from "./figures.js";
+import { noFrames } from "./frames.js";
+import type { NatsTarget } from "./nats-target.js";
+import { type Cpu, cpuNow, peakMemory } from "./resources.js";
+
+/** Kernels, pools and connections are warm after these. */
+const WARM_UP = { frames: 24, ms: 1000 };
+const RESOLUTION_MS = 10;
+const CONNECT_MS = 10_000;
+const TICK_MS = 50;
+
+/** Milliseconds by stage over the measured window. Means of `queue`, `overlay` and `publish` are a frame's. */
+export interface StageFigures {
+  /** From a frame's last byte to the begin of its batch. */
+  queue: Spread | null;
+  /** A batch, from hand-over to the engine to its results; a wait for the batch before is part of it. */
+  explain: Spread | null;
+  /** Drawing and encoding in the overlay's thread. */
+  overlay: Spread | null;
+  /** Until the sinks have accepted. */
+  publish: Spread | null;
+  /** Until NATS has acknowledged the summary, the overlay behind it in the queue; null without NATS. */
+  acknowledged: Spread | null;
+  /** From a frame's last byte to its hand-over to the sinks. */
+  endToEnd: Spread | null;
+}
+
+export interface PipelineFigures {
+  /** Paid once at start, in milliseconds: a warm model, a connected sink, the first frame published. */
+  setup: { modelMs: number; sinkMs: number; firstFrameMs: number };
+  /** Of the measured window alone. */
+  seconds: number;
+  frames: number;
+  explained: number;
+  framesPerSecond: number;
+  meanBatch: number;
+  stages: StageFigures;
+  /** Of all threads and of ffmpeg; null where the system does not tell. NATS is not part of it. */
+  cpuMsPerFrame: { total: number | null; own: number; decoder: number | null };
+  memory: {
+    /** Most that this process has had in RAM, set-up included. */
+    peakRssBytes: number;
+    startRssBytes: number;
+    endRssBytes: number;
+    decoderPeakRssBytes: number | null;
+  };
+  /** By how much timers of the event loop came late. */
+  eventLoopDelay: { p50Ms: number; p99Ms: number; maxMs: number; method: string };
+  bytesPerFrame: { summary: number; overlay: number; heatmap: number };
+  /** Top classes by their share of the frames, the most frequent first, 3 at most. */
+  topClasses: { label: string; share: number }[];
+  /** Messages not yet acknowledged when the window closed; many mean that NATS was slower than the rest. */
+  unacknowledged: number | null;
+}
+
+export interface PipelineOptions {
+  /** With one source; its sinks are of no meaning. */
+  config: Config;
+  engine: string;
+  nats: NatsTarget | undefined;
+  /** Of the measured window. */
+  seconds: number;
+}
+
+/** Runs a station on a looping film and measures a window of it, after a warm-up. */
+export async function benchPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineFigures> {
+  const { config, nats } = options;
+  const errors: string[] = [];
+  const log: Logger = { ...silentLogger, error: (message) => void errors.push(message) };
+  const startedAt = performance.now();
+  const explainer = await createExplainer({
+    ...config.explain,
+    model: config.model.path,
+    output: config.model.output,
+    engine: options.engine,
+    device: config.engine.device,
+    threads: config.engine.threads,
+    precision: config.engine.precision,
+  });
+  const modelMs = performance.now() - startedAt;
+  const renderer = createOverlayRenderer();
+  let firstFrameAt: number | undefined;
+  let window: Window | undefined;
+  const collector = new Collector(() => {
+    firstFrameAt ??= performance.now();
+    window?.frame();
+  });
+  const metrics = collector.listenTo(createMetrics());
+  const sinks: Sink[] = [collector];
+  const publisher = nats && natsSink(config, nats, log, () => collector.acknowledged());
+  let station: Station | undefined;
+  let run: Promise<unknown> | undefined;
+  const onStop = (): void => void station?.stop();
+  try {
+    if (publisher) {
+      await connected(publisher);
+      sinks.push(publisher);
+    }
+    const sinkMs = performance.now() - startedAt - modelMs;
+    stop.throwIfAborted();
+    station = new Station({ config, baseDir: "/", explainer, renderer, sinks, metrics, log });
+    stop.addEventListener("abort", onStop, { once: true });
+    const source = station.sources[0]!;
+    const begunAt = performance.now();
+    run = station.run();
+    let over = false;
+    void run.then(
+      () => {
+        over = true;
+      },
+      () => {
+        over = true;
+      },
+    );
+    const until = async (enough: () => boolean): Promise<void> => {
+      while (!enough() && !over && !stop.aborted) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      stop.throwIfAborted();
+      if (over) throw noFrames(source);
+    };
+    await until(() => collector.frames >= WARM_UP.frames && performance.now() - begunAt >= WARM_UP.ms);
+    window = new Window(() => source.pid);
+    collector.samples = window.samples;
+    await until(() => window!.elapsedMs >= options.seconds * 1000 && window!.samples.frames > 1);
+    collector.samples = undefined;
+    const measured = window.close();
+    const unacknowledged = publisher ? publisher.status().buffered : null;
+    await station.stop();
+    await run;
+    if (errors.length > 0) throw new VideoExplainerError("bench", `the run was not clean: ${errors[0]}.`);
+    return {
+      setup: {
+        modelMs: rounded(modelMs, 1),
+        sinkMs: rounded(sinkMs, 1),
+        firstFrameMs: rounded(firstFrameAt! - begunAt, 1),
+      },
+      ...measured,
+      unacknowledged,
+    };
+  } finally {
+    stop.removeEventListener("abort", onStop);
+    await station?.stop();
+    await run?.catch(() => {});
+    if (!run) await publisher?.close(0);
+    await renderer.close();
+    await explainer.close();
+  }
+}
+
+function natsSink(config: Config, { url }: NatsTarget, log: Logger, onSummary: () => void): Sink {
+  const settings = config.sinks.find((sink) => sink.kind === "nats");
+  if (!settings) throw new Error("no NATS sink in the configuration");
+  return createSink(
+    { ...settings, servers: [url] },
+    {
+      station: config.station,
+      baseDir: "/",
+      log,
+      events: {
+        onPublished: (kind) => kind === "summary" && onSummary(),
+        onError: (error) => log.error(error.message),
+        onDropped: (kind) => kind === "summary" && onSummary(),
+        onConnected: () => {},
+      },
+    },
+  );
+}
+
+async function connected(sink: Sink): Promise<void> {
+  await sink.connect();
+  for (const until = performance.now() + CONNECT_MS; !sink.status().connected; ) {
+    if (performance.now() > until)
+      throw new VideoExplainerError("nats", `NATS cannot be published to: ${sink.status().reason ?? "no answer"}.`);
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+}
+
+/** Opened when all is warm: counts from the next frame on, that one not included. */
+class Window {
+  readonly samples = new Samples();
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #startRss = process.memoryUsage.rss();
+  readonly #startedAt = performance.now();
+  readonly #cpu: Cpu;
+  #lastAt = this.#startedAt;
+  #firstAt: number | undefined;
+  #frames = 0;
+
+  constructor(private readonly decoder: () => number | undefined) {
+    this.#cpu = cpuNow(decoder());
+    this.#delay.enable();
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  frame(): void {
+    this.#lastAt = performance.now();
+    this.#firstAt ??= this.#lastAt;
+    this.#frames++;
+  }
+
+  close(): Omit<PipelineFigures, "setup" | "unacknowledged"> {
+    this.#delay.disable();
+    const cpu = cpuNow(this.decoder());
+    const { samples } = this;
+    const own = (cpu.own - this.#cpu.own) / this.#frames;
+    const decoder =
+      cpu.decoder === null || this.#cpu.decoder === null ? null : (cpu.decoder - this.#cpu.decoder) / this.#frames;
+    // From frame to frame: n frames have n - 1 gaps.
+    const seconds = (this.#lastAt - this.#firstAt!) / 1000;
+    const late = (nanoseconds: number): number => rounded(Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS), 2);
+    const stage = (name: string): Spread | null => spread(samples.stages.get(name) ?? []);
+    const bytes = (total: number): number => Math.round(total / samples.frames);
+    return {
+      seconds: rounded(seconds),
+      frames: this.#frames,
+      explained: samples.explained,
+      framesPerSecond: rounded((this.#frames - 1) / seconds, 2),
+      meanBatch: rounded(samples.batches.reduce((sum, size) => sum + size, 0) / samples.batches.length, 2),
+      stages: {
+        queue: stage("queue"),
+        explain: stage("explain"),
+        overlay: stage("overlay"),
+        publish: stage("publish"),
+        acknowledged: stage("acknowledged"),
+        endToEnd: spread(samples.endToEnd),
+      },
+      cpuMsPerFrame: {
+        total: decoder === null ? null : rounded(own + decoder, 2),
+        own: rounded(own, 2),
+        decoder: decoder === null ? null : rounded(decoder, 2),
+      },
+      memory: {
+        peakRssBytes: process.resourceUsage().maxRSS * 1024,
+        startRssBytes: this.#startRss,
+        endRssBytes: process.memoryUsage.rss(),
+        decoderPeakRssBytes: peakMemory(this.decoder()),
+      },
+      eventLoopDelay: {
+        p50Ms: late(this.#delay.percentile(50)),
+        p99Ms: late(this.#delay.percentile(99)),
+        maxMs: late(this.#delay.max),
+        method: `perf_hooks.monitorEventLoopDelay, less its resolution of ${RESOLUTION_MS} ms`,
+      },
+      bytesPerFrame: {
+        summary: bytes(samples.bytes.summary),
+        overlay: bytes(samples.bytes.overlay),
+        heatmap: bytes(samples.bytes.heatmap),
+      },
+      topClasses: [...samples.labels]
+        .sort((a, b) => b[1] - a[1])
+        .slice(0, 3)
+        .map(([label, count]) => ({ label, share: rounded(count / samples.frames) })),
+    };
+  }
+}

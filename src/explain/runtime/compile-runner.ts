@@ -1,0 +1,133 @@
+import { rmSync } from "node:fs";
+import { arch, cpus } from "node:os";
+import path from "node:path";
+import { VideoExplainerError } from "../../errors.js";
+import { packageVersion } from "../../version.js";
+import { deviceOf } from "../devices.js";
+import type { EngineOptions, Runner } from "../engines/engine.js";
+import { engineNamed, preparingNamed } from "../engines/registry.js";
+import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
+import { elements, type Network } from "../network/network.js";
+import { framesProgram } from "../programs/frames.js";
+import type { Program } from "../programs/program.js";
+import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
+import type { ExplainerOptions } from "./explainer.js";
+import { distrust } from "./trust.js";
+
+/** A model's program, ready to run, with what the model says about itself. */
+export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {
+  runner: Runner;
+  /** Its engine by name; `auto` where another thread may choose anew. */
+  engine: string;
+  /** What went wrong on the way and was mended, one sentence each. */
+  notes: string[];
+}
+
+const activationsOf = ({ shapes }: Network): number => {
+  let sum = 0;
+  for (const dims of shapes.values()) sum += elements(dims);
+  return sum;
+};
+
+/**
+ * The frames program of a model on its engine, from the cache of compiled models where it holds it.
+ * @throws InputError or ModelError when model, card, method or target are wrong
+ */
+export async function compileRunner(options: ExplainerOptions, classifyOnly: boolean): Promise<CompiledRunner> {
+  const engineOptions: EngineOptions = {
+    device: deviceOf(options.device),
+    threads: options.threads,
+    precision: options.precision,
+    streams: options.streams,
+    shared: options.shared?.[classifyOnly ? "classifier" : "explainer"],
+  };
+  const wanted = cacheFolder(options.cache);
+  const doubt = wanted === undefined ? null : distrust(wanted, "folder alone");
+  const folder = doubt === null ? wanted : undefined;
+  engineOptions.trials = folder ?? null;
+  const chosen = folder === undefined ? undefined : preparingNamed(options.engine, engineOptions);
+  if (folder === undefined || chosen === undefined) {
+    const made = await fresh(options, engineOptions, classifyOnly);
+    return doubt === null ? made : { ...made, notes: [`compiled models are not kept: ${doubt}`, ...made.notes] };
+  }
+  const { engine, passed } = chosen;
+  const store = new CompiledStore(folder);
+  const { method, inputRule, start, target, top, grid, blur } = options;
+  const key = CompiledStore.key([
+    packageVersion(),
+    compilerState(),
+    [chosen.name, chosen.version],
+    [arch(), cpus()[0]?.model],
+    [path.resolve(options.model), options.output],
+    [engineOptions.device, options.precision ?? "float32"],
+    { method, inputRule, start, target, top, grid, blur, classifyOnly },
+  ]);
+  const notes: string[] = [];
+  /** What the next engine makes of it. */
+  const other = async (refusal: Error, soFar: readonly string[]): Promise<CompiledRunner> => {
+    const made = await compileRunner({ ...options, engine: chosen.next! }, classifyOnly);
+    const all = [...passed, refusal.message, ...(made.runner.passed ?? [])];
+    return { ...made, runner: { ...made.runner, passed: all }, notes: [...soFar, ...made.notes] };
+  };
+  const found = store.find(key);
+  if (found.problem) notes.push(found.problem);
+  if (found.folder && found.entry) {
+    try {
+      const { info, preprocessing, activations, remarks, prepared } = found.entry;
+      const runner = await engine.open(found.folder, prepared, engineOptions);
+      const about = { info, preprocessing, activations, remarks };
+      return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...remarks, ...notes] };
+    } catch (error) {
+      if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
+      notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
+    }
+  }
+  const place = store.begin(key);
+  if (place === undefined) return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
+  const { take, files, ...about } = load(options, classifyOnly);
+  try {
+    const { prepared, open } = await engine.prepare(take, engineOptions, place);
+    const runner = await open();
+    store.commit(key, place, { ...about, prepared, files });
+    return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...about.remarks, ...notes] };
+  } catch (error) {
+    rmSync(place, { recursive: true, force: true });
+    if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
+    if (error instanceof VideoExplainerError) throw error;
+    // A full disk costs the cache, not the start.
+    notes.push(`the compiled model is not kept in ${folder} (${(error as Error).message})`);
+    return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
+  }
+}
+
+const withNotes = (made: CompiledRunner, notes: readonly string[]): CompiledRunner => ({
+  ...made,
+  notes: [...made.notes, ...notes],
+});
+
+const isRefused = (error: unknown): error is VideoExplainerError =>
+  error instanceof VideoExplainerError && error.code === "engine-refused";
+
+async function fresh(
+  options: ExplainerOptions,
+  engineOptions: EngineOptions,
+  classifyOnly: boolean,
+): Promise<CompiledRunner> {
+  const { take, files: _, ...about } = load(options, classifyOnly);
+  const runner = await engineNamed(options.engine)(take, engineOptions);
+  return { ...about, runner, engine: options.engine, notes: [...about.remarks] };
+}
+
+/** What there is to know of a model, and its program; once that is taken, the weights are free for the collector. */
+function load(options: ExplainerOptions, classifyOnly: boolean) {
+  let model: LoadedModel | undefined = loadModel(options.model, options);
+  const { info, files, notes: remarks } = model;
+  const preprocessing = requirePreprocessing(model);
+  const activations = activationsOf(model.network);
+  const take = (): Program => {
+    const { file, network } = model ?? loadModel(options.model, options);
+    model = undefined;
+    return ofModel({ file }, () => framesProgram(network, options, preprocessing, options, classifyOnly));
+  };
+  return { info, files, preprocessing, activations, remarks, take };
+}

@@ -1,0 +1,141 @@
+import { Worker } from "node:worker_threads";
+import { type PlainError, rebuildError, VideoExplainerError } from "../../errors.js";
+import { workerUrl } from "../../worker-url.js";
+import type { EngineOptions } from "../engines/engine.js";
+import { keepToOurselves } from "../engines/telemetry.js";
+import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
+import type { ExplainerOptions } from "./explainer.js";
+
+/** What the first thread made, for the others to run as well. */
+export interface SharedModels {
+  /** The engine that takes the model. */
+  engine: string;
+  /** Compiled models in the memory of the process, on engines that share them. */
+  explainer?: bigint;
+  classifier?: bigint;
+}
+
+/** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
+export type ThreadMessage =
+  | { kind: "compiled"; shared: SharedModels }
+  | {
+      kind: "ready";
+      model: ModelInfo;
+      engine: string;
+      passed: readonly string[];
+      ignores: readonly (keyof EngineOptions)[];
+      notes: readonly string[];
+    }
+  | { kind: "result"; id: number; explanations: Explanation[] }
+  | { kind: "failed"; id?: number; error: PlainError };
+
+/** What a thread is asked. */
+export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
+
+/** So many frames that take so long never end: the slowest networks need some seconds a frame. */
+const STUCK_MS = 60_000;
+const FRAMES = 8;
+
+interface Call {
+  /** `performance.now()` when it was asked. */
+  since: number;
+  frames: number;
+  resolve(explanations: Explanation[]): void;
+  reject(error: Error): void;
+}
+
+/** One worker thread with a warm model. Batches are run in the order they are given. */
+export class EngineThread {
+  #waiting = new Map<number, Call>();
+  #next = 0;
+  #answeredAt = 0;
+  #dead: Error | undefined;
+
+  private constructor(
+    private readonly worker: Worker,
+    readonly model: ModelInfo,
+    readonly engine: string,
+    /** Why each better engine was not taken. */
+    readonly passed: readonly string[],
+    /** Options that have no effect on the engine. */
+    readonly ignores: readonly (keyof EngineOptions)[],
+    /** What went wrong on the way and was mended. */
+    readonly notes: readonly string[],
+    private readonly stuckMs: number,
+  ) {}
+
+  /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
+  static start(options: ExplainerOptions, compiled: (shared: SharedModels) => void = () => {}): Promise<EngineThread> {
+    keepToOurselves();
+    const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
+    return new Promise((resolve, reject) => {
+      let thread: EngineThread | undefined;
+      const fail = (error: Error): void => {
+        if (thread) thread.#fail(error);
+        else reject(error);
+      };
+      worker.on("message", (message: ThreadMessage) => {
+        if (message.kind === "compiled") compiled(message.shared);
+        else if (message.kind === "ready") {
+          thread = new EngineThread(
+            worker,
+            message.model,
+            message.engine,
+            message.passed,
+            message.ignores,
+            message.notes,
+            options.stuckMs ?? STUCK_MS,
+          );
+          resolve(thread);
+        } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
+        else if (thread) thread.#settle(message);
+      });
+      worker.on("error", (cause) => fail(died(cause.message, cause)));
+      worker.on("exit", (code) => fail(died(`exit code ${code}`)));
+    });
+  }
+
+  /** Why nothing is to be expected of it any more, or nothing comes; undefined while all is well. */
+  get fault(): string | undefined {
+    if (this.#dead) return "a thread of the engine has died";
+    const [oldest] = this.#waiting.values();
+    if (!oldest) return undefined;
+    // It may have waited for those before it, and a large batch takes its time.
+    const silentMs = performance.now() - Math.max(oldest.since, this.#answeredAt);
+    if (silentMs <= this.stuckMs * Math.ceil(oldest.frames / FRAMES)) return undefined;
+    return `the engine has not answered for ${Math.round(silentMs / 1000)} s`;
+  }
+
+  explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { since: performance.now(), frames: batch.length, resolve, reject });
+      this.worker.postMessage({ kind: "batch", id, batch } satisfies ThreadRequest);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#dead) return;
+    const gone = new Promise<void>((resolve) => this.worker.once("exit", () => resolve()));
+    this.worker.postMessage({ kind: "close" } satisfies ThreadRequest);
+    await gone;
+  }
+
+  #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" }>): void {
+    this.#answeredAt = performance.now();
+    const call = this.#waiting.get(message.id!);
+    this.#waiting.delete(message.id!);
+    if (message.kind === "result") call?.resolve(message.explanations);
+    else call?.reject(rebuildError(message.error));
+  }
+
+  #fail(error: Error): void {
+    this.#dead ??= error;
+    for (const call of this.#waiting.values()) call.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+const died = (why: string, cause?: unknown): VideoExplainerError =>
+  new VideoExplainerError("engine-died", `an engine thread ended (${why}); restart the worker.`, { cause });

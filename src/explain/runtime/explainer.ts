@@ -1,0 +1,105 @@
+import { availableParallelism } from "node:os";
+import { VideoExplainerError } from "../../errors.js";
+import { InOrder } from "../../in-order.js";
+import { type Device, deviceOf } from "../devices.js";
+import { withoutEffect } from "../engines/engine.js";
+import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
+import type { Explainer, Explanation } from "../explanation.js";
+import type { MethodOptions } from "../options.js";
+import type { Precision } from "../precision.js";
+import type { SummaryOptions } from "../programs/frames.js";
+import { EngineThread, type SharedModels } from "./engine-thread.js";
+
+export interface ExplainerOptions extends MethodOptions, SummaryOptions {
+  /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
+  model: string;
+  /** Name of the output that holds the scores, where the file has several; before what the card says. */
+  output?: string;
+  engine: string;
+  device: "auto" | Device;
+  /** Threads in all; 0: one per core. */
+  threads: number;
+  /** Default float32. */
+  precision?: Precision;
+  /** Threads that will run what the first of them compiles, on engines that share it. */
+  streams?: number;
+  /** What the first thread compiled. */
+  shared?: SharedModels;
+  /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
+  cache?: string;
+  /** Above 1, frames that are only classified will come: that is made ready as well. */
+  every?: number;
+  /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
+  stuckMs?: number;
+}
+
+/** Each thread holds the weights: more would cost more memory than they bring. */
+const MOST_THREADS = 4;
+
+/**
+ * Loads a model in worker threads, compiles and warms it. Frames of a batch are shared out: one thread a core, each
+ * running whole frames, gets more done than one frame spread over all cores.
+ * The native binding of TensorFlow.js keeps a state of its own for each thread, so several threads run it at once; its
+ * pool of threads is one for the process, a core each, whatever `threads` says.
+ * @throws InputError or ModelError when model, card, method or target are wrong
+ */
+export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
+  quietTensorFlow();
+  const total = options.threads || availableParallelism();
+  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MOST_THREADS);
+  const each = { ...options, threads: Math.max(1, Math.floor(total / count)), streams: count };
+  // The first finds what is wrong with the model, and compiles it, before the others are started.
+  let leader: Promise<EngineThread> | undefined;
+  const shared = await new Promise<SharedModels>((compiled, failed) => {
+    leader = EngineThread.start(each, compiled);
+    leader.catch(failed);
+  });
+  const others = Array.from({ length: count - 1 }, () =>
+    EngineThread.start({ ...each, engine: shared.engine, shared }),
+  );
+  const started = await Promise.allSettled([leader!, ...others]);
+  const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
+  const failed = started.find((r) => r.status === "rejected");
+  if (failed) {
+    await Promise.all(threads.map((t) => t.close()));
+    throw failed.reason;
+  }
+  const [first] = threads as [EngineThread];
+  const ignored = withoutEffect(
+    { name: first.engine, ignores: first.ignores },
+    {
+      ...(options.device !== "auto" && { device: options.device }),
+      ...(options.threads > 0 && { threads: options.threads }),
+      ...(options.precision !== undefined && options.precision !== "float32" && { precision: options.precision }),
+    },
+  );
+  const order = new InOrder();
+  let next = 0;
+  return {
+    model: first.model,
+    engine: first.engine,
+    passed: first.passed,
+    notes: ignored === undefined ? first.notes : [...first.notes, ignored],
+    get fault() {
+      return threads.map((t) => t.fault).find((fault) => fault !== undefined);
+    },
+    explain(batch) {
+      if (batch.length === 0) return Promise.resolve([]);
+      const shares = Math.min(batch.length, count);
+      const size = Math.ceil(batch.length / shares);
+      const parts: Promise<Explanation[]>[] = [];
+      for (let at = 0; at < batch.length; at += size) {
+        parts.push(threads[next]!.explain(batch.slice(at, at + size)));
+        next = (next + 1) % count;
+      }
+      // Batches resolve in the order they were given, whichever thread is done first.
+      return order.next(Promise.all(parts).then((explained) => explained.flat()));
+    },
+    async close() {
+      await order.settled;
+      const closed = await Promise.allSettled(threads.map((t) => t.close()));
+      const bad = closed.find((c) => c.status === "rejected");
+      if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)}).`);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { InputError } from "../errors.js";
+import { shortened } from "../shortened.js";
+import { runChild } from "./children.js";
+import { parseWord } from "./log-lines.js";
+import { ShortageError } from "./shortage.js";
+import { askFfmpeg, ffmpegPath, reasonOf } from "./version.js";
+
+/**
+ * What `auto` tries, in this order. Not among them are opencl, which decodes nothing, and vulkan, whose devices open
+ * where nothing can decode.
+ */
+const CANDIDATES = ["cuda", "vaapi", "qsv", "videotoolbox", "d3d11va", "dxva2", "vdpau", "drm"];
+const TRIAL_MS = 5000;
+const LONGEST_REASON = 100;
+
+/** What `auto` came to. */
+export interface AutoHardware {
+  /** Undefined: software. */
+  name?: string;
+  /** The choice, and why nothing before it was taken, as one sentence. */
+  note: string;
+}
+
+const lists = new Map<string, Promise<string[]>>();
+const choices = new Map<string, Promise<AutoHardware>>();
+
+/** Reads the answer of `ffmpeg -hwaccels`. */
+export function parseHwaccels(text: string): string[] {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  return lines.slice(lines.indexOf("Hardware acceleration methods:") + 1).filter((line) => /^[a-z0-9_]+$/.test(line));
+}
+
+/** Hardware that ffmpeg was built for, whether it is there or not; asked once. */
+function builtIn(path: string): Promise<string[]> {
+  let list = lists.get(path);
+  if (!list) {
+    list = askFfmpeg(["-hide_banner", "-hwaccels"], path).then(parseHwaccels);
+    list.catch(() => lists.delete(path));
+    lists.set(path, list);
+  }
+  return list;
+}
+
+/** Throws an `InputError` when the installed ffmpeg does not know this hardware. `called` names the source. */
+export async function checkHardware(hardware: string, called: string, path = ffmpegPath()): Promise<void> {
+  if (hardware === "none" || hardware === "auto") return;
+  const known = await builtIn(path);
+  if (known.includes(hardware)) return;
+  const choice = known.length > 0 ? `it knows ${known.join(", ")}` : "it knows none";
+  throw new InputError(
+    "hardware",
+    `${called} is to be decoded on ${hardware}, which this ffmpeg was not built for; ${choice}; or leave it to auto.`,
+  );
+}
+
+/** The first hardware whose device opens, tried once for each ffmpeg. Rejects with a `ShortageError` alone, and is tried anew then. */
+export function autoHardware(path = ffmpegPath()): Promise<AutoHardware> {
+  let choice = choices.get(path);
+  if (!choice) {
+    choice = choose(path);
+    choice.catch(() => choices.delete(path));
+    choices.set(path, choice);
+  }
+  return choice;
+}
+
+async function choose(path: string): Promise<AutoHardware> {
+  const known = await builtIn(path).catch((error: unknown): string[] => {
+    if (error instanceof ShortageError) throw error;
+    return [];
+  });
+  const failed: string[] = [];
+  for (const name of CANDIDATES.filter((candidate) => known.includes(candidate))) {
+    const reason = await trial(path, name);
+    const before = failed.length > 0 ? ` (${failed.join("; ")})` : "";
+    if (reason === null) return { name, note: `hardware auto: decoded on ${name}${before}.` };
+    failed.push(`${name}: ${reason}`);
+  }
+  const why = failed.length > 0 ? failed.join("; ") : "this ffmpeg was built for none";
+  return { note: `hardware auto: decoded in software, no hardware works (${why}).` };
+}
+
+/** Opens the device and nothing else. Null when it works, else why not. */
+async function trial(path: string, name: string): Promise<string | null> {
+  const picture = ["-f", "lavfi", "-i", "nullsrc=size=64x64", "-frames:v", "1", "-f", "null", "-"];
+  const options = ["-hide_banner", "-nostdin", "-v", "level+error", "-init_hw_device", name];
+  try {
+    const { code, timedOut, stderr } = await runChild({ program: path, args: [...options, ...picture] }, TRIAL_MS);
+    if (timedOut) return `no answer within ${TRIAL_MS / 1000} s`;
+    return code === 0 ? null : whyNot(stderr);
+  } catch (error) {
+    if (error instanceof ShortageError) throw error;
+    return reasonOf(error);
+  }
+}
+
+/** Why a device does not open: the last of ffmpeg's words that say more than that an option could not be set. */
+export function whyNot(stderr: string): string {
+  const said = stderr.split(/\r?\n/).flatMap((line) => {
+    const text = parseWord(line)?.text.replace(/^(?:\[[^\]]+\] )+/, "");
+    return text ? [text.replace(/[\s.]+$/, "")] : [];
+  });
+  const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));
+  const last = telling.at(-1) ?? said.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
+  return shortened(last, LONGEST_REASON);
+}
+
+/** Options before `-i`. Pictures come back to memory by themselves, but for qsv, which wants to be told their format. */
+export const hardwareOptions = (name: string | undefined): string[] => [
+  ...(name ? ["-hwaccel", name] : []),
+  ...(name === "qsv" ? ["-hwaccel_output_format", "nv12"] : []),
+];

@@ -1,0 +1,103 @@
+import { InputError, VideoExplainerError } from "../errors.js";
+import { silentLogger } from "../log.js";
+import { checkSource } from "../pipeline/index.js";
+import { Station } from "../station/station.js";
+import { type FilmInfo, filmInfo } from "./film-info.js";
+import { FilmSink } from "./film-sink.js";
+import { type Done, filmConfig, type Job, type OneShot } from "./settings.js";
+import { type StagedFile, stageFile } from "./staged-file.js";
+
+/** Follows a film as it is explained. */
+export interface FilmProgress {
+  /** `frames`: how many will come, where the film says. */
+  start(frames: number | undefined): void;
+  at(frames: number): void;
+}
+
+/**
+ * Explains a film into another, with a line a frame beside it. What decodes of a damaged film is written; that it is
+ * damaged is among the faults. Rejects, leaving nothing behind, when no frame can be explained or written, or `stop` came.
+ */
+export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
+  const config = filmConfig(of.config, job, { region: of.region, fps: of.fps });
+  const [source] = config.sources;
+  /** Sentences of the pipeline name sources; here is a file. */
+  const said = (text: string): string =>
+    text.replaceAll(`Source ${source!.name}: `, "").replaceAll(job.path, job.shown).replace(/\.$/, "");
+  const [info] = await Promise.all([
+    filmInfo(job.path),
+    checkSource(source!, "/").catch((error: unknown) => {
+      throw error instanceof InputError ? new InputError(error.code, `${said(error.message)}.`) : error;
+    }),
+  ]);
+  const staged: StagedFile[] = [];
+  const stage = async (target: string): Promise<StagedFile> => {
+    const file = await stageFile(target);
+    staged.push(file);
+    return file;
+  };
+  const errors: string[] = [];
+  let sink: FilmSink | undefined;
+  try {
+    sink = new FilmSink({
+      film: await stage(job.outputs.explained),
+      summaries: await stage(job.outputs.summaries),
+      onFrame: (frames) => progress.at(frames),
+      onFailure: () => void station.stop(),
+    });
+    await sink.connect();
+    const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
+    const station = new Station({ ...of, config, baseDir: "/", sinks: [sink], log });
+    const onStop = (): void => void station.stop();
+    stop.addEventListener("abort", onStop);
+    if (stop.aborted) onStop();
+    progress.start(expected(info, of.fps));
+    await station.run().finally(() => stop.removeEventListener("abort", onStop));
+    stop.throwIfAborted();
+
+    const video = station.sources[0]!;
+    const { captured, dropped } = video.ledger.snapshot();
+    const { state, reason } = video.status();
+    const seen = sink.tally.seen();
+    if (seen.explained === 0) {
+      await sink.finish();
+      if (errors.length > 0) throw new VideoExplainerError("explaining", `${job.shown}: ${errors[0]}.`);
+      throw new InputError("no-frame", `${job.shown}: ${said(reason ?? "No frame could be decoded")}.`);
+    }
+    await sink.finish();
+    for (const file of staged) await file.commit();
+    const faults: Error[] = [];
+    const notes: string[] = [];
+    const lost = dropped["explain-error"] ?? 0;
+    if (lost > 0)
+      faults.push(
+        new VideoExplainerError(
+          "explaining",
+          `${job.shown}: ${lost} of ${captured} frames could not be explained and are missing (${errors[0]}).`,
+        ),
+      );
+    const total = of.fps ? undefined : info.frames;
+    const short = total !== undefined && captured < total - (info.estimated ? 1 : 0);
+    if (reason && (state === "failed" || short || total === undefined)) {
+      const of_ = short ? ` of ${info.estimated ? "about " : ""}${total}` : "";
+      faults.push(
+        new InputError(
+          "cut-off",
+          `${job.shown} is damaged or cut off: ${captured}${of_} frames were decoded and are explained, the rest is missing (${said(reason)}).`,
+        ),
+      );
+    } else if (reason) notes.push(`${job.shown}: ${said(reason)}; all its frames are explained.`);
+    return { ...seen, top: seen.top!, faults, notes };
+  } catch (error) {
+    await sink?.abort();
+    for (const file of staged) await file.discard();
+    if (error instanceof VideoExplainerError && error.code === "encoding")
+      throw new VideoExplainerError(error.code, `${job.shown}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function expected({ frames, duration }: FilmInfo, fps: number | undefined): number | undefined {
+  if (!fps || !duration) return frames;
+  return Math.min(Math.max(1, Math.round(duration * fps)), frames ?? Number.POSITIVE_INFINITY);
+}

@@ -1,0 +1,66 @@
+import { writeFile } from "node:fs/promises";
+import { readPicture } from "../pictures/picture.js";
+import { explainOne } from "../station/explain-one.js";
+import { sourceName } from "./inputs.js";
+import { type Done, type Job, type OneShot, STATION } from "./settings.js";
+import { cannotWrite, stageFile } from "./staged-file.js";
+
+/** Explains one picture into another, with its summary beside it. Rejects, leaving nothing behind, when that fails. */
+export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): Promise<Done> {
+  const { config, explainer, renderer } = of;
+  stop.throwIfAborted();
+  const picture = await readPicture(job.path, job.shown, explainer.model, of);
+  let explained: Awaited<ReturnType<typeof explainOne>>;
+  try {
+    explained = await explainOne(picture, {
+      explainer,
+      renderer,
+      style: config.overlay,
+      station: STATION,
+      source: sourceName(job.path),
+      epoch: Date.now(),
+      sequence: 0,
+      want: { overlay: true, original: false, heatmap: false },
+    });
+    // Not when that failed: a thread that hangs or ends may still be reading it.
+    of.memory.give(picture.memory);
+  } finally {
+    picture.release();
+  }
+  const { summary, overlay } = explained;
+  stop.throwIfAborted();
+  await writeWhole(job.outputs.explained, overlay!, job.outputs.summaries, `${JSON.stringify(summary)}\n`);
+  const best = summary.classification.top[0]!;
+  const { pages } = picture;
+  return {
+    frames: 1,
+    explained: 1,
+    top: { label: best.label, frames: 1 },
+    probability: best.probability,
+    faults: [],
+    notes:
+      pages > 1 ? [`${job.shown} holds ${pages} pictures, and the first is explained; make a GIF or MP4 for all.`] : [],
+  };
+}
+
+async function writeWhole(picture: string, jpeg: Uint8Array, lines: string, text: string): Promise<void> {
+  const first = await stageFile(picture);
+  const second = await stageFile(lines).catch(async (error: unknown) => {
+    await first.discard();
+    throw error;
+  });
+  try {
+    await writeFile(first.path, jpeg).catch((cause: unknown) => {
+      throw cannotWrite(picture, cause);
+    });
+    await writeFile(second.path, text).catch((cause: unknown) => {
+      throw cannotWrite(lines, cause);
+    });
+    await first.commit();
+    await second.commit();
+  } catch (error) {
+    await first.discard();
+    await second.discard();
+    throw error;
+  }
+}

@@ -1,0 +1,102 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { extname } from "node:path";
+import { InputError } from "../errors.js";
+import type { FrameLayout, Rect } from "../frame.js";
+import { frameBytes } from "../frame.js";
+import { frameLayout } from "../pipeline/placement.js";
+import type { ModelView } from "../pipeline/plan.js";
+import { PICTURE_ENDINGS, pictureKind } from "./kinds.js";
+import type { PictureMemory } from "./memory.js";
+import { FILE_LIMITS, type PictureLimits, pictureReader, pictureTarget } from "./reader.js";
+
+const BEGINNING = 4096;
+
+/** Whether a file is one picture or a film; animated GIFs and streams of JPEGs are films. */
+export async function isPicture(path: string, shown: string): Promise<boolean> {
+  if (/\.mjpe?g$/i.test(path)) return false;
+  const kind = pictureKind(await beginning(path), path);
+  // Neither a kind that is known, nor readable: its name tells who shall complain.
+  if (!kind) return PICTURE_ENDINGS.has(extname(path).toLowerCase());
+  if (kind.name !== "GIF") return true;
+  const look = pictureReader().look(path, shown, { ...FILE_LIMITS, bytes: Number.POSITIVE_INFINITY });
+  return look.then(
+    ({ pages }) => pages === 1,
+    () => false,
+  );
+}
+
+/** The first bytes of a file; none where it cannot be read. */
+async function beginning(path: string): Promise<Uint8Array> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { buffer, bytesRead } = await file.read(new Uint8Array(BEGINNING), 0, BEGINNING, 0);
+    return buffer.subarray(0, bytesRead);
+  } catch {
+    // Whoever reads it whole says why it cannot be.
+    return new Uint8Array();
+  } finally {
+    await file?.close();
+  }
+}
+
+/** A picture laid out as a frame of a film is. */
+export interface DecodedPicture {
+  memory: SharedArrayBuffer;
+  layout: FrameLayout;
+  /** Of an animation or a file of several pages, whose first this is. */
+  pages: number;
+  /** The memory is not in use any more: others may be decoded. A second time does nothing. */
+  release(): void;
+}
+
+export interface ReadOptions {
+  /** Where the picture is laid; it is the caller's to give back. */
+  memory: PictureMemory;
+  /** In pixels of the upright picture. */
+  region?: Rect;
+  limits?: PictureLimits;
+}
+
+/**
+ * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey. Throws an `InputError` of
+ * one sentence when it cannot be read, is too large, or the region reaches outside. It counts against the memory for
+ * pictures in flight until it is released.
+ */
+export async function readPicture(
+  from: string | Uint8Array,
+  shown: string,
+  { inputWidth, inputHeight, fit }: ModelView,
+  { memory: pool, region, limits = FILE_LIMITS }: ReadOptions,
+): Promise<DecodedPicture> {
+  let memory: SharedArrayBuffer | undefined;
+  let layout: FrameLayout | undefined;
+  try {
+    const { found, grant } = await pictureReader().read(from, shown, limits, ({ width, height }) => {
+      const made = layoutOf(shown, () => frameLayout(width, height, region, fit, inputWidth, inputHeight));
+      layout = made;
+      return {
+        ...pictureTarget(made, fit, region),
+        memory: () => {
+          memory = pool.take(frameBytes(made));
+          return memory;
+        },
+      };
+    });
+    return { memory: memory!, layout: layout!, pages: found.pages, release: grant.release };
+  } catch (error) {
+    // A thread that has ended may have been writing to it.
+    if (memory && error instanceof InputError) pool.give(memory);
+    throw error;
+  }
+}
+
+function layoutOf(shown: string, make: () => FrameLayout): FrameLayout {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(error.code, `${shown}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,202 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { InputError, VideoExplainerError } from "../errors.js";
+import { type FrameLayout, frameBytes, type Rect } from "../frame.js";
+import { type Fit, fitting, type Rotation, watchedRegion } from "../pipeline/placement.js";
+import { workerUrl } from "../worker-url.js";
+import { Budget, type Grant } from "./budget.js";
+import type { FoundPicture, FromWorker, PictureTarget, ToWorker } from "./worker-messages.js";
+
+/** What pictures that are decoded at a time, for sources, requests and commands together, may take. */
+export const DECODE_BYTES = 512 * 2 ** 20;
+const THREADS = Math.min(2, availableParallelism());
+
+/** What a picture may be. */
+export interface PictureLimits {
+  pixels: number;
+  /** Of its width and of its height. */
+  side: number;
+  /** While it is decoded and held as a frame. */
+  bytes: number;
+}
+
+/** A JPEG's sides, as which pictures are shown with their heat. */
+const LONGEST_SIDE = 65_500;
+/** One's own files: beyond it lies no camera, only an attack on memory. */
+export const FILE_LIMITS: PictureLimits = { pixels: 200e6, side: LONGEST_SIDE, bytes: 2 ** 31 };
+/** Pictures that somebody sends: 50 megapixels, no camera has more. */
+export const REQUEST_LIMITS: PictureLimits = { pixels: 50e6, side: LONGEST_SIDE, bytes: DECODE_BYTES };
+
+/** Where a picture is laid, once it is known what it is and that there is memory to decode it. */
+export interface Place extends PictureTarget {
+  memory(): SharedArrayBuffer;
+}
+
+/** How a picture of a model's view and a region becomes a frame of this layout. Throws an `InputError` as `frameLayout` does. */
+export function pictureTarget(layout: FrameLayout, fit: Fit, region?: Rect, rotate: Rotation = 0): PictureTarget {
+  const { width, height, inputWidth, inputHeight } = layout;
+  return { layout, rotate, ...fitting(watchedRegion(width, height, region), fit, inputWidth, inputHeight) };
+}
+
+/** A thread that decodes one picture at a time. */
+class Hand {
+  readonly #worker = new Worker(workerUrl(import.meta.url, "./picture.worker.js"), { execArgv: [] });
+  #answer: ((said: FromWorker | VideoExplainerError) => void) | undefined;
+  #fault: VideoExplainerError | undefined;
+
+  constructor() {
+    this.#worker.unref();
+    this.#worker.on("message", (said: FromWorker) => this.#answer?.(said));
+    this.#worker.on("error", (cause) => this.#ended(cause.message.split("\n")[0]!, cause));
+    this.#worker.on("exit", (code) => this.#ended(`exit code ${code}`));
+  }
+
+  get isOver(): boolean {
+    return this.#fault !== undefined;
+  }
+
+  /** Rejects with a `VideoExplainerError` when the thread ended. */
+  async ask(message: ToWorker): Promise<FromWorker> {
+    if (this.#fault) throw this.#fault;
+    this.#worker.ref();
+    try {
+      const said = await new Promise<FromWorker | VideoExplainerError>((answer) => {
+        this.#answer = answer;
+        this.#worker.postMessage(message);
+      });
+      if (said instanceof VideoExplainerError) throw said;
+      return said;
+    } finally {
+      this.#answer = undefined;
+      this.#worker.unref();
+    }
+  }
+
+  #ended(why: string, cause?: unknown): void {
+    const text = `cannot be decoded: the thread that did so ended (${why}); the next picture starts a new one`;
+    this.#fault ??= new VideoExplainerError("decoding", text, { cause });
+    this.#answer?.(this.#fault);
+  }
+}
+
+/**
+ * Decodes still pictures in threads of its own, within a budget of memory: upright, in sRGB, transparent parts grey, the
+ * first page of several. It is the one decoder of still pictures for sources, requests and commands.
+ */
+export class PictureReader {
+  readonly #idle: Hand[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #busy = 0;
+
+  constructor(
+    private readonly threads = THREADS,
+    private readonly budget = new Budget(DECODE_BYTES),
+  ) {}
+
+  /** What a picture is, without decoding it. Rejects as `read` does. */
+  look(from: string | Uint8Array, shown: string, limits: PictureLimits): Promise<FoundPicture> {
+    return this.#withHand(async (hand) => {
+      const found = await find(hand, from, shown, limits);
+      await hand.ask({ kind: "leave" });
+      return found;
+    }, shown);
+  }
+
+  /**
+   * Decodes a file, or the bytes of one, into the memory of the place that `place` names for it; its grant counts until
+   * it is released. Rejects with an `InputError` of one sentence when it cannot be read or is too large.
+   */
+  read(
+    from: string | Uint8Array,
+    shown: string,
+    limits: PictureLimits,
+    place: (found: FoundPicture) => Place,
+  ): Promise<{ found: FoundPicture; grant: Grant }> {
+    return this.#withHand(async (hand) => {
+      const found = await find(hand, from, shown, limits);
+      let grant: Grant | undefined;
+      try {
+        const { memory, ...target } = place(found);
+        const held = frameBytes(target.layout);
+        grant = await this.budget.take(found.bytes + held);
+        const said = await hand.ask({ kind: "write", memory: memory(), target });
+        if (said.kind === "failed") throw unreadable(shown, said.what);
+        grant.keep(held);
+        return { found, grant };
+      } catch (error) {
+        if (!grant) await hand.ask({ kind: "leave" });
+        grant?.release();
+        throw error;
+      }
+    }, shown);
+  }
+
+  async #withHand<T>(work: (hand: Hand) => Promise<T>, shown: string): Promise<T> {
+    if (this.#busy >= this.threads) await new Promise<void>((go) => this.#waiting.push(go));
+    else this.#busy++;
+    let hand: Hand | undefined;
+    try {
+      hand = this.#idle.pop() ?? new Hand();
+      return await work(hand);
+    } catch (error) {
+      if (error instanceof VideoExplainerError && error.code === "decoding") {
+        throw new VideoExplainerError(error.code, `${shown} ${error.message}`, { cause: error.cause });
+      }
+      throw error;
+    } finally {
+      if (hand && !hand.isOver) this.#idle.push(hand);
+      // The place is handed on, not given back.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#busy--;
+    }
+  }
+}
+
+async function find(
+  hand: Hand,
+  from: string | Uint8Array,
+  shown: string,
+  limits: PictureLimits,
+): Promise<FoundPicture> {
+  // A view would take its whole buffer along.
+  const said = await hand.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
+  if (said.kind === "failed") throw unreadable(shown, said.what);
+  if (said.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
+  try {
+    refuseLarge(shown, said.found, limits);
+  } catch (error) {
+    await hand.ask({ kind: "leave" });
+    throw error;
+  }
+  return said.found;
+}
+
+const unreadable = (shown: string, what: string): InputError =>
+  new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${what}.`);
+
+function refuseLarge(shown: string, { kind, width, height, bytes }: FoundPicture, limits: PictureLimits): void {
+  const refuse = (why: string): never => {
+    throw new InputError("large-picture", `${shown} has ${width}x${height} pixels, ${why}.`);
+  };
+  const pixels = width * height;
+  if (pixels > limits.pixels) refuse(`more than ${limits.pixels / 1e6} million; give a smaller picture`);
+  if (Math.max(width, height) > limits.side) {
+    refuse(`and no side may have more than ${limits.side}; give a part of it`);
+  }
+  const needed = bytes + 3 * pixels;
+  if (needed > limits.bytes) {
+    const mib = (count: number): number => Math.ceil(count / 2 ** 20);
+    refuse(
+      `which as ${kind} take ${mib(needed)} MiB to decode, more than the ${mib(limits.bytes)} that are given; give a smaller picture, or a JPEG of it`,
+    );
+  }
+}
+
+let shared: PictureReader | undefined;
+
+/** The reader of this process, whose budget all share; its threads start with the first picture and keep nothing alive. */
+export const pictureReader = (): PictureReader => {
+  shared ??= new PictureReader();
+  return shared;
+};

@@ -1,0 +1,36 @@
+import type { FrameLayout, Rect } from "../frame.js";
+import type { Rotation } from "../pipeline/placement.js";
+
+/** What a picture says of itself before it is decoded. */
+export interface FoundPicture {
+  kind: string;
+  /** In pixels, upright. */
+  width: number;
+  height: number;
+  /** Of an animation or a file of several pages; the first is shown. */
+  pages: number;
+  /** Memory that decoding it takes at its peak, its place in a frame not counted. */
+  bytes: number;
+}
+
+/** How a picture becomes a frame. */
+export interface PictureTarget {
+  layout: FrameLayout;
+  /** The part of the frame that the model reads, and where it comes to lie in its input: see `fitting`. */
+  source: Rect;
+  target: Rect;
+  /** Degrees clockwise, after it was turned upright. */
+  rotate: Rotation;
+}
+
+/** One picture at a time: `read`, then `write` or `leave`. */
+export type ToWorker =
+  | { kind: "read"; from: string | Uint8Array }
+  | { kind: "write"; memory: SharedArrayBuffer; target: PictureTarget }
+  | { kind: "leave" };
+
+export type FromWorker =
+  | { kind: "found"; found: FoundPicture }
+  | { kind: "done" }
+  /** `what` follows the picture's name in a sentence. */
+  | { kind: "failed"; what: string };

@@ -1,0 +1,314 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NatsSinkConfig } from "../../config/schema.js";
+import { VideoExplainerError } from "../../errors.js";
+import { subjectFor } from "../../messages/headers.js";
+import { Rarely } from "../../rarely.js";
+import { countByKind } from "../lost.js";
+import type { SinkContext } from "../registry.js";
+import { shrinkJpeg } from "../shrink.js";
+import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "../sink.js";
+import { type Parcel, PublishBuffer } from "./buffer.js";
+import { type Link, openLink, roundTrip, within } from "./connection.js";
+import { type Publishing, publishAcknowledged, publishFlushed, roomFor } from "./publisher.js";
+import { type NatsServer, readServers } from "./servers.js";
+import { ensureStream, lastIds, streamSpec } from "./stream.js";
+
+const TIMES = { firstRetryMs: 250, lastRetryMs: 2_000, apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
+
+/** What a server takes unless it is configured otherwise; counts until the first connection. */
+const USUAL_MAX_PAYLOAD = 1024 * 1024;
+
+/**
+ * Publishes to NATS. Messages are kept until the server has confirmed them (JetStream: acknowledged, each stored once;
+ * core NATS: a round trip after the batch), through any number of lost connections, bounded by `bufferBytes`. Overlays
+ * that the server would not take are made smaller.
+ */
+export const createNatsSink = (config: NatsSinkConfig, context: SinkContext): Sink => new NatsSink(config, context);
+
+class NatsSink implements Sink {
+  readonly name = "nats";
+  readonly settles = true;
+  readonly kinds: ReadonlySet<MessageKind>;
+  readonly #servers;
+  readonly #stream;
+  readonly #buffer: PublishBuffer;
+  readonly #stop = new AbortController();
+  /** Of each source the end of the last write that waits for a smaller overlay; later ones come after it. */
+  readonly #shrinking = new Map<string, Promise<void>>();
+  readonly #toldSmaller = new Set<string>();
+  readonly #rarely = new Rarely();
+  #lastMaxPayload = USUAL_MAX_PAYLOAD;
+  #discovered: NatsServer[] = [];
+  #link: Link | undefined;
+  #pump: () => void = () => undefined;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #connected = false;
+  #finished = false;
+  #reason: string | undefined = "not connected yet";
+  #counts = { published: 0, errors: 0, dropped: 0, droppedWhileAway: 0 };
+
+  constructor(
+    private readonly config: NatsSinkConfig,
+    private readonly context: SinkContext,
+  ) {
+    this.kinds = new Set(config.publish);
+    this.#servers = readServers(config, context.baseDir);
+    this.#stream = streamSpec(config, context.station);
+    this.#buffer = new PublishBuffer(config.bufferBytes, {
+      onQueued: () => this.#pump(),
+      onDropped: (message, reason) => this.#dropped(message, reason),
+    });
+  }
+
+  async connect(): Promise<void> {
+    this.#running ??= this.#run();
+  }
+
+  async write({ source, messages }: FrameOutcome): Promise<void> {
+    const taken = messages.filter(({ kind }) => this.kinds.has(kind));
+    const before = this.#shrinking.get(source);
+    if (!before && !taken.some((message) => this.#isTooLarge(message))) return this.#offer(taken);
+    const fitting = Promise.all(taken.map((message) => this.#fitting(message)));
+    const turn = Promise.all([fitting, before?.catch(() => undefined)]).then(([smaller]) => this.#offer(smaller));
+    this.#shrinking.set(source, turn);
+    try {
+      await turn;
+    } finally {
+      if (this.#shrinking.get(source) === turn) this.#shrinking.delete(source);
+    }
+  }
+
+  forget(source: string): void {
+    this.#toldSmaller.delete(source);
+  }
+
+  async #offer(messages: readonly OutMessage[]): Promise<void> {
+    for (const message of messages) await this.#buffer.offer(message);
+  }
+
+  /** Of the present connection, whose server may change it, or the last. */
+  get #maxPayload(): number {
+    return this.#link?.maxPayload ?? this.#lastMaxPayload;
+  }
+
+  #isTooLarge(message: OutMessage): boolean {
+    return message.kind === "overlay" && message.body.byteLength > roomFor(message, this.#maxPayload);
+  }
+
+  /** An overlay that the server takes, where it can be made smaller; other messages as they are. */
+  async #fitting(message: OutMessage): Promise<OutMessage> {
+    if (!this.#isTooLarge(message)) return message;
+    const limit = this.#maxPayload;
+    const body = await shrinkJpeg(message.body, roomFor(message, limit));
+    if (!body) return message;
+    if (!this.#toldSmaller.has(message.source)) {
+      this.#toldSmaller.add(message.source);
+      this.context.log.warn(
+        `nats: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
+      );
+    }
+    return { ...message, body };
+  }
+
+  /** For a server that takes less than the one before. */
+  async #fitBuffered(link: Link): Promise<void> {
+    for (const parcel of this.#buffer.queued()) {
+      if (link.signal.aborted || this.#stop.signal.aborted) return;
+      const { body } = await this.#fitting(parcel.message);
+      if (body !== parcel.message.body) this.#buffer.shrink(parcel, body);
+    }
+  }
+
+  async verify(timeoutMs: number): Promise<boolean> {
+    const link = this.#link;
+    if (!link || !this.#connected) return false;
+    return roundTrip(link, timeoutMs).then(
+      () => this.#connected,
+      () => false,
+    );
+  }
+
+  status(): SinkStatus {
+    const { published, errors, dropped } = this.#counts;
+    const status = { connected: this.#connected, buffered: this.#buffer.size, published, errors, dropped };
+    return this.#reason === undefined ? status : { ...status, reason: this.#reason };
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const flushed = Promise.allSettled(this.#shrinking.values()).then(() => this.#buffer.whenEmpty());
+    await within(flushed, deadlineMs, this.#stop.signal).catch(() => undefined);
+    const lost = this.#buffer.abandon("not-delivered");
+    this.#finished = true;
+    const link = this.#link;
+    if (link && !link.signal.aborted) {
+      await within(link.nc.drain(), TIMES.drainMs, link.signal).catch(() => undefined);
+      await link.nc.close();
+    }
+    const reason = this.#connected ? "the server confirms too slowly" : this.#reason;
+    this.#stop.abort(new VideoExplainerError("nats", "the sink was closed"));
+    await this.#link?.nc.close();
+    await this.#running;
+    this.#connected = false;
+    this.#reason = "closed";
+    if (lost.length === 0) return;
+    throw new VideoExplainerError(
+      "nats-lost",
+      `${countByKind(lost)} not confirmed by NATS within ${deadlineMs / 1000} s and lost: ${reason}`,
+    );
+  }
+
+  async #run(): Promise<void> {
+    const stop = this.#stop.signal;
+    const name = `video-explainer ${this.context.station}`;
+    for (let wait = 0; !stop.aborted; wait = nextWait(wait)) {
+      await this.#pause(wait);
+      try {
+        const link = await openLink(this.#servers, this.#discovered, name, stop);
+        this.#link = link;
+        if (link.discovered.length > 0) this.#discovered = link.discovered;
+        this.#serve(link);
+        if (stop.aborted) await link.nc.close();
+        else if (this.config.jetstream) await this.#serveStream(link);
+        else this.#away(await this.#serveCore(link));
+        wait = 0;
+      } catch (error) {
+        this.#away(error as Error);
+      } finally {
+        this.#lastMaxPayload = this.#maxPayload;
+        this.#link = undefined;
+        this.#pump = () => undefined;
+      }
+    }
+  }
+
+  /** Requests are answered beside the publishing, and whether they are is no condition of it. */
+  #serve(link: Link): void {
+    this.context.serve?.(link.nc, this.config).catch((error: Error) => {
+      if (!link.signal.aborted) this.context.log.warn(`nats: requests are not answered: ${error.message}`);
+    });
+  }
+
+  async #serveCore(link: Link): Promise<Error> {
+    await this.#fitBuffered(link);
+    if (!link.signal.aborted) this.#back(link);
+    return publishFlushed(this.#publishing(link));
+  }
+
+  async #serveStream(link: Link): Promise<void> {
+    let wait = 0;
+    while (!link.signal.aborted && !this.#stop.signal.aborted) {
+      try {
+        await this.#prepareStream(link);
+        await this.#fitBuffered(link);
+        this.#back(link);
+        const before = this.#counts.published;
+        const failure = await publishAcknowledged(this.#publishing(link), this.#stream.name);
+        if (this.#counts.published > before) wait = 0;
+        this.#away(failure);
+      } catch (error) {
+        this.#away(link.signal.aborted ? (link.signal.reason as Error) : (error as Error));
+      }
+      wait = nextWait(wait);
+      // A server that is gone without a word is found here, not after minutes.
+      await roundTrip(link, TIMES.probeMs).catch(() => link.nc.close());
+      if (!link.signal.aborted) await this.#pause(wait);
+    }
+  }
+
+  /** Makes the stream ready and settles which uncertain messages it already holds. */
+  async #prepareStream(link: Link): Promise<void> {
+    const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
+    const lacking = await ensureStream(jsm, this.#stream);
+    if (lacking) this.#rarely.happened("replicas", () => this.context.log.warn(`nats: ${lacking}`));
+    const bySubject = new Map<string, Parcel[]>();
+    for (const parcel of this.#buffer.uncertain()) {
+      const { station, source, kind } = parcel.message;
+      const subject = subjectFor(this.config.prefix, station, source, kind);
+      bySubject.set(subject, [...(bySubject.get(subject) ?? []), parcel]);
+    }
+    // The stream forgets message ids after its duplicate window; the last one stored under a subject tells for longer.
+    const stored = await lastIds(jsm, this.#stream.name, [...bySubject.keys()]);
+    for (const [subject, parcels] of bySubject) {
+      const last = parcels.findLastIndex(({ message }) => message.id === stored.get(subject));
+      for (const parcel of parcels.slice(0, last + 1)) {
+        if (this.#buffer.confirm(parcel)) this.#published(parcel.message);
+      }
+    }
+  }
+
+  #publishing(link: Link): Publishing {
+    return {
+      link,
+      buffer: this.#buffer,
+      prefix: this.config.prefix,
+      onQueued: (pump) => {
+        this.#pump = pump;
+      },
+      onPublished: (message) => this.#published(message),
+      onRefused: (error, alike) => {
+        this.#counts.errors++;
+        this.context.events.onError(error);
+        this.#rarely.happened(alike, (times) => {
+          const more = times > 1 ? ` (${times} like it since this was said last)` : "";
+          this.context.log.warn(`nats: ${error.message}${more}`);
+        });
+      },
+    };
+  }
+
+  #published(message: OutMessage): void {
+    this.#counts.published++;
+    message.onSettled?.(true);
+    this.context.events.onPublished(message.kind);
+  }
+
+  #dropped(message: OutMessage, reason: string): void {
+    this.#counts.dropped++;
+    message.onSettled?.(false);
+    this.context.events.onDropped(message.kind, reason);
+    if (reason !== "buffer-full") return;
+    if (this.#counts.droppedWhileAway++ > 0) return;
+    this.context.log.warn(
+      `nats: the buffer of ${this.config.bufferBytes} bytes is full, the oldest messages are dropped`,
+    );
+  }
+
+  #back(link: Link): void {
+    if (this.#connected) return;
+    this.#connected = true;
+    this.#reason = undefined;
+    this.context.events.onConnected(true);
+    const { version } = link.nc.info ?? {};
+    this.context.log.info(`nats: connected to ${link.server.address}`, {
+      server: version,
+      waiting: this.#buffer.size,
+      ...(this.config.jetstream && { stream: this.#stream.name }),
+      ...(this.#counts.droppedWhileAway > 0 && { dropped: this.#counts.droppedWhileAway }),
+    });
+    this.#counts.droppedWhileAway = 0;
+  }
+
+  /** Reported once, and again only when the reason is another. */
+  #away(error: Error): void {
+    if (this.#finished || (!this.#connected && this.#reason === error.message)) return;
+    this.#connected = false;
+    this.#reason = error.message;
+    this.#counts.errors++;
+    this.context.events.onConnected(false, error.message);
+    this.context.events.onError(error);
+    this.context.log.warn(`nats: ${error.message}; messages are kept meanwhile`);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0)
+      await sleep(ms * (0.75 + Math.random() / 2), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+}
+
+const nextWait = (ms: number): number => Math.min(TIMES.lastRetryMs, ms === 0 ? TIMES.firstRetryMs : ms * 2);
