@@ -1,3 +1,6 @@
+import { InputError } from "./errors.js";
+import type { Fit } from "./fit.js";
+
 /** A rectangle in pixels; fractions are allowed where a mapping yields them. */
 export interface Rect {
   x: number;
@@ -56,3 +59,118 @@ export interface Frame {
   readonly memory: SharedArrayBuffer;
   release(): void;
 }
+
+/** Degrees clockwise. */
+export type Rotation = 0 | 90 | 180 | 270;
+
+/** A size after the picture was turned, and just as well before. */
+export const turned = <S extends { width: number; height: number }>({ width, height }: S, rotate: Rotation) =>
+  rotate % 180 === 0 ? { width, height } : { width: height, height: width };
+
+/** Nobody makes pixels more oblong than this. */
+const MOST_OBLONG = 4;
+
+/** Whether a stream can be right that says so of its pixels. */
+export const isBelievable = (pixelAspect: number): boolean =>
+  pixelAspect <= MOST_OBLONG && pixelAspect >= 1 / MOST_OBLONG;
+
+/** The size that is meant to be seen, of square pixels: the side that is too short grows, so that no line or column is lost. */
+export function squared<S extends { width: number; height: number }>({ width, height }: S, pixelAspect: number) {
+  return pixelAspect >= 1
+    ? { width: Math.round(width * pixelAspect), height }
+    : { width, height: Math.round(height / pixelAspect) };
+}
+
+/** The configured size; what is not given follows in proportion. */
+export function scaledSize(
+  { width, height }: { width: number; height: number },
+  wanted: { width?: number; height?: number },
+): { width: number; height: number } {
+  const w = wanted.width ?? (wanted.height ? Math.max(1, Math.round((width * wanted.height) / height)) : width);
+  const h = wanted.height ?? (wanted.width ? Math.max(1, Math.round((height * wanted.width) / width)) : height);
+  return { width: w, height: h };
+}
+
+/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg is told. */
+export interface Fitting {
+  /** Part of the frame that is read, in frame pixels. */
+  source: Rect;
+  /** Where it comes to lie in the model's input, in its pixels. Around it is mid grey. */
+  target: Rect;
+}
+
+const size = (r: { width: number; height: number }): string => `${r.width}x${r.height}`;
+
+/** The watched part of a frame. Throws an `InputError` when the region reaches outside the frame. */
+export function watchedRegion(width: number, height: number, region?: Rect): Rect {
+  if (!region) return { x: 0, y: 0, width, height };
+  if (region.x < 0 || region.y < 0 || region.x + region.width > width || region.y + region.height > height) {
+    throw new InputError(
+      "region",
+      `The region x ${region.x}, y ${region.y}, ${size(region)} reaches outside the ${width}x${height} frame (it ends at x ${region.x + region.width}, y ${region.y + region.height}); choose one inside.`,
+    );
+  }
+  return { ...region };
+}
+
+/** Cuts and scales `region` for a model input of the given size. */
+export function fitting(region: Rect, fit: Fit, inputWidth: number, inputHeight: number): Fitting {
+  const whole: Rect = { x: 0, y: 0, width: inputWidth, height: inputHeight };
+  if (fit === "stretch") return { source: region, target: whole };
+  if (fit === "crop") {
+    const scale = Math.max(inputWidth / region.width, inputHeight / region.height);
+    const width = clamp(Math.round(inputWidth / scale), region.width);
+    const height = clamp(Math.round(inputHeight / scale), region.height);
+    const x = region.x + Math.floor((region.width - width) / 2);
+    const y = region.y + Math.floor((region.height - height) / 2);
+    return { source: { x, y, width, height }, target: whole };
+  }
+  const scale = Math.min(inputWidth / region.width, inputHeight / region.height);
+  const width = clamp(Math.round(region.width * scale), inputWidth);
+  const height = clamp(Math.round(region.height * scale), inputHeight);
+  const x = Math.floor((inputWidth - width) / 2);
+  const y = Math.floor((inputHeight - height) / 2);
+  return { source: region, target: { x, y, width, height } };
+}
+
+/** Where the model's input lies on a frame of `width` x `height`: see `Placement`. */
+export function placement(
+  width: number,
+  height: number,
+  region: Rect | undefined,
+  fit: Fit,
+  inputWidth: number,
+  inputHeight: number,
+): Placement {
+  const { source, target } = fitting(watchedRegion(width, height, region), fit, inputWidth, inputHeight);
+  return {
+    rect: {
+      x: source.x - (target.x * source.width) / target.width,
+      y: source.y - (target.y * source.height) / target.height,
+      width: (inputWidth * source.width) / target.width,
+      height: (inputHeight * source.height) / target.height,
+    },
+    clip: source,
+  };
+}
+
+/** The layout of one frame in its slab. Throws an `InputError` when the region reaches outside the frame. */
+export function frameLayout(
+  width: number,
+  height: number,
+  region: Rect | undefined,
+  fit: Fit,
+  inputWidth: number,
+  inputHeight: number,
+): FrameLayout {
+  return {
+    width,
+    height,
+    inputWidth,
+    inputHeight,
+    stride: 3 * Math.max(width, inputWidth),
+    placement: placement(width, height, region, fit, inputWidth, inputHeight),
+  };
+}
+
+const clamp = (value: number, high: number): number => Math.min(Math.max(value, 1), high);

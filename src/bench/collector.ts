@@ -1,6 +1,6 @@
-import type { Summary } from "../messages/summary.js";
+import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
-import type { FrameOutcome, MessageKind, Sink, SinkStatus } from "../sinks/sink.js";
+import type { Sink, SinkStatus } from "../sinks/sink.js";
 
 /** What one window of a run has shown. */
 export class Samples {
@@ -60,7 +60,7 @@ export class Collector implements Sink {
 
   async write({ summary, messages }: FrameOutcome): Promise<void> {
     if (!summary) return;
-    const { classification, relevance, timing } = summary as Summary;
+    const { classification, relevance, timing } = summary;
     this.onFrame();
     this.frames++;
     this.#handedOver.push(performance.now());

@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
+import type { Precision } from "../explain/engine-names.js";
 import type { NumericTensor, Runner } from "../explain/engines/engine.js";
 import { ENGINES, engineNamed } from "../explain/engines/registry.js";
 import type { ExplainInput } from "../explain/explanation.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
-import type { Precision } from "../explain/precision.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import { median, rounded } from "./figures.js";

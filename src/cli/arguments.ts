@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
-import { METHOD_NAMES } from "../explain/method-names.js";
-import { PRECISIONS } from "../explain/precision.js";
+import { PRECISIONS } from "../explain/engine-names.js";
+import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import type { Rect } from "../frame.js";
 
 /** The model that comes with the package. */
@@ -22,13 +22,13 @@ export const modelOutputOption = (): Option =>
   new Option("--model-output <name>", "the model's output that holds the scores, where it has several");
 
 export const methodOption = (): Option =>
-  new Option("--method <name>", "method").choices([...METHOD_NAMES]).default("r-lrp");
+  new Option("--method <name>", "method").choices(METHOD_NAMES).default("r-lrp");
 export const inputRuleOption = (): Option =>
   new Option("--input-rule <name>", "rule of the layer that reads the picture")
-    .choices(["bounded", "contribution", "flat"])
+    .choices(INPUT_RULE_NAMES)
     .default("bounded");
 export const startOption = (): Option =>
-  new Option("--start <kind>", "where relevance starts").choices(["one-hot", "contrast"]).default("one-hot");
+  new Option("--start <kind>", "where relevance starts").choices(START_NAMES).default("one-hot");
 
 /** Reads a whole number of a range. */
 export const wholeNumber =

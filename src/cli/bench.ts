@@ -8,9 +8,9 @@ import { benchPipeline, type PipelineFigures } from "../bench/pipeline.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
+import type { Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
-import type { Precision } from "../explain/precision.js";
 import type { Rect } from "../frame.js";
 import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
@@ -164,7 +164,7 @@ export const benchCommand = (): Command =>
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
     .addOption(modelOutputOption())
-    .addOption(new Option("--method <name>", "method, end to end").choices([...R_LRP_NAMES]).default("r-lrp"))
+    .addOption(new Option("--method <name>", "method, end to end").choices(R_LRP_NAMES).default("r-lrp"))
     .addOption(
       new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),
     )

@@ -4,8 +4,8 @@ import { Command, Option } from "commander";
 import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
+import type { Precision } from "../explain/engine-names.js";
 import type { MethodOptions } from "../explain/options.js";
-import type { Precision } from "../explain/precision.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Rect } from "../frame.js";
 import { createMetrics } from "../metrics/metrics.js";
@@ -13,6 +13,7 @@ import { explainFilm } from "../one-shot/film.js";
 import { findInputs, nameOutputs, short } from "../one-shot/inputs.js";
 import { explainPicture } from "../one-shot/picture-job.js";
 import type { Done, Job, OneShot } from "../one-shot/settings.js";
+import { COLORMAP_NAMES, OVERLAY_SHOWS } from "../overlay/names.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { PictureMemory } from "../pictures/memory.js";
@@ -207,14 +208,8 @@ export const explainCommand = (): Command =>
       wholeNumber(1, 1e6),
       1,
     )
-    .addOption(
-      new Option("--show <what>", "which relevance").choices(["magnitude", "signed", "positive"]).default("magnitude"),
-    )
-    .addOption(
-      new Option("--colormap <name>", "colours of the heat")
-        .choices(["inferno", "viridis", "turbo", "grey"])
-        .default("inferno"),
-    )
+    .addOption(new Option("--show <what>", "which relevance").choices(OVERLAY_SHOWS).default("magnitude"))
+    .addOption(new Option("--colormap <name>", "colours of the heat").choices(COLORMAP_NAMES).default("inferno"))
     .option("--opacity <share>", "of the heat at full relevance, 0 to 1", number(0, 1, true), 0.6)
     .option("--quality <n>", "of the JPEG pictures, 1 to 100", wholeNumber(1, 100), 90)
     .option("--top <n>", "classes in a summary", wholeNumber(1, 100), 5)

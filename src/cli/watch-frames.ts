@@ -1,5 +1,5 @@
+import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
 import type { Summary } from "../messages/summary.js";
-import type { FrameOutcome, MessageKind, OutMessage } from "../sinks/sink.js";
 
 /** How long a summary waits for the pictures of its frame. */
 const PATIENCE_MS = 400;

@@ -2,12 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Msg } from "nats";
 import type { z } from "zod";
 import { makeMessage } from "../messages/headers.js";
+import { MESSAGE_KINDS, type MessageKind, type OutMessage } from "../messages/message.js";
 import { type Link, openLink } from "../sinks/nats/connection.js";
 import type { NatsServers } from "../sinks/nats/servers.js";
-import type { MessageKind, OutMessage } from "../sinks/sink.js";
 
 const RETRY_MS = 2000;
-const KINDS: readonly MessageKind[] = ["summary", "overlay", "heatmap", "status"];
 
 export interface Topic {
   station: string;
@@ -18,7 +17,7 @@ export interface Topic {
 /** The parts of `{prefix}.{station}.{source}.{kind}`; null when the subject is none. */
 export function topicOf(subject: string): Topic | null {
   const [, station, source, kind, ...rest] = subject.split(".");
-  if (!station || !source || rest.length > 0 || !KINDS.includes(kind as MessageKind)) return null;
+  if (!station || !source || rest.length > 0 || !MESSAGE_KINDS.includes(kind as MessageKind)) return null;
   return { station, source, kind: kind as MessageKind };
 }
 

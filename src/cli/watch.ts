@@ -1,13 +1,14 @@
 import { Command, Option } from "commander";
 import type { Msg } from "nats";
-import { NAME, type ViewerSinkConfig, viewerSinkSchema } from "../config/schema.js";
+import { type ViewerSinkConfig, viewerSinkSchema } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { SUBJECT_TOKEN } from "../messages/headers.js";
+import type { OutMessage } from "../messages/message.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../messages/summary.js";
 import { learnSecrets, redact } from "../redact.js";
 import { readLogin } from "../sinks/nats/login.js";
 import { type NatsServers, readServers } from "../sinks/nats/servers.js";
-import type { SinkContext } from "../sinks/registry.js";
-import type { OutMessage } from "../sinks/sink.js";
+import type { SinkContext } from "../sinks/sink.js";
 import { createViewerSink } from "../sinks/viewer/index.js";
 import { onSignal } from "./signals.js";
 import { createFrameAssembler } from "./watch-frames.js";
@@ -39,7 +40,7 @@ interface WatchOptions {
 const say = (text: string): void => void process.stderr.write(`${redact(text)}\n`);
 
 function readName(option: string, text: string, anyAllowed: boolean): string {
-  if ((anyAllowed && text === "*") || NAME.test(text)) return text;
+  if ((anyAllowed && text === "*") || SUBJECT_TOKEN.test(text)) return text;
   const any = anyAllowed ? ", or * for all" : "";
   const rule = `use letters, digits, - or _, beginning with a letter or digit${any}`;
   throw new InputError("watch-name", `--${option} ${JSON.stringify(text)} cannot be part of a NATS subject: ${rule}`);
@@ -86,7 +87,7 @@ async function openView(page: Omit<ViewerSinkConfig, "kind">, station: string) {
   const frames = createFrameAssembler((outcome) => void sink.write(outcome));
   return {
     add(frame: string, out: OutMessage, summary?: Summary) {
-      if (out.kind === "status") void sink.write({ source: out.source, summary: null, messages: [out] });
+      if (out.kind === "status") void sink.write({ source: out.source, messages: [out] });
       else frames.add(frame, out, summary);
     },
     async close() {

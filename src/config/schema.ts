@@ -1,13 +1,16 @@
 import { z } from "zod";
-import { DEVICES } from "../explain/devices.js";
-import { METHOD_NAMES } from "../explain/method-names.js";
-import { PRECISIONS } from "../explain/precision.js";
+import { DEVICES, ENGINE_NAMES, PRECISIONS } from "../explain/engine-names.js";
+import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
+import { SUBJECT_TOKEN } from "../messages/headers.js";
+import { MESSAGE_KINDS } from "../messages/message.js";
+import { COLORMAP_NAMES, OVERLAY_SHOWS } from "../overlay/names.js";
 
-/** A valid NATS subject token, as names of stations and sources must be. */
-export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 const name = z
   .string()
-  .regex(NAME, "must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects)");
+  .regex(
+    SUBJECT_TOKEN,
+    "must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects)",
+  );
 const positive = z.number().int().positive();
 
 const region = z
@@ -180,9 +183,7 @@ export const natsSinkSchema = z.strictObject({
     .describe(
       "Messages kept while the server is away; beyond it frames wait (every-frame) or the oldest is dropped and counted (latest)",
     ),
-  publish: z
-    .array(z.enum(["summary", "overlay", "heatmap", "status"]))
-    .default(["summary", "overlay", "heatmap", "status"]),
+  publish: z.array(z.enum(MESSAGE_KINDS)).default([...MESSAGE_KINDS]),
   service: z
     .array(z.enum(SERVICES))
     .default([...SERVICES])
@@ -219,7 +220,7 @@ export const viewerSinkSchema = z.strictObject({
 export const filesSinkSchema = z.strictObject({
   kind: z.literal("files"),
   path: z.string().min(1).describe("Folder; one folder a source in it"),
-  publish: z.array(z.enum(["summary", "overlay", "heatmap", "status"])).default(["summary", "overlay"]),
+  publish: z.array(z.enum(MESSAGE_KINDS)).default(["summary", "overlay"]),
   mode: z
     .string()
     .regex(/^0?6[046][046]$/, 'must be read and write for the owner and no execution, such as "0600" or "0640"')
@@ -262,7 +263,7 @@ export const configSchema = z.strictObject({
   engine: z
     .strictObject({
       kind: z
-        .enum(["auto", "openvino", "onnxruntime", "tfjs"])
+        .enum(["auto", ...ENGINE_NAMES])
         .default("auto")
         .describe("auto: the best that loads, in this order; openvino once npm run setup:openvino has run"),
       device: z
@@ -290,8 +291,8 @@ export const configSchema = z.strictObject({
   explain: z
     .strictObject({
       method: z.enum(METHOD_NAMES).default("r-lrp"),
-      inputRule: z.enum(["bounded", "contribution", "flat"]).default("bounded"),
-      start: z.enum(["one-hot", "contrast"]).default("one-hot"),
+      inputRule: z.enum(INPUT_RULE_NAMES).default("bounded"),
+      start: z.enum(START_NAMES).default("one-hot"),
       target: z
         .union([z.literal("top"), z.number().int().min(0)])
         .default("top")
@@ -325,8 +326,8 @@ export const configSchema = z.strictObject({
     .describe("What sources may take: one added at run time beyond it is refused, a configured one is warned of"),
   overlay: z
     .strictObject({
-      show: z.enum(["magnitude", "signed", "positive"]).default("magnitude"),
-      colormap: z.enum(["inferno", "viridis", "turbo", "grey"]).default("inferno"),
+      show: z.enum(OVERLAY_SHOWS).default("magnitude"),
+      colormap: z.enum(COLORMAP_NAMES).default("inferno"),
       opacity: z.number().min(0).max(1).default(0.6),
       quality: z.number().int().min(1).max(100).default(80),
     })

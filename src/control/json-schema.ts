@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { plain } from "../sinks/json-schemas.js";
+import { plain } from "../messages/json-schemas.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
 
 const error = z

@@ -5,7 +5,7 @@ import { type Logger, oneLine } from "../log.js";
 import type { Rarely } from "../rarely.js";
 import { redact } from "../redact.js";
 import { shortened, withoutMiddle } from "../shortened.js";
-import { maxPayloadOf } from "../sinks/nats/servers.js";
+import { maxPayloadOf } from "../sinks/nats/greeting.js";
 import { packageVersion } from "../version.js";
 import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";

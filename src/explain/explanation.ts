@@ -1,3 +1,4 @@
+import type { Fit } from "../fit.js";
 import type { FrameLayout } from "../frame.js";
 
 /** One entry of a classification. */
@@ -69,7 +70,7 @@ export interface ModelInfo {
   inputHeight: number;
   /** 3 for colour, 1 for greyscale. */
   channels: number;
-  fit: "stretch" | "crop" | "letterbox";
+  fit: Fit;
 }
 
 /** A loaded, warm model. Batches are explained in the order they are given; its work runs off the event loop. */

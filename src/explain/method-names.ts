@@ -17,3 +17,11 @@ export const CLASSICAL_NAMES = [
 export const GRADIENT_NAMES = ["gradient-x-input"] as const;
 export const METHOD_NAMES = [...R_LRP_NAMES, ...CLASSICAL_NAMES, ...GRADIENT_NAMES] as const;
 export type MethodName = (typeof METHOD_NAMES)[number];
+
+/** Rules for the layer that reads the picture, default first. */
+export const INPUT_RULE_NAMES = ["bounded", "contribution", "flat"] as const;
+export type InputRuleName = (typeof INPUT_RULE_NAMES)[number];
+
+/** What the way back starts with, default first. */
+export const START_NAMES = ["one-hot", "contrast"] as const;
+export type StartName = (typeof START_NAMES)[number];

@@ -1,10 +1,10 @@
-import type { MethodName } from "./method-names.js";
+import type { InputRuleName, MethodName, StartName } from "./method-names.js";
 
 /** What to explain, and how. Same names as in the configuration. */
 export interface MethodOptions {
   method: MethodName;
-  inputRule: "bounded" | "contribution" | "flat";
-  start: "one-hot" | "contrast";
+  inputRule: InputRuleName;
+  start: StartName;
   /** The top class of each frame, or always this index. */
   target: "top" | number;
 }

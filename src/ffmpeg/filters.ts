@@ -1,5 +1,6 @@
+import type { Fit } from "../fit.js";
 import type { FrameLayout, Rect } from "../frame.js";
-import { type Fit, fitting, type Rotation, watchedRegion } from "../pipeline/placement.js";
+import { fitting, type Rotation, watchedRegion } from "../frame.js";
 import { SAME_ASPECT, SAY_SIZE, sayAspect } from "./shape.js";
 
 export interface GraphOptions {

@@ -1,6 +1,8 @@
-import { NAME } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import type { MessageKind, OutMessage } from "../sinks/sink.js";
+import type { MessageKind, OutMessage } from "./message.js";
+
+/** What a name must be to be part of a NATS subject. */
+export const SUBJECT_TOKEN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 /** What a message id is made of. */
 export interface MessageIdentity {
@@ -63,7 +65,7 @@ export function headersFor(message: OutMessage): Record<string, string> {
 }
 
 function token(what: string, text: string): string {
-  if (NAME.test(text)) return text;
+  if (SUBJECT_TOKEN.test(text)) return text;
   throw new InputError(
     "name",
     `${what} ${JSON.stringify(text)} cannot be part of a NATS subject: use letters, digits, - or _, beginning with a letter or digit, 63 at most`,

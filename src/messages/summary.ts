@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+export const SOURCE_STATES = ["connecting", "live", "stalled", "frozen", "ended", "failed"] as const;
+export type SourceStateName = (typeof SOURCE_STATES)[number];
+
 const score = z.strictObject({ index: z.int().min(0), label: z.string(), probability: z.number().min(0).max(1) });
 const rect = { x: z.number(), y: z.number(), width: z.number(), height: z.number() };
 
@@ -55,7 +58,7 @@ export const statusSchema = z.strictObject({
   station: z.string(),
   source: z.string(),
   time: z.iso.datetime(),
-  state: z.enum(["connecting", "live", "stalled", "frozen", "ended", "failed"]),
+  state: z.enum(SOURCE_STATES),
   reason: z.string().nullable(),
   since: z.iso.datetime(),
   restarts: z.int().min(0),

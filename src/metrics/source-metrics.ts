@@ -1,9 +1,5 @@
-import type { SourceStatus } from "../messages/summary.js";
+import { SOURCE_STATES, type SourceStateName } from "../messages/summary.js";
 import type { Definitions } from "./definitions.js";
-
-export type SourceState = SourceStatus["state"];
-
-export const SOURCE_STATES: readonly SourceState[] = ["connecting", "live", "stalled", "frozen", "ended", "failed"];
 
 /** The metrics of one source. After `forget` its series are gone and calls have no effect. */
 export interface SourceMetrics {
@@ -13,7 +9,7 @@ export interface SourceMetrics {
   dropped(reason: string, frames?: number): void;
   /** Frames captured and not yet settled. */
   inFlight(frames: number): void;
-  state(state: SourceState): void;
+  state(state: SourceStateName): void;
   restarted(reason: string): void;
   /** Capture time of the latest frame, Unix milliseconds. */
   lastFrame(capturedAt: number): void;
@@ -44,7 +40,7 @@ export function createSourceMetrics(
   const restartReasons = new Set<string>();
   const plain = [defined.captured, defined.explained, defined.classified] as const;
 
-  const showState = (state: SourceState): void => {
+  const showState = (state: SourceStateName): void => {
     for (const known of SOURCE_STATES) defined.state.set({ source, state: known }, known === state ? 1 : 0);
   };
   for (const metric of plain) metric.inc({ source }, 0);

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { type FilmEncoder, startFilmEncoder } from "../ffmpeg/film-encoder.js";
+import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Summary } from "../messages/summary.js";
-import type { FrameOutcome, MessageKind, Sink, SinkStatus } from "../sinks/sink.js";
+import type { Sink, SinkStatus } from "../sinks/sink.js";
 import { cannotWrite, type StagedFile } from "./staged-file.js";
 import { Tally } from "./tally.js";
 
@@ -31,7 +32,7 @@ export class FilmSink implements Sink {
   }
 
   async write(outcome: FrameOutcome): Promise<void> {
-    const summary = outcome.summary as Summary | undefined;
+    const { summary } = outcome;
     if (!summary || this.#failure) return;
     try {
       for (const { kind, body } of outcome.messages) {

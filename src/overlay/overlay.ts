@@ -1,10 +1,9 @@
 import type { FrameLayout } from "../frame.js";
-
-export type OverlayShow = "magnitude" | "signed" | "positive";
+import type { ColormapName, OverlayShow } from "./names.js";
 
 export interface OverlayStyle {
   show: OverlayShow;
-  colormap: "inferno" | "viridis" | "turbo" | "grey";
+  colormap: ColormapName;
   /** 0..1, at full relevance. */
   opacity: number;
   /** JPEG quality, 1..100. */

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { InputError, VideoExplainerError } from "../errors.js";
-import { type FrameLayout, frameBytes, type Rect } from "../frame.js";
-import { type Fit, fitting, type Rotation, watchedRegion } from "../pipeline/placement.js";
+import type { Fit } from "../fit.js";
+import { type FrameLayout, fitting, frameBytes, type Rect, type Rotation, watchedRegion } from "../frame.js";
 import { workerUrl } from "../worker-url.js";
 import { Budget, type Grant } from "./budget.js";
 import type { FoundPicture, FromWorker, PictureTarget, ToWorker } from "./worker-messages.js";

@@ -1,5 +1,4 @@
-import type { FrameLayout, Rect } from "../frame.js";
-import type { Rotation } from "../pipeline/placement.js";
+import type { FrameLayout, Rect, Rotation } from "../frame.js";
 
 /** What a picture says of itself before it is decoded. */
 export interface FoundPicture {

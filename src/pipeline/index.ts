@@ -2,7 +2,17 @@
 
 export { ShortageError } from "../ffmpeg/shortage.js";
 export { type FfmpegVersion, ffmpegVersion } from "../ffmpeg/version.js";
-export { type Frame, type FrameLayout, frameBytes, type Placement, type Rect } from "../frame.js";
+export type { Fit } from "../fit.js";
+export {
+  type Frame,
+  type FrameLayout,
+  frameBytes,
+  frameLayout,
+  type Placement,
+  placement,
+  type Rect,
+} from "../frame.js";
+export type { SourceStateName } from "../messages/summary.js";
 export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
 export { checkSource } from "./check.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
@@ -14,9 +24,8 @@ export {
   type LedgerObserver,
   type LedgerSnapshot,
 } from "./ledger.js";
-export { type Fit, frameLayout, placement } from "./placement.js";
 export type { ModelView } from "./plan.js";
 export { openSource, type RestartReason, type SourceOptions, slabsOf, type VideoSource } from "./source.js";
 export { SOURCE_KINDS } from "./sources/registry.js";
-export type { SourceState, SourceStateName } from "./status.js";
+export type { SourceState } from "./status.js";
 export { TIMING, type Timing } from "./timing.js";

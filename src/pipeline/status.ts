@@ -1,6 +1,5 @@
 import { BehaviorSubject, type Observable } from "rxjs";
-
-export type SourceStateName = "connecting" | "live" | "stalled" | "frozen" | "ended" | "failed";
+import type { SourceStateName } from "../messages/summary.js";
 
 export interface SourceState {
   state: SourceStateName;

@@ -4,11 +4,11 @@ import { performance } from "node:perf_hooks";
 import type { FilesSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "../messages/json-line.js";
+import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
 import { LineFile } from "./line-file.js";
 import { countByKind } from "./lost.js";
 import { type Modes, makeFolder, modesOf } from "./private-files.js";
-import type { SinkContext } from "./registry.js";
-import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";
+import type { Sink, SinkContext, SinkStatus } from "./sink.js";
 
 /** What may wait for a slow disk before messages that may be dropped are. */
 const PENDING_BYTES = 64 * 1024 * 1024;

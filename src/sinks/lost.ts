@@ -1,4 +1,4 @@
-import type { OutMessage } from "./sink.js";
+import type { OutMessage } from "../messages/message.js";
 
 /** `3 overlay and 5 summary messages were`, for the sentence that says what was lost. */
 export function countByKind(messages: readonly OutMessage[]): string {

@@ -1,40 +1,6 @@
-import type { Placement } from "../frame.js";
-
-export type MessageKind = "summary" | "overlay" | "heatmap" | "status";
-
-/** One thing to publish, the same for every sink. */
-export interface OutMessage {
-  kind: MessageKind;
-  station: string;
-  source: string;
-  epoch: number;
-  sequence: number;
-  /** `{station}-{source}-{epoch}-{sequence}-{kind}`, unique across restarts: see `Nats-Msg-Id` in the design. */
-  id: string;
-  /** ISO 8601 capture time of the frame (or the time of a status). */
-  time: string;
-  contentType: "application/json" | "image/jpeg" | "image/png";
-  /** Schema name, e.g. `explanation-summary/1`. */
-  schema: string;
-  body: Uint8Array;
-  /** More headers, e.g. `Relevance-Scale`. */
-  headers?: Record<string, string>;
-  /** `wait`: the writer waits for room, nothing is lost (file sources). `drop`: when full the oldest is dropped and counted. */
-  whenFull: "wait" | "drop";
-  /** To be called once by a sink that `settles`, for each message it took: true when published, false when dropped. */
-  onSettled?(published: boolean): void;
-}
-
-/** A frame that went all the way, for sinks that want more than messages (the viewer). */
-export interface FrameOutcome {
-  source: string;
-  summary: unknown;
-  messages: OutMessage[];
-  /** JPEG of the frame as decoded; only when some sink's `wantsOriginal()` said so. */
-  original?: Uint8Array;
-  /** Where the model's input, and so the heatmap, lies on the frame. */
-  placement?: Placement;
-}
+import type { NatsConnection } from "nats";
+import type { NatsSinkConfig } from "../config/schema.js";
+import type { FrameOutcome, MessageKind } from "../messages/message.js";
 
 export interface SinkStatus {
   connected: boolean;
@@ -77,4 +43,23 @@ export interface Sink {
   status(): SinkStatus;
   /** Flushes what is buffered; rejects with a sentence when `deadlineMs` passes first and something was lost. */
   close(deadlineMs: number): Promise<void>;
+}
+
+/** The part of a logger that sinks use; `fields` are merged into the log line. */
+export interface SinkLog {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** What a sink is given besides its own configuration. */
+export interface SinkContext {
+  station: string;
+  events: SinkEvents;
+  log: SinkLog;
+  /** Folder that relative paths of the configuration start from. */
+  baseDir: string;
+  /** Answers requests on a new connection to NATS, as long as it lasts; rejects when the server does not let it. */
+  serve?(nc: NatsConnection, config: Pick<NatsSinkConfig, "service" | "inboxPrefixes">): Promise<void>;
 }

@@ -2,9 +2,9 @@ import type { Writable } from "node:stream";
 import type { StdoutSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "../messages/json-line.js";
+import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
 import { countByKind } from "./lost.js";
-import type { SinkContext } from "./registry.js";
-import type { FrameOutcome, MessageKind, OutMessage, Sink, SinkStatus } from "./sink.js";
+import type { Sink, SinkContext, SinkStatus } from "./sink.js";
 
 /** What may wait for a slow reader before messages that may be dropped are. */
 const PENDING_BYTES = 16 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
-import type { FrameOutcome, MessageKind, Sink } from "../sinks/sink.js";
+import type { Sink } from "../sinks/sink.js";
 
 /** How often it is looked whether sinks still hold something. */
 const LOOK_MS = 50;

@@ -3,10 +3,10 @@ import type { Explainer, ExplainInput, Explanation } from "../explain/explanatio
 import { InOrder } from "../in-order.js";
 import type { Logger } from "../log.js";
 import { epochId, makeMessage } from "../messages/headers.js";
+import type { OutMessage } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Frame } from "../pipeline/index.js";
-import type { OutMessage } from "../sinks/sink.js";
 import type { Course } from "./course.js";
 import type { Delivery } from "./deliver.js";
 import { summarise } from "./summarise.js";

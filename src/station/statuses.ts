@@ -1,10 +1,10 @@
 import type { Subscription } from "rxjs";
 import { epochId, makeMessage } from "../messages/headers.js";
+import type { FrameOutcome } from "../messages/message.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { Ledger } from "../pipeline/ledger.js";
 import type { VideoSource } from "../pipeline/source.js";
 import type { SourceState } from "../pipeline/status.js";
-import type { FrameOutcome } from "../sinks/sink.js";
 
 /** A status is published at every change, and as often as this without one. */
 const EVERY_MS = 10_000;
@@ -70,7 +70,7 @@ export class StatusReporter {
       whenFull: "drop",
     });
     const write = this.options
-      .publish({ source: source.name, summary: undefined, messages: [message] })
+      .publish({ source: source.name, messages: [message] })
       .finally(() => this.#writes.delete(write));
     this.#writes.add(write);
   }

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createFrameAssembler } from "../../src/cli/watch-frames.js";
 import { bar, createLines } from "../../src/cli/watch-lines.js";
 import { headersFor, subjectFor } from "../../src/messages/headers.js";
-import type { FrameOutcome } from "../../src/sinks/sink.js";
+import type { FrameOutcome } from "../../src/messages/message.js";
 import { connectClient } from "../sinks/viewer-client.js";
 import { frame, status, summary } from "../sinks/viewer-stream.js";
 import { makeAuthority } from "../support/certificates.js";

@@ -5,9 +5,9 @@ import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { ENDPOINTS } from "../../src/control/endpoints/registry.js";
 import { CONTENT, headersFor, subjectFor } from "../../src/messages/headers.js";
+import { jsonSchemas, schemaText } from "../../src/messages/json-schemas.js";
+import type { MessageKind } from "../../src/messages/message.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../../src/messages/summary.js";
-import { jsonSchemas, schemaText } from "../../src/sinks/json-schemas.js";
-import type { MessageKind } from "../../src/sinks/sink.js";
 import { message } from "../support/sinks.js";
 
 const fileOf = (name: string): string => readFileSync(new URL(`../../config/${name}`, import.meta.url), "utf8");

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { beforeAll, expect, test } from "vitest";
 import { InputError } from "../../src/errors.js";
+import { frameLayout } from "../../src/frame.js";
 import { Budget } from "../../src/pictures/budget.js";
 import { FILE_LIMITS, PictureReader, pictureTarget, REQUEST_LIMITS } from "../../src/pictures/reader.js";
 import { checkSource } from "../../src/pipeline/index.js";
-import { frameLayout } from "../../src/pipeline/placement.js";
 import { config, open, pixel, pull, takeAll, temporaryFolder, until, VIEW } from "../pipeline/helpers.js";
 
 const folder = temporaryFolder();

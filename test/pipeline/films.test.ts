@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
-import { fitting, watchedRegion } from "../../src/pipeline/placement.js";
+import { fitting, watchedRegion } from "../../src/frame.js";
 import { ffmpeg, MEDIA, open, pixel, probedTimes, pull, takeAll, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();

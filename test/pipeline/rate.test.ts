@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { filterGraph } from "../../src/ffmpeg/filters.js";
-import { frameLayout } from "../../src/pipeline/placement.js";
+import { frameLayout } from "../../src/frame.js";
 
 /** Times of the frames that a rate limit lets through, in seconds. */
 function through(rate: number, seconds: number, fps: number, live: boolean, times = "PTS"): number[] {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Rotation } from "../../src/frame.js";
 import type { Rect } from "../../src/pipeline/index.js";
-import type { Rotation } from "../../src/pipeline/placement.js";
 import { planDecoding, sourceSpec } from "../../src/pipeline/plan.js";
 import { v4l2 } from "../../src/pipeline/sources/v4l2.js";
 import { config, ffmpeg, open, pixel, pull, temporaryFolder, VIEW } from "./helpers.js";

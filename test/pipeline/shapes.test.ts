@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { LastWords } from "../../src/ffmpeg/log-lines.js";
 import { isHighDefinition, type Shape, ShapeReader } from "../../src/ffmpeg/shape.js";
-import { frameLayout } from "../../src/pipeline/placement.js";
+import { frameLayout } from "../../src/frame.js";
 import type { DecodePlan } from "../../src/pipeline/plan.js";
 import { Reshape } from "../../src/pipeline/reshape.js";
 import { ffmpeg, open, pixel, pull, temporaryFolder } from "./helpers.js";

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import sharp from "sharp";
 import type { Placement } from "../../src/frame.js";
 import { makeMessage } from "../../src/messages/headers.js";
+import type { FrameOutcome } from "../../src/messages/message.js";
 import type { SourceStatus, Summary } from "../../src/messages/summary.js";
-import type { FrameOutcome } from "../../src/sinks/sink.js";
 
 const FILM = fileURLToPath(new URL("../../assets/media/bottles.mp4", import.meta.url));
 export const FRAME = { width: 640, height: 360 };
@@ -136,5 +136,5 @@ export function status(source: string, more: Partial<SourceStatus> = {}): FrameO
   };
   const body = Buffer.from(JSON.stringify(of));
   const common = { station: of.station, source, epoch: 0, sequence: Date.now(), time, whenFull: "drop" as const };
-  return { source, summary: null, messages: [makeMessage({ ...common, kind: "status", body })] };
+  return { source, messages: [makeMessage({ ...common, kind: "status", body })] };
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { FrameOutcome, OutMessage } from "../../src/messages/message.js";
 import { type SourceStatus, statusSchema } from "../../src/messages/summary.js";
 import { Ledger, type SourceState, type VideoSource } from "../../src/pipeline/index.js";
 import { StatusBoard } from "../../src/pipeline/status.js";
-import type { FrameOutcome, OutMessage } from "../../src/sinks/sink.js";
 import { StatusReporter } from "../../src/station/statuses.js";
 
 const STARTED_AT = Date.UTC(2024, 0, 1);

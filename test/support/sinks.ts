@@ -1,6 +1,6 @@
 import { makeMessage } from "../../src/messages/headers.js";
-import type { SinkContext } from "../../src/sinks/registry.js";
-import type { MessageKind, OutMessage, SinkEvents } from "../../src/sinks/sink.js";
+import type { MessageKind, OutMessage } from "../../src/messages/message.js";
+import type { SinkContext, SinkEvents } from "../../src/sinks/sink.js";
 
 export const STATION = "line-3";
 
@@ -51,7 +51,7 @@ export function message(
 }
 
 /** Messages of one frame, as `write` takes them. */
-export const outcome = (...messages: OutMessage[]) => ({ source: messages[0]!.source, summary: null, messages });
+export const outcome = (...messages: OutMessage[]) => ({ source: messages[0]!.source, messages });
 
 /** Waits until something holds; fails with the sentence after the time. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {

@@ -1,6 +1,5 @@
 import { VideoExplainerError } from "../../errors.js";
-import type { Device } from "../devices.js";
-import type { Precision } from "../precision.js";
+import type { Device, Precision } from "../engine-names.js";
 import type { Program, ProgramPort } from "../programs/program.js";
 
 export interface NumericTensor {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
-import type { Device } from "../devices.js";
+import type { Device } from "../engine-names.js";
 import { Emitter } from "../programs/emitter.js";
 import type { Program } from "../programs/program.js";
 import { blockOf, keepBlocked } from "./blocked-layout.js";

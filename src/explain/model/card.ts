@@ -2,6 +2,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } fro
 import { z } from "zod";
 import { excess, keysGivenTwice } from "../../bounded-yaml.js";
 import { ModelError } from "../../errors.js";
+import { FITS } from "../../fit.js";
 import { shortened } from "../../shortened.js";
 
 const perChannel = z
@@ -40,7 +41,7 @@ export const cardSchema = z.strictObject({
         .describe("Of a pixel that mean and std are meant for; default 0..255"),
       channelOrder: z.enum(["RGB", "BGR"]).default("RGB"),
       layout: z.enum(["NCHW", "NHWC"]).optional(),
-      fit: z.enum(["stretch", "crop", "letterbox"]).default("stretch"),
+      fit: z.enum(FITS).default("stretch"),
     })
     .prefault({}),
 });

@@ -3,7 +3,7 @@ import { arch, cpus } from "node:os";
 import path from "node:path";
 import { VideoExplainerError } from "../../errors.js";
 import { packageVersion } from "../../version.js";
-import { deviceOf } from "../devices.js";
+import { deviceOf } from "../engine-names.js";
 import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";

@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../../errors.js";
 import { InOrder } from "../../in-order.js";
-import { type Device, deviceOf } from "../devices.js";
+import type { Precision } from "../engine-names.js";
+import { type Device, deviceOf } from "../engine-names.js";
 import { withoutEffect } from "../engines/engine.js";
 import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "../explanation.js";
 import type { MethodOptions } from "../options.js";
-import type { Precision } from "../precision.js";
 import type { SummaryOptions } from "../programs/frames.js";
 import { EngineThread, type SharedModels } from "./engine-thread.js";
 

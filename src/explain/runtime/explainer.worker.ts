@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { plainError, VideoExplainerError } from "../../errors.js";
-import { deviceOf } from "../devices.js";
+import { deviceOf } from "../engine-names.js";
 import type { NumericTensor, Runner } from "../engines/engine.js";
 import type { ClassScore, ExplainInput, Explanation } from "../explanation.js";
 import { coarseSize } from "../programs/frames.js";

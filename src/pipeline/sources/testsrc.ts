@@ -1,5 +1,5 @@
 import type { SourceConfig } from "../../config/schema.js";
-import { scaledSize, turned } from "../placement.js";
+import { scaledSize, turned } from "../../frame.js";
 import type { SourceKind } from "./kind.js";
 
 const size = (config: SourceConfig): { width: number; height: number } =>

@@ -1,4 +1,4 @@
-import { turned } from "../placement.js";
+import { turned } from "../../frame.js";
 import type { SourceKind } from "./kind.js";
 
 /** Cameras on this machine, `/dev/videoN`. A camera that is not plugged in yet is waited for. */

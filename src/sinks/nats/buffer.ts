@@ -1,4 +1,4 @@
-import type { OutMessage } from "../sink.js";
+import type { OutMessage } from "../../messages/message.js";
 
 /** What a message costs besides its body: headers, subject, bookkeeping. */
 const OVERHEAD_BYTES = 512;

@@ -2,7 +2,6 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { type Authenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from "nats";
-import type { NatsSinkConfig } from "../../config/schema.js";
 import { InputError } from "../../errors.js";
 import { redact } from "../../redact.js";
 import type { LoginFile, NatsServer, NatsServers } from "./servers.js";
@@ -24,11 +23,6 @@ export interface TlsMaterial {
   handshakeFirst?: boolean;
   serverName?: string;
 }
-
-/** A login beside which an address needs no credentials. */
-export const hasLogin = (
-  config: Partial<Pick<NatsSinkConfig, "user" | "token" | "credentials" | "nkey" | "nkeyFile">>,
-) => [config.user, config.token, config.credentials, config.nkey, config.nkeyFile].some((way) => way !== undefined);
 
 /** Reads the files of a login anew. Throws one sentence, which names key and path, for the first that is not usable. */
 export async function readLogin(servers: NatsServers): Promise<Login> {

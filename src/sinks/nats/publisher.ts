@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { headers, type MsgHdrs, NatsError } from "nats";
 import { VideoExplainerError } from "../../errors.js";
 import { headersFor, subjectFor } from "../../messages/headers.js";
-import type { MessageKind, OutMessage } from "../sink.js";
+import type { MessageKind, OutMessage } from "../../messages/message.js";
 import type { Parcel, PublishBuffer } from "./buffer.js";
 import { type Link, roundTrip } from "./connection.js";
 import { jetStreamCode } from "./stream.js";

@@ -1,4 +1,4 @@
-import type { OutMessage } from "../sink.js";
+import type { OutMessage } from "../../messages/message.js";
 
 /** Sources remembered as removed; the oldest are let go. */
 const LIMIT = 1_000;

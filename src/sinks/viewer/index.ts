@@ -1,7 +1,7 @@
 import type { ViewerSinkConfig } from "../../config/schema.js";
 import { isLoopback } from "../../http/hosts.js";
-import type { SinkContext } from "../registry.js";
-import type { MessageKind, Sink } from "../sink.js";
+import type { MessageKind } from "../../messages/message.js";
+import type { Sink, SinkContext } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
 import { startViewerServer, type ViewerServer } from "./server.js";

@@ -1,5 +1,5 @@
+import type { FrameOutcome } from "../../messages/message.js";
 import type { SourceStatus, Summary } from "../../messages/summary.js";
-import type { FrameOutcome } from "../sink.js";
 import { createForgotten } from "./forgotten.js";
 import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
 
@@ -122,7 +122,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
         const status = JSON.parse(decoder.decode(message.body)) as SourceStatus;
         tell(entry(message.station, message.source), { status });
       }
-      const summary = outcome.summary as Summary | null | undefined;
+      const { summary } = outcome;
       if (!summary) return null;
       const stationName = summary.station ?? station;
       const key = keyOf(stationName, outcome.source);

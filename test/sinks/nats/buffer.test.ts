@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import type { OutMessage } from "../../../src/messages/message.js";
 import { type Parcel, PublishBuffer } from "../../../src/sinks/nats/buffer.js";
-import type { OutMessage } from "../../../src/sinks/sink.js";
 import { message } from "../../support/sinks.js";
 
 function bufferOf(limitBytes: number) {

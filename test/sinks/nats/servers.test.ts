@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { InputError } from "../../../src/errors.js";
-import { maxPayloadOf, readServers } from "../../../src/sinks/nats/servers.js";
+import { maxPayloadOf } from "../../../src/sinks/nats/greeting.js";
+import { readServers } from "../../../src/sinks/nats/servers.js";
 
 it.each([
   ["nats://localhost:4333", { host: "localhost", port: 4333, address: "localhost:4333" }, false],

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { InputError } from "../../src/errors.js";
-import { frameBytes, type Rect } from "../../src/frame.js";
-import { type Fit, frameLayout, placement, watchedRegion } from "../../src/pipeline/placement.js";
+import { InputError } from "../src/errors.js";
+import type { Fit } from "../src/fit.js";
+import { frameBytes, frameLayout, placement, type Rect, watchedRegion } from "../src/frame.js";
 
 const side = fc.integer({ min: 1, max: 4000 });
 const inputSide = fc.integer({ min: 8, max: 512 });

@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { configSchema } from "../config/schema.js";
-import { statusSchema, summarySchema } from "../messages/summary.js";
+import { statusSchema, summarySchema } from "./summary.js";
 
-/** The JSON Schemas (draft 2020-12) that lie in `config/`, by file name. */
+/** The JSON Schemas (draft 2020-12) of what is published, as they lie in `config/`, by file name. */
 export function jsonSchemas(): Record<string, object> {
   return {
     "explanation-summary.schema.json": {
@@ -18,12 +17,6 @@ export function jsonSchemas(): Record<string, object> {
       title: "source-status/1",
       description: "Published when the state of a source changes, and every 10 s.",
       ...z.toJSONSchema(statusSchema, { io: "output", override: plain }),
-    },
-    "video-explainer.schema.json": {
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      $id: "urn:video-explainer:configuration",
-      title: "Configuration of video-explainer",
-      ...z.toJSONSchema(configSchema, { io: "input", override: plain }),
     },
   };
 }
