@@ -18,7 +18,7 @@ const load = (file) => import(new URL(`../dist/explain/${file}`, import.meta.url
 const { engineNamed } = await load("engines/registry.js");
 const { loadModel, requirePreprocessing } = await load("model/load.js");
 const { tensorProgram } = await load("programs/tensor.js");
-const { inputValues } = await load("programs/frames.js");
+const { inputValues } = await load("preprocessing.js");
 
 const { values: args } = parseArgs({
   options: {

@@ -37,6 +37,19 @@ export interface FrameLayout {
 /** Bytes that one frame of this layout takes. */
 export const frameBytes = (layout: FrameLayout): number => layout.stride * (layout.height + layout.inputHeight);
 
+/** Where in a slab the model's input picture lies. */
+export const modelRows = ({ height, stride }: FrameLayout): { offset: number; stride: number } => ({
+  offset: height * stride,
+  stride,
+});
+
+/** What a model wants to see of a frame. */
+export interface ModelView {
+  inputWidth: number;
+  inputHeight: number;
+  fit: Fit;
+}
+
 /** One decoded frame. Its memory belongs to a pool of its source: call `release` exactly once when done with it. */
 export interface Frame {
   readonly source: string;

@@ -88,7 +88,7 @@ async function programOf(contender, file) {
   const { importOnnx } = await load("onnx/import.js");
   const { canonicalise } = await load("network/canonicalise.js");
   const { tensorProgram } = await load("programs/tensor.js");
-  const { Emitter } = await load("programs/emitter.js");
+  const { Emitter } = await load("program/emitter.js");
   const { emitScores } = await load("programs/explanation.js");
   return () => {
     const network = canonicalise(importOnnx(readFileSync(file)));

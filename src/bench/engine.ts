@@ -9,6 +9,7 @@ import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/mo
 import { DEFAULT_METHOD } from "../explain/options.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
+import { gatherer } from "../explain/runtime/gather.js";
 import { median, rounded } from "./figures.js";
 
 export const BATCHES = [1, 4, 8] as const;
@@ -117,12 +118,9 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     });
   };
 
-  const pixels = gather(model, options.frames);
+  const { inputWidth, inputHeight } = model.info;
   const feeds = (batch: number): Record<string, NumericTensor> => ({
-    frames: {
-      data: pixels.subarray(0, batch * (pixels.length / options.frames.length)),
-      dims: [batch, ...pictureDims(model)],
-    },
+    frames: gatherer(inputWidth, inputHeight)(options.frames.slice(0, batch)),
     scale: { data: new Float32Array(batch), dims: [batch] },
   });
   const forward = await build(model, undefined, options, figures, feeds(1));
@@ -232,21 +230,4 @@ async function compareEngines(
     }
   }
   return compared;
-}
-
-const pictureDims = ({ info }: LoadedModel): number[] => [info.inputHeight, info.inputWidth, 3];
-
-/** The model-input rows of the frames, one after the other. */
-function gather({ info }: LoadedModel, frames: readonly ExplainInput[]): Uint8Array {
-  const row = 3 * info.inputWidth;
-  const pixels = new Uint8Array(frames.length * info.inputHeight * row);
-  let at = 0;
-  for (const { memory, layout } of frames) {
-    const slab = new Uint8Array(memory);
-    for (let y = 0; y < layout.inputHeight; y++, at += row) {
-      const from = (layout.height + y) * layout.stride;
-      pixels.set(slab.subarray(from, from + row), at);
-    }
-  }
-  return pixels;
 }

@@ -1,6 +1,7 @@
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { ExplainInput } from "../explain/explanation.js";
+import { modelRows } from "../frame.js";
 import { Ledger, type ModelView, openSource, type VideoSource } from "../pipeline/index.js";
 import { rounded } from "./figures.js";
 import { cpuNow } from "./resources.js";
@@ -80,7 +81,7 @@ export async function firstFrames(
       () => inputs.length >= count,
       () => {
         const { memory, layout } = source.take()!;
-        inputs.push({ memory, layout, classifyOnly: false, scale: 0 });
+        inputs.push({ memory, ...modelRows(layout), classifyOnly: false, scale: 0 });
       },
     );
     if (inputs.length === 0) throw noFrames(source);

@@ -1,7 +1,7 @@
 import type { EngineComparison, EngineFigures } from "../bench/engine.js";
 import type { DecodeFigures } from "../bench/frames.js";
 import type { PipelineFigures } from "../bench/pipeline.js";
-import type { BenchReport } from "./bench.js";
+import type { BenchReport } from "../bench/report.js";
 
 const MIB = 1024 * 1024;
 const mib = (bytes: number | null): string => (bytes === null ? "?" : `${Math.round(bytes / MIB)} MiB`);

@@ -1,10 +1,11 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { BATCHES, benchEngine, type EngineFigures } from "../bench/engine.js";
-import { benchDecoding, type DecodeFigures, firstFrames } from "../bench/frames.js";
-import { describeMachine, type Machine } from "../bench/machine.js";
+import { BATCHES, benchEngine } from "../bench/engine.js";
+import { benchDecoding, firstFrames } from "../bench/frames.js";
+import { describeMachine } from "../bench/machine.js";
 import { type NatsTarget, natsTarget } from "../bench/nats-target.js";
-import { benchPipeline, type PipelineFigures } from "../bench/pipeline.js";
+import { benchPipeline } from "../bench/pipeline.js";
+import type { BenchReport } from "../bench/report.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
@@ -42,29 +43,6 @@ interface BenchOptions {
   precision?: Precision;
   maxBatch: number;
   json?: boolean;
-}
-
-/** What `bench --json` prints. */
-export interface BenchReport {
-  benchmark: "video-explainer";
-  time: string;
-  machine: Machine;
-  model: { name: string; sha256: string; inputWidth: number; inputHeight: number };
-  film: { name: string; region: Rect | null };
-  /** What does not come with the defaults. */
-  settings: {
-    method: MethodName;
-    engine: string;
-    threads: number;
-    precision: Precision;
-    maxBatch: number;
-    seconds: number;
-  };
-  decode: DecodeFigures | null;
-  pipeline: PipelineFigures | null;
-  /** Where the pipeline published. */
-  nats: { url: string; version: string; started: boolean } | { none: string } | null;
-  engine: EngineFigures | null;
 }
 
 const PREFIX = "video-explainer-bench";

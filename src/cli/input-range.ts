@@ -3,7 +3,7 @@ import { InputError } from "../errors.js";
 import { R_LRP_NAMES } from "../explain/method-names.js";
 import type { LoadedModel } from "../explain/model/load.js";
 import type { MethodOptions } from "../explain/options.js";
-import { inputValues } from "../explain/programs/frames.js";
+import { inputValues } from "../explain/preprocessing.js";
 import type { InputRange } from "../explain/programs/tensor.js";
 
 /** Reads `v` or `v,v,v`. */

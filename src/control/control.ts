@@ -1,6 +1,6 @@
 import type { Config, SourceConfig } from "../config/schema.js";
+import type { LedgerSnapshot } from "../messages/ledger.js";
 import type { SourceStatus, Summary } from "../messages/summary.js";
-import type { LedgerSnapshot } from "../pipeline/ledger.js";
 import type { Changes } from "./changes.js";
 
 /** A picture that was explained on request. */

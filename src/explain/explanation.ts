@@ -1,5 +1,4 @@
 import type { Fit } from "../fit.js";
-import type { FrameLayout } from "../frame.js";
 
 /** One entry of a classification. */
 export interface ClassScore {
@@ -52,10 +51,17 @@ export interface Explanation {
   relevance: Relevance | null;
 }
 
-/** One frame handed to an explainer: the model-input rows of its slab are read, nothing is written. */
-export interface ExplainInput {
+/** Where the picture that a model is to see lies: RGB, 3 bytes a pixel, of the model's input size. It is read, never written. */
+export interface PictureRows {
   memory: SharedArrayBuffer;
-  layout: FrameLayout;
+  /** Bytes before its first row. */
+  offset: number;
+  /** Bytes from one row to the next. */
+  stride: number;
+}
+
+/** One picture handed to an explainer. */
+export interface ExplainInput extends PictureRows {
   /** Only classify: `relevance` is null. */
   classifyOnly: boolean;
   /** Heatmap scale to use; 0 takes the frame's own `peak`. */

@@ -4,7 +4,7 @@
  */
 import type { Network } from "./network/network.js";
 import { DEFAULT_METHOD, type MethodOptions } from "./options.js";
-import type { Program } from "./programs/program.js";
+import type { Program } from "./program/program.js";
 import { type InputRange, tensorProgram } from "./programs/tensor.js";
 
 export { ConfigError, InputError, ModelError, VideoExplainerError } from "../errors.js";
@@ -25,11 +25,13 @@ export { canonicalise } from "./network/canonicalise.js";
 export type { Layer, Network } from "./network/network.js";
 export { importOnnx } from "./onnx/import.js";
 export { DEFAULT_METHOD, type MethodOptions } from "./options.js";
-export { framesProgram, type Preprocessing, type SummaryOptions } from "./programs/frames.js";
-export type { Operation, Program } from "./programs/program.js";
+export type { Preprocessing } from "./preprocessing.js";
+export type { Operation, Program } from "./program/program.js";
+export { framesProgram, type SummaryOptions } from "./programs/frames.js";
 export { type InputRange, tensorProgram } from "./programs/tensor.js";
 export { INPUT_RULES, METHODS } from "./rules/registry.js";
-export { createExplainer, type ExplainerOptions } from "./runtime/explainer.js";
+export { createExplainer } from "./runtime/explainer.js";
+export type { ExplainerOptions } from "./runtime/explainer-options.js";
 
 /**
  * Compiles a network into one static graph: the model's own input in; `logits`, `probabilities`, `target` and

@@ -1,9 +1,9 @@
 import createCommand from "fluent-ffmpeg";
 import { VideoExplainerError } from "../errors.js";
-import { outputOptions } from "../pipeline/plan.js";
 import { startChild } from "./children.js";
 import { LastWords } from "./log-lines.js";
 import { pictureAt, streamHead } from "./matroska.js";
+import { passThrough } from "./output.js";
 import { askFfmpeg, ffmpegPath, ffmpegVersion, startFault } from "./version.js";
 
 /** What an MP4 can hold, best first, with options for a picture that hides none of the heat. All run on any CPU. */
@@ -73,7 +73,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
     .videoFilters(TO_FILM)
     .output(`file:${options.path}`)
     .outputOptions(
-      ...[...outputOptions(version).slice(0, 2), "-enc_time_base", `1:${TICKS}`],
+      ...[...passThrough(version), "-enc_time_base", `1:${TICKS}`],
       ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
       ...[...COLOURS, "-y", "-f", "mp4"],
     );

@@ -1,8 +1,9 @@
 import type { SourceConfig } from "../config/schema.js";
 import { checkHardware } from "../ffmpeg/hardware.js";
 import { ffmpegVersion } from "../ffmpeg/version.js";
-import type { FrameLayout } from "../frame.js";
-import { type ModelView, planDecoding, sourceSpec } from "./plan.js";
+import type { FrameLayout, ModelView } from "../frame.js";
+import { planDecoding } from "./plan.js";
+import { sourceSpec } from "./source-spec.js";
 
 /** Any model's view will do to check a source before the model is loaded. */
 const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" };

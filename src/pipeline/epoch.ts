@@ -1,5 +1,6 @@
 import { type Decoder, type DecoderEnd, startDecoder } from "../ffmpeg/decoder.js";
 import type { Haste } from "../ffmpeg/gate.js";
+import { outputOptions } from "../ffmpeg/output.js";
 import { type Shape, ShapeReader } from "../ffmpeg/shape.js";
 import type { FfmpegVersion } from "../ffmpeg/version.js";
 import type { Frame } from "../frame.js";
@@ -7,8 +8,9 @@ import { Assembler } from "./assembler.js";
 import { CaptureClock, WallClock } from "./clock.js";
 import { FrozenWatch } from "./frozen.js";
 import { showPictures } from "./pictures.js";
-import { type DecodePlan, outputOptions, type SourceSpec } from "./plan.js";
+import type { DecodePlan } from "./plan.js";
 import type { Slab, SlabPool } from "./slabs.js";
+import type { SourceSpec } from "./source-spec.js";
 import { StreamTime } from "./stream-time.js";
 import { type Limits, limitsOf, type Timing } from "./timing.js";
 

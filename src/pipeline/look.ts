@@ -1,7 +1,14 @@
 import { InputError } from "../errors.js";
+import type { Haste } from "../ffmpeg/gate.js";
 import type { ToldInput } from "../ffmpeg/hidden-address.js";
 import { NoSizeError, type Probe, probe } from "../ffmpeg/probe.js";
-import type { PlanOptions, SourceSpec } from "./plan.js";
+import type { SourceSpec } from "./source-spec.js";
+
+export interface LookOptions {
+  timeoutMs: number;
+  haste?: Haste;
+  signal?: AbortSignal;
+}
 
 /**
  * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws
@@ -10,7 +17,7 @@ import type { PlanOptions, SourceSpec } from "./plan.js";
 export async function look(
   { kind, mask, called }: SourceSpec,
   told: (more: readonly string[]) => ToldInput,
-  { timeoutMs, haste, signal }: Pick<PlanOptions, "timeoutMs" | "haste" | "signal">,
+  { timeoutMs, haste, signal }: LookOptions,
 ): Promise<Probe> {
   const once = (more: readonly string[]): Promise<Probe> => {
     const { address, stdin, inputOptions } = told(more);

@@ -1,41 +1,20 @@
 import type { SourceConfig } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
-import type { Haste } from "../ffmpeg/gate.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
 import { hiddenInput, type ToldInput } from "../ffmpeg/hidden-address.js";
 import type { Probe } from "../ffmpeg/probe.js";
 import { isHighDefinition } from "../ffmpeg/shape.js";
 import { type FfmpegVersion, isAtLeast } from "../ffmpeg/version.js";
-import type { Fit } from "../fit.js";
-import type { FrameLayout } from "../frame.js";
+import type { FrameLayout, ModelView } from "../frame.js";
 import { frameLayout, isBelievable, scaledSize, squared, turned } from "../frame.js";
 import { pictureTarget } from "../pictures/reader.js";
-import { learnSecrets, redact, redactWhole } from "../redact.js";
 import { anySegmentName } from "./hls.js";
-import { look } from "./look.js";
+import { type LookOptions, look } from "./look.js";
 import type { Stills } from "./pictures.js";
-import type { SourceKind, StreamTraits } from "./sources/kind.js";
+import type { SourceSpec } from "./source-spec.js";
+import type { StreamTraits } from "./sources/kind.js";
 import { reachOptions } from "./sources/reach.js";
-import { sourceKind } from "./sources/registry.js";
-
-/** What the model wants to be shown. */
-export interface ModelView {
-  inputWidth: number;
-  inputHeight: number;
-  fit: Fit;
-}
-
-/** What is known of a source from its configuration alone. */
-export interface SourceSpec {
-  config: SourceConfig;
-  kind: SourceKind;
-  baseDir: string;
-  policy: "latest" | "every-frame";
-  mask: (text: string) => string;
-  /** How sentences name it, credentials masked. */
-  called: string;
-}
 
 /** Everything ffmpeg is told, and what comes of it. */
 export interface DecodePlan {
@@ -81,20 +60,6 @@ const FFMPEG_ONLY = new Set(
 );
 const FFMPEG_ONLY_FLAGS = new Set(["-re", "-an", "-sn", "-dn", "-copyts", "-accurate_seek", "-noaccurate_seek"]);
 
-/** Reads the configuration of a source. Throws an `InputError` for an address of no known kind. */
-export function sourceSpec(config: SourceConfig, baseDir: string): SourceSpec {
-  const kind = sourceKind(config.name, config.url, baseDir);
-  learnSecrets(config);
-  return {
-    config,
-    kind,
-    baseDir,
-    policy: config.policy ?? (kind.isLive ? "latest" : "every-frame"),
-    mask: redact,
-    called: `Source ${config.name}: ${redactWhole(config.url)}`,
-  };
-}
-
 /** Options as the configuration writes them: each its own entry, or an option and its value in one. */
 export const splitOptions = (options: readonly string[]): string[] =>
   options.flatMap((option) => {
@@ -112,10 +77,7 @@ function forFfprobe(options: readonly string[]): string[] {
   return kept;
 }
 
-export interface PlanOptions {
-  timeoutMs: number;
-  haste?: Haste;
-  signal?: AbortSignal;
+export interface PlanOptions extends LookOptions {
   hardware?: string;
   /** The plan of the last connection that gave frames. */
   shown?: DecodePlan;
@@ -217,12 +179,6 @@ export async function planDecoding(
     }),
   };
 }
-
-/** Frames pass as they come: by default ffmpeg would repeat and leave out frames to reach a constant rate. */
-export const outputOptions = (version: FfmpegVersion): string[] => [
-  ...(isAtLeast(version, 5, 1) ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
-  ...["-f", "rawvideo", "-pix_fmt", "rgb24"],
-];
 
 /** What is left of a live stream that has stopped is no new picture. */
 function refuseOld({ called }: SourceSpec, shown: DecodePlan, { finite, position }: StreamTraits): void {

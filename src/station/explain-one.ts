@@ -1,5 +1,5 @@
 import type { Explainer } from "../explain/explanation.js";
-import type { Frame } from "../frame.js";
+import { type Frame, modelRows } from "../frame.js";
 import { makeMessage } from "../messages/headers.js";
 import type { Summary } from "../messages/summary.js";
 import type { OverlayRenderer, OverlayRequest, OverlayResult } from "../overlay/overlay.js";
@@ -38,7 +38,7 @@ export async function explainOne(
     policy: "every-frame",
     release() {},
   };
-  const [explanation] = await explainer.explain([{ ...picture, classifyOnly: false, scale: 0 }]);
+  const [explanation] = await explainer.explain([{ memory, ...modelRows(layout), classifyOnly: false, scale: 0 }]);
   const explainedAt = performance.now();
   const { relevance, target } = explanation!;
   const drawn = await renderer.render({ ...picture, heatmap: relevance!.heatmap, style, caption: target, want });

@@ -1,5 +1,6 @@
 import type { Config } from "../config/schema.js";
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
+import { modelRows } from "../frame.js";
 import { InOrder } from "../in-order.js";
 import type { Logger } from "../log.js";
 import { epochId, makeMessage } from "../messages/headers.js";
@@ -61,7 +62,7 @@ export class FrameFlow {
       const course = courses[k]!;
       return {
         memory: frame.memory,
-        layout: frame.layout,
+        ...modelRows(frame.layout),
         // Not by its sequence: of a live source every frame with the right number may have been dropped.
         classifyOnly: course.taken++ % settings.every !== 0,
         scale: course.scale.scale,

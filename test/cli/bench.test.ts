@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { connect } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { median, spread } from "../../src/bench/figures.js";
-import type { BenchReport } from "../../src/cli/bench.js";
+import type { BenchReport } from "../../src/bench/report.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { ffmpeg } from "./films.js";
 import { runCli } from "./run-cli.js";

@@ -4,7 +4,7 @@ import { canonicalise } from "../../src/explain/network/canonicalise.js";
 import type { Network } from "../../src/explain/network/network.js";
 import { importOnnx } from "../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD, type MethodOptions } from "../../src/explain/options.js";
-import type { Program } from "../../src/explain/programs/program.js";
+import type { Program } from "../../src/explain/program/program.js";
 import { tensorProgram } from "../../src/explain/programs/tensor.js";
 import type { TwinOptions as Options } from "./twin/twin.js";
 

@@ -4,7 +4,8 @@ import { afterEach, expect, test, vi } from "vitest";
 import { InputError } from "../../src/errors.js";
 import { autoHardware, hardwareOptions, parseHwaccels, whyNot } from "../../src/ffmpeg/hardware.js";
 import { checkSource } from "../../src/pipeline/index.js";
-import { planDecoding, sourceSpec } from "../../src/pipeline/plan.js";
+import { planDecoding } from "../../src/pipeline/plan.js";
+import { sourceSpec } from "../../src/pipeline/source-spec.js";
 import { config, ffmpeg, open, takeAll, temporaryFolder, until, VIEW } from "../pipeline/helpers.js";
 
 const folder = temporaryFolder();

@@ -5,7 +5,7 @@ import { describe, expect, type TestContext, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { LastWords } from "../../src/ffmpeg/log-lines.js";
 import type { SourceState, Timing } from "../../src/pipeline/index.js";
-import { sourceSpec } from "../../src/pipeline/plan.js";
+import { sourceSpec } from "../../src/pipeline/source-spec.js";
 import { startCamera } from "../faults/camera.js";
 import { freePort } from "../support/nats-server.js";
 import { config, ffmpeg, type Opened, open, pixel, pull, temporaryFolder, until } from "./helpers.js";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DROP_REASONS, type DropReason, Ledger } from "../../src/pipeline/ledger.js";
+import { DROP_REASONS, type DropReason } from "../../src/messages/ledger.js";
+import { Ledger } from "../../src/pipeline/ledger.js";
 
 type Step = "captured" | "explained" | "classified" | DropReason;
 const steps = fc.array(

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { LastWords, parseWord } from "../../src/ffmpeg/log-lines.js";
+import { outputOptions } from "../../src/ffmpeg/output.js";
 import { TimeStamps } from "../../src/ffmpeg/timestamps.js";
 import { isAtLeast, parseVersion, supported } from "../../src/ffmpeg/version.js";
 import { backoff } from "../../src/pipeline/backoff.js";
 import { FrozenWatch } from "../../src/pipeline/frozen.js";
-import { outputOptions, splitOptions } from "../../src/pipeline/plan.js";
+import { splitOptions } from "../../src/pipeline/plan.js";
 import { SlabPool } from "../../src/pipeline/slabs.js";
 import { sourceKind } from "../../src/pipeline/sources/registry.js";
 import { rtsp } from "../../src/pipeline/sources/rtsp.js";

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Rotation } from "../../src/frame.js";
 import type { Rect } from "../../src/pipeline/index.js";
-import { planDecoding, sourceSpec } from "../../src/pipeline/plan.js";
+import { planDecoding } from "../../src/pipeline/plan.js";
+import { sourceSpec } from "../../src/pipeline/source-spec.js";
 import { v4l2 } from "../../src/pipeline/sources/v4l2.js";
 import { config, ffmpeg, open, pixel, pull, temporaryFolder, VIEW } from "./helpers.js";
 

@@ -2,7 +2,7 @@ import { gatherBack } from "../layers/gather.js";
 import * as moves from "../layers/moves.js";
 import type { Scope } from "../layers/scope.js";
 import type { Layer, TensorId } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 
 /**
  * What arrives at the inputs of a layer that only moves elements, from what left its outputs; undefined for other layers.

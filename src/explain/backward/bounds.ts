@@ -1,8 +1,8 @@
 import { emitLayer } from "../layers/forward.js";
 import { type Scope, shapeOf } from "../layers/scope.js";
 import { type Layer, makers, type TensorId } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
-import type { InputBounds } from "../rules/rule.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Value } from "../program/emitter.js";
 
 /** Pixel 0 and pixel 255 as they arrive at the tensors made of pixels. */
 export class BoundsBelow {

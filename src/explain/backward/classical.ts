@@ -3,10 +3,10 @@ import { isLinear, isWeighted, type LinearLayer, linearTransposed } from "../lay
 import { maxPoolBack } from "../layers/max-pool.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
 import type { Layer, TensorId } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Value } from "../program/emitter.js";
 import type { Composite } from "../rules/classical/composites.js";
 import { stabilized } from "../rules/classical/rule.js";
-import type { InputBounds } from "../rules/rule.js";
 import { movedBack } from "./back.js";
 import { BoundsBelow } from "./bounds.js";
 import { nonNegative, noRule, pictureReaders } from "./relevance.js";

@@ -6,7 +6,7 @@ import { normGradient } from "../layers/norm.js";
 import { type Scope, shapeOf, tensorValue } from "../layers/scope.js";
 import { activationGradient } from "../layers/slope.js";
 import type { Layer, TensorId } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { movedBack } from "./back.js";
 
 /** Emits gradient × input of the sum of the logits weighed by `start`, `[N, classes]`; dims of the network's input. */

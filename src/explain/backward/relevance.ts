@@ -5,8 +5,9 @@ import { maxPoolBack, tiles } from "../layers/max-pool.js";
 import * as moves from "../layers/moves.js";
 import { type Scope, shapeOf, tensorValue } from "../layers/scope.js";
 import type { Layer, Network, TensorId } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
-import { type InputBounds, type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "../rules/rule.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Value } from "../program/emitter.js";
+import { type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "../rules/rule.js";
 import { BoundsBelow } from "./bounds.js";
 
 /**

@@ -1,5 +1,5 @@
-import type { AttributeProto, GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../onnx/proto.js";
-import { AttributeType, ModelProto, toNumber } from "../onnx/proto.js";
+import type { AttributeProto, GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
+import { AttributeType, ModelProto, toNumber } from "../proto/onnx.js";
 import { earlyMeans } from "./early.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */

@@ -1,4 +1,4 @@
-import type { NodeProto } from "../onnx/proto.js";
+import type { NodeProto } from "../proto/onnx.js";
 
 /** What depends on the explained class depends on this operator. */
 const START = "OneHot";

@@ -1,6 +1,6 @@
 import { VideoExplainerError } from "../../errors.js";
 import type { Device, Precision } from "../engine-names.js";
-import type { Program, ProgramPort } from "../programs/program.js";
+import type { Program, ProgramPort } from "../program/program.js";
 
 export interface NumericTensor {
   data: Float32Array | Uint8Array | BigInt64Array;

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { toInt64 } from "../onnx/int64.js";
+import { toInt64 } from "../proto/int64.js";
 import { loadOnnxruntime } from "./onnxruntime.js";
 
 /** What onnxruntime knows of an output before anything runs; −1 where the dim depends on values. */

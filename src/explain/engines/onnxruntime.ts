@@ -5,8 +5,8 @@ import path from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
 import type { Device } from "../engine-names.js";
-import { Emitter } from "../programs/emitter.js";
-import type { Program } from "../programs/program.js";
+import { Emitter } from "../program/emitter.js";
+import type { Program } from "../program/program.js";
 import { blockOf, keepBlocked } from "./blocked-layout.js";
 import {
   checkFeeds,

@@ -1,9 +1,9 @@
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { packageVersion } from "../../version.js";
-import { AttributeType, ModelProto } from "../onnx/proto.js";
-import { ELEMENT_CODE } from "../programs/emitter.js";
-import type { Attribute, Program, ProgramConstant, ProgramPort } from "../programs/program.js";
+import { ELEMENT_CODE } from "../program/emitter.js";
+import type { Attribute, Program, ProgramConstant, ProgramPort } from "../program/program.js";
+import { AttributeType, ModelProto } from "../proto/onnx.js";
 
 const OPSET = 18;
 const IR_VERSION = 9;

@@ -1,5 +1,5 @@
-import { windowAttributes } from "../programs/emitter.js";
-import type { Operation, Program, ProgramConstant, Size } from "../programs/program.js";
+import { windowAttributes } from "../program/emitter.js";
+import type { Operation, Program, ProgramConstant, Size } from "../program/program.js";
 import type { Constant, Graph } from "./serialise.js";
 
 /** Channels come in blocks of whole vectors, so that the transforms stay in onnxruntime's blocked layout. */

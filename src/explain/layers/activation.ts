@@ -1,6 +1,6 @@
 import type { ActivationLayer, ElementStep } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
-import type { Attribute } from "../programs/program.js";
+import type { Value } from "../program/emitter.js";
+import type { Attribute } from "../program/program.js";
 import { type Scope, tensorValue } from "./scope.js";
 
 /** Emits a one-to-one function, step by step. */

@@ -1,5 +1,5 @@
 import type { AveragePoolLayer, MeanLayer, ResizeLayer, Window } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { turnedConv } from "./conv.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 

@@ -1,6 +1,6 @@
 import type { ConvLayer, Weights, Window } from "../network/network.js";
-import type { Emitter, Value } from "../programs/emitter.js";
-import type { Size } from "../programs/program.js";
+import type { Emitter, Value } from "../program/emitter.js";
+import type { Size } from "../program/program.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const convForward = (scope: Scope, layer: ConvLayer): Value => {

@@ -1,5 +1,5 @@
 import type { DenseLayer, Weights } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 export const denseForward = (scope: Scope, layer: DenseLayer): Value => {

@@ -1,5 +1,5 @@
 import type { Layer } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { activationForward } from "./activation.js";
 import { averagePoolForward, meanForward } from "./average-pool.js";
 import { convForward } from "./conv.js";

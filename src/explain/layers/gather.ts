@@ -1,5 +1,5 @@
 import type { GatherLayer } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Copies along one axis; what several copies carry adds up at the element that they come from. */

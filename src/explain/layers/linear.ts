@@ -7,7 +7,7 @@ import type {
   ResizeLayer,
   Weights,
 } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { averagePoolTransposed, averagePoolWith, meanTransposed, meanWith } from "./average-pool.js";
 import { convTransposed, convWith } from "./conv.js";
 import { denseTransposed, denseWith } from "./dense.js";

@@ -1,5 +1,5 @@
 import type { LrnLayer } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** `y = x / S^β` and `S = bias + α/size · Σ x²` over neighbouring channels. */

@@ -1,5 +1,5 @@
 import type { MaxPoolLayer } from "../network/network.js";
-import type { Emitter, Value, WindowAttributes } from "../programs/emitter.js";
+import type { Emitter, Value, WindowAttributes } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Stands for minus infinity where padding must never win. */

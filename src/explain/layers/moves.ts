@@ -1,5 +1,5 @@
 import type { LayerOf, Weights } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Layers that only move elements, with how relevance is moved back. Any form of relevance may be given. */

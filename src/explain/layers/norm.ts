@@ -1,5 +1,5 @@
 import type { NormLayer, Weights } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { type Scope, tensorValue } from "./scope.js";
 
 const withBatch = (w: Weights): Weights => ({ dims: w.dims.length === 0 ? [] : [1, ...w.dims], data: w.data });

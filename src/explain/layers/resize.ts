@@ -1,5 +1,5 @@
 import type { ResizeLayer, Weights } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
+import type { Value } from "../program/emitter.js";
 import { channelScaled, channelShifted } from "./average-pool.js";
 import { swapped } from "./dense.js";
 import { type Scope, tensorValue } from "./scope.js";

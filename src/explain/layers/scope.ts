@@ -1,5 +1,5 @@
 import type { Network, TensorId } from "../network/network.js";
-import type { Emitter, Value } from "../programs/emitter.js";
+import type { Emitter, Value } from "../program/emitter.js";
 
 /** What emitting a layer may look at: the program under construction and the forward values made so far. */
 export interface Scope {

@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import type { ActivationLayer, ElementStep } from "../network/network.js";
-import type { Emitter, Value } from "../programs/emitter.js";
+import type { Emitter, Value } from "../program/emitter.js";
 import { activationSteps } from "./activation.js";
 import type { Scope } from "./scope.js";
 

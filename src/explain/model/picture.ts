@@ -1,7 +1,7 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
 import { layoutOf } from "../onnx/input.js";
-import type { Preprocessing } from "../programs/frames.js";
+import type { Preprocessing } from "../preprocessing.js";
 import type { ModelCard } from "./card.js";
 
 /** How a model's input is a picture, or why it is none. */

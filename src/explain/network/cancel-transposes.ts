@@ -1,4 +1,4 @@
-import { transposeConstant } from "../onnx/fold.js";
+import { transposeInto } from "../strides.js";
 import { Builder } from "./builder.js";
 import type { ElementStep, Layer, Network, TensorId, Weights } from "./network.js";
 
@@ -135,11 +135,9 @@ function turned(w: Weights, permutation: readonly number[]): Weights {
   const rank = permutation.length - 1;
   const dims = [...new Array<number>(rank - w.dims.length).fill(1), ...w.dims];
   const inverse = permutation.map((_, k) => permutation.indexOf(k)).slice(1);
-  const constant = transposeConstant(
-    { dims, data: w.data, integer: false },
-    inverse.map((k) => k - 1),
-  );
-  return { dims: constant.dims, data: constant.data as Float32Array };
+  const data = new Float32Array(w.data.length);
+  const order = inverse.map((k) => k - 1);
+  return { dims: transposeInto(data, w.data, dims, order), data };
 }
 
 const turnedStep = (step: ElementStep, permutation: readonly number[]): ElementStep => ({

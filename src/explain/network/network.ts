@@ -232,3 +232,6 @@ export function withoutDead(network: Network): Network {
   });
   return layers.length === network.layers.length ? network : { ...network, layers: layers.reverse() };
 }
+
+/** Of the scores that a network gives, one a class. */
+export const classesOf = (network: Network): number => elements(network.shapes.get(network.output)!);

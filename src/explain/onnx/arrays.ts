@@ -1,14 +1,5 @@
+import { strides, transposeInto, walk } from "../strides.js";
 import { type Constant, size, typeOf } from "./tensor.js";
-
-const strides = (dims: readonly number[]): number[] => {
-  const out = new Array<number>(dims.length);
-  let step = 1;
-  for (let i = dims.length - 1; i >= 0; i--) {
-    out[i] = step;
-    step *= dims[i]!;
-  }
-  return out;
-};
 
 /** Room for numbers of the kind that a constant holds. */
 export const room = (source: Constant, count: number): Constant["data"] =>
@@ -36,32 +27,6 @@ function steps(own: readonly number[], rank: number): number[] {
   return strides(padded).map((step, k) => (padded[k] === 1 ? 0 : step));
 }
 
-/**
- * Goes through the elements of a result in order. `visit` is told the place of each, and where it lies in operands whose
- * numbers are `steps` apart along each axis.
- */
-function walk(
-  dims: readonly number[],
-  steps: readonly (readonly number[])[],
-  visit: (i: number, places: readonly number[]) => void,
-): void {
-  // Axes of one element are nothing to count along, and there may be many.
-  const axes = dims.map((_, k) => k).filter((k) => dims[k] !== 1);
-  const count = size(dims);
-  const at = axes.map(() => 0);
-  const places = steps.map(() => 0);
-  for (let i = 0; i < count; i++) {
-    visit(i, places);
-    for (let k = axes.length - 1; k >= 0; k--) {
-      const axis = axes[k]!;
-      const back = ++at[k]! === dims[axis] ? dims[axis]! : 0;
-      for (let s = 0; s < steps.length; s++) places[s]! += steps[s]![axis]! * (1 - back);
-      if (back === 0) break;
-      at[k] = 0;
-    }
-  }
-}
-
 /** `fn` of two constants, element by element; `as` is like the result. Undefined where their dims do not fit. */
 export function broadcast(
   a: Constant,
@@ -79,29 +44,9 @@ export function broadcast(
   return like(as as Constant, dims, out);
 }
 
-/** Side of the tiles that a matrix is turned in: both ends of a tile stay in the cache. */
-const TILE = 32;
-
-function transposeMatrix(c: Constant): Constant {
-  const [rows, columns] = c.dims as [number, number];
-  const out = room(c, c.data.length);
-  for (let top = 0; top < rows; top += TILE)
-    for (let left = 0; left < columns; left += TILE)
-      for (let r = top; r < Math.min(rows, top + TILE); r++)
-        for (let k = left; k < Math.min(columns, left + TILE); k++) out[k * rows + r] = c.data[r * columns + k]!;
-  return like(c, [columns, rows], out);
-}
-
 export function transposeConstant(c: Constant, permutation: readonly number[]): Constant {
-  if (c.dims.length === 2 && permutation.join() === "1,0") return transposeMatrix(c);
-  const dims = permutation.map((p) => c.dims[p]!);
-  const from = strides(c.dims);
   const out = room(c, c.data.length);
-  const along = permutation.map((p) => from[p]!);
-  walk(dims, [along], (i, at) => {
-    out[i] = c.data[at[0]!]!;
-  });
-  return like(c, dims, out);
+  return like(c, transposeInto(out, c.data, c.dims, permutation), out);
 }
 
 export function gather(data: Constant, indices: Constant, axis: number): Constant | undefined {

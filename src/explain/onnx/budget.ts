@@ -1,4 +1,7 @@
-import type { Importer, Node } from "./importer.js";
+/** Who says no to a node. */
+export interface Refusing<Node> {
+  refuse(node: Node, reason: string): never;
+}
 
 /** What constants that are computed at import may take, however small the file is. */
 const LEAST_BYTES = 3 * 2 ** 26;
@@ -27,7 +30,7 @@ export class Budget {
    * @param share of the elements that is counted
    * @throws ModelError where there is no room for so many elements more
    */
-  take(importer: Importer, node: Node, elements: number, share = 1): void {
+  take<Node>(importer: Refusing<Node>, node: Node, elements: number, share = 1): void {
     this.#bytes -= 4 * elements * share;
     if (!(this.#bytes >= 0))
       importer.refuse(
@@ -37,7 +40,7 @@ export class Budget {
   }
 
   /** @throws ModelError where so many looks at a number more take too long */
-  work(importer: Importer, node: Node, looks: number): void {
+  work<Node>(importer: Refusing<Node>, node: Node, looks: number): void {
     this.#work -= looks;
     if (!(this.#work >= 0))
       importer.refuse(

@@ -1,9 +1,16 @@
 import { VideoExplainerError } from "../../errors.js";
 import { evaluateOnnx } from "../engines/evaluate.js";
+import { fromInt64, toInt64 } from "../proto/int64.js";
+import {
+  type AttributeProto,
+  AttributeType,
+  ElementType,
+  ModelProto,
+  type TensorProto,
+  toNumber,
+} from "../proto/onnx.js";
 import { toBfloat } from "./fold.js";
 import type { Importer, Node } from "./importer.js";
-import { fromInt64, toInt64 } from "./int64.js";
-import { type AttributeProto, AttributeType, ElementType, ModelProto, type TensorProto, toNumber } from "./proto.js";
 import { type Constant, halfToFloat, isFloating, size, typeOf } from "./tensor.js";
 import { workOf } from "./work.js";
 

@@ -1,6 +1,6 @@
 import type { Layer, Weights } from "../network/network.js";
+import { ElementType } from "../proto/onnx.js";
 import type { Importer, Node } from "./importer.js";
-import { ElementType } from "./proto.js";
 import { type Constant, typeOf } from "./tensor.js";
 
 /** Whether all numbers are finite. Infinity and NaN times 0 are NaN, and so is every sum with them. */

@@ -1,9 +1,7 @@
+import { ElementType } from "../proto/onnx.js";
 import { broadcast, broadcastDims, concat, gather, like, room, sliceConstant, transposeConstant } from "./arrays.js";
 import { BATCH, type Node } from "./importer.js";
-import { ElementType } from "./proto.js";
 import { type Constant, isFloating, MOST_AXES, size, typeOf } from "./tensor.js";
-
-export { transposeConstant };
 
 const BOOL = { integer: true, type: ElementType.bool, data: new Float64Array(0) };
 /** Types that are counted here; the arithmetic of the others is left to the engine. */

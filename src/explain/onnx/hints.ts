@@ -1,4 +1,4 @@
-import { type NodeProto, toNumber } from "./proto.js";
+import { type NodeProto, toNumber } from "../proto/onnx.js";
 
 /** What is known of a picture that becomes the model's input from elsewhere than its file. */
 export interface InputHints {

@@ -1,14 +1,16 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, shortenedInside } from "../../shortened.js";
 import { elements, type Network } from "../network/network.js";
+import { type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
 import { Budget } from "./budget.js";
 import { refuseWeights } from "./finite.js";
 import { foldNode, refuseRandom } from "./fold-node.js";
+import { FrameMemory } from "./frame-memory.js";
 import { hintsOfFirstLayer, type InputHints } from "./hints.js";
 import { Importer, Node } from "./importer.js";
 import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
 import { inputDims, pictureInput } from "./input.js";
-import { FrameMemory, refuseClasses, refuseLists, refuseOperands } from "./limits.js";
+import { refuseClasses, refuseLists, refuseOperands } from "./limits.js";
 import { OPERATORS, REFUSED } from "./operators/index.js";
 import {
   type Candidate,
@@ -20,7 +22,6 @@ import {
   refuseCrowd,
   requireScores,
 } from "./outputs.js";
-import { type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "./proto.js";
 import { type ExternalReader, readTensor } from "./tensor.js";
 
 const OPSETS = { oldest: 7, newest: 23 };

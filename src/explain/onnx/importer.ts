@@ -1,8 +1,8 @@
 import { ModelError } from "../../errors.js";
 import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
+import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "../proto/onnx.js";
 import type { Budget } from "./budget.js";
-import type { FrameMemory } from "./limits.js";
-import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "./proto.js";
+import type { FrameMemory } from "./frame-memory.js";
 import { type Constant, type ExternalReader, MOST_AXES, readTensor } from "./tensor.js";
 
 /**

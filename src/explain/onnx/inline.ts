@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { shortenedInside } from "../../shortened.js";
-import type { AttributeProto, FunctionProto, GraphProto, NodeProto, Scope, TensorProto } from "./proto.js";
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto, Scope, TensorProto } from "../proto/onnx.js";
 
 /** Nodes of a file, functions and branches written out, beyond which it is damaged rather than large. */
 export const MOST_NODES = 100_000;

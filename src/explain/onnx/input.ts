@@ -1,8 +1,8 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
+import { ElementType, toNumber, typeName, type ValueInfo } from "../proto/onnx.js";
 import type { InputHints } from "./hints.js";
 import { refuseAxes, refuseInput } from "./limits.js";
-import { ElementType, toNumber, typeName, type ValueInfo } from "./proto.js";
 
 const refuse = (reason: string): never => {
   throw new ModelError("model-input", reason);

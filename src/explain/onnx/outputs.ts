@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../shortened.js";
-import { ElementType, type NodeProto, typeName, type ValueInfo } from "./proto.js";
+import { ElementType, type NodeProto, typeName, type ValueInfo } from "../proto/onnx.js";
 
 /** An output of a model file. */
 export interface GraphOutput extends ValueInfo {

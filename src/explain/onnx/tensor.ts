@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
-import { fromInt64 } from "./int64.js";
-import { ElementType, type TensorProto, toNumber, typeName } from "./proto.js";
+import { fromInt64 } from "../proto/int64.js";
+import { ElementType, type TensorProto, toNumber, typeName } from "../proto/onnx.js";
 
 /** A constant of the model file: row-major numbers with their dims. Integers are kept as numbers too. */
 export interface Constant {

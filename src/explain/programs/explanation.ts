@@ -5,12 +5,13 @@ import { emitRelevance } from "../backward/relevance.js";
 import { emitForward } from "../layers/forward.js";
 import type { Scope } from "../layers/scope.js";
 import { R_LRP_NAMES } from "../method-names.js";
-import { elements, type Network } from "../network/network.js";
+import { classesOf, type Network } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Emitter, Value } from "../program/emitter.js";
 import { compositeNamed } from "../rules/classical/composites.js";
 import { inputRuleNamed, methodNamed } from "../rules/registry.js";
-import { type InputBounds, TINY } from "../rules/rule.js";
-import type { Emitter, Value } from "./emitter.js";
+import { TINY } from "../rules/rule.js";
 
 export interface Scores {
   /** `[N, classes]`. */
@@ -21,8 +22,6 @@ export interface Scores {
   /** 1 at the explained class, float `[N, classes]`. */
   oneHot: Value;
 }
-
-export const classesOf = (network: Network): number => elements(network.shapes.get(network.output)!);
 
 /** Emits the forward pass on `input` and the scores. */
 export function emitScores(

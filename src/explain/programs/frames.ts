@@ -1,21 +1,11 @@
 import type { Network } from "../network/network.js";
+import { classesOf } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
-import { emitBounds, rangeDims } from "./bounds.js";
-import { Emitter, type Value } from "./emitter.js";
-import { classesOf, emitInputRelevance, emitScores, emitShares, isSmooth, type Scores } from "./explanation.js";
-import type { Program } from "./program.js";
-
-/** How pictures become the model's input: `(v − mean) / std` for v in 0..255, one value each or one a channel. */
-export interface Preprocessing {
-  width: number;
-  height: number;
-  /** 3 for colour, 1 for grey. */
-  channels: 1 | 3;
-  channelOrder: "RGB" | "BGR";
-  layout: "NCHW" | "NHWC";
-  mean: readonly number[];
-  std: readonly number[];
-}
+import { inputValues, type Preprocessing } from "../preprocessing.js";
+import { emitBounds, rangeDims } from "../program/bounds.js";
+import { Emitter, type Value } from "../program/emitter.js";
+import type { Program } from "../program/program.js";
+import { emitInputRelevance, emitScores, emitShares, isSmooth, type Scores } from "./explanation.js";
 
 export interface SummaryOptions {
   /** Classes listed. */
@@ -37,10 +27,6 @@ export const coarseSize = (p: Preprocessing): { rows: number; columns: number } 
   const cells = (size: number) => Math.max(1, Math.round((Math.min(COARSE_CELLS, longest) * size) / longest));
   return { rows: cells(p.height), columns: cells(p.width) };
 };
-
-/** The model's input for a grey pixel of this value (0..255), one a channel. */
-export const inputValues = (p: Preprocessing, pixel: number): number[] =>
-  p.mean.map((m, c) => (pixel - m) / p.std[c % p.std.length]!);
 
 /**
  * Frames in, explanation summaries out. Inputs: `frames` uint8 `[N, H, W, 3]` RGB, `scale` float32 `[N]` (0: each

@@ -1,9 +1,10 @@
 import type { Network } from "../network/network.js";
+import { classesOf } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
-import { emitBounds } from "./bounds.js";
-import { Emitter } from "./emitter.js";
-import { classesOf, emitInputRelevance, emitScores, emitShares, givesShares, isSmooth } from "./explanation.js";
-import type { Program } from "./program.js";
+import { emitBounds } from "../program/bounds.js";
+import { Emitter } from "../program/emitter.js";
+import type { Program } from "../program/program.js";
+import { emitInputRelevance, emitScores, emitShares, givesShares, isSmooth } from "./explanation.js";
 
 /** Values of the model's input for pixel 0 and 255: one each, or one a channel. */
 export interface InputRange {

@@ -2,8 +2,9 @@ import { convTransposed } from "../layers/conv.js";
 import { type WeightedLayer, weightedTransposed } from "../layers/linear.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
 import type { ConvLayer } from "../network/network.js";
-import type { Value } from "../programs/emitter.js";
-import type { InputBounds, InputRule } from "./rule.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Value } from "../program/emitter.js";
+import type { InputRule } from "./rule.js";
 
 /** `U_i = x_i (wᵀQ)_i − l_i (w⁺ᵀQ)_i − h_i (w⁻ᵀQ)_i`: a pixel measured against the darkest and brightest it could be. */
 export const bounded: InputRule = {

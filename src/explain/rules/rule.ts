@@ -1,6 +1,7 @@
 import type { LinearLayer, WeightedLayer } from "../layers/linear.js";
 import type { Scope } from "../layers/scope.js";
-import type { Emitter, Value } from "../programs/emitter.js";
+import type { InputBounds } from "../program/bounds.js";
+import type { Emitter, Value } from "../program/emitter.js";
 
 /**
  * How a method divides at a linear layer. Given `p = |R_j|` with the sign of `z_j` taken out (`R_j = s(z_j) p_j`), emits
@@ -22,14 +23,6 @@ export interface InputRule {
   name: string;
   /** @param summed whether the sum over the channels of axis 1 will do, dims `[N, 1, H, W]`; a rule may give all the same */
   emit(scope: Scope, layer: WeightedLayer, q: Value, bounds: InputBounds, summed?: boolean): Value;
-}
-
-/** The layer's input values for pixel 0 and pixel 255, broadcastable against its input. */
-export interface InputBounds {
-  low: Value;
-  high: Value;
-  /** The same as numbers, where they are known before the program runs: one each, or one a channel of axis 1. */
-  numbers?: { low: readonly number[]; high: readonly number[] };
 }
 
 /** Smallest positive normal float32: turns 0/0 into 0 where a numerator can be no larger than its divisor. */

@@ -2,17 +2,17 @@ import { rmSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import path from "node:path";
 import { VideoExplainerError } from "../../errors.js";
+import { distrust } from "../../trust.js";
 import { packageVersion } from "../../version.js";
 import { deviceOf } from "../engine-names.js";
 import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
 import { elements, type Network } from "../network/network.js";
+import type { Program } from "../program/program.js";
 import { framesProgram } from "../programs/frames.js";
-import type { Program } from "../programs/program.js";
 import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
-import type { ExplainerOptions } from "./explainer.js";
-import { distrust } from "./trust.js";
+import type { ExplainerOptions } from "./explainer-options.js";
 
 /** A model's program, ready to run, with what the model says about itself. */
 export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {

@@ -15,12 +15,12 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheHome } from "../../cache-home.js";
+import { distrust } from "../../trust.js";
 import type { Prepared } from "../engines/engine.js";
 import type { ModelInfo } from "../explanation.js";
 import { type FileState, unchanged } from "../model/reads.js";
-import type { Preprocessing } from "../programs/frames.js";
-import { cacheHome } from "./cache-home.js";
-import { distrust } from "./trust.js";
+import type { Preprocessing } from "../preprocessing.js";
 
 /** What a worker has to know of a model that is compiled already. */
 export interface CompiledModel {

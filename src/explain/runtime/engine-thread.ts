@@ -4,16 +4,7 @@ import { workerUrl } from "../../worker-url.js";
 import type { EngineOptions } from "../engines/engine.js";
 import { keepToOurselves } from "../engines/telemetry.js";
 import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
-import type { ExplainerOptions } from "./explainer.js";
-
-/** What the first thread made, for the others to run as well. */
-export interface SharedModels {
-  /** The engine that takes the model. */
-  engine: string;
-  /** Compiled models in the memory of the process, on engines that share them. */
-  explainer?: bigint;
-  classifier?: bigint;
-}
+import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
 /** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
 export type ThreadMessage =

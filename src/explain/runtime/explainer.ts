@@ -1,37 +1,12 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../../errors.js";
 import { InOrder } from "../../in-order.js";
-import type { Precision } from "../engine-names.js";
-import { type Device, deviceOf } from "../engine-names.js";
+import { deviceOf } from "../engine-names.js";
 import { withoutEffect } from "../engines/engine.js";
 import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
 import type { Explainer, Explanation } from "../explanation.js";
-import type { MethodOptions } from "../options.js";
-import type { SummaryOptions } from "../programs/frames.js";
-import { EngineThread, type SharedModels } from "./engine-thread.js";
-
-export interface ExplainerOptions extends MethodOptions, SummaryOptions {
-  /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
-  model: string;
-  /** Name of the output that holds the scores, where the file has several; before what the card says. */
-  output?: string;
-  engine: string;
-  device: "auto" | Device;
-  /** Threads in all; 0: one per core. */
-  threads: number;
-  /** Default float32. */
-  precision?: Precision;
-  /** Threads that will run what the first of them compiles, on engines that share it. */
-  streams?: number;
-  /** What the first thread compiled. */
-  shared?: SharedModels;
-  /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
-  cache?: string;
-  /** Above 1, frames that are only classified will come: that is made ready as well. */
-  every?: number;
-  /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
-  stuckMs?: number;
-}
+import { EngineThread } from "./engine-thread.js";
+import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
 const MOST_THREADS = 4;

@@ -7,7 +7,8 @@ import { coarseSize } from "../programs/frames.js";
 import { centroid, findRegions } from "../programs/regions.js";
 import { compileRunner } from "./compile-runner.js";
 import type { ThreadMessage, ThreadRequest } from "./engine-thread.js";
-import type { ExplainerOptions } from "./explainer.js";
+import type { ExplainerOptions } from "./explainer-options.js";
+import { gatherer } from "./gather.js";
 
 const options = workerData as ExplainerOptions;
 const port = parentPort!;
@@ -42,21 +43,7 @@ async function start(): Promise<void> {
     shared: { engine: taken, explainer: explainer.shared, classifier: classifier?.shared },
   });
   const { width, height } = preprocessing;
-  const frameSize = width * height * 3;
-  let pixels = new Uint8Array(frameSize);
-
-  /** The model-input rows of the frames, one after the other. */
-  const gather = (batch: readonly ExplainInput[]): NumericTensor => {
-    if (pixels.length < batch.length * frameSize) pixels = new Uint8Array(batch.length * frameSize);
-    batch.forEach(({ memory, layout }, n) => {
-      const slab = new Uint8Array(memory);
-      for (let y = 0; y < height; y++) {
-        const from = (layout.height + y) * layout.stride;
-        pixels.set(slab.subarray(from, from + width * 3), n * frameSize + y * width * 3);
-      }
-    });
-    return { data: pixels.subarray(0, batch.length * frameSize), dims: [batch.length, height, width, 3] };
-  };
+  const gather = gatherer(width, height);
 
   const score = (index: number, probability: number): ClassScore => ({
     index,
@@ -151,7 +138,7 @@ async function start(): Promise<void> {
 
   // The first run allocates and picks kernels: it is paid before the worker says it is ready.
   await explainer.run({
-    frames: { data: new Uint8Array(frameSize), dims: [1, height, width, 3] },
+    frames: { data: new Uint8Array(height * width * 3), dims: [1, height, width, 3] },
     scale: { data: new Float32Array(1), dims: [1] },
   });
 

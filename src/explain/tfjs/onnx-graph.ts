@@ -1,9 +1,9 @@
 import { ModelError } from "../../errors.js";
-import { transposeConstant } from "../onnx/fold.js";
+import { transposeConstant } from "../onnx/arrays.js";
 import type { GraphMessage } from "../onnx/import.js";
 import type { GraphOutput } from "../onnx/outputs.js";
-import { type AttributeProto, AttributeType, ElementType, type TensorProto } from "../onnx/proto.js";
 import type { Constant } from "../onnx/tensor.js";
+import { type AttributeProto, AttributeType, ElementType, type TensorProto } from "../proto/onnx.js";
 
 /** Name of a tensor of the graph under construction. */
 export type Name = string;

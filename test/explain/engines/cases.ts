@@ -1,5 +1,5 @@
-import { Emitter, type Value } from "../../../src/explain/programs/emitter.js";
-import type { Attribute, ElementKind, Program } from "../../../src/explain/programs/program.js";
+import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
+import type { Attribute, ElementKind, Program } from "../../../src/explain/program/program.js";
 
 /** One operation on random tensors, as both engines are to run it. */
 export interface OperationCase {

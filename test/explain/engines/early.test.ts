@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { earlyMeans } from "../../../src/explain/engines/early.js";
-import type { NodeProto } from "../../../src/explain/onnx/proto.js";
+import type { NodeProto } from "../../../src/explain/proto/onnx.js";
 
 const node = (opType: string, input: string[], output: string): NodeProto => ({ opType, input, output: [output] });
 

@@ -2,27 +2,19 @@ import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import type { ExplainInput, Explanation } from "../../../src/explain/explanation.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
-import { createExplainer, type ExplainerOptions } from "../../../src/explain/runtime/explainer.js";
+import { createExplainer } from "../../../src/explain/runtime/explainer.js";
+import type { ExplainerOptions } from "../../../src/explain/runtime/explainer-options.js";
 import { noise } from "../random/writer.js";
 
 const MODEL = fileURLToPath(new URL("../../../models/inspection-cnn", import.meta.url));
 const SIZE = 96;
 
-/** A slab whose picture is the model's input alone. */
+/** A picture of noise of the model's input size. */
 function frame(seed: number): ExplainInput {
   const random = noise(seed);
-  const area = { x: 0, y: 0, width: SIZE, height: SIZE };
   const memory = new SharedArrayBuffer(SIZE * SIZE * 3);
   new Uint8Array(memory).set(Array.from({ length: SIZE * SIZE * 3 }, () => Math.round(127 * (random() + 1))));
-  const layout = {
-    width: SIZE,
-    height: 0,
-    inputWidth: SIZE,
-    inputHeight: SIZE,
-    stride: SIZE * 3,
-    placement: { rect: area, clip: area },
-  };
-  return { memory, layout, scale: 0, classifyOnly: false } as ExplainInput;
+  return { memory, offset: 0, stride: SIZE * 3, scale: 0, classifyOnly: false };
 }
 
 export interface Explained {

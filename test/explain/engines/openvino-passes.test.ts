@@ -3,8 +3,8 @@ import { withNorms } from "../../../src/explain/engines/openvino/norms.js";
 import { withPlanesApart } from "../../../src/explain/engines/openvino/planes.js";
 import { withoutMatrices } from "../../../src/explain/engines/openvino/pointwise.js";
 import type { Graph } from "../../../src/explain/engines/serialise.js";
-import { Emitter, type Value } from "../../../src/explain/programs/emitter.js";
-import type { Program } from "../../../src/explain/programs/program.js";
+import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
+import type { Program } from "../../../src/explain/program/program.js";
 import { noise } from "../random/writer.js";
 import { type Feeds, onOnnxruntime, onOpenvino, requireOpenvino } from "./run.js";
 

@@ -3,7 +3,7 @@ import { configSchema } from "../../../src/config/schema.js";
 import { withoutEffect } from "../../../src/explain/engines/engine.js";
 import { describeEngine, ENGINE_NAMES, engineNamed } from "../../../src/explain/engines/registry.js";
 import { tfjsRunner } from "../../../src/explain/engines/tfjs/runner.js";
-import { Emitter } from "../../../src/explain/programs/emitter.js";
+import { Emitter } from "../../../src/explain/program/emitter.js";
 
 const OPTIONS = { device: "cpu", threads: 1 } as const;
 

@@ -8,7 +8,7 @@ import { type BackendChoice, loadBackend } from "../../../src/explain/engines/tf
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
-import type { Program } from "../../../src/explain/programs/program.js";
+import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import type { GoldenCase } from "../twin/golden.js";
 import type { TwinOptions } from "../twin/twin.js";

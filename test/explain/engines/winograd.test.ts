@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import type { NumericTensor } from "../../../src/explain/engines/engine.js";
 import { onnxruntimeRunner, prepareOnnxruntime } from "../../../src/explain/engines/onnxruntime.js";
 import { withWinograd } from "../../../src/explain/engines/winograd.js";
-import { type ModelMessage, ModelProto } from "../../../src/explain/onnx/proto.js";
-import { Emitter, type WindowAttributes } from "../../../src/explain/programs/emitter.js";
+import { Emitter, type WindowAttributes } from "../../../src/explain/program/emitter.js";
+import type { Program } from "../../../src/explain/program/program.js";
 import { isSmooth } from "../../../src/explain/programs/explanation.js";
-import type { Program } from "../../../src/explain/programs/program.js";
+import { type ModelMessage, ModelProto } from "../../../src/explain/proto/onnx.js";
 import { noise } from "../random/writer.js";
 
 interface Shape {

@@ -1,4 +1,4 @@
-import { ModelProto } from "../../../src/explain/onnx/proto.js";
+import { ModelProto } from "../../../src/explain/proto/onnx.js";
 import { buildModel, type InitializerInput, type NodeInput } from "../twin/onnx-writer.js";
 
 /** An ONNX message as plain fields, for tests that need what the small writer does not write. */

@@ -3,12 +3,8 @@ import type { NumericTensor } from "../../../src/explain/engines/engine.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD, type MethodOptions } from "../../../src/explain/options.js";
-import {
-  coarseSize,
-  framesProgram,
-  type Preprocessing,
-  type SummaryOptions,
-} from "../../../src/explain/programs/frames.js";
+import type { Preprocessing } from "../../../src/explain/preprocessing.js";
+import { coarseSize, framesProgram, type SummaryOptions } from "../../../src/explain/programs/frames.js";
 import { node, ramp } from "../onnx/messages.js";
 import { noise } from "../random/writer.js";
 import { explainFrames, runProgram } from "../run.js";

@@ -23,7 +23,7 @@ import {
   cacheFolder,
   compilerState,
 } from "../../../src/explain/runtime/compiled-store.js";
-import type { ExplainerOptions } from "../../../src/explain/runtime/explainer.js";
+import type { ExplainerOptions } from "../../../src/explain/runtime/explainer-options.js";
 
 const MODEL = fileURLToPath(new URL("../../../models/efficientnet-lite0", import.meta.url));
 let folder: string;

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError, ModelError, VideoExplainerError } from "../../../src/errors.js";
 import type { Explainer, ExplainInput, Explanation } from "../../../src/explain/explanation.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
-import { createExplainer, type ExplainerOptions } from "../../../src/explain/runtime/explainer.js";
-import { type FrameLayout, frameBytes } from "../../../src/frame.js";
+import { createExplainer } from "../../../src/explain/runtime/explainer.js";
+import type { ExplainerOptions } from "../../../src/explain/runtime/explainer-options.js";
+import { type FrameLayout, frameBytes, modelRows } from "../../../src/frame.js";
 import { classifier, node, ramp } from "../onnx/messages.js";
 import { noise } from "../random/writer.js";
 
@@ -65,7 +66,7 @@ function frame(seed: number, more: Partial<ExplainInput> = {}): ExplainInput {
     const inside = i >= 4 * 30 && i % 30 < 18;
     bytes[i] = 127.5 * (1 + (inside ? random() : other()));
   });
-  return { memory, layout, classifyOnly: false, scale: 0, ...more };
+  return { memory, ...modelRows(layout), classifyOnly: false, scale: 0, ...more };
 }
 
 describe("an explainer", () => {

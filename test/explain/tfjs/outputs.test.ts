@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { classesOf } from "../../../src/explain/programs/explanation.js";
+import { classesOf } from "../../../src/explain/network/network.js";
 import { importTfjs } from "../../../src/explain/tfjs/import.js";
 import { saved } from "./saved.js";
 

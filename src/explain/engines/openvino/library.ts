@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
-import { cacheHome } from "../../runtime/cache-home.js";
-import { distrust } from "../../runtime/trust.js";
+import { distrust } from "../../../trust.js";
 
 type Koffi = typeof import("koffi").default;
 /** Address of an object of OpenVINO's: the same in every thread of the process. */

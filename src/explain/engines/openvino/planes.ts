@@ -1,5 +1,5 @@
-import { ELEMENT_CODE } from "../../programs/emitter.js";
-import type { Operation } from "../../programs/program.js";
+import { ELEMENT_CODE } from "../../program/emitter.js";
+import type { Operation } from "../../program/program.js";
 import type { Constant, Graph } from "../serialise.js";
 import { operation } from "./operation.js";
 

@@ -1,5 +1,5 @@
 import { swapped } from "../../layers/dense.js";
-import type { Operation } from "../../programs/program.js";
+import type { Operation } from "../../program/program.js";
 import type { Constant, Graph } from "../serialise.js";
 import { POINTWISE } from "../winograd.js";
 import { operation } from "./operation.js";

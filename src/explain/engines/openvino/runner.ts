@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
-import type { ElementKind, Program, ProgramPort } from "../../programs/program.js";
-import { cacheHome } from "../../runtime/cache-home.js";
+import type { ElementKind, Program, ProgramPort } from "../../program/program.js";
 import {
   checkFeeds,
   type Engine,

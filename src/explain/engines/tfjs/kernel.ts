@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
-import type { Operation } from "../../programs/program.js";
+import type { Operation } from "../../program/program.js";
 import { Held } from "./held.js";
 
 /** One operation about to run: its inputs (undefined where left out) and attributes. */

@@ -1,6 +1,6 @@
 import type { Tensor, TypedArray } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
-import type { ElementKind, Program, ProgramConstant } from "../../programs/program.js";
+import type { ElementKind, Program, ProgramConstant } from "../../program/program.js";
 import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "../engine.js";
 import { Held } from "./held.js";
 import { Call } from "./kernel.js";

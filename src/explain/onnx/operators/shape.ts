@@ -1,8 +1,8 @@
 import { elements } from "../../network/network.js";
+import { ElementType } from "../../proto/onnx.js";
 import { places } from "../arrays.js";
 import { oneFrame } from "../fold.js";
 import { axisIn, axisOf, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
-import { ElementType } from "../proto.js";
 import { size } from "../tensor.js";
 import { pick } from "./gather.js";
 

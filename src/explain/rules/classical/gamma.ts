@@ -1,5 +1,5 @@
 import { weightedTransposed } from "../../layers/linear.js";
-import type { Value } from "../../programs/emitter.js";
+import type { Value } from "../../program/emitter.js";
 import { belowZero, type ClassicalRule, forwardWith, negative, positive, stabilized } from "./rule.js";
 
 const GAMMA = 0.25;

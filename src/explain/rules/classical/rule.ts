@@ -1,7 +1,7 @@
 import { linearWith, type WeightedLayer } from "../../layers/linear.js";
 import { type Scope, shapeOf } from "../../layers/scope.js";
-import type { Emitter, Value } from "../../programs/emitter.js";
-import type { InputBounds } from "../rule.js";
+import type { InputBounds } from "../../program/bounds.js";
+import type { Emitter, Value } from "../../program/emitter.js";
 
 /**
  * A classical rule of LRP at a layer with weights: emits `R_i` from signed `R_j`. Definitions and defaults are those of

@@ -1,4 +1,4 @@
-import { transposeConstant } from "../../onnx/fold.js";
+import { transposeConstant } from "../../onnx/arrays.js";
 import type { Constant } from "../../onnx/tensor.js";
 import type { Name } from "../onnx-graph.js";
 import { activated } from "./activations.js";

@@ -1,4 +1,4 @@
-import { transposeConstant } from "../../onnx/fold.js";
+import { transposeConstant } from "../../onnx/arrays.js";
 import { depthwiseKernel } from "../layers/convolutions.js";
 import type { Name } from "../onnx-graph.js";
 import type { Op, OpTranslation } from "./op.js";

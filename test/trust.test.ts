@@ -2,8 +2,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openVino } from "../../../src/explain/engines/openvino/library.js";
-import { distrust } from "../../../src/explain/runtime/trust.js";
+import { openVino } from "../src/explain/engines/openvino/library.js";
+import { distrust } from "../src/trust.js";
 
 let folder: string;
 beforeEach(() => {

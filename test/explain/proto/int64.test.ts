@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fromInt64, toInt64 } from "../../../src/explain/onnx/int64.js";
+import { fromInt64, toInt64 } from "../../../src/explain/proto/int64.js";
 
 const NUMBERS = [0, 1, -1, 2 ** 31, -(2 ** 31), 2 ** 32, -(2 ** 32), 2 ** 53 - 1, 1 - 2 ** 53, 2 ** 62, -(2 ** 63)];
 

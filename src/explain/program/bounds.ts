@@ -1,5 +1,12 @@
-import type { InputBounds } from "../rules/rule.js";
-import type { Emitter } from "./emitter.js";
+import type { Emitter, Value } from "./emitter.js";
+
+/** The layer's input values for pixel 0 and pixel 255, broadcastable against its input. */
+export interface InputBounds {
+  low: Value;
+  high: Value;
+  /** The same as numbers, where they are known before the program runs: one each, or one a channel of axis 1. */
+  numbers?: { low: readonly number[]; high: readonly number[] };
+}
 
 /** Dims that make one value a channel broadcast against the input. */
 export function rangeDims(values: readonly number[], rank: number, channelAxis: number): number[] {

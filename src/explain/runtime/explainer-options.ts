@@ -1,0 +1,35 @@
+import type { Device, Precision } from "../engine-names.js";
+import type { MethodOptions } from "../options.js";
+import type { SummaryOptions } from "../programs/frames.js";
+
+/** What the first thread made, for the others to run as well. */
+export interface SharedModels {
+  /** The engine that takes the model. */
+  engine: string;
+  /** Compiled models in the memory of the process, on engines that share them. */
+  explainer?: bigint;
+  classifier?: bigint;
+}
+
+export interface ExplainerOptions extends MethodOptions, SummaryOptions {
+  /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
+  model: string;
+  /** Name of the output that holds the scores, where the file has several; before what the card says. */
+  output?: string;
+  engine: string;
+  device: "auto" | Device;
+  /** Threads in all; 0: one per core. */
+  threads: number;
+  /** Default float32. */
+  precision?: Precision;
+  /** Threads that will run what the first of them compiles, on engines that share it. */
+  streams?: number;
+  /** What the first thread compiled. */
+  shared?: SharedModels;
+  /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
+  cache?: string;
+  /** Above 1, frames that are only classified will come: that is made ready as well. */
+  every?: number;
+  /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
+  stuckMs?: number;
+}
