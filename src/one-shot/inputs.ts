@@ -1,6 +1,6 @@
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
-import { InputError } from "../errors.js";
+import { type ErrorCode, InputError } from "../errors.js";
 import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { expandGlob, filesAmong, hasWildcard } from "../pipeline/sources/glob.js";
 import { inOrder } from "../pipeline/sources/images.js";
@@ -38,7 +38,9 @@ export async function findInputs(args: readonly string[]): Promise<Given[]> {
 }
 
 async function expand(arg: string): Promise<Given[]> {
-  const refuse = (code: string, sentence: string): Given[] => [{ fault: new InputError(code, `${arg} ${sentence}`) }];
+  const refuse = (code: ErrorCode, sentence: string): Given[] => [
+    { fault: new InputError(code, `${arg} ${sentence}`) },
+  ];
   const noFile = "is no file; use `video-explainer run` for streams and cameras.";
   if (/^(?!file:)[a-z][a-z0-9+.-]*:\/\//i.test(arg)) return refuse("not-a-file", noFile);
   const path = resolve(arg);

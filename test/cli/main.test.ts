@@ -127,8 +127,8 @@ describe("the program", () => {
 
 describe("error printing", () => {
   const cases: [name: string, error: unknown, code: number, lines: string[]][] = [
-    ["input", new InputError("x", "film.mp4 is no film"), 2, ["video-explainer: film.mp4 is no film"]],
-    ["run time", new VideoExplainerError("x", "two\nlines"), 1, ["video-explainer: two lines"]],
+    ["input", new InputError("source", "film.mp4 is no film"), 2, ["video-explainer: film.mp4 is no film"]],
+    ["run time", new VideoExplainerError("internal", "two\nlines"), 1, ["video-explainer: two lines"]],
     ["no error", "text", 1, ["video-explainer: unexpected failure: text"]],
     ["undefined", undefined, 1, ["video-explainer: unexpected failure: undefined"]],
     [

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { InputError } from "../../errors.js";
+import { type ErrorCode, InputError } from "../../errors.js";
 import { shortened, shortenedInside } from "../../shortened.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
@@ -17,7 +17,7 @@ const MOST_BYTES = 4 * 2 ** 20;
 const MOST_CHARACTERS = 1000;
 
 const shown = (label: string): string => shortenedInside(label, 60);
-const refuse = (code: string, sentence: string): never => {
+const refuse = (code: ErrorCode, sentence: string): never => {
   throw new InputError(code, sentence);
 };
 

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { InputError } from "../../errors.js";
+import { type ErrorCode, InputError } from "../../errors.js";
 import type { SourceKind } from "./kind.js";
 import { brief, isLocal, localPath, lookAt, NOTHING, statOf } from "./local.js";
 import { FILMS, PICTURES, STREAMS } from "./reach.js";
@@ -36,7 +36,7 @@ export const file: SourceKind = {
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);
     const found = lookAt(path);
-    const refuse = (code: string, what: string): InputError => new InputError(code, `Source ${name}: ${what}.`);
+    const refuse = (code: ErrorCode, what: string): InputError => new InputError(code, `Source ${name}: ${what}.`);
     const shown = brief(path);
     if (found === NOTHING) throw refuse("missing-file", `there is no file ${shown}; check its url`);
     if (typeof found === "string") throw refuse("unreadable-file", `${shown} cannot be read: ${found}`);

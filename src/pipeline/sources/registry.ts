@@ -1,4 +1,4 @@
-import { InputError } from "../../errors.js";
+import { type ErrorCode, InputError } from "../../errors.js";
 import { hasOpenLogin, redactWhole } from "../../redact.js";
 import { file } from "./file.js";
 import { http } from "./http.js";
@@ -22,7 +22,7 @@ const OPEN_LOGIN =
 
 /** The kind that reads an address. Throws an `InputError` that names what is known. */
 export function sourceKind(name: string, url: string, baseDir: string): SourceKind {
-  const refuse = (code: string, text: string, cause?: unknown) =>
+  const refuse = (code: ErrorCode, text: string, cause?: unknown) =>
     new InputError(code, `Source ${name}: ${text}.`, { cause });
   if (hasOpenLogin(url)) throw refuse("address", `${brief(redactWhole(url))} ${OPEN_LOGIN}`);
   let found: SourceKind | undefined;
