@@ -120,7 +120,7 @@ export function watchedRegion(width: number, height: number, region?: Rect): Rec
   if (region.x < 0 || region.y < 0 || region.x + region.width > width || region.y + region.height > height) {
     throw new InputError(
       "region",
-      `The region x ${region.x}, y ${region.y}, ${size(region)} reaches outside the ${width}x${height} frame (it ends at x ${region.x + region.width}, y ${region.y + region.height}); choose one inside.`,
+      `the region x ${region.x}, y ${region.y}, ${size(region)} reaches outside the ${width}x${height} frame (it ends at x ${region.x + region.width}, y ${region.y + region.height}); choose one inside`,
     );
   }
   return { ...region };

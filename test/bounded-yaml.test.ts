@@ -59,7 +59,7 @@ test.each<[string, (card: string) => void, RegExp]>([
   [
     "that gives a key twice",
     (f) => writeFileSync(f, "name: a\nname: b\n"),
-    /model\.yaml:2:1: the model card gives name twice; keep one\.$/,
+    /model\.yaml:2:1: the model card gives name twice; keep one$/,
   ],
 ])("a model card %s is refused in one sentence", (_name, make, sentence) => {
   expect(() => loadModel(modelWith(make))).toThrow(sentence);

@@ -103,6 +103,6 @@ test("a region outside the frame is refused in one sentence with the numbers", (
   const attempt = () => frameLayout(640, 360, { x: 500, y: 200, width: 270, height: 270 }, "stretch", 224, 224);
   expect(attempt).toThrow(InputError);
   expect(attempt).toThrow(
-    "The region x 500, y 200, 270x270 reaches outside the 640x360 frame (it ends at x 770, y 470); choose one inside.",
+    "the region x 500, y 200, 270x270 reaches outside the 640x360 frame (it ends at x 770, y 470); choose one inside",
   );
 });

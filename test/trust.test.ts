@@ -67,7 +67,7 @@ describe("OpenVINO's libraries", () => {
       expect(openVino).toThrow(
         expect.objectContaining({
           code: "engine-missing",
-          message: `the engine openvino is not loaded: ${folder} can be written by other users; run chmod go-w on it.`,
+          message: `the engine openvino is not loaded: ${folder} can be written by other users; run chmod go-w on it`,
         }),
       );
     } finally {

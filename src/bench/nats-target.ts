@@ -41,7 +41,7 @@ const look = (url: string): Promise<string> =>
     if (!nc.info?.jetstream)
       throw new VideoExplainerError(
         "nats",
-        `NATS at ${server.address} runs without JetStream; start it with -js, or give another with --nats.`,
+        `NATS at ${server.address} runs without JetStream; start it with -js, or give another with --nats`,
       );
     return nc.info.version;
   });

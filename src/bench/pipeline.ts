@@ -137,7 +137,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     const unacknowledged = publisher ? publisher.status().buffered : null;
     await station.stop();
     await run;
-    if (errors.length > 0) throw new VideoExplainerError("bench", `the run was not clean: ${errors[0]}.`);
+    if (errors.length > 0) throw new VideoExplainerError("bench", `the run was not clean: ${errors[0]}`);
     return {
       setup: {
         modelMs: rounded(modelMs, 1),
@@ -180,7 +180,7 @@ async function connected(sink: Sink): Promise<void> {
   await sink.connect();
   for (const until = performance.now() + CONNECT_MS; !sink.status().connected; ) {
     if (performance.now() > until)
-      throw new VideoExplainerError("nats", `NATS cannot be published to: ${sink.status().reason ?? "no answer"}.`);
+      throw new VideoExplainerError("nats", `NATS cannot be published to: ${sink.status().reason ?? "no answer"}`);
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
   }
 }

@@ -36,7 +36,7 @@ export const wholeNumber =
   (text: string): number => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`give a whole number from ${least} to ${most}.`);
+      throw new InvalidArgumentError(`give a whole number from ${least} to ${most}`);
     return value;
   };
 
@@ -46,14 +46,14 @@ export const number =
   (text: string): number => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (!(inclusive ? value >= least : value > least) || !(value <= most))
-      throw new InvalidArgumentError(`give a number ${inclusive ? "from" : "above"} ${least}, ${most} at most.`);
+      throw new InvalidArgumentError(`give a number ${inclusive ? "from" : "above"} ${least}, ${most} at most`);
     return value;
   };
 
 /** `top`, or the index of a class. */
 export function classTarget(text: string): "top" | number {
   if (text === "top") return "top";
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class.');
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class');
   return Number(text);
 }
 
@@ -62,7 +62,7 @@ export function region(text: string): Rect {
   const values = text.split(",").map((part) => part.trim());
   const [x, y, width, height] = values.map(Number);
   if (values.length !== 4 || !values.every((v) => /^\d{1,6}$/.test(v)) || width === 0 || height === 0)
-    throw new InvalidArgumentError("give x,y,width,height in whole pixels of the frame, such as 370,80,270,270.");
+    throw new InvalidArgumentError("give x,y,width,height in whole pixels of the frame, such as 370,80,270,270");
   return { x: x!, y: y!, width: width!, height: height! };
 }
 

@@ -87,7 +87,7 @@ async function attribute(options: AttributeOptions): Promise<void> {
       if (!allFinite(values))
         throw new VideoExplainerError(
           "not-finite",
-          `${options.input}: the ${what} hold ${firstNotFinite(values).value}, no finite number: weights or values of ${options.model} are too large for float32.`,
+          `${options.input}: the ${what} hold ${firstNotFinite(values).value}, no finite number: weights or values of ${options.model} are too large for float32`,
         );
     relevance.set(map, at * each);
     for (let n = 0; n < count; n++) {
@@ -107,7 +107,7 @@ async function attribute(options: AttributeOptions): Promise<void> {
     await writeFile(options.output, writeNpy(input.dims, relevance)).catch((cause: NodeJS.ErrnoException) => {
       throw new InputError(
         "output",
-        `the relevance cannot be written to ${options.output} (${cause.code}); give a path in a folder that exists.`,
+        `the relevance cannot be written to ${options.output} (${cause.code}); give a path in a folder that exists`,
         { cause },
       );
     });
@@ -126,7 +126,7 @@ function signedSums(map: Float32Array): { positive: number; negative: number } {
 /** Nothing but a file: to read a pipe or device may never end. */
 function requireInput(file: string): void {
   const refuse = (what: string, cause?: unknown): InputError =>
-    new InputError("input-missing", `input ${file} ${what}; give a .npy file or an image.`, { cause });
+    new InputError("input-missing", `input ${file} ${what}; give a .npy file or an image`, { cause });
   let found: Stats;
   try {
     accessSync(file, constants.R_OK);
@@ -145,13 +145,13 @@ function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray 
   if (array.dims.length !== wanted.length || array.dims.some((d, k) => k > 0 && d !== wanted[k]) || array.dims[0] === 0)
     throw new InputError(
       "input-shape",
-      `${file} has shape (${array.dims.join(", ")}), but the model takes (N, ${wanted.slice(1).join(", ")}) with N of 1 or more.`,
+      `${file} has shape (${array.dims.join(", ")}), but the model takes (N, ${wanted.slice(1).join(", ")}) with N of 1 or more`,
     );
   const bad = array.data.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0)
     throw new InputError(
       "input-value",
-      `${file} holds ${array.data[bad]} at position ${bad}; every value must be a finite number.`,
+      `${file} holds ${array.data[bad]} at position ${bad}; every value must be a finite number`,
     );
   return array;
 }

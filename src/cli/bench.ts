@@ -8,7 +8,7 @@ import { benchPipeline } from "../bench/pipeline.js";
 import type { BenchReport } from "../bench/report.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
-import { InputError } from "../errors.js";
+import { InputError, inContext } from "../errors.js";
 import type { Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
@@ -78,7 +78,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
   const machine = await describeMachine();
   await checkSource(source, "/").catch((error: unknown) => {
     if (!(error instanceof InputError)) throw error;
-    throw new InputError(error.code, error.message.replace("Source film: ", ""));
+    throw inContext(error, { source: undefined });
   });
   const { method, engine, threads, precision = "float32", maxBatch, seconds } = options;
   const report: BenchReport = {

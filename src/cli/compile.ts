@@ -35,7 +35,7 @@ async function compile(options: CompileOptions): Promise<void> {
   if (constants > MOST_BYTES)
     throw new InputError(
       "too-large",
-      `${model.file} with its explanation would take ${Math.round(constants / 2 ** 20)} MiB, and an ONNX file ends at 2048 MiB; compile a smaller model.`,
+      `${model.file} with its explanation would take ${Math.round(constants / 2 ** 20)} MiB, and an ONNX file ends at 2048 MiB; compile a smaller model`,
     );
   const file = toOnnx(program, {
     doc: `${model.info.name} with its explanation by ${options.method}; made by video-explainer.`,
@@ -72,7 +72,7 @@ function ofFrames(model: LoadedModel, options: CompileOptions): Program {
   if (options.low || options.high)
     throw new InputError(
       "range",
-      "--low and --high go with --input tensor; with --input frames pixels are scaled as the card model.yaml says, so leave them out.",
+      "--low and --high go with --input tensor; with --input frames pixels are scaled as the card model.yaml says, so leave them out",
     );
   return framesProgram(model.network, options, requirePreprocessing(model), SUMMARY, false);
 }
@@ -88,7 +88,7 @@ async function write(output: string, file: Uint8Array): Promise<void> {
     await rm(part, { force: true });
     const { code } = cause as NodeJS.ErrnoException;
     const why = cause instanceof InputError ? "it is a folder" : code === "ENOENT" ? "its folder does not exist" : code;
-    throw new InputError("output", `${output} cannot be written (${why}); give the path of a file with --output.`, {
+    throw new InputError("output", `${output} cannot be written (${why}); give the path of a file with --output`, {
       cause,
     });
   }

@@ -110,12 +110,12 @@ async function planJobs(files: readonly string[], options: ExplainOptions, repor
     };
     if (taken.has(summaries))
       return refuse(
-        `${short(summaries)} is the result of another file of that name; explain it into a folder of its own with --out.`,
+        `${short(summaries)} is the result of another file of that name; explain it into a folder of its own with --out`,
       );
     taken.add(summaries);
     const there = [explained, summaries].find((path) => existsSync(path));
     if (there && !options.force)
-      return refuse(`${short(there)} exists already; give --force to replace it, or another folder with --out.`);
+      return refuse(`${short(there)} exists already; give --force to replace it, or another folder with --out`);
     return [{ ...file, outputs: outputs[k]! }];
   });
 }

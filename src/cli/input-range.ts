@@ -10,7 +10,7 @@ import type { InputRange } from "../explain/programs/tensor.js";
 export const numbers = (text: string): number[] => {
   const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
   if (values.some((v) => !Number.isFinite(v)))
-    throw new InvalidArgumentError("give one number, or one a channel separated by commas.");
+    throw new InvalidArgumentError("give one number, or one a channel separated by commas");
   return values;
 };
 
@@ -40,7 +40,7 @@ export function rangeOf(options: RangeOptions, model: LoadedModel): InputRange {
   if (wanting && (!low || !high))
     throw new InputError(
       "range",
-      `${wanting} needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}.`,
+      `${wanting} needs the model's input values for pixel 0 and 255; give --low and --high, or input.mean and input.std in a card model.yaml beside ${model.file}`,
     );
   for (const [name, values] of [
     ["--low", low],
@@ -49,7 +49,7 @@ export function rangeOf(options: RangeOptions, model: LoadedModel): InputRange {
     if (values && values.length !== 1 && values.length !== channels)
       throw new InputError(
         "range",
-        `${name} has ${values.length} values, but the model's input has ${channels} channel(s); give one value, or one a channel.`,
+        `${name} has ${values.length} values, but the model's input has ${channels} channel(s); give one value, or one a channel`,
       );
   return { low: low ?? [0], high: high ?? [0], channelAxis: model.channelAxis };
 }

@@ -14,7 +14,7 @@ export async function interruptible(work: (stop: AbortSignal) => Promise<void>):
     // Told twice, it does not wait.
     if (stop.signal.aborted) process.exit(code);
     code = signalCode(signal);
-    stop.abort(new InputError("stopped", "stopped."));
+    stop.abort(new InputError("stopped", "stopped"));
   });
   try {
     await work(stop.signal);

@@ -19,7 +19,7 @@ const READERS: Record<string, { size: number; read(view: DataView, at: number): 
 export function readNpy(bytes: Uint8Array, file: string): NpyArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((b, k) => bytes[k] !== b))
-    throw new InputError("npy", `${file} is not a .npy file; write it with numpy.save.`);
+    throw new InputError("npy", `${file} is not a .npy file; write it with numpy.save`);
   const long = bytes[6]! >= 2;
   const start = long ? 12 : 10;
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
@@ -27,15 +27,12 @@ export function readNpy(bytes: Uint8Array, file: string): NpyArray {
   const type = /'descr':\s*'([^']*)'/.exec(header)?.[1];
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   if (type === undefined || shape === undefined || start + length > bytes.length)
-    throw new InputError("npy", `${file} has a damaged .npy header; write it again with numpy.save.`);
+    throw new InputError("npy", `${file} has a damaged .npy header; write it again with numpy.save`);
   const reader = READERS[type];
   if (!reader)
-    throw new InputError(
-      "npy",
-      `${file} holds elements of type ${type}; save it as float32 (array.astype("float32")).`,
-    );
+    throw new InputError("npy", `${file} holds elements of type ${type}; save it as float32 (array.astype("float32"))`);
   if (/'fortran_order':\s*True/.test(header))
-    throw new InputError("npy", `${file} is stored in Fortran order; save numpy.ascontiguousarray(array).`);
+    throw new InputError("npy", `${file} is stored in Fortran order; save numpy.ascontiguousarray(array)`);
   const dims = shape
     .split(",")
     .map((d) => d.trim())
@@ -45,7 +42,7 @@ export function readNpy(bytes: Uint8Array, file: string): NpyArray {
   if (bytes.length - start - length !== count * reader.size)
     throw new InputError(
       "npy",
-      `${file} holds ${bytes.length - start - length} bytes where its shape (${dims.join(", ")}) needs ${count * reader.size}; the file is cut off or damaged.`,
+      `${file} holds ${bytes.length - start - length} bytes where its shape (${dims.join(", ")}) needs ${count * reader.size}; the file is cut off or damaged`,
     );
   const data = new Float32Array(count);
   for (let k = 0; k < count; k++) data[k] = reader.read(view, start + length + k * reader.size);

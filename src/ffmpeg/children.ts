@@ -204,10 +204,10 @@ function systemFault(command: Command, fault: SpawnFault & { cause?: unknown }):
   const { code, message, syscall } = fault;
   if (shortageOf(code)) return shortage(command, code, fault);
   if (syscall === "mkdtemp") {
-    const text = `The temporary folder ${tmpdir()} cannot be written (${code}); set TMPDIR to one that can.`;
+    const text = `the temporary folder ${tmpdir()} cannot be written (${code}); set TMPDIR to one that can`;
     return new VideoExplainerError("no-temporary-folder", text, { cause: fault });
   }
-  if (code === SPAWNER_GONE) return new VideoExplainerError("spawner", `${command.program} was lost: ${message}.`);
+  if (code === SPAWNER_GONE) return new VideoExplainerError("spawner", `${command.program} was lost: ${message}`);
   return Object.assign(new Error(message), { code });
 }
 

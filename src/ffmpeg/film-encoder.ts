@@ -56,7 +56,7 @@ export async function chooseEncoder(): Promise<string> {
   if (codec) return codec;
   throw new VideoExplainerError(
     "no-encoder",
-    `ffmpeg (${path}) can encode none of ${Object.keys(ENCODERS).join(", ")}; install an ffmpeg with libx264, as Debian's is.`,
+    `ffmpeg (${path}) can encode none of ${Object.keys(ENCODERS).join(", ")}; install an ffmpeg with libx264, as Debian's is`,
   );
 }
 
@@ -102,7 +102,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
 
   const fault = (): VideoExplainerError => {
     const why = words.summary() ?? (over instanceof Error ? over.message : "ffmpeg ended too early");
-    return new VideoExplainerError("encoding", `the explained film cannot be written: ${why}.`, { cause: over });
+    return new VideoExplainerError("encoding", `the explained film cannot be written: ${why}`, { cause: over });
   };
   let start: number | undefined;
   let last = -LEAST_STEP_US;

@@ -1,9 +1,9 @@
-import { InputError } from "../errors.js";
+import { type ErrorContext, InputError, reasonOf } from "../errors.js";
 import { shortened } from "../shortened.js";
 import { runChild } from "./children.js";
 import { parseWord } from "./log-lines.js";
 import { ShortageError } from "./shortage.js";
-import { askFfmpeg, ffmpegPath, reasonOf } from "./version.js";
+import { askFfmpeg, ffmpegPath } from "./version.js";
 
 /**
  * What `auto` tries, in this order. Not among them are opencl, which decodes nothing, and vulkan, whose devices open
@@ -41,15 +41,16 @@ function builtIn(path: string): Promise<string[]> {
   return list;
 }
 
-/** Throws an `InputError` when the installed ffmpeg does not know this hardware. `called` names the source. */
-export async function checkHardware(hardware: string, called: string, path = ffmpegPath()): Promise<void> {
+/** Throws an `InputError` when the installed ffmpeg does not know this hardware. `about`: the source. */
+export async function checkHardware(hardware: string, about: ErrorContext, path = ffmpegPath()): Promise<void> {
   if (hardware === "none" || hardware === "auto") return;
   const known = await builtIn(path);
   if (known.includes(hardware)) return;
   const choice = known.length > 0 ? `it knows ${known.join(", ")}` : "it knows none";
   throw new InputError(
     "hardware",
-    `${called} is to be decoded on ${hardware}, which this ffmpeg was not built for; ${choice}; or leave it to auto.`,
+    `is to be decoded on ${hardware}, which this ffmpeg was not built for; ${choice}; or leave it to auto`,
+    about,
   );
 }
 

@@ -1,4 +1,4 @@
-import { InputError, VideoExplainerError } from "../errors.js";
+import { type ErrorContext, InputError, VideoExplainerError } from "../errors.js";
 import { runChild } from "./children.js";
 import type { Haste } from "./gate.js";
 import { LastWords } from "./log-lines.js";
@@ -35,8 +35,8 @@ export interface ProbeOptions {
   /** Says nothing for so long: given up. */
   timeoutMs: number;
   mask: (text: string) => string;
-  /** How the sentence names the input, e.g. `Source belt: film.mp4`. */
-  called: string;
+  /** The input, for errors about it. */
+  about: ErrorContext;
   /** Away rather than unreadable, when nothing can be read. */
   live: boolean;
   haste?: Haste;
@@ -71,8 +71,9 @@ export class NoSizeError extends InputError {
   constructor(
     text: string,
     readonly format: string,
+    about: ErrorContext,
   ) {
-    super("no-size", text);
+    super("no-size", text, about);
   }
 }
 
@@ -81,7 +82,7 @@ const TEXT_FORMATS = new Set(["tty", "bintext", "xbin", "idf"]);
 
 /** Asks ffprobe. Throws an `InputError` when there is no video in it, a `VideoExplainerError` when a live source is away. */
 export async function probe(options: ProbeOptions): Promise<Probe> {
-  const { called } = options;
+  const { about } = options;
   const args = [
     ...["-hide_banner", "-v", "level+error", "-of", "json", "-show_streams", "-show_format"],
     // A film that is encrypted says so of its packets alone. Those of a live stream would have to be waited for.
@@ -98,21 +99,23 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const words = new LastWords(options.mask);
   for (const line of ran.stderr.split(/\r?\n|\r/)) words.add(line);
   if (ran.flooded) {
-    throw new InputError("unreadable-video", `${called} cannot be read as video: what it holds cannot be listed.`);
+    throw new InputError("unreadable-video", "cannot be read as video: what it holds cannot be listed", about);
   }
   if (timedOut) {
-    const text = `${called} gave no pictures within ${options.timeoutMs / 1000} s.`;
-    throw options.live ? new VideoExplainerError("unreachable", text) : new InputError("unreadable-video", text);
+    const text = `gave no pictures within ${options.timeoutMs / 1000} s`;
+    throw options.live
+      ? new VideoExplainerError("unreachable", text, about)
+      : new InputError("unreadable-video", text, about);
   }
   const output = code === 0 ? (JSON.parse(stdout) as ProbeOutput) : {};
   const format = output.format?.format_name ?? "";
   if (code !== 0 || TEXT_FORMATS.has(format)) {
     const reason = code !== 0 ? words.summary() : null;
     if (options.live && reason) {
-      throw new VideoExplainerError("unreachable", `${called} cannot be reached: ${inOtherWords(reason)}.`);
+      throw new VideoExplainerError("unreachable", `cannot be reached: ${inOtherWords(reason)}`, about);
     }
     const what = TEXT_FORMATS.has(format) ? "it is a text file" : (reason ?? `ffprobe ended with code ${code}`);
-    throw new InputError("unreadable-video", `${called} cannot be read as video: ${what}.`);
+    throw new InputError("unreadable-video", `cannot be read as video: ${what}`, about);
   }
   const videos = (output.streams ?? []).filter(isPictures);
   const best = videos.reduce<number>((at, v, i) => (area(v) > area(videos[at]) ? i : at), 0);
@@ -120,16 +123,16 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   if (video && area(video) === 0) {
     const what = `${video.codec_name ?? "of an unknown codec"} in ${format}`;
     const why = "it may be damaged, cut off, or without a whole picture at its start";
-    throw new NoSizeError(`${called} cannot be read as video: its size does not show (${what}); ${why}.`, format);
+    throw new NoSizeError(`cannot be read as video: its size does not show (${what}); ${why}`, format, about);
   }
   if (!video) {
     const kinds = [...new Set((output.streams ?? []).map((s) => s.codec_type ?? "data"))];
     const has = kinds.length > 0 ? ` (only ${kinds.join(" and ")})` : "";
-    throw new InputError("no-video", `${called} holds no video${has}; give a film, a stream or pictures.`);
+    throw new InputError("no-video", `holds no video${has}; give a film, a stream or pictures`, about);
   }
   if (isEncrypted(video, output)) {
-    const text = `${called} is encrypted, so its pictures cannot be decoded; give it without protection, or its key with inputOptions: ["-decryption_key …"].`;
-    throw new InputError("encrypted", text);
+    const text = `is encrypted, so its pictures cannot be decoded; give it without protection, or its key with inputOptions: ["-decryption_key …"]`;
+    throw new InputError("encrypted", text, about);
   }
   const isTurned = turnedByItself(video);
   const [width, height] = isTurned ? [video.height!, video.width!] : [video.width!, video.height!];

@@ -18,6 +18,6 @@ export const shortageOf = (code: string | undefined): string | undefined =>
 /** One that may pass: what it was wanted for is tried again later. */
 export class ShortageError extends VideoExplainerError {
   constructor(wanted: string, what: string, cause?: unknown) {
-    super("shortage", `${wanted} cannot be started: ${what}.`, { cause });
+    super("shortage", `${wanted} cannot be started: ${what}`, { cause });
   }
 }

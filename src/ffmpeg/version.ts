@@ -1,4 +1,4 @@
-import { VideoExplainerError } from "../errors.js";
+import { reasonOf, VideoExplainerError } from "../errors.js";
 import { runChild } from "./children.js";
 
 export interface FfmpegVersion {
@@ -35,7 +35,7 @@ export function supported(version: FfmpegVersion, path: string): FfmpegVersion {
   if (isAtLeast(version, 4, 3)) return version;
   throw new VideoExplainerError(
     "ffmpeg-old",
-    `ffmpeg (${path}) is of version ${version.major}.${version.minor}, and 4.3 or newer is needed; install one, or set FFMPEG_PATH.`,
+    `ffmpeg (${path}) is of version ${version.major}.${version.minor}, and 4.3 or newer is needed; install one, or set FFMPEG_PATH`,
   );
 }
 
@@ -64,9 +64,7 @@ export function startFault(tool: "ffmpeg" | "ffprobe", path: string, cause: unkn
   const what = code === "ENOENT" ? `${tool} is not installed` : `${tool} (${path}) does not start: ${reasonOf(cause)}`;
   return new VideoExplainerError(
     "ffmpeg-missing",
-    `${what}; on Debian or Ubuntu run \`sudo apt-get install ffmpeg\`, or set ${tool.toUpperCase()}_PATH.`,
+    `${what}; on Debian or Ubuntu run \`sudo apt-get install ffmpeg\`, or set ${tool.toUpperCase()}_PATH`,
     { cause },
   );
 }
-
-export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,4 +1,4 @@
-import { InputError, VideoExplainerError } from "../errors.js";
+import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import { silentLogger } from "../log.js";
 import { checkSource } from "../pipeline/index.js";
 import { Station } from "../station/station.js";
@@ -21,13 +21,10 @@ export interface FilmProgress {
 export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
   const config = filmConfig(of.config, job, { region: of.region, fps: of.fps });
   const [source] = config.sources;
-  /** Sentences of the pipeline name sources; here is a file. */
-  const said = (text: string): string =>
-    text.replaceAll(`Source ${source!.name}: `, "").replaceAll(job.path, job.shown).replace(/\.$/, "");
   const [info] = await Promise.all([
     filmInfo(job.path),
     checkSource(source!, "/").catch((error: unknown) => {
-      throw error instanceof InputError ? new InputError(error.code, `${said(error.message)}.`) : error;
+      throw error instanceof InputError ? ofFile(error, job) : error;
     }),
   ]);
   const staged: StagedFile[] = [];
@@ -61,8 +58,8 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     const seen = sink.tally.seen();
     if (seen.explained === 0) {
       await sink.finish();
-      if (errors.length > 0) throw new VideoExplainerError("explaining", `${job.shown}: ${errors[0]}.`);
-      throw new InputError("no-frame", `${job.shown}: ${said(reason ?? "No frame could be decoded")}.`);
+      if (errors.length > 0) throw new VideoExplainerError("explaining", errors[0]!, { file: job.shown });
+      throw new InputError("no-frame", reason ?? "no frame could be decoded", { file: job.shown });
     }
     await sink.finish();
     for (const file of staged) await file.commit();
@@ -73,7 +70,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
       faults.push(
         new VideoExplainerError(
           "explaining",
-          `${job.shown}: ${lost} of ${captured} frames could not be explained and are missing (${errors[0]}).`,
+          `${job.shown}: ${lost} of ${captured} frames could not be explained and are missing (${errors[0]})`,
         ),
       );
     const total = of.fps ? undefined : info.frames;
@@ -83,19 +80,22 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
       faults.push(
         new InputError(
           "cut-off",
-          `${job.shown} is damaged or cut off: ${captured}${of_} frames were decoded and are explained, the rest is missing (${said(reason)}).`,
+          `${job.shown} is damaged or cut off: ${captured}${of_} frames were decoded and are explained, the rest is missing (${reason})`,
         ),
       );
-    } else if (reason) notes.push(`${job.shown}: ${said(reason)}; all its frames are explained.`);
+    } else if (reason) notes.push(`${job.shown}: ${reason}; all its frames are explained`);
     return { ...seen, top: seen.top!, faults, notes };
   } catch (error) {
     await sink?.abort();
     for (const file of staged) await file.discard();
-    if (error instanceof VideoExplainerError && error.code === "encoding")
-      throw new VideoExplainerError(error.code, `${job.shown}: ${error.message}`, { cause: error });
+    if (error instanceof VideoExplainerError && error.code === "encoding") throw inContext(error, { file: job.shown });
     throw error;
   }
 }
+
+/** The pipeline names sources and paths; here it is the file as the user wrote it. */
+const ofFile = (error: InputError, { path, shown }: Job): VideoExplainerError =>
+  inContext(error, { source: undefined, ...(error.context.subject === path ? { subject: shown } : { file: shown }) });
 
 function expected({ frames, duration }: FilmInfo, fps: number | undefined): number | undefined {
   if (!fps || !duration) return frames;

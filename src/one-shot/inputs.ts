@@ -38,10 +38,10 @@ export async function findInputs(args: readonly string[]): Promise<Given[]> {
 }
 
 async function expand(arg: string): Promise<Given[]> {
-  const refuse = (code: ErrorCode, sentence: string): Given[] => [
-    { fault: new InputError(code, `${arg} ${sentence}`) },
+  const refuse = (code: ErrorCode, reason: string): Given[] => [
+    { fault: new InputError(code, reason, { subject: arg }) },
   ];
-  const noFile = "is no file; use `video-explainer run` for streams and cameras.";
+  const noFile = "is no file; use `video-explainer run` for streams and cameras";
   if (/^(?!file:)[a-z][a-z0-9+.-]*:\/\//i.test(arg)) return refuse("not-a-file", noFile);
   const path = resolve(arg);
   const there = lookAt(path);
@@ -49,20 +49,20 @@ async function expand(arg: string): Promise<Given[]> {
   if (isThere && there.isFile()) return [{ path, shown: arg }];
   if (isThere && !there.isDirectory()) return refuse("not-a-file", noFile);
   if (!isThere && !hasWildcard(arg)) {
-    if (there === NOTHING) return refuse("missing-file", "does not exist; check the name.");
-    return refuse("unreadable-file", `cannot be read: ${there}.`);
+    if (there === NOTHING) return refuse("missing-file", "does not exist; check the name");
+    return refuse("unreadable-file", `cannot be read: ${there}`);
   }
   let all: string[];
   try {
     all = isThere ? await inFolder(path) : await expandGlob(path);
   } catch (error) {
-    return refuse("unreadable-folder", `${whyUnlisted(error)}.`);
+    return refuse("unreadable-folder", `${whyUnlisted(error)}`);
   }
   const found = (await filesAmong(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
   if (found.length > 0) return found.map((each) => ({ path: each, shown: short(each) }));
   return isThere
-    ? refuse("empty-folder", "holds no pictures and no films; check the folder.")
-    : refuse("missing-file", "matches no file; check the pattern.");
+    ? refuse("empty-folder", "holds no pictures and no films; check the folder")
+    : refuse("missing-file", "matches no file; check the pattern");
 }
 
 const inFolder = async (path: string): Promise<string[]> =>

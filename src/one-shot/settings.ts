@@ -54,7 +54,7 @@ export function filmConfig(config: Config, job: Job, of: Pick<OneShot, "region" 
   if (/\p{Cc}/u.test(job.path))
     throw new InputError(
       "film-name",
-      `${job.shown} has a line end or another control character in its name; rename it.`,
+      `${job.shown} has a line end or another control character in its name; rename it`,
     );
   const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...of };
   const { element } = configSchema.shape.sources;

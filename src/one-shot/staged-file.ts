@@ -65,7 +65,7 @@ export function cannotWrite(target: string, cause: unknown): VideoExplainerError
   const { code = "", message } = cause as NodeJS.ErrnoException;
   const place = PLACE_FAULTS[code];
   if (place)
-    return new InputError("output", `${target} cannot be written (${place}); give a folder with --out.`, { cause });
+    return new InputError("output", `${target} cannot be written (${place}); give a folder with --out`, { cause });
   const what = code === "ENOSPC" ? "the disk is full" : message;
-  return new VideoExplainerError("output", `${target} cannot be written (${what}).`, { cause });
+  return new VideoExplainerError("output", `${target} cannot be written (${what})`, { cause });
 }

@@ -9,7 +9,7 @@ import { drawOutline, type Picture } from "./picture.js";
 import { createTextSetter } from "./text.js";
 
 const fault = (what: string): VideoExplainerError =>
-  new VideoExplainerError("overlay", `The overlay of a frame cannot be drawn: ${what}.`);
+  new VideoExplainerError("overlay", `the overlay of a frame cannot be drawn: ${what}`);
 
 /** Any error as one sentence. */
 export const sentence = (error: unknown): VideoExplainerError =>

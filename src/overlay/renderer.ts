@@ -63,7 +63,7 @@ export function createOverlayRenderer(options: OverlayRendererOptions = {}): Ove
         hands.delete(hand);
         exits.delete(exit);
         const why = reason instanceof Error ? reason.message.split("\n")[0] : `exit code ${code}`;
-        const message = `The overlay thread ended while drawing (${why}); this frame has no overlay, the next starts a new thread.`;
+        const message = `the overlay thread ended while drawing (${why}); this frame has no overlay, the next starts a new thread`;
         for (const pending of hand.pending.values()) pending.reject(failed(message, reason));
         hand.pending.clear();
         resolve();
@@ -94,7 +94,7 @@ export function createOverlayRenderer(options: OverlayRendererOptions = {}): Ove
       } catch (error) {
         hand.pending.delete(id);
         if (hand.pending.size === 0) hand.worker.unref();
-        reject(failed(`The overlay of a frame cannot be drawn: its request cannot be sent (${error}).`, error));
+        reject(failed(`the overlay of a frame cannot be drawn: its request cannot be sent (${error})`, error));
       }
     });
   }
@@ -103,7 +103,7 @@ export function createOverlayRenderer(options: OverlayRendererOptions = {}): Ove
 
   return {
     render(request) {
-      if (closing) return Promise.reject(failed("The overlay renderer is closed; no more frames can be drawn."));
+      if (closing) return Promise.reject(failed("the overlay renderer is closed; no more frames can be drawn"));
       const result = send(request);
       const settled: Promise<unknown> = result.then(
         () => inFlight.delete(settled),

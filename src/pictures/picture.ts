@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { extname } from "node:path";
-import { InputError } from "../errors.js";
+import { InputError, inContext } from "../errors.js";
 import type { FrameLayout, ModelView, Rect } from "../frame.js";
 import { frameBytes, frameLayout } from "../frame.js";
 import { PICTURE_ENDINGS, pictureKind } from "./kinds.js";
@@ -94,7 +94,7 @@ function layoutOf(shown: string, make: () => FrameLayout): FrameLayout {
   try {
     return make();
   } catch (error) {
-    if (error instanceof InputError) throw new InputError(error.code, `${shown}: ${error.message}`, { cause: error });
+    if (error instanceof InputError) throw inContext(error, { file: shown });
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { InputError, VideoExplainerError } from "../errors.js";
+import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import type { Fit } from "../fit.js";
 import { type FrameLayout, fitting, frameBytes, type Rect, type Rotation, watchedRegion } from "../frame.js";
 import { workerUrl } from "../worker-url.js";
@@ -140,7 +140,7 @@ export class PictureReader {
       return await work(hand);
     } catch (error) {
       if (error instanceof VideoExplainerError && error.code === "decoding") {
-        throw new VideoExplainerError(error.code, `${shown} ${error.message}`, { cause: error.cause });
+        throw inContext(error, { subject: shown });
       }
       throw error;
     } finally {
@@ -173,11 +173,11 @@ async function find(
 }
 
 const unreadable = (shown: string, what: string): InputError =>
-  new InputError("unreadable-picture", `${shown} cannot be read as a picture: ${what}.`);
+  new InputError("unreadable-picture", `cannot be read as a picture: ${what}`, { subject: shown });
 
 function refuseLarge(shown: string, { kind, width, height, bytes }: FoundPicture, limits: PictureLimits): void {
   const refuse = (why: string): never => {
-    throw new InputError("large-picture", `${shown} has ${width}x${height} pixels, ${why}.`);
+    throw new InputError("large-picture", `has ${width}x${height} pixels, ${why}`, { subject: shown });
   };
   const pixels = width * height;
   if (pixels > limits.pixels) refuse(`more than ${limits.pixels / 1e6} million; give a smaller picture`);

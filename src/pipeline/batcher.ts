@@ -123,10 +123,10 @@ class RoundRobinBatcher implements Batcher {
 
   add(source: VideoSource): void {
     if (this.#closing)
-      throw new VideoExplainerError("stopping", `Source ${source.name} cannot be added while stopping.`);
+      throw new VideoExplainerError("stopping", `source ${source.name} cannot be added while stopping`);
     this.#forgetFinished();
     if (this.#entries.some((e) => e.source.name === source.name)) {
-      throw new VideoExplainerError("double-source", `There is a source ${source.name} already; give it another name.`);
+      throw new VideoExplainerError("double-source", `there is a source ${source.name} already; give it another name`);
     }
     const subscription = source.available$.subscribe({
       next: () => {
@@ -142,7 +142,7 @@ class RoundRobinBatcher implements Batcher {
 
   async remove(name: string): Promise<void> {
     const entry = this.#entries.find((e) => e.source.name === name);
-    if (!entry) throw new VideoExplainerError("unknown-source", `There is no source ${name}.`);
+    if (!entry) throw new VideoExplainerError("unknown-source", `there is no source ${name}`);
     await entry.source.stop();
     this.#wakeSoon();
   }

@@ -15,7 +15,7 @@ const ANY_VIEW: ModelView = { inputWidth: 224, inputHeight: 224, fit: "stretch" 
  */
 export async function checkSource(config: SourceConfig, baseDir: string): Promise<FrameLayout | undefined> {
   const spec = sourceSpec(config, baseDir);
-  await checkHardware(config.hardware, spec.called);
+  await checkHardware(config.hardware, spec.about);
   if (spec.kind.isLive && !spec.kind.size) return undefined;
   await spec.kind.input(config, baseDir);
   return (await planDecoding(spec, ANY_VIEW, await ffmpegVersion(), { timeoutMs: 20_000 })).layout;

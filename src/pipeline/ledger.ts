@@ -63,7 +63,7 @@ export class Ledger {
 
   #settle(as: string): void {
     if (this.#inFlight === 0) {
-      throw new VideoExplainerError("ledger", `A frame of ${this.source} counts as ${as}, but none is in flight.`);
+      throw new VideoExplainerError("ledger", `a frame of ${this.source} counts as ${as}, but none is in flight`);
     }
     this.#inFlight--;
   }

@@ -15,13 +15,13 @@ export interface LookOptions {
  * what the last look threw. `told`: what ffprobe is told, with so many options more.
  */
 export async function look(
-  { kind, mask, called }: SourceSpec,
+  { kind, mask, about }: SourceSpec,
   told: (more: readonly string[]) => ToldInput,
   { timeoutMs, haste, signal }: LookOptions,
 ): Promise<Probe> {
   const once = (more: readonly string[]): Promise<Probe> => {
     const { address, stdin, inputOptions } = told(more);
-    const asked = { timeoutMs, haste, signal, mask, called, live: kind.isLive };
+    const asked = { timeoutMs, haste, signal, mask, about, live: kind.isLive };
     return probe({ ...asked, input: address, stdin, inputOptions });
   };
   if (kind.quickLook) {

@@ -79,7 +79,7 @@ export function showPictures(
 
   function complain(fault: Error): void {
     // A thread that ended says nothing of the file.
-    const why = fault instanceof VideoExplainerError ? fault.message : `A picture cannot be decoded: ${fault.message}.`;
+    const why = fault instanceof VideoExplainerError ? fault.message : `a picture cannot be decoded: ${fault.message}`;
     if (!said.has(why)) words.add(`[error] ${why}`);
     if (said.size < paths.length) said.add(why);
     onUnreadable(why);

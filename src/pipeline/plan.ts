@@ -1,5 +1,5 @@
 import type { SourceConfig } from "../config/schema.js";
-import { InputError, VideoExplainerError } from "../errors.js";
+import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
 import { hiddenInput, type ToldInput } from "../ffmpeg/hidden-address.js";
@@ -181,13 +181,13 @@ export async function planDecoding(
 }
 
 /** What is left of a live stream that has stopped is no new picture. */
-function refuseOld({ called }: SourceSpec, shown: DecodePlan, { finite, position }: StreamTraits): void {
+function refuseOld({ about }: SourceSpec, shown: DecodePlan, { finite, position }: StreamTraits): void {
   if (shown.finite) return;
   if (finite) {
-    throw new VideoExplainerError("unreachable", `${called} was live and has ended; it is waited for.`);
+    throw new VideoExplainerError("unreachable", "was live and has ended; it is waited for", about);
   }
   if (position !== undefined && position === shown.position) {
-    throw new VideoExplainerError("unreachable", `${called} has not gone on: all that it holds was shown already.`);
+    throw new VideoExplainerError("unreachable", "has not gone on: all that it holds was shown already", about);
   }
 }
 
@@ -202,11 +202,11 @@ function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): bo
   return (config.pace ?? (config.loop || policy === "latest" ? "realtime" : "fast")) === "realtime";
 }
 
-function layoutOf({ config, called }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
+function layoutOf({ config, about }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
   try {
     return frameLayout(width, height, config.region, view.fit, view.inputWidth, view.inputHeight);
   } catch (error) {
-    if (error instanceof InputError) throw new InputError(error.code, `${called}: ${error.message}`);
+    if (error instanceof InputError) throw inContext(error, { source: about.source, file: about.subject });
     throw error;
   }
 }

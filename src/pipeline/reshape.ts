@@ -63,7 +63,7 @@ export class Reshape {
     const { layout, aspect } = this.#plan;
     const how = aspect === undefined ? "stretched to" : "set, with grey beside it, into";
     this.#end(() =>
-      this.options.onNote(`its picture is now ${name}, and ${how} the frame of ${layout.width}x${layout.height}.`),
+      this.options.onNote(`its picture is now ${name}, and ${how} the frame of ${layout.width}x${layout.height}`),
     );
   }
 }

@@ -40,10 +40,7 @@ export class SlabPool {
 
   release(slab: Slab): void {
     if (!this.#out.delete(slab)) {
-      throw new VideoExplainerError(
-        "double-release",
-        "A frame was released twice; each must be released exactly once.",
-      );
+      throw new VideoExplainerError("double-release", "a frame was released twice; each must be released exactly once");
     }
     this.#free.push(slab);
     this.onFree();

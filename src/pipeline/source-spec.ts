@@ -10,8 +10,8 @@ export interface SourceSpec {
   baseDir: string;
   policy: "latest" | "every-frame";
   mask: (text: string) => string;
-  /** How sentences name it, credentials masked. */
-  called: string;
+  /** Its name and address, credentials masked, for errors about it. */
+  about: { source: string; subject: string };
 }
 
 /** Reads the configuration of a source. Throws an `InputError` for an address of no known kind. */
@@ -24,6 +24,6 @@ export function sourceSpec(config: SourceConfig, baseDir: string): SourceSpec {
     baseDir,
     policy: config.policy ?? (kind.isLive ? "latest" : "every-frame"),
     mask: redact,
-    called: `Source ${config.name}: ${redactWhole(config.url)}`,
+    about: { source: config.name, subject: redactWhole(config.url) },
   };
 }

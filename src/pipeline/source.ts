@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Observable, Subject } from "rxjs";
 import type { SourceConfig } from "../config/schema.js";
+import { inContext, reasonOf, VideoExplainerError } from "../errors.js";
 import type { Haste } from "../ffmpeg/gate.js";
 import { type AutoHardware, autoHardware, checkHardware } from "../ffmpeg/hardware.js";
 import { ShortageError } from "../ffmpeg/shortage.js";
-import { ffmpegVersion, reasonOf } from "../ffmpeg/version.js";
+import { ffmpegVersion } from "../ffmpeg/version.js";
 import { type Frame, type FrameLayout, frameBytes, type ModelView } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
 import { connecting, PLACE_MS } from "./connecting.js";
@@ -210,7 +211,7 @@ class SupervisedSource implements VideoSource {
       this.options.onRestart?.(this.name, outcome.failure);
       this.#board.set("connecting", outcome.reason);
     }
-    if (signal.aborted) this.#board.set("ended", "It was stopped.");
+    if (signal.aborted) this.#board.set("ended", "it was stopped");
     this.#done = true;
     // Frames that are out keep their own memory; the rest is given back.
     this.#pool = undefined;
@@ -262,7 +263,9 @@ class SupervisedSource implements VideoSource {
       if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, slabs);
       return await this.#decode(this.#plan, this.#pool, version, haste);
     } catch (error) {
-      const reason = spec.mask(reasonOf(error));
+      // Its source is named beside it already.
+      const bare = error instanceof VideoExplainerError ? inContext(error, { source: undefined }) : error;
+      const reason = spec.mask(reasonOf(bare));
       this.#lastWords = [reason];
       return { failure: "unreachable", reason, over: this.#isOverAfter(error), livedMs: 0 };
     }
@@ -303,11 +306,11 @@ class SupervisedSource implements VideoSource {
 
   /** Undefined: software. Of the test picture nothing is decoded, and pictures not by ffmpeg. */
   async #hardware(): Promise<string | undefined> {
-    const { config, kind, called } = this.spec;
+    const { config, kind, about } = this.spec;
     const { onNote } = this.options;
     if (config.hardware === "none" || this.#software || kind.size || kind.stills) return undefined;
     if (config.hardware !== "auto") {
-      await checkHardware(config.hardware, called);
+      await checkHardware(config.hardware, about);
       return config.hardware;
     }
     const auto = await autoHardware();
@@ -344,7 +347,7 @@ class SupervisedSource implements VideoSource {
       },
       onAnew: (name) => {
         this.#begunFor = name;
-        beginAnew(`its picture is now ${name}; it begins anew.`);
+        beginAnew(`its picture is now ${name}; it begins anew`);
       },
     });
     const events: EpochEvents = {
@@ -370,27 +373,27 @@ class SupervisedSource implements VideoSource {
         this.ledger.dropped("decode-error");
         if (this.#unreadable.has(why) || this.#unreadable.size >= MOST_NAMED) return;
         this.#unreadable.add(why);
-        this.options.onNote?.(this.name, spec.mask(`${why} It is left out.`));
+        this.options.onNote?.(this.name, spec.mask(`${why}; it is left out`));
       },
       onNoSlab: () => {
         if (this.policy === "latest" && this.#queue.length > 0) this.#dropOldest("newer-frame");
       },
       onStall: (seconds) => {
-        board.set("stalled", `No frame came for ${seconds} s.`);
+        board.set("stalled", `no frame came for ${seconds} s`);
         // To begin a film again would show its frames twice; it may still go on.
         if (plan.finite || silence !== undefined) return;
         silence = seconds;
         void epoch.stop();
       },
       onFrozen: (frozen) => {
-        if (frozen) board.set("frozen", `The picture has not changed for ${this.#limits.frozenMs / 1000} s.`);
+        if (frozen) board.set("frozen", `the picture has not changed for ${this.#limits.frozenMs / 1000} s`);
         else if (board.state === "frozen") board.set("live", null);
       },
       onShape: (shape) => reshape.look(shape),
     };
     const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, events, haste);
     this.#current = epoch;
-    const unwatch = this.#watchForChange(() => beginAnew("what it shows has changed; it begins anew."));
+    const unwatch = this.#watchForChange(() => beginAnew("what it shows has changed; it begins anew"));
     if (this.#abort.signal.aborted) void epoch.stop();
     const end = await epoch.ended();
     unwatch();
@@ -399,7 +402,7 @@ class SupervisedSource implements VideoSource {
     this.#current = undefined;
     if (anew !== undefined) {
       note(anew);
-      if (!plan.finite) board.set("connecting", "Its picture has taken another shape; it begins anew.");
+      if (!plan.finite) board.set("connecting", "its picture has taken another shape; it begins anew");
       return { failure: null, reason: null, over: false, livedMs: 0 };
     }
     if (end.cutOff && !this.#abort.signal.aborted) {
@@ -411,14 +414,14 @@ class SupervisedSource implements VideoSource {
     if (plan.hardware && this.spec.config.hardware === "auto" && gaveNothing) {
       this.#software = true;
       const said = end.complaints ? ` (${end.complaints})` : "";
-      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on.`);
+      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on`);
       if (silence === undefined) return { failure: null, reason: null, over: false, livedMs };
     }
     if (plan.againSeconds !== undefined && end.frames === 1 && end.code === 0) {
       this.#snapshot = true;
       return { failure: null, reason: null, over: false, livedMs };
     }
-    if (silence !== undefined) return { failure: "stalled", reason: `No frame came for ${silence} s.`, over, livedMs };
+    if (silence !== undefined) return { failure: "stalled", reason: `no frame came for ${silence} s`, over, livedMs };
     const failed = end.error !== undefined || end.code !== 0 || end.frames === 0 || !plan.finite;
     return {
       failure: failed ? "exited" : null,
@@ -444,15 +447,15 @@ class SupervisedSource implements VideoSource {
 function describeEnd(end: EpochEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
-  const said = end.complaints ? `: ${end.complaints}.` : ".";
+  const said = end.complaints ? `: ${end.complaints}` : "";
   if (!failed && end.unreadable > 0) {
     const left = end.unreadable === 1 ? "1 picture was" : `${end.unreadable} pictures were`;
-    return `It ended ${after}, and ${left} left out${said}`;
+    return `it ended ${after}, and ${left} left out${said}`;
   }
-  if (!failed) return end.damage ? `It ended ${after}, and ffmpeg reported: ${end.damage}.` : null;
+  if (!failed) return end.damage ? `it ended ${after}, and ffmpeg reported: ${end.damage}` : null;
   if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
   if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
-  return end.frames === 0 ? `No frame could be decoded${said}` : `The stream ended ${after}${said}`;
+  return end.frames === 0 ? `no frame could be decoded${said}` : `the stream ended ${after}${said}`;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

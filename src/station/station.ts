@@ -295,10 +295,9 @@ export class Station {
   #faultOf(source: VideoSource): Error | undefined {
     const { state, reason } = source.status();
     if (this.#stopping) return undefined;
-    const why = reason?.replace(`Source ${source.name}: `, "").replace(/^[A-Z](?=[a-z]* )/, (c) => c.toLowerCase());
-    if (state === "failed") return new VideoExplainerError("source-failed", `source ${source.name} failed: ${why}`);
+    if (state === "failed") return new VideoExplainerError("source-failed", `source ${source.name} failed: ${reason}`);
     if (state !== "ended" || reason === null || this.#removals.has(source.name)) return undefined;
-    return new InputError("source-damaged", `source ${source.name} is damaged or cut off: ${why}`);
+    return new InputError("source-damaged", `source ${source.name} is damaged or cut off: ${reason}`);
   }
 }
 

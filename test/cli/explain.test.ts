@@ -49,7 +49,7 @@ it("a film whose name has a line end is refused in one sentence", async () => {
   copyFileSync(film, odd);
   const { code, stderr } = await runCli(["explain", odd, ...MODEL, "--out", place()]);
   expect(stderr).toMatch(
-    /^video-explainer: .*two lines\.mp4 has a line end or another control character in its name; rename it\.\n$/,
+    /^video-explainer: .*two lines\.mp4 has a line end or another control character in its name; rename it\n$/,
   );
   expect(code).toBe(2);
 });
@@ -180,7 +180,7 @@ describe("explain, of a film", () => {
     const out = place();
     const { code, stdout, stderr } = await runCli(["explain", film, "--out", out, ...MODEL], { FFMPEG_PATH: dying });
     expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(/^video-explainer: \S*film\.mp4: the explained film cannot be written: it fell over\.\n$/);
+    expect(stderr).toMatch(/^video-explainer: \S*film\.mp4: the explained film cannot be written: it fell over\n$/);
     expect(readdirSync(out)).toEqual([]);
   });
 

@@ -67,7 +67,7 @@ describe("npy files", () => {
     ["that is empty", new Uint8Array(), "is not a .npy file"],
   ])("%s are refused", (_what, bytes, reason) => {
     expect(refusal(bytes)).toContain(reason);
-    expect(refusal(bytes)).toMatch(/^in\.npy [^\n]*\.$/);
+    expect(refusal(bytes)).toMatch(/^in\.npy [^\n]*[^.]$/);
   });
 
   it("of any bytes are read or refused in one sentence", () => {

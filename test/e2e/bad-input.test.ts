@@ -79,32 +79,32 @@ describe("one sentence on standard error and exit code 2 for", () => {
     [
       "a film that is not there",
       () => written(config({ source: { url: "gone.mp4" } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: there is no file \S*gone\.mp4; check its url\.$/,
+      /^\S+config\.yaml:\d+:\d+: source belt: there is no file \S*gone\.mp4; check its url$/,
     ],
     [
       "a text file as film",
       () => written(config({ source: { url: file("notes.mp4", "Not a film at all.\n".repeat(50)) } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: \S+notes\.mp4 cannot be read as video: /,
+      /^\S+config\.yaml:\d+:\d+: source belt: \S+notes\.mp4 cannot be read as video: /,
     ],
     [
       "a text file that says so",
       () => written(config({ source: { url: file("notes.txt", "Not a film at all.\n".repeat(50)) } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: \S+notes\.txt cannot be read as video: it is a text file\.$/,
+      /^\S+config\.yaml:\d+:\d+: source belt: \S+notes\.txt cannot be read as video: it is a text file$/,
     ],
     [
       "an empty film",
       () => written(config({ source: { url: file("empty.mp4", "") } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: \S+empty\.mp4 is empty\.$/,
+      /^\S+config\.yaml:\d+:\d+: source belt: \S+empty\.mp4 is empty$/,
     ],
     [
       "a film cut off before its index",
       () => written(config({ source: { url: file("index-lost.mp4", readFileSync(film).subarray(0, 900)) } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: \S+index-lost\.mp4 cannot be read as video: /,
+      /^\S+config\.yaml:\d+:\d+: source belt: \S+index-lost\.mp4 cannot be read as video: /,
     ],
     [
       "a region outside the film",
       () => written(config({ source: { region: { x: 600, y: 0, width: 100, height: 100 } } })),
-      /^\S+config\.yaml:\d+:\d+: Source belt: \S+: The region x 600, y 0, 100x100 reaches outside the 640x360 frame/,
+      /^\S+config\.yaml:\d+:\d+: source belt: \S+: the region x 600, y 0, 100x100 reaches outside the 640x360 frame/,
     ],
     [
       "a model that is not there",
@@ -164,7 +164,7 @@ describe("one sentence on standard error and exit code 2 for", () => {
 it("names every fault at once, in the order of the text", async () => {
   const { code, said } = await refused(written(config({ model: { path: "nowhere" }, source: { url: "gone.mp4" } })));
   expect(code).toBe(2);
-  expect(said.map((line) => /model "|Source belt/.exec(line)?.[0])).toEqual(['model "', "Source belt"]);
+  expect(said.map((line) => /model "|source belt/.exec(line)?.[0])).toEqual(['model "', "source belt"]);
 });
 
 describe("a port that is taken is named", () => {

@@ -132,7 +132,7 @@ it("explains each third frame of live cameras and a film beside a dead camera, a
   const { statuses, summaries } = await publishedBy(second.url, "hall", "dead");
   expect(summaries).toEqual([]);
   const failed = statuses.find((s) => s.state === "failed")!;
-  expect(failed.reason).toMatch(/^Source dead: rtsp:\/\/\S+ cannot be reached: .*Connection refused/);
+  expect(failed.reason).toMatch(/^rtsp:\/\/\S+ cannot be reached: .*Connection refused/);
   expect(JSON.stringify(statuses)).not.toContain("geheim");
   expect(statuses.at(-1)!.restarts).toBeGreaterThan(0);
 });

@@ -96,7 +96,7 @@ test("a hardware that ffmpeg was not built for is refused in one sentence, of a 
     const error: unknown = await checkSource(config({ url, hardware: "abacus" }), folder).catch((e) => e);
     expect(error).toBeInstanceOf(InputError);
     expect((error as Error).message).toMatch(
-      /^Source belt: \S+ is to be decoded on abacus, which this ffmpeg was not built for; it knows .+; or leave it to auto\.$/,
+      /^source belt: \S+ is to be decoded on abacus, which this ffmpeg was not built for; it knows .+; or leave it to auto$/,
     );
   }
   const opened = open({ url: path, hardware: "abacus" });
@@ -114,7 +114,7 @@ test("auto on this machine gives every frame of a film, and says once what it ca
     expect(opened.source.status()).toMatchObject({ state: "ended", reason: null, restarts: 0 });
   }
   expect(notes.filter((note) => note.startsWith("hardware auto: "))).toHaveLength(1);
-  expect(notes[0]).toMatch(/^hardware auto: decoded (?:in software, no hardware works \(.+\)|on \w+.*)\.$/);
+  expect(notes[0]).toMatch(/^hardware auto: decoded (?:in software, no hardware works \(.+\)|on \w+.*)$/);
 });
 
 test("auto takes the first hardware whose device opens, and asks each ffmpeg once", async () => {
@@ -137,11 +137,11 @@ test("auto takes the first hardware whose device opens, and asks each ffmpeg onc
 test("auto decodes in software when no device opens, or when ffmpeg was built for none", async () => {
   const refusing = claimingFfmpeg("refuses", ["cuda", "qsv"], { refuse: ["cuda", "qsv"] });
   expect(await autoHardware(refusing)).toEqual({
-    note: "hardware auto: decoded in software, no hardware works (cuda: No cuda here; qsv: No qsv here).",
+    note: "hardware auto: decoded in software, no hardware works (cuda: No cuda here; qsv: No qsv here)",
   });
   const bare = claimingFfmpeg("bare", ["opencl"]);
   expect(await autoHardware(bare)).toEqual({
-    note: "hardware auto: decoded in software, no hardware works (this ffmpeg was built for none).",
+    note: "hardware auto: decoded in software, no hardware works (this ffmpeg was built for none)",
   });
 });
 
@@ -178,8 +178,8 @@ test("hardware that dies before its first frame is left for software, which give
   expect(await takeAll(opened)).toHaveLength(25);
   expect(opened.source.status()).toMatchObject({ state: "ended", reason: null, restarts: 0 });
   expect(notes).toEqual([
-    "hardware auto: decoded on cuda.",
-    "no frame came of cuda (CUDA is out of memory); decoded in software from now on.",
+    "hardware auto: decoded on cuda",
+    "no frame came of cuda (CUDA is out of memory); decoded in software from now on",
   ]);
   expect(calls(fake).filter((call) => call.includes("-hwaccel cuda "))).toHaveLength(1);
 });
@@ -202,6 +202,6 @@ test("a named hardware that dies is not left: the source fails with its words", 
   expect(await takeAll(opened)).toEqual([]);
   expect(opened.source.status()).toMatchObject({
     state: "failed",
-    reason: "ffmpeg gave up with code 1 after 0 frames: CUDA is out of memory.",
+    reason: "ffmpeg gave up with code 1 after 0 frames: CUDA is out of memory",
   });
 });

@@ -91,7 +91,7 @@ test("where descriptors run out some sources fail in one sentence, and come when
   const { first, reasons } = JSON.parse(said) as { first: [live: number, failed: number]; reasons: string[] };
   expect(Math.min(...first)).toBeGreaterThan(1);
   expect(reasons).toEqual([
-    "ffmpeg cannot be started: this process may open no more files (EMFILE); raise the limit (ulimit -n, LimitNOFILE of the service), or give it fewer sources.",
+    "ffmpeg cannot be started: this process may open no more files (EMFILE); raise the limit (ulimit -n, LimitNOFILE of the service), or give it fewer sources",
   ]);
 });
 
@@ -120,7 +120,7 @@ test("where there is no descriptor for the spawner either, that is said", async 
 
 test.each(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOBUFS"])("%s is a shortage, with what to do", (code) => {
   expect(shortageOf(code)).toMatch(new RegExp(`\\(${code}\\); (?:raise|give) `));
-  expect(new ShortageError("ffprobe", shortageOf(code)!).message).toMatch(/^ffprobe cannot be started: .*[^.]\.$/);
+  expect(new ShortageError("ffprobe", shortageOf(code)!).message).toMatch(/^ffprobe cannot be started: .*[^.]$/);
 });
 
 test.each([undefined, "ENOENT", "EACCES", "toString"])("%s is none", (code) => {
@@ -139,7 +139,7 @@ test("a spawner that is killed costs its sources one sentence, and is started an
   );
   for (const { states } of cameras) {
     expect(states.filter(({ state }) => state === "failed").map(({ reason }) => reason)).toEqual([
-      "ffmpeg was lost: the process that starts it has ended (SIGKILL) and is started anew.",
+      "ffmpeg was lost: the process that starts it has ended (SIGKILL) and is started anew",
     ]);
   }
   expect(spawnerPid()).not.toBe(spawner);

@@ -229,7 +229,7 @@ describe("the overlay renderer", () => {
         const { message, code } = (result as PromiseRejectedResult).reason;
         expect(code).toBe("overlay");
         expect(message).toMatch(wrong[index / 2]![1]);
-        expect(message).toMatch(/^The overlay of a frame cannot be drawn: [^\n]*\.$/);
+        expect(message).toMatch(/^the overlay of a frame cannot be drawn: [^\n]*[^.]$/);
       }
     }
   });
@@ -245,7 +245,7 @@ describe("the overlay renderer", () => {
     for (const result of [first, second]) {
       expect(result.status).toBe("rejected");
       const { message } = (result as PromiseRejectedResult).reason;
-      expect(message).toMatch(/^The overlay thread ended while drawing \((out of luck|exit code 7)\); [^\n]*\.$/);
+      expect(message).toMatch(/^the overlay thread ended while drawing \((out of luck|exit code 7)\); [^\n]*[^.]$/);
     }
     expect((await mortal.render(good)).overlay).toBeDefined();
     await mortal.close();
@@ -254,8 +254,8 @@ describe("the overlay renderer", () => {
   it("rejects each frame with a sentence when its thread cannot start, and can still be closed", async () => {
     const broken = createOverlayRenderer({ script: new URL("./missing.worker.mjs", import.meta.url) });
     const good = request({ width: 64, height: 48 });
-    await expect(broken.render(good)).rejects.toThrow(/^The overlay thread ended while drawing \(.*missing\.worker/);
-    await expect(broken.render(good)).rejects.toThrow(/^The overlay thread ended while drawing/);
+    await expect(broken.render(good)).rejects.toThrow(/^the overlay thread ended while drawing \(.*missing\.worker/);
+    await expect(broken.render(good)).rejects.toThrow(/^the overlay thread ended while drawing/);
     await broken.close();
   });
 

@@ -61,13 +61,13 @@ test("pictures of several kinds come as one stream, and each that cannot be read
   ]);
   expect(ledger.snapshot()).toMatchObject({ captured: 6, explained: 3, dropped: { "decode-error": 3 }, inFlight: 0 });
   expect(notes.map((note) => note.replace(`${url}/`, ""))).toEqual([
-    "2.jpg cannot be read as a picture: it is empty. It is left out.",
-    "4.png cannot be read as a picture: it holds none of a known kind. It is left out.",
-    "5.jpg cannot be read as a picture: it is damaged or cut off. It is left out.",
+    "2.jpg cannot be read as a picture: it is empty; it is left out",
+    "4.png cannot be read as a picture: it holds none of a known kind; it is left out",
+    "5.jpg cannot be read as a picture: it is damaged or cut off; it is left out",
   ]);
   const { state, reason } = source.status();
   expect(state).toBe("ended");
-  expect(reason).toMatch(/^It ended after 3 frames, and 3 pictures were left out: .*5\.jpg cannot be read/);
+  expect(reason).toMatch(/^it ended after 3 frames, and 3 pictures were left out: .*5\.jpg cannot be read/);
 });
 
 test("the size is that of the first picture that is one, and where none is, that is said with the first's name", async () => {
@@ -82,7 +82,7 @@ test("the size is that of the first picture that is one, and where none is, that
   const error: unknown = await checkSource(config({ url: bad }), "/").catch((e) => e);
   expect(error).toBeInstanceOf(InputError);
   expect((error as Error).message).toBe(
-    `Source belt: ${bad}/1.png cannot be read as a picture: it is empty. Nor can the 1 after it.`,
+    `source belt: ${bad}/1.png cannot be read as a picture: it is empty; nor can the 1 after it`,
   );
 });
 
@@ -127,7 +127,7 @@ test("a looping folder of which nothing can be read any more is failed, and trie
   await until(() => ledger.snapshot().explained > 3, "it comes");
   truncateSync(join(url, "1.jpg"), 200);
   await until(() => source.status().state === "failed", "it fails");
-  expect(source.status().reason).toMatch(/^No frame could be decoded: .*1\.jpg cannot be read as a picture/);
+  expect(source.status().reason).toMatch(/^no frame could be decoded: .*1\.jpg cannot be read as a picture/);
   expect(ledger.snapshot().dropped["decode-error"]).toBeLessThan(9);
   await source.stop();
   await pulled;
@@ -205,14 +205,14 @@ test("memory is refused by kind before it is taken: as AVIF, a fraction of the p
     return { ...pictureTarget(layout, "stretch"), memory };
   };
   await expect(reader.read(await deepAvif(500), "it", limits, place)).rejects.toThrow(
-    /^it has 500x500 pixels, which as AVIF take 11 MiB to decode, more than the 5 that are given; give a smaller picture, or a JPEG of it\.$/,
+    /^it has 500x500 pixels, which as AVIF take 11 MiB to decode, more than the 5 that are given; give a smaller picture, or a JPEG of it$/,
   );
   const jpeg = await plain("#446", 500, 500).jpeg().toBuffer();
   // More than the budget holds: alone, one after the other.
   const read = () => reader.read(jpeg, "it", limits, place).then(({ grant }) => grant.release());
   await Promise.all([read(), read(), read()]);
   await expect(reader.look(at("nowhere.png"), "nowhere.png", FILE_LIMITS)).rejects.toThrow(
-    "nowhere.png cannot be read as a picture: it is not there any more.",
+    "nowhere.png cannot be read as a picture: it is not there any more",
   );
 });
 

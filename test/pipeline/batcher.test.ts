@@ -149,7 +149,7 @@ test("sources come and go while it runs, their processes too", async () => {
   await batcher.remove("first");
   expect(isRunning(pid)).toBe(false);
   await until(() => batcher.sources.length === 1, "the first is forgotten");
-  await expect(batcher.remove("first")).rejects.toThrow("There is no source first.");
+  await expect(batcher.remove("first")).rejects.toThrow("there is no source first");
   await batcher.remove("second");
   await until(() => batcher.sources.length === 0, "none is left");
   start({ name: "third", url: film("third", 3) });

@@ -187,7 +187,7 @@ test("all other options before the input are the same for every version", () => 
 
 test("an ffmpeg that is too old is refused in one sentence", () => {
   expect(() => supported({ major: 4, minor: 2 }, "/opt/ffmpeg")).toThrow(
-    "ffmpeg (/opt/ffmpeg) is of version 4.2, and 4.3 or newer is needed; install one, or set FFMPEG_PATH.",
+    "ffmpeg (/opt/ffmpeg) is of version 4.2, and 4.3 or newer is needed; install one, or set FFMPEG_PATH",
   );
   expect(supported({ major: 4, minor: 3 }, "ffmpeg")).toEqual({ major: 4, minor: 3 });
   expect(supported(GIT, "ffmpeg")).toBe(GIT);

@@ -122,7 +122,7 @@ test("a film whose pixels change their shape, and nothing else, keeps its propor
   near(pictures.at(-1)!.at(0.5, 0.05), [128, 128, 128], 2);
   expect(pictures.at(-1)!.at(0.5, 0.15)[0]).toBeGreaterThan(200);
   expect(notes).toEqual([
-    "its picture is now 320x240 with pixels that are not square (1.778:1), and set, with grey beside it, into the frame of 320x240.",
+    "its picture is now 320x240 with pixels that are not square (1.778:1), and set, with grey beside it, into the frame of 320x240",
   ]);
 });
 
@@ -229,10 +229,10 @@ test("nor does it begin anew for proportions that go by, nor twice for the same"
 test("what cannot begin anew, or would be the same again, is said once", async () => {
   const changes = [shape(320, 240), shape(480, 480), shape(320, 240)];
   expect(await reshaped(changes, undefined, { ...PLAN, finite: true })).toEqual([
-    "its picture is now 480x480, and set, with grey beside it, into the frame of 320x240.",
+    "its picture is now 480x480, and set, with grey beside it, into the frame of 320x240",
   ]);
   const { aspect: _, ...any } = PLAN;
   expect(await reshaped(changes, undefined, any)).toEqual([
-    "its picture is now 480x480, and stretched to the frame of 320x240.",
+    "its picture is now 480x480, and stretched to the frame of 320x240",
   ]);
 });

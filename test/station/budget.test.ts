@@ -35,7 +35,7 @@ it("an added source for which there is no room waits for it, a film too; one tha
   add("film", film);
   await wait("the film to be refused", () => of("film").state === "failed");
   expect(of("film").reason).toBe(
-    "its decoder cannot be started: all sources would have 1 million pixels a second, more than the 1 of limits.pixelsPerSecond; it waits until others are gone.",
+    "its decoder cannot be started: all sources would have 1 million pixels a second, more than the 1 of limits.pixelsPerSecond; it waits until others are gone",
   );
   await station.remove("camera");
   await wait("the film's end", () => of("film").state === "ended");

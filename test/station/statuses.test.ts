@@ -45,13 +45,13 @@ it("publishes the state at once, then each change of state or reason, and nothin
   statuses.watch(belt.video);
   belt.board.set("live", null);
   belt.board.set("live", null);
-  belt.board.set("failed", "The camera is away.");
-  belt.board.set("failed", "The camera refuses the password.");
+  belt.board.set("failed", "the camera is away");
+  belt.board.set("failed", "the camera refuses the password");
   expect(published().map((s) => [s.state, s.reason])).toEqual([
     ["connecting", null],
     ["live", null],
-    ["failed", "The camera is away."],
-    ["failed", "The camera refuses the password."],
+    ["failed", "the camera is away"],
+    ["failed", "the camera refuses the password"],
   ]);
   expect(changes).toEqual(["belt connecting", "belt live", "belt failed", "belt failed"]);
 });

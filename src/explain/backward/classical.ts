@@ -57,7 +57,7 @@ export function emitClassical(scope: Scope, options: ClassicalOptions): Value {
   }
   const map = pending.get(network.input);
   if (map === undefined)
-    throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture.");
+    throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture");
   return map;
 }
 

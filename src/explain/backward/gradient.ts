@@ -24,7 +24,7 @@ export function emitGradientTimesInput(scope: Scope, start: Value): Value {
   }
   const gradient = pending.get(network.input);
   if (gradient === undefined)
-    throw new ModelError("model-unsupported", "no layer leads from the scores to the picture.");
+    throw new ModelError("model-unsupported", "no layer leads from the scores to the picture");
   return e.mul(gradient, tensorValue(scope, network.input));
 }
 
@@ -66,7 +66,7 @@ function back(scope: Scope, layer: Layer, g: Value): [TensorId, Value][] {
     default:
       throw new ModelError(
         "model-unsupported",
-        `node "${layer.name}" (operator ${layer.operator}) has no derivative here, which gradient-x-input needs; use another method.`,
+        `node "${layer.name}" (operator ${layer.operator}) has no derivative here, which gradient-x-input needs; use another method`,
       );
   }
 }

@@ -47,7 +47,7 @@ export const noRule = ({ kind, name, operator }: Layer): ModelError =>
       kind === "softmax"
         ? "a softmax is known at the end of a classifier and in gates, and this one is neither; export the network without it"
         : "no rule says how relevance crosses it"
-    }.`,
+    }`,
   );
 
 /** After so many linear layers without one, relevance is rescaled, so that float32 neither overflows nor underflows. */
@@ -85,7 +85,7 @@ class Descent {
     this.#send(network.output, { form: "unsigned", value: this.options.start });
     for (const layer of network.layers.toReversed()) this.#cross(layer);
     const [last] = this.#receive([network.input]);
-    if (!last) throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture.");
+    if (!last) throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture");
     return this.#signed(network.input, last).value;
   }
 

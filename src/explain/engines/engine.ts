@@ -74,7 +74,7 @@ export function checkFeeds(engine: string, inputs: readonly ProgramPort[], feeds
     if (given.length === dims.length && dims.every((d, k) => d < 0 || d === given[k])) continue;
     throw new VideoExplainerError(
       "engine-input",
-      `the engine ${engine} was given ${name} of ${given.join(" x ")} where ${dims.map((d) => (d < 0 ? "N" : d)).join(" x ")} is wanted.`,
+      `the engine ${engine} was given ${name} of ${given.join(" x ")} where ${dims.map((d) => (d < 0 ? "N" : d)).join(" x ")} is wanted`,
     );
   }
 }

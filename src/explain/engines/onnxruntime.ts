@@ -50,7 +50,7 @@ function load(): Ort {
   } catch (cause) {
     throw new VideoExplainerError(
       "engine-missing",
-      `the engine onnxruntime cannot be loaded (${(cause as Error).message.split("\n")[0]}); run npm ci again.`,
+      `the engine onnxruntime cannot be loaded (${(cause as Error).message.split("\n")[0]}); run npm ci again`,
       { cause },
     );
   }
@@ -238,7 +238,7 @@ async function create(
   } catch (cause) {
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]}).`,
+      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]})`,
       { cause },
     );
   }

@@ -24,7 +24,7 @@ export const ENGINE_NAMES = ["auto", ...Object.keys(ENGINES)] as const;
 export function engineNamed(name: string): Engine {
   if (name === "auto") return bestEngine;
   if (Object.hasOwn(ENGINES, name)) return ENGINES[name]!;
-  throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}.`);
+  throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}`);
 }
 
 /** An engine whose work can be kept. */
@@ -72,10 +72,10 @@ async function bestEngine(...words: Parameters<Engine>): Promise<Runner> {
   }
   throw new VideoExplainerError(
     "engine-missing",
-    `no engine can be loaded; run npm ci, and for TensorFlow npm run setup:tensorflow (${passed.map((p) => p.replace(/\.$/, "")).join("; ")}).`,
+    `no engine can be loaded; run npm ci, and for TensorFlow npm run setup:tensorflow (${passed.join("; ")})`,
   );
 }
 
 /** One line for the log: which engine runs, and why better ones do not. */
 export const describeEngine = ({ name, passed = [] }: Pick<Runner, "name" | "passed">): string =>
-  passed.length === 0 ? name : `${name} (not taken: ${passed.map((p) => p.replace(/\.$/, "")).join("; ")})`;
+  passed.length === 0 ? name : `${name} (not taken: ${passed.join("; ")})`;

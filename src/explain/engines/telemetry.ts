@@ -23,7 +23,7 @@ export function keepToOurselves(): void {
     delete process.env[SWITCH];
     throw new VideoExplainerError(
       "engine-missing",
-      `the engine onnxruntime would report to its maker from this thread, which cannot turn that off; start the process with ${SWITCH}=1 in its environment.`,
+      `the engine onnxruntime would report to its maker from this thread, which cannot turn that off; start the process with ${SWITCH}=1 in its environment`,
       { cause },
     );
   }

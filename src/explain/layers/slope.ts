@@ -109,7 +109,7 @@ function slopesOf(
   if (!slope)
     throw new ModelError(
       "model-unsupported",
-      `node "${layer.name}" (operator ${step.op}) has no derivative here, which gradient-x-input needs; use another method.`,
+      `node "${layer.name}" (operator ${step.op}) has no derivative here, which gradient-x-input needs; use another method`,
     );
   return [slope({ e, x: a, y, attributes: step.attributes })];
 }

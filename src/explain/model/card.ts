@@ -52,7 +52,7 @@ export type ModelCard = z.infer<typeof cardSchema>;
 export function parseCard(text: string, fileName: string): ModelCard {
   const more = excess(text);
   if (more !== undefined)
-    throw new ModelError("model-card", `${fileName}: the model card has ${more}; a card is a short YAML file.`);
+    throw new ModelError("model-card", `${fileName}: the model card has ${more}; a card is a short YAML file`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
   const place = (offset: number | undefined) => {
@@ -63,26 +63,22 @@ export function parseCard(text: string, fileName: string): ModelCard {
   if (broken)
     throw new ModelError(
       "model-card",
-      `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}.`,
+      `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}`,
     );
   labelsAsText(document);
   const [twice] = keysGivenTwice(document);
   if (twice)
     throw new ModelError(
       "model-card",
-      `${place(twice.offset)}: the model card gives ${shortened(twice.name, 60)} twice; keep one.`,
+      `${place(twice.offset)}: the model card gives ${shortened(twice.name, 60)} twice; keep one`,
     );
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 20 }) ?? {};
   } catch (cause) {
-    throw new ModelError(
-      "model-card",
-      `${fileName}: the model card repeats itself by too many aliases; write it out.`,
-      {
-        cause,
-      },
-    );
+    throw new ModelError("model-card", `${fileName}: the model card repeats itself by too many aliases; write it out`, {
+      cause,
+    });
   }
   const parsed = cardSchema.safeParse(content);
   if (parsed.success) return parsed.data;
@@ -94,7 +90,7 @@ export function parseCard(text: string, fileName: string): ModelCard {
   const what = issue.code === "unrecognized_keys" ? "is not a known key of a model card" : sentenceOf(issue);
   throw new ModelError(
     "model-card",
-    `${place(key?.range?.[0])}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}.`,
+    `${place(key?.range?.[0])}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}`,
   );
 }
 

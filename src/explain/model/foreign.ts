@@ -207,7 +207,7 @@ const looked = (bytes: Uint8Array): string => {
   return ends.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length).toString("latin1")).join("");
 };
 
-const sentence = ({ what, todo }: Kind): string => `${what}; ${todo}.`;
+const sentence = ({ what, todo }: Kind): string => `${what}; ${todo}`;
 
 /** Whether a file is JSON, whatever its name, and whether it is that of a model of TensorFlow.js. */
 export function jsonIn(bytes: Uint8Array): "model" | "other" | undefined {
@@ -220,7 +220,7 @@ export function jsonIn(bytes: Uint8Array): "model" | "other" | undefined {
  * Undefined where nothing is known.
  */
 export function foreignKind(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 0) return "is empty; copy it again.";
+  if (bytes.length === 0) return "is empty; copy it again";
   const text = looked(bytes);
   const kind = KINDS.find(({ shows }) => shows?.(bytes, text));
   return kind && sentence(kind);

@@ -17,8 +17,8 @@ const MOST_BYTES = 4 * 2 ** 20;
 const MOST_CHARACTERS = 1000;
 
 const shown = (label: string): string => shortenedInside(label, 60);
-const refuse = (code: ErrorCode, sentence: string): never => {
-  throw new InputError(code, sentence);
+const refuse = (code: ErrorCode, reason: string): never => {
+  throw new InputError(code, reason);
 };
 
 /**
@@ -53,14 +53,14 @@ function labelFile(source: string, namedBy: string, reads: Reads): string {
   const outside = (): never =>
     refuse(
       "labels-outside",
-      `${namedBy}: the label file "${shortened(source, 200)}" lies outside the card's own folder; copy it there.`,
+      `${namedBy}: the label file "${shortened(source, 200)}" lies outside the card's own folder; copy it there`,
     );
   if (!file.startsWith(path.dirname(path.resolve(namedBy)) + path.sep) && file !== path.dirname(path.resolve(namedBy)))
     outside();
   if (!reads.exists(file))
     refuse(
       "labels-missing",
-      `${namedBy}: the label file "${shortened(source, 200)}" does not exist; write one label a line into it.`,
+      `${namedBy}: the label file "${shortened(source, 200)}" does not exist; write one label a line into it`,
     );
   if (file !== path.dirname(path.resolve(namedBy)) && !isConfined(file, namedBy)) outside();
   return file;
@@ -70,7 +70,7 @@ function labelsIn(file: string, notes: string[]): string[] {
   const text = textIn(file);
   if (/\.json$/i.test(file) || /^\s*[[{]\s*["}\]]/.test(text)) return fromJson(text, file);
   if (/^\s*item\s*\{/.test(text))
-    refuse("labels-form", `${file} is a label map (pbtxt); write one label a line, the first of class 0.`);
+    refuse("labels-form", `${file} is a label map (pbtxt); write one label a line, the first of class 0`);
   const lines = text.replace(/\s+$/, "").split(/\r\n|\n|\r/);
   return withoutNumbers(lines, file, notes);
 }
@@ -82,7 +82,7 @@ function textIn(file: string): string {
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new InputError("labels-form", `${file} is not text in UTF-8; save it as UTF-8, one label a line.`, { cause });
+    throw new InputError("labels-form", `${file} is not text in UTF-8; save it as UTF-8, one label a line`, { cause });
   }
 }
 
@@ -91,7 +91,7 @@ function fromJson(text: string, file: string): string[] {
   try {
     content = JSON.parse(text.trim());
   } catch (cause) {
-    throw new InputError("labels-form", `${file} is not JSON; write one label a line, or a JSON list of labels.`, {
+    throw new InputError("labels-form", `${file} is not JSON; write one label a line, or a JSON list of labels`, {
       cause,
     });
   }
@@ -102,8 +102,7 @@ function fromJson(text: string, file: string): string[] {
   return fromMap((typeof inner === "object" && inner !== null ? inner : map) as Record<string, unknown>, file);
 }
 
-const FORMS =
-  "holds no labels that can be read; give a list of labels, or a map from each class's number to its label.";
+const FORMS = "holds no labels that can be read; give a list of labels, or a map from each class's number to its label";
 
 function word(value: unknown, where: string): string {
   if (typeof value === "string") return value;
@@ -122,8 +121,8 @@ function fromMap(map: Readonly<Record<string, unknown>>, where: string): string[
   const labels = new Map(pairs);
   for (let k = 0; k < pairs.length; k++)
     if (!labels.has(k))
-      refuse("labels-form", `${where} has no label for class ${k}; number its classes from 0 on, leaving none out.`);
-  if (labels.size !== pairs.length) refuse("labels-form", `${where} numbers two classes alike; number each once.`);
+      refuse("labels-form", `${where} has no label for class ${k}; number its classes from 0 on, leaving none out`);
+  if (labels.size !== pairs.length) refuse("labels-form", `${where} numbers two classes alike; number each once`);
   return pairs.map((_, k) => word(labels.get(k), where));
 }
 
@@ -142,7 +141,7 @@ function withoutNumbers(lines: readonly string[], file: string, notes: string[])
   if (new Set(numbers).size === lines.length && Math.max(...numbers) === first + lines.length - 1)
     refuse(
       "labels-form",
-      `${file} numbers its lines, but not in their order; write the labels alone, that of class 0 first.`,
+      `${file} numbers its lines, but not in their order; write the labels alone, that of class 0 first`,
     );
   return [...lines];
 }
@@ -150,12 +149,12 @@ function withoutNumbers(lines: readonly string[], file: string, notes: string[])
 function check(labels: readonly string[], where: string): void {
   const empty = labels.indexOf("");
   if (empty >= 0 && labels.length > 1)
-    refuse("labels-form", `${where} has no text for label ${empty + 1}; write one label for each class.`);
+    refuse("labels-form", `${where} has no text for label ${empty + 1}; write one label for each class`);
   const long = labels.findIndex((label) => label.length > MOST_CHARACTERS);
   if (long >= 0)
     refuse(
       "labels-form",
-      `label ${long + 1} in ${where} takes over ${MOST_CHARACTERS} characters; write a shorter one.`,
+      `label ${long + 1} in ${where} takes over ${MOST_CHARACTERS} characters; write a shorter one`,
     );
 }
 
@@ -171,6 +170,6 @@ function forClasses(labels: string[], classes: number, where: string, notes: str
     "labels-count",
     `${where} has ${count} labels, but the model has ${classes} classes; it needs one label a line for each class${
       classes === 1 ? ", or two: what a low and what a high score means" : ""
-    }${about}.`,
+    }${about}`,
   );
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { InputError, ModelError } from "../../errors.js";
+import { InputError, inContext, ModelError } from "../../errors.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
 import type { Network } from "../network/network.js";
@@ -65,7 +65,7 @@ export function loadModel(given: string, options: LoadOptions = {}): LoadedModel
       if (error instanceof InputError) throw error;
       throw new ModelError(
         "model-corrupt",
-        "the model file is damaged or uses its format in an unknown way; export it again.",
+        "the model file is damaged or uses its format in an unknown way; export it again",
         { cause: error },
       );
     }
@@ -77,8 +77,8 @@ export function ofModel<T>({ file }: { file: string }, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof ModelError) || error.message.startsWith(file)) throw error;
-    throw new ModelError(error.code, `${file}: ${error.message}`, { cause: error.cause });
+    const isNamed = error instanceof ModelError && (error.context.file ?? error.context.subject) !== undefined;
+    throw error instanceof ModelError && !isNamed ? inContext(error, { file }) : error;
   }
 }
 
@@ -86,17 +86,17 @@ export function ofModel<T>({ file }: { file: string }, work: () => T): T {
 function refuseForeign(file: string, bytes: Uint8Array): void {
   // So an ONNX file begins, and nothing else that is told by its first bytes alone.
   const kind = bytes[0] === 0x08 ? undefined : foreignKind(bytes);
-  if (kind !== undefined) throw new ModelError("model-format", `${file} ${kind}`);
+  if (kind !== undefined) throw new ModelError("model-format", kind, { subject: file });
   if (jsonIn(bytes) === "other" && !file.endsWith(".json"))
-    throw new ModelError("model-format", `${file} is JSON, not a model; download the model itself.`);
+    throw new ModelError("model-format", "is JSON, not a model; download the model itself", { subject: file });
 }
 
 /** What could not be read is perhaps something else. */
 function refuseUnread(file: string, bytes: Uint8Array, cause: ModelError): void {
   const kind = foreignKind(bytes) ?? (file.endsWith(".json") ? undefined : kindByEnding(file));
-  const text = "is a text file, not a model; give an ONNX file, or the model.json of a TensorFlow.js model.";
+  const text = "is a text file, not a model; give an ONNX file, or the model.json of a TensorFlow.js model";
   const what = kind ?? (!file.endsWith(".json") && isText(bytes) ? text : undefined);
-  if (what !== undefined) throw new ModelError("model-format", `${file} ${what}`, { cause });
+  if (what !== undefined) throw new ModelError("model-format", what, { subject: file, cause });
 }
 
 function assemble(
@@ -163,6 +163,6 @@ const nameOf = (file: string): string => {
 
 /** The preprocessing, or the error that says why there is none. */
 export function requirePreprocessing(model: LoadedModel): Preprocessing {
-  if (!model.preprocessing) throw new ModelError("model-card", `${model.file}: ${model.unfit}`);
+  if (!model.preprocessing) throw new ModelError("model-card", `${model.unfit}`, { file: model.file });
   return model.preprocessing;
 }

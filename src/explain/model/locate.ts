@@ -29,7 +29,7 @@ export function locate(given: string, reads: Reads): Located {
   if (!stat)
     throw new InputError(
       "model-missing",
-      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml.`,
+      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
     );
   if (stat.isDirectory()) return inFolder(given, reads);
   const { dir, name } = path.parse(given);
@@ -55,7 +55,7 @@ function inFolder(folder: string, reads: Reads): Located {
   if (card.model !== undefined && !isConfined(path.resolve(file), path.resolve(at)))
     throw new InputError(
       "model-outside",
-      `${at}: the model "${card.model}" lies outside the card's own folder; copy it there, or give its path itself.`,
+      `${at}: the model "${card.model}" lies outside the card's own folder; copy it there, or give its path itself`,
     );
   return { file, card, cardFile };
 }
@@ -64,11 +64,11 @@ function inFolder(folder: string, reads: Reads): Located {
 function insteadOf(folder: string): string | undefined {
   const names = readdirSync(folder);
   const graphs = names.filter((name) => /\.onnx$/i.test(name));
-  if (graphs.length > 0) return `it holds ${listed(graphs)}: name it in model.yaml under "model".`;
+  if (graphs.length > 0) return `it holds ${listed(graphs)}: name it in model.yaml under "model"`;
   if (names.includes("saved_model.pb"))
-    return `it is a TensorFlow SavedModel: convert it with "python3 -m tf2onnx.convert --saved-model ${folder} --output model.onnx".`;
+    return `it is a TensorFlow SavedModel: convert it with "python3 -m tf2onnx.convert --saved-model ${folder} --output model.onnx"`;
   if (names.some((name) => /\.mlpackage$|^Manifest\.json$/.test(name)))
-    return "it is a Core ML package: give the model that it was converted from, as an ONNX file.";
+    return "it is a Core ML package: give the model that it was converted from, as an ONNX file";
   const other = names.find((name) => !/\.(?:ya?ml|bin|txt|json|md)$/i.test(name) && kindByEnding(name) !== undefined);
   return other && `its file ${other} ${kindByEnding(other)}`;
 }

@@ -29,17 +29,17 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
     throw new ModelError(
       "model-input",
       dims.length === 1
-        ? `the model's input has dims [N, ${dims.join(", ")}], ${dims[0]} numbers in a row; give input width and height in ${where}.`
-        : `the model's input has dims [N, ${dims.join(", ")}], which are not those of a picture, [N, C, H, W] or [N, H, W, C]; export it with one of these.`,
+        ? `the model's input has dims [N, ${dims.join(", ")}], ${dims[0]} numbers in a row; give input width and height in ${where}`
+        : `the model's input has dims [N, ${dims.join(", ")}], which are not those of a picture, [N, C, H, W] or [N, H, W, C]; export it with one of these`,
     );
   const { width: w, height: h, channels: c } = input;
   if ((w !== undefined && w !== width) || (h !== undefined && h !== height))
     throw new ModelError(
       "model-card",
-      `${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}.`,
+      `${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}`,
     );
   if (c !== undefined && c !== channels && dims.length !== 1)
-    throw new ModelError("model-card", `${where} says the input has ${c} channels, but the model takes ${channels}.`);
+    throw new ModelError("model-card", `${where} says the input has ${c} channels, but the model takes ${channels}`);
   const scaled = pixelUnits(input, where);
   for (const [name, values] of [
     ["mean", input.mean],
@@ -48,7 +48,7 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
     if (values && values.length !== 1 && values.length !== channels)
       throw new ModelError(
         "model-card",
-        `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s).`,
+        `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s)`,
       );
   const picture = { width, height, channels, layout };
   const unfit = whyUnfit(dims, picture) ?? (scaled ? undefined : UNKNOWN);
@@ -69,7 +69,7 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
 }
 
 const UNKNOWN =
-  "how pictures become the model's input is not known; write a card model.yaml beside it with input.mean and input.std (in units of 0..255 pixels, e.g. mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] for torchvision models).";
+  "how pictures become the model's input is not known; write a card model.yaml beside it with input.mean and input.std (in units of 0..255 pixels, e.g. mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] for torchvision models)";
 
 /** Channels, height and width as far as they are known. */
 function sizes(
@@ -90,9 +90,9 @@ function whyUnfit(
 ): string | undefined {
   const tensors = "give its input as a tensor (attribute --input FILE.npy)";
   if (dims.length === 1 && channels !== 1)
-    return `the model takes ${dims[0]} numbers in a row, and a grey picture of ${width}x${height} has ${width * height}; correct input width and height in its card, or ${tensors}.`;
+    return `the model takes ${dims[0]} numbers in a row, and a grey picture of ${width}x${height} has ${width * height}; correct input width and height in its card, or ${tensors}`;
   if (channels !== 1 && channels !== 3)
-    return `the model takes ${channels} channels, and pictures have 3 (colour) or 1 (grey); ${tensors}, or correct input.layout in its card where channels are last.`;
+    return `the model takes ${channels} channels, and pictures have 3 (colour) or 1 (grey); ${tensors}, or correct input.layout in its card where channels are last`;
   return undefined;
 }
 
@@ -118,7 +118,7 @@ function pixelUnits(input: Input, where: string): { mean: number[]; std: number[
       .join(", ");
     throw new ModelError(
       "model-card",
-      `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; write units: "0..1" beside them, or ${meant} (units: "0..255" takes them as they are).`,
+      `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; write units: "0..1" beside them, or ${meant} (units: "0..255" takes them as they are)`,
     );
   }
   return mean && std && { mean: [...mean], std: [...std] };

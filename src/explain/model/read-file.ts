@@ -11,7 +11,7 @@ function kindOf(stat: Stats): string | undefined {
 }
 
 function unreadable(file: string, why: string, cause?: unknown): InputError {
-  return new InputError("file-unreadable", `${file} cannot be read (${why}); give a file that this user may read.`, {
+  return new InputError("file-unreadable", `${file} cannot be read (${why}); give a file that this user may read`, {
     cause,
   });
 }
@@ -67,7 +67,7 @@ export function readBounded(file: string, most: number, what: string): Uint8Arra
     if (size > most)
       throw new InputError(
         "file-too-large",
-        `${file} takes ${mebibytes(size)}, and ${what} may take ${mebibytes(most)} at most; give a smaller file.`,
+        `${file} takes ${mebibytes(size)}, and ${what} may take ${mebibytes(most)} at most; give a smaller file`,
       );
     return readAt(handle, 0, size);
   });

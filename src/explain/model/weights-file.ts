@@ -30,24 +30,24 @@ export function readWeightsFile(
 ): Uint8Array {
   const file = path.resolve(path.dirname(model), location);
   if (!file.startsWith(path.dirname(path.resolve(model)) + path.sep))
-    refuse(`the model points to weights outside its own folder ("${location}"), which is not followed.`);
+    refuse(`the model points to weights outside its own folder ("${location}"), which is not followed`);
   reads.note(file);
-  if (!existsSync(file)) refuse(`the model keeps its weights in "${location}", which is not beside it; copy it there.`);
+  if (!existsSync(file)) refuse(`the model keeps its weights in "${location}", which is not beside it; copy it there`);
   if (!isConfined(file, model))
-    refuse(`its weights "${location}" are a link that leads outside its own folder; put the file itself there.`);
+    refuse(`its weights "${location}" are a link that leads outside its own folder; put the file itself there`);
   return withRegularFile(file, (handle, size) => {
     const wanted = length ?? Math.min(size - offset, most);
     if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(wanted) && offset >= 0 && wanted >= 0))
-      refuse(`the model says that weights lie at an impossible place in "${location}"; export it again.`);
+      refuse(`the model says that weights lie at an impossible place in "${location}"; export it again`);
     // A pointer is all that a checkout without its large files has.
     const kind = size < 1024 ? foreignKind(readAt(handle, 0, size)) : undefined;
     if (kind?.includes("pointer")) refuse(`its weights file "${location}" ${kind}`);
     const written = fstatSync(handle).blocks * 512;
     if (wanted > HOLES_FROM && written < size / 8)
       refuse(
-        `the weights file "${location}" is mostly holes (${size} bytes, of which ${written} are written); copy it again.`,
+        `the weights file "${location}" is mostly holes (${size} bytes, of which ${written} are written); copy it again`,
       );
-    if (offset + wanted > size) refuse(`the weights file "${location}" is shorter than the model says; copy it again.`);
+    if (offset + wanted > size) refuse(`the weights file "${location}" is shorter than the model says; copy it again`);
     return readAt(handle, offset, wanted);
   });
 }

@@ -51,7 +51,7 @@ const VERBS: Record<Exclude<PairLayer["op"], "Mul" | "Sub">, string> = {
 const refusal = (layer: Layer, reason: string): ModelError =>
   new ModelError(
     "model-unsupported",
-    `node "${layer.name}" (operator ${layer.operator}) cannot be explained: ${reason}.`,
+    `node "${layer.name}" (operator ${layer.operator}) cannot be explained: ${reason}`,
   );
 const unclear = (layer: Layer, which: string): ModelError =>
   refusal(

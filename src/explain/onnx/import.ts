@@ -52,11 +52,9 @@ export function importOnnx(
     return importGraph(decode(bytes), external, options);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    throw new ModelError(
-      "model-corrupt",
-      "the model file is damaged or uses ONNX in an unknown way; export it again.",
-      { cause },
-    );
+    throw new ModelError("model-corrupt", "the model file is damaged or uses ONNX in an unknown way; export it again", {
+      cause,
+    });
   }
 }
 
@@ -75,7 +73,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
   if (opset < OPSETS.oldest || opset > OPSETS.newest)
     throw new ModelError(
       "model-opset",
-      `the model uses ONNX opset ${opset || "none"}, and ${OPSETS.oldest} to ${OPSETS.newest} are known; export it with opset 18.`,
+      `the model uses ONNX opset ${opset || "none"}, and ${OPSETS.oldest} to ${OPSETS.newest} are known; export it with opset 18`,
     );
   const outputs = distinct(graph.output);
   const named = namedOutput(outputs, options.output);
@@ -99,14 +97,14 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
   if (outputId === undefined)
     throw new ModelError(
       "model-output",
-      `the model's output "${nameOf(only)}" does not depend on its input "${input.name}"; give the file of a classifier.`,
+      `the model's output "${nameOf(only)}" does not depend on its input "${input.name}"; give the file of a classifier`,
     );
   const shape = importer.shape(outputId);
   refuseClasses(elements(shape));
   if (!isRow(shape))
     throw new ModelError(
       "model-output",
-      `the model's output "${nameOf(only)}" has dims [N, ${shape.slice(1).join(", ")}], and a classifier gives one row of class scores a frame, [N, classes].`,
+      `the model's output "${nameOf(only)}" has dims [N, ${shape.slice(1).join(", ")}], and a classifier gives one row of class scores a frame, [N, classes]`,
     );
   return {
     input: inputId,
@@ -129,7 +127,7 @@ function ofOutput<T>(chosen: GraphOutput, outputs: readonly GraphOutput[], work:
     const others = listed(outputs.filter((o) => o !== chosen).map(nameOf));
     throw new ModelError(
       error.code,
-      `${error.message.replace(/\.$/, "")}; so it is with its output "${name}", others are ${others}: name one as "output" in its card.`,
+      `${error.reason}; so it is with its output "${name}", others are ${others}: name one as "output" in its card`,
       { cause: error },
     );
   }
@@ -270,7 +268,7 @@ function refuseUnknown(importer: Importer, node: Node, proto: NodeProto, nodes: 
   if (QUANTISED.test(node.op))
     throw new ModelError(
       "model-quantised",
-      `the model is quantised to whole numbers (node "${node.name}", ${node.shown}); give its float32 file, from before it was quantised.`,
+      `the model is quantised to whole numbers (node "${node.name}", ${node.shown}); give its float32 file, from before it was quantised`,
     );
   return importer.refuse(node, `no rule says how relevance crosses it${others(importer, proto, nodes)}`);
 }
@@ -306,7 +304,7 @@ function decode(bytes: Uint8Array): GraphMessage {
   try {
     message = ModelProto.decode(bytes) as unknown as ModelMessage;
   } catch (cause) {
-    throw new ModelError("model-corrupt", "the model file is not an ONNX file or is damaged; export it again.", {
+    throw new ModelError("model-corrupt", "the model file is not an ONNX file or is damaged; export it again", {
       cause,
     });
   }
@@ -314,7 +312,7 @@ function decode(bytes: Uint8Array): GraphMessage {
   if (!graph?.node?.length || !graph.output?.length)
     throw new ModelError(
       "model-corrupt",
-      "the model file is not an ONNX file or is damaged (it holds no graph); export it again.",
+      "the model file is not an ONNX file or is damaged (it holds no graph); export it again",
     );
   refuseSize(graph.node.length);
   const nodes = writeOut(graph.node, message.functions ?? []);
@@ -330,6 +328,6 @@ function decode(bytes: Uint8Array): GraphMessage {
 function refuseExternal(location: string): never {
   throw new ModelError(
     "model-external",
-    `the model keeps its weights in another file, "${location}", which is not beside it; copy it there.`,
+    `the model keeps its weights in another file, "${location}", which is not beside it; copy it there`,
   );
 }

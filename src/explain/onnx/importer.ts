@@ -96,7 +96,7 @@ export class Importer {
   refuse(node: Node, reason: string): never {
     throw new ModelError(
       "model-unsupported",
-      `node "${node.name}" (operator ${node.shown}) cannot be explained: ${withoutMarkers(reason)}.`,
+      `node "${node.name}" (operator ${node.shown}) cannot be explained: ${withoutMarkers(reason)}`,
     );
   }
 

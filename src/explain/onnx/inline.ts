@@ -33,7 +33,7 @@ export function refuseSize(nodes: number): void {
   if (nodes > MOST_NODES)
     throw new ModelError(
       "model-size",
-      `the model has ${nodes} nodes or more, and up to ${MOST_NODES} are read; give the file of a classifier.`,
+      `the model has ${nodes} nodes or more, and up to ${MOST_NODES} are read; give the file of a classifier`,
     );
 }
 
@@ -41,7 +41,7 @@ function refuseDepth(depth: number): void {
   if (depth > DEEPEST)
     throw new ModelError(
       "model-size",
-      `the model nests functions or branches more than ${DEEPEST} deep; give the file of a classifier.`,
+      `the model nests functions or branches more than ${DEEPEST} deep; give the file of a classifier`,
     );
 }
 
@@ -92,7 +92,7 @@ function refuseLetters(letters: number): void {
   if (letters > MOST_LETTERS)
     throw new ModelError(
       "model-size",
-      "the names in the model's functions or branches are too long to be written out; export it again with shorter names.",
+      "the names in the model's functions or branches are too long to be written out; export it again with shorter names",
     );
 }
 

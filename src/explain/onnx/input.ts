@@ -17,7 +17,7 @@ export function pictureInput(inputs: readonly ValueInfo[]): ValueInfo {
   const hint = inputs.length > 8 ? "; if these are its weights, export it with them (export_params=True)" : "";
   throw new ModelError(
     "model-inputs",
-    `the model has ${inputs.length} inputs (${names}), and a classifier has one, the picture${hint}.`,
+    `the model has ${inputs.length} inputs (${names}), and a classifier has one, the picture${hint}`,
   );
 }
 
@@ -30,10 +30,9 @@ export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () =>
   const type = tensor?.elemType;
   if (type !== undefined && type !== 0 && type !== ElementType.float)
     refuse(
-      `the model's input "${input.name}" is ${typeName(type)}, and float32 is needed; export it with a float32 input.`,
+      `the model's input "${input.name}" is ${typeName(type)}, and float32 is needed; export it with a float32 input`,
     );
-  if (input.type && !tensor)
-    refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures.`);
+  if (input.type && !tensor) refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures`);
   const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => toNumber(d.dimValue));
   refuseAxes(input.name, stated);
   const dims = stated.length > 0 ? stated : [0, 0, 0];
@@ -79,7 +78,7 @@ function openDims(name: string, dims: readonly number[], asked: readonly ("chann
   // Where the card gives both, what is left open is the third.
   const wanted = sizes.length === 0 || open === dims.length || open > 2 ? [...sizes, ...asked.slice(0, 1)] : sizes;
   if (dims.length !== 3 && sizes.length === 0)
-    return `the model's input "${name}" has dims ${shown}, which are not those of a picture, [N, C, H, W] or [N, H, W, C]; export it with one of these.`;
+    return `the model's input "${name}" has dims ${shown}, which are not those of a picture, [N, C, H, W] or [N, H, W, C]; export it with one of these`;
   const keys = [...new Set(wanted)].join(" and ").replace("channels", "channels (3 for colour, 1 for grey)");
-  return `the model's input "${name}" leaves its size open (${shown}); give input ${keys} in its card model.yaml.`;
+  return `the model's input "${name}" leaves its size open (${shown}); give input ${keys} in its card model.yaml`;
 }

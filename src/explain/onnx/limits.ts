@@ -31,7 +31,7 @@ export function refuseAxes(name: string, dims: readonly number[]): void {
   if (dims.length > MOST_AXES)
     throw new ModelError(
       "model-input",
-      `the model's input "${name}" has ${dims.length + 1} axes, and a picture has 4; give the file of a classifier.`,
+      `the model's input "${name}" has ${dims.length + 1} axes, and a picture has 4; give the file of a classifier`,
     );
 }
 
@@ -40,7 +40,7 @@ export function refuseInput(name: string, dims: readonly number[]): void {
   if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_INPUT)
     throw new ModelError(
       "model-input",
-      `the model's input "${name}" has an impossible size ${dims.join("x")}, and up to ${MOST_INPUT} numbers are read.`,
+      `the model's input "${name}" has an impossible size ${dims.join("x")}, and up to ${MOST_INPUT} numbers are read`,
     );
 }
 
@@ -49,7 +49,7 @@ export function refuseClasses(classes: number): void {
   if (classes > MOST_CLASSES)
     throw new ModelError(
       "model-output",
-      `the model's output has ${classes} classes, and up to ${MOST_CLASSES} are known; give the file of a classifier.`,
+      `the model's output has ${classes} classes, and up to ${MOST_CLASSES} are known; give the file of a classifier`,
     );
 }
 

@@ -43,10 +43,7 @@ export function namedOutput(outputs: readonly GraphOutput[], wanted: string | un
   if (wanted === undefined) return undefined;
   const found = outputs.find((o) => nameOf(o) === wanted) ?? outputs.find((o) => o.alias === wanted);
   if (found) return found;
-  throw new ModelError(
-    "model-output",
-    `the model has no output "${wanted}"; it has ${listed(outputs.map(nameOf), 8)}.`,
-  );
+  throw new ModelError("model-output", `the model has no output "${wanted}"; it has ${listed(outputs.map(nameOf), 8)}`);
 }
 
 /** @throws ModelError where an output was refused or surely holds no scores */
@@ -56,7 +53,7 @@ export function requireScores(output: GraphOutput, makers: ReadonlyMap<string, N
   if (reason !== undefined)
     throw new ModelError(
       "model-output",
-      `the model's output "${nameOf(output)}" is ${reason}, and a classifier gives its scores, [N, classes]; export it without that last step.`,
+      `the model's output "${nameOf(output)}" is ${reason}, and a classifier gives its scores, [N, classes]; export it without that last step`,
     );
 }
 
@@ -68,7 +65,7 @@ export function refuseCrowd(outputs: readonly GraphOutput[]): void {
   if (outputs.length > MOST_OUTPUTS)
     throw new ModelError(
       "model-output",
-      `the model has ${outputs.length} outputs (${listed(outputs.map(nameOf))}); name the one that holds the scores as "output" in its card model.yaml, or with --model-output.`,
+      `the model has ${outputs.length} outputs (${listed(outputs.map(nameOf))}); name the one that holds the scores as "output" in its card model.yaml, or with --model-output`,
     );
 }
 
@@ -124,7 +121,7 @@ export function chooseOutput(
       "model-output",
       `none of the model's ${candidates.length} outputs gives one row of class scores a frame, [N, classes]: ${listed(why)}; export it with its scores as an output${
         hint ? ' (skl2onnx: options={"zipmap": False})' : ""
-      }.`,
+      }`,
     );
   }
   const made = possible.map((c) => makers.get(c.output.name));

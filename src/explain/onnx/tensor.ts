@@ -58,24 +58,24 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
   if (dims.length > MOST_AXES)
     throw new ModelError(
       "model-corrupt",
-      `${label} has ${dims.length} axes, and up to ${MOST_AXES} are known; the model file is damaged, export it again.`,
+      `${label} has ${dims.length} axes, and up to ${MOST_AXES} are known; the model file is damaged, export it again`,
     );
   if (dims.some((d) => d < 0))
     throw new ModelError(
       "model-corrupt",
-      `${label} has negative dims [${dims.join(", ")}]; the model file is damaged, export it again.`,
+      `${label} has negative dims [${dims.join(", ")}]; the model file is damaged, export it again`,
     );
   const type = tensor.dataType ?? 0;
   const bits = Object.hasOwn(BITS, type) ? BITS[type]! : undefined;
   if (bits === undefined)
     throw new ModelError(
       "model-type",
-      `${label} has element type ${typeName(type)}, which is not supported; export the model in float32.`,
+      `${label} has element type ${typeName(type)}, which is not supported; export the model in float32`,
     );
   const damaged = (held: string): never => {
     throw new ModelError(
       "model-corrupt",
-      `${label} holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}; the model file is damaged, export it again.`,
+      `${label} holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}; the model file is damaged, export it again`,
     );
   };
   let raw = tensor.rawData?.length ? tensor.rawData : undefined;
@@ -88,7 +88,7 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
     if (count > MOST_NUMBERS)
       throw new ModelError(
         "model-size",
-        `${label} has dims [${dims.join(", ")}], which are ${count} numbers, and weights of up to ${MOST_NUMBERS} are read; export a smaller network.`,
+        `${label} has dims [${dims.join(", ")}], which are ${count} numbers, and weights of up to ${MOST_NUMBERS} are read; export a smaller network`,
       );
     const most = wanted + 1024;
     raw = external(

@@ -32,7 +32,7 @@ export function emitScores(
 ): { scope: Scope; scores: Scores } {
   const classes = classesOf(network);
   if (target !== "top" && (!Number.isInteger(target) || target < 0 || target >= classes))
-    throw new InputError("target", `target class ${target} does not exist: the model has classes 0 to ${classes - 1}.`);
+    throw new InputError("target", `target class ${target} does not exist: the model has classes 0 to ${classes - 1}`);
   const scope: Scope = { e, network, values: new Map([[network.input, input]]) };
   emitForward(scope);
   const logits = scope.values.get(network.output)!;

@@ -20,7 +20,7 @@ function find<R extends { name: string }>(
   known: readonly string[] = rules.map((r) => r.name),
 ): R {
   const rule = rules.find((r) => r.name === name);
-  if (!rule) throw new InputError("unknown-rule", `${what} "${name}" is not known; known are ${known.join(", ")}.`);
+  if (!rule) throw new InputError("unknown-rule", `${what} "${name}" is not known; known are ${known.join(", ")}`);
   return rule;
 }
 

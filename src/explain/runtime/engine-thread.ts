@@ -129,4 +129,4 @@ export class EngineThread {
 }
 
 const died = (why: string, cause?: unknown): VideoExplainerError =>
-  new VideoExplainerError("engine-died", `an engine thread ended (${why}); restart the worker.`, { cause });
+  new VideoExplainerError("engine-died", `an engine thread ended (${why}); restart the worker`, { cause });

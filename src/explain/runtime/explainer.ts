@@ -74,7 +74,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
       await order.settled;
       const closed = await Promise.allSettled(threads.map((t) => t.close()));
       const bad = closed.find((c) => c.status === "rejected");
-      if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)}).`);
+      if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)})`);
     },
   };
 }

@@ -68,7 +68,7 @@ async function start(): Promise<void> {
         if (!Number.isFinite(value))
           throw new VideoExplainerError(
             "not-finite",
-            `the network's ${name.replaceAll("_", " ")} is ${value}: its weights, or mean and std in its card, are too large for float32; give a network that computes in float32.`,
+            `the network's ${name.replaceAll("_", " ")} is ${value}: its weights, or mean and std in its card, are too large for float32; give a network that computes in float32`,
           );
   };
 

@@ -39,7 +39,7 @@ export function importTfjs(json: string, read: ShardReader, options: ImportOptio
     if (cause instanceof InputError) throw cause;
     throw new ModelError(
       "model-corrupt",
-      "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again.",
+      "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again",
       { cause },
     );
   }
@@ -50,16 +50,16 @@ function parse(json: string): ModelJson {
   try {
     model = JSON.parse(json) as ModelJson;
   } catch (cause) {
-    throw new ModelError("model-corrupt", "model.json is not JSON; copy it again.", { cause });
+    throw new ModelError("model-corrupt", "model.json is not JSON; copy it again", { cause });
   }
   if (typeof model !== "object" || typeof model?.modelTopology !== "object" || model.modelTopology === null)
     throw new ModelError(
       "model-corrupt",
-      'model.json holds no "modelTopology"; convert the model with tensorflowjs_converter again.',
+      'model.json holds no "modelTopology"; convert the model with tensorflowjs_converter again',
     );
   return model;
 }
 
 function noExternal(location: string): never {
-  throw new ModelError("model-external", `a translated model names a weights file "${location}".`);
+  throw new ModelError("model-external", `a translated model names a weights file "${location}"`);
 }

@@ -41,7 +41,7 @@ export class OnnxGraph {
   /** @throws ModelError naming the layer or operation */
   refuse(reason: string): never {
     const { name, kind } = this.origin;
-    throw new ModelError("model-unsupported", `node "${name}" (operator ${kind}) cannot be explained: ${reason}.`);
+    throw new ModelError("model-unsupported", `node "${name}" (operator ${kind}) cannot be explained: ${reason}`);
   }
 
   /** dims without the batch; 0 where they are open. */

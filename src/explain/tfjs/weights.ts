@@ -32,7 +32,7 @@ function bytesOf(spec: WeightSpec): number {
   if (size === undefined)
     throw new ModelError(
       "model-type",
-      `weight "${spec.name}" has element type ${stored}, which is not supported; convert the model in float32.`,
+      `weight "${spec.name}" has element type ${stored}, which is not supported; convert the model in float32`,
     );
   return spec.shape.reduce((a, b) => a * b, 1) * size;
 }
@@ -52,7 +52,7 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
       if (left <= 0)
         throw new ModelError(
           "model-corrupt",
-          `the weights in ${listed(paths)} are longer than model.json says; copy both again.`,
+          `the weights in ${listed(paths)} are longer than model.json says; copy both again`,
         );
       return shard;
     });
@@ -65,14 +65,14 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
       if (!(Number.isSafeInteger(end) && end <= bytes.length))
         throw new ModelError(
           "model-corrupt",
-          `the weights in ${listed(paths)} end before weight "${spec.name}"; copy them again.`,
+          `the weights in ${listed(paths)} end before weight "${spec.name}"; copy them again`,
         );
       const constant = constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end)));
       if (!allFinite(constant.data)) {
         const { value, at: place } = firstNotFinite(constant.data);
         throw new ModelError(
           "model-weights",
-          `weight "${spec.name}" holds ${value} at position ${place}, and no score would be a number; convert the model again from finite weights.`,
+          `weight "${spec.name}" holds ${value} at position ${place}, and no score would be a number; convert the model again from finite weights`,
         );
       }
       weights.set(spec.name, constant);
@@ -81,7 +81,7 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
     if (at !== bytes.length)
       throw new ModelError(
         "model-corrupt",
-        `the weights in ${listed(paths)} are ${bytes.length - at} bytes longer than model.json says; copy both again.`,
+        `the weights in ${listed(paths)} are ${bytes.length - at} bytes longer than model.json says; copy both again`,
       );
   }
   return weights;
@@ -95,14 +95,14 @@ function refuseDisorder(paths: readonly string[], shards: readonly Uint8Array[])
   if (wrong >= 0)
     throw new ModelError(
       "model-corrupt",
-      `model.json names the weights file "${paths[wrong]}" as number ${wrong + 1} of ${paths.length}, where weights would land in the wrong layers; convert the model again.`,
+      `model.json names the weights file "${paths[wrong]}" as number ${wrong + 1} of ${paths.length}, where weights would land in the wrong layers; convert the model again`,
     );
   const { length } = shards[0]!;
   const odd = shards.findIndex((s, k) => (k < shards.length - 1 ? s.length !== length : s.length > length));
   if (odd >= 0)
     throw new ModelError(
       "model-corrupt",
-      `the weights file "${paths[odd]}" holds ${shards[odd]!.length} bytes and "${paths[0]}" ${length}, where all but the last are of one length; copy them again.`,
+      `the weights file "${paths[odd]}" holds ${shards[odd]!.length} bytes and "${paths[0]}" ${length}, where all but the last are of one length; copy them again`,
     );
 }
 

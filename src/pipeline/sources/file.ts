@@ -36,7 +36,7 @@ export const file: SourceKind = {
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);
     const found = lookAt(path);
-    const refuse = (code: ErrorCode, what: string): InputError => new InputError(code, `Source ${name}: ${what}.`);
+    const refuse = (code: ErrorCode, what: string): InputError => new InputError(code, what, { source: name });
     const shown = brief(path);
     if (found === NOTHING) throw refuse("missing-file", `there is no file ${shown}; check its url`);
     if (typeof found === "string") throw refuse("unreadable-file", `${shown} cannot be read: ${found}`);

@@ -35,17 +35,17 @@ export const images: SourceKind = {
   },
   input: async ({ name, url, inputOptions }, baseDir) => {
     if (inputOptions.length > 0) {
-      const text = `Source ${name}: inputOptions are ffmpeg's, which does not read pictures; leave them out.`;
-      throw new InputError("input-options", text);
+      const text = "inputOptions are ffmpeg's, which does not read pictures; leave them out";
+      throw new InputError("input-options", text, { source: name });
     }
     const path = localPath(url, baseDir);
     const shown = brief(path);
     const paths = await listPictures(path).catch((cause: unknown) => {
-      throw new InputError("unreadable-folder", `Source ${name}: ${shown} ${whyUnlisted(cause)}.`, { cause });
+      throw new InputError("unreadable-folder", whyUnlisted(cause), { source: name, subject: shown, cause });
     });
     if (paths.length === 0) {
       const known = [...PICTURE_ENDINGS].join(", ");
-      throw new InputError("no-pictures", `Source ${name}: ${shown} holds no pictures (${known}).`);
+      throw new InputError("no-pictures", `holds no pictures (${known})`, { source: name, subject: shown });
     }
     const { width, height } = await firstOf(name, paths);
     return { address: "", stills: { paths, width, height } };
@@ -64,8 +64,8 @@ async function firstOf(name: string, paths: readonly string[]): Promise<FoundPic
     }
   }
   const tried = Math.min(paths.length, MOST_LOOKED_AT);
-  const others = tried > 1 ? ` Nor can the ${tried - 1} after it.` : "";
-  throw new InputError(first!.code, `Source ${name}: ${first!.message}${others}`, { cause: first });
+  const others = tried > 1 ? `; nor can the ${tried - 1} after it` : "";
+  throw new InputError(first!.code, `${first!.reason}${others}`, { ...first!.context, source: name, cause: first });
 }
 
 /** The pictures of a folder, of a glob, or the one picture itself, in order. */

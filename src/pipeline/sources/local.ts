@@ -57,7 +57,7 @@ export const isDenied = (error: unknown): boolean => {
 
 /** Why a folder or glob gives no list, as what follows its path in a sentence. */
 export function whyUnlisted(error: unknown): string {
-  if (error instanceof InputError) return error.message;
+  if (error instanceof InputError) return error.reason;
   if (isDenied(error)) return "may not be listed; change its mode or owner";
   return `cannot be listed (${(error as NodeJS.ErrnoException).code}); check it`;
 }

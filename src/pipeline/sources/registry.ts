@@ -1,4 +1,4 @@
-import { type ErrorCode, InputError } from "../../errors.js";
+import { type ErrorCode, InputError, inContext } from "../../errors.js";
 import { hasOpenLogin, redactWhole } from "../../redact.js";
 import { file } from "./file.js";
 import { http } from "./http.js";
@@ -23,7 +23,7 @@ const OPEN_LOGIN =
 /** The kind that reads an address. Throws an `InputError` that names what is known. */
 export function sourceKind(name: string, url: string, baseDir: string): SourceKind {
   const refuse = (code: ErrorCode, text: string, cause?: unknown) =>
-    new InputError(code, `Source ${name}: ${text}.`, { cause });
+    new InputError(code, text, { source: name, cause });
   if (hasOpenLogin(url)) throw refuse("address", `${brief(redactWhole(url))} ${OPEN_LOGIN}`);
   let found: SourceKind | undefined;
   try {
@@ -31,7 +31,7 @@ export function sourceKind(name: string, url: string, baseDir: string): SourceKi
     const isProtocol = isLocal(url) && PROTOCOLS.test(url) && !statOf(localPath(url, baseDir));
     if (!isProtocol) found = SOURCE_KINDS.find((kind) => kind.matches(url, baseDir));
   } catch (error) {
-    if (error instanceof InputError) throw refuse(error.code, error.message, error);
+    if (error instanceof InputError) throw inContext(error, { source: name });
     throw error;
   }
   if (found) return found;

@@ -146,7 +146,7 @@ describe("OpenVINO", () => {
     const { program } = shipped("inspection-cnn");
     const runner = await engineNamed("openvino")(program, OPTIONS);
     await expect(runner.run({ input: { data: new Float32Array(3), dims: [1, 3, 1, 1] } })).rejects.toThrow(
-      "the engine openvino was given input of 1 x 3 x 1 x 1 where N x 3 x 96 x 96 is wanted.",
+      "the engine openvino was given input of 1 x 3 x 1 x 1 where N x 3 x 96 x 96 is wanted",
     );
     await runner.close();
   });
@@ -154,7 +154,7 @@ describe("OpenVINO", () => {
   it("leaves graphics cards to onnxruntime", async () => {
     await expect(
       engineNamed("openvino")(shipped("inspection-cnn").program, { device: "cuda", threads: 1 }),
-    ).rejects.toThrow("the engine openvino runs on the cpu and not on cuda; take engine onnxruntime.");
+    ).rejects.toThrow("the engine openvino runs on the cpu and not on cuda; take engine onnxruntime");
   });
 });
 
@@ -168,7 +168,7 @@ describe("a program that OpenVINO cannot compile", () => {
   }
   it("is refused in one sentence", async () => {
     await expect(engineNamed("openvino")(odd(), OPTIONS)).rejects.toThrow(
-      /^the engine openvino cannot run this model \([^\n]+\); take engine onnxruntime\.$/,
+      /^the engine openvino cannot run this model \([^\n]+\); take engine onnxruntime$/,
     );
   });
   it("ends a process of its own where it ends one, and is tried once where it does not", async () => {
@@ -271,7 +271,7 @@ describe("without its libraries, OpenVINO", () => {
     return spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env }).stdout.trim();
   };
   it("is missing, with what to do", async () => {
-    const words = "engine-missing the engine openvino is not set up here; run npm run setup:openvino.";
+    const words = "engine-missing the engine openvino is not set up here; run npm run setup:openvino";
     expect(await inFresh(join(OPENVINO, "nowhere"))).toBe(words);
     expect(await inFresh("off")).toBe(words);
   });
@@ -280,7 +280,7 @@ describe("without its libraries, OpenVINO", () => {
     try {
       writeFileSync(join(folder, "libopenvino_c.so.1"), "no library");
       expect(await inFresh(folder)).toMatch(
-        /^engine-missing the engine openvino cannot be loaded from .*openvino-.* \(.*\); run npm run setup:openvino\.$/,
+        /^engine-missing the engine openvino cannot be loaded from .*openvino-.* \(.*\); run npm run setup:openvino$/,
       );
     } finally {
       rmSync(folder, { recursive: true });

@@ -44,7 +44,7 @@ describe("a model card", () => {
   ])("%j is refused at its place", (text, expected) => {
     const message = refusal(text);
     expect(message.startsWith(expected)).toBe(true);
-    expect(message).toMatch(/^[^\n]+\.$/);
+    expect(message).toMatch(/^[^\n]+[^.]$/);
   });
 
   it("that explodes by aliases is refused", () => {
@@ -122,7 +122,7 @@ describe("a model card", () => {
           parseCard(given, "model.yaml");
         } catch (error) {
           if (!(error instanceof ModelError)) throw error;
-          expect(error.message).toMatch(/^model\.yaml[: ].*\.$/s);
+          expect(error.message).toMatch(/^model\.yaml[: ].*[^.]$/s);
         }
       }),
       { numRuns: 1000 },

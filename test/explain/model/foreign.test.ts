@@ -21,7 +21,7 @@ function refusal(given: string): string {
   } catch (error) {
     expect(error).toBeInstanceOf(InputError);
     const { message } = error as Error;
-    expect(message).toMatch(/^[^\n]+\.$/);
+    expect(message).toMatch(/^[^\n]+[^.]$/);
     expect(message.length).toBeLessThanOrEqual(400);
     expect(message.startsWith(given)).toBe(true);
     return message.slice(given.length);
@@ -171,7 +171,7 @@ describe("an ONNX file that cannot be explained is refused in a sentence of some
   ])("quantised by %s", (...ops) => {
     const said = onnx(() => {}, chain(...ops));
     expect(said).toMatch(
-      /: the model is quantised to whole numbers \(node ".*", .*\); give its float32 file, from before it was quantised\.$/,
+      /: the model is quantised to whole numbers \(node ".*", .*\); give its float32 file, from before it was quantised$/,
     );
   });
 
@@ -185,7 +185,7 @@ describe("an ONNX file that cannot be explained is refused in a sentence of some
   it("of many operators that are not known, a few of which are named", () => {
     const said = onnx(() => {}, chain(...Array.from({ length: 40 }, () => "LpNormalization")));
     expect(said).toMatch(
-      /node "LpNormalization0" .*no rule says how relevance crosses it, nor "LpNormalization1" \(LpNormalization\), .* and 36 more\.$/,
+      /node "LpNormalization0" .*no rule says how relevance crosses it, nor "LpNormalization1" \(LpNormalization\), .* and 36 more$/,
     );
   });
 
@@ -196,7 +196,7 @@ describe("an ONNX file that cannot be explained is refused in a sentence of some
       },
       chain("Det", "NonZero"),
     );
-    expect(said).toMatch(/node "t1" \(operator Det\).*, nor "y" \(NonZero\)\.$/);
+    expect(said).toMatch(/node "t1" \(operator Det\).*, nor "y" \(NonZero\)$/);
   });
 
   it("whose weights are missing, and so are inputs", () => {
@@ -204,7 +204,7 @@ describe("an ONNX file that cannot be explained is refused in a sentence of some
       for (let k = 0; k < 837; k++) m.graph.input.push({ ...m.graph.input[0], name: `layer${k}.weight` });
     });
     expect(said).toBe(
-      ": the model has 838 inputs (image, layer0.weight, layer1.weight and 835 more), and a classifier has one, the picture; if these are its weights, export it with them (export_params=True).",
+      ": the model has 838 inputs (image, layer0.weight, layer1.weight and 835 more), and a classifier has one, the picture; if these are its weights, export it with them (export_params=True)",
     );
   });
 
@@ -212,7 +212,7 @@ describe("an ONNX file that cannot be explained is refused in a sentence of some
     const said = onnx((m) => {
       m.opsetImport[0].version = version;
     });
-    expect(said).toBe(`: the model uses ONNX opset ${version}, and 7 to 23 are known; export it with opset 18.`);
+    expect(said).toBe(`: the model uses ONNX opset ${version}, and 7 to 23 are known; export it with opset 18`);
   });
 
   it("of names of megabytes", () => {

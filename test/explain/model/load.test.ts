@@ -120,9 +120,9 @@ describe("a model that cannot be used is refused in one sentence that names the 
   it("with a card of another size, or of other channels", () => {
     put("model.onnx", model);
     put("model.yaml", "input: {width: 224, height: 224}");
-    expect(refusal()).toMatch(/model\.yaml says the input is 224x224 pixels, but the model takes 6x6\.$/);
+    expect(refusal()).toMatch(/model\.yaml says the input is 224x224 pixels, but the model takes 6x6$/);
     put("model.yaml", "input: {mean: [1, 2], std: 1}");
-    expect(refusal()).toMatch(/model\.yaml: input\.mean has 2 values, but the model takes 3 channel\(s\)\.$/);
+    expect(refusal()).toMatch(/model\.yaml: input\.mean has 2 values, but the model takes 3 channel\(s\)$/);
   });
 
   it("with labels missing, too few or too many", () => {

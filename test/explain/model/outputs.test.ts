@@ -137,7 +137,7 @@ describe("an output can be named", () => {
 
   it("and one that is not there is refused with those that are", () => {
     const file = several(["a", "b"], { a: 3, b: 4 });
-    expect(() => load(file, "z")).toThrow(`${file}: the model has no output "z"; it has a, b.`);
+    expect(() => load(file, "z")).toThrow(`${file}: the model has no output "z"; it has a, b`);
   });
 
   it("and one that holds no scores is refused for what it is", () => {

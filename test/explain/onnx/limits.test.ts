@@ -442,7 +442,7 @@ describe("wild files of constants", () => {
             canonicalise(importOnnx(model));
           } catch (error) {
             if (!(error instanceof InputError)) throw error;
-            expect(error.message).toMatch(/^[^\n]+\.$/);
+            expect(error.message).toMatch(/^[^\n]+[^.]$/);
             expect(error.message).not.toContain("1000003");
           }
         }),

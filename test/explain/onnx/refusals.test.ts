@@ -158,7 +158,7 @@ describe("what cannot be explained is refused by node and operator", () => {
     const { op } = nodes.at(-1)!;
     expect(message).toContain(`node "the ${op}" (operator ${op}) cannot be explained: `);
     expect(message).toContain(reason);
-    expect(message).toMatch(/^[^\n]*\.$/);
+    expect(message).toMatch(/^[^\n]*[^.]$/);
   });
 
   it("an operator of another operator set, even where its name is known", () => {
@@ -166,7 +166,7 @@ describe("what cannot be explained is refused by node and operator", () => {
       m.graph.node[0].domain = "com.microsoft";
     });
     expect(refusal(model)).toBe(
-      'node "the Relu" (operator Relu) cannot be explained: it comes from the operator set "com.microsoft", and only the standard ONNX operators are known.',
+      'node "the Relu" (operator Relu) cannot be explained: it comes from the operator set "com.microsoft", and only the standard ONNX operators are known',
     );
   });
 
@@ -197,7 +197,7 @@ describe("files that are no classifier of pictures are refused", () => {
     const message = change((m) => {
       m.graph.input[0].type.tensorType.elemType = 2;
     });
-    expect(message).toBe('the model\'s input "image" is uint8, and float32 is needed; export it with a float32 input.');
+    expect(message).toBe('the model\'s input "image" is uint8, and float32 is needed; export it with a float32 input');
   });
 
   it("with several inputs", () => {
@@ -219,7 +219,7 @@ describe("files that are no classifier of pictures are refused", () => {
       m.opsetImport[0].version = opset;
     });
     expect(message).toBe(
-      `the model uses ONNX opset ${opset || "none"}, and 7 to 23 are known; export it with opset 18.`,
+      `the model uses ONNX opset ${opset || "none"}, and 7 to 23 are known; export it with opset 18`,
     );
   });
 

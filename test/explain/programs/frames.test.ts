@@ -302,7 +302,7 @@ describe("the summary of a map", () => {
     const out = await run(given, { target: 4 });
     expect(Array.from(out.target_index!.data, Number)).toEqual([4, 4, 4]);
     await expect(run(given, { target: 5 })).rejects.toThrow(
-      "target class 5 does not exist: the model has classes 0 to 4.",
+      "target class 5 does not exist: the model has classes 0 to 4",
     );
   });
 });

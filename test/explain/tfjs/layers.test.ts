@@ -409,7 +409,7 @@ describe("an activation by its Keras name is what Keras defines", () => {
     "threshold",
   ])("%s is refused by name", (name) => {
     expect(() => activatedBy(name, "3.5.0")).toThrow(
-      `node "activation" (operator Activation) cannot be explained: its activation "${name}" is not known.`,
+      `node "activation" (operator Activation) cannot be explained: its activation "${name}" is not known`,
     );
   });
 

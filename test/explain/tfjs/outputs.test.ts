@@ -32,7 +32,7 @@ describe("a TensorFlow.js model of several outputs is read as an ONNX file of se
     const { json, shard } = await face();
     expect(classesOf(importTfjs(json, () => shard, { output: "race" }))).toBe(7);
     expect(() => importTfjs(json, () => shard, { output: "mood" })).toThrow(
-      'the model has no output "mood"; it has age, gender, race.',
+      'the model has no output "mood"; it has age, gender, race',
     );
   });
 
@@ -44,7 +44,7 @@ describe("a TensorFlow.js model of several outputs is read as an ONNX file of se
     expect(classesOf(importTfjs(JSON.stringify(odd), () => shard, { output: "gender" }))).toBe(2);
     expect(() => importTfjs(JSON.stringify(odd), () => shard, { output: "age" })).toThrow(/"age" \(operator LSTM\)/);
     expect(() => importTfjs(JSON.stringify(odd), () => shard)).toThrow(
-      /"age" \(operator LSTM\).*; so it is with its output "age", others are gender, race: name one as "output" in its card\.$/,
+      /"age" \(operator LSTM\).*; so it is with its output "age", others are gender, race: name one as "output" in its card$/,
     );
   });
 });

@@ -62,7 +62,7 @@ describe("quantised weights are what TensorFlow.js makes of them", () => {
 it.each(["int8", "uint4"])("a quantisation to %s is refused by name", (dtype) => {
   const spec = { name: "w", shape: [2], dtype: "float32", quantization: { dtype, min: 0, scale: 1 } };
   expect(() => readWeights([{ paths: ["a"], weights: [spec] }], () => new Uint8Array(8))).toThrow(
-    `weight "w" has element type ${dtype}, which is not supported; convert the model in float32.`,
+    `weight "w" has element type ${dtype}, which is not supported; convert the model in float32`,
   );
 });
 

@@ -55,7 +55,7 @@ function load(): OpenVino {
   const file = folder && libraryIn(folder);
   if (file === undefined) throw missing("is not set up here");
   const doubt = distrust(folder!, "contents");
-  if (doubt !== null) throw new VideoExplainerError("engine-missing", `the engine openvino is not loaded: ${doubt}.`);
+  if (doubt !== null) throw new VideoExplainerError("engine-missing", `the engine openvino is not loaded: ${doubt}`);
   let koffi: Koffi;
   try {
     koffi = createRequire(import.meta.url)("koffi") as Koffi;
@@ -78,7 +78,7 @@ function libraryIn(folder: string): string | undefined {
 }
 
 const missing = (what: string, cause?: unknown): VideoExplainerError =>
-  new VideoExplainerError("engine-missing", `the engine openvino ${what}; run npm run setup:openvino.`, { cause });
+  new VideoExplainerError("engine-missing", `the engine openvino ${what}; run npm run setup:openvino`, { cause });
 
 function bind(koffi: Koffi, file: string): OpenVino {
   const library = koffi.load(file);
@@ -86,7 +86,7 @@ function bind(koffi: Koffi, file: string): OpenVino {
   const fails = (status: number): void => {
     if (status === 0) return;
     const words = plainWords(lastWords() as string);
-    throw new VideoExplainerError("engine-failed", `the engine openvino failed: ${words}.`, { cause: words });
+    throw new VideoExplainerError("engine-failed", `the engine openvino failed: ${words}`, { cause: words });
   };
   /** A function that gives what it makes by its last fixed parameter. */
   const maker = (declaration: string) => {

@@ -71,7 +71,7 @@ async function tryOut(graph: string, prepared: Prepared, options: EngineOptions)
 const refused = (fault: string, cause?: unknown): VideoExplainerError =>
   new VideoExplainerError(
     "engine-refused",
-    `the engine openvino cannot run this model (${fault}); take engine onnxruntime.`,
+    `the engine openvino cannot run this model (${fault}); take engine onnxruntime`,
     { cause },
   );
 
@@ -80,7 +80,7 @@ function libraryFor({ device }: EngineOptions): OpenVino {
   if (device !== "cpu")
     throw new VideoExplainerError(
       "engine-missing",
-      `the engine openvino runs on the cpu and not on ${device}; take engine onnxruntime.`,
+      `the engine openvino runs on the cpu and not on ${device}; take engine onnxruntime`,
     );
   return openVino();
 }

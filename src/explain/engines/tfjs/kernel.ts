@@ -48,7 +48,7 @@ export class Call {
   refuse(what: string): never {
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine tfjs cannot run the operation ${this.operation.op} (${this.operation.outputs[0]}): it ${what}.`,
+      `the engine tfjs cannot run the operation ${this.operation.op} (${this.operation.outputs[0]}): it ${what}`,
     );
   }
 }

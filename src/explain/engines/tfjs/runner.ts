@@ -24,7 +24,7 @@ export async function tfjsRunner(
   if (unknown)
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine tfjs does not know the operation ${unknown.op} (${unknown.outputs[0]}); take engine onnxruntime.`,
+      `the engine tfjs does not know the operation ${unknown.op} (${unknown.outputs[0]}); take engine onnxruntime`,
     );
   const backend = await loadBackend(choice);
   const use = tf().getBackend();

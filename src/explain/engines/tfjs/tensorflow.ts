@@ -33,7 +33,7 @@ const loaded = new Map<string, Backend>();
 
 /** TensorFlow.js of this thread; `loadBackend` comes first. */
 export function tf(): TensorFlow {
-  if (!core) throw new VideoExplainerError("engine-missing", "TensorFlow.js is used before its backend was loaded.");
+  if (!core) throw new VideoExplainerError("engine-missing", "TensorFlow.js is used before its backend was loaded");
   return core;
 }
 
@@ -73,7 +73,7 @@ export async function loadBackend(choice: BackendChoice = "auto"): Promise<Backe
   }
   throw new VideoExplainerError(
     "engine-missing",
-    `the engine tfjs cannot be loaded (${passed.join("; ")}); run npm run setup:tensorflow.`,
+    `the engine tfjs cannot be loaded (${passed.join("; ")}); run npm run setup:tensorflow`,
   );
 }
 

@@ -50,7 +50,7 @@ export function weightOf(call: LayerCall, ...names: string[]): Constant {
   if (!weight)
     throw new ModelError(
       "model-corrupt",
-      `the weights hold no ${names[0]} of layer "${call.name}"; convert the model again.`,
+      `the weights hold no ${names[0]} of layer "${call.name}"; convert the model again`,
     );
   return weight;
 }

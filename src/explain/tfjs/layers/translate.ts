@@ -91,7 +91,7 @@ function modelOutputs(
   if (model.class_name !== "Functional" && model.class_name !== "Model")
     throw new ModelError(
       "model-unsupported",
-      `the model is a ${model.class_name}, and functional and sequential models are known; convert one of these.`,
+      `the model is a ${model.class_name}, and functional and sequential models are known; convert one of these`,
     );
   const config = model.config as Config;
   const layers = new Map((config.layers as LayerJson[]).map((l) => [l.name ?? String(l.config.name), l]));
@@ -99,7 +99,7 @@ function modelOutputs(
   if (given === undefined && inputs.length !== 1)
     throw new ModelError(
       "model-inputs",
-      `the model has ${inputs.length} inputs (${listed(inputs.map(([name]) => name))}), and a classifier has one, the picture.`,
+      `the model has ${inputs.length} inputs (${listed(inputs.map(([name]) => name))}), and a classifier has one, the picture`,
     );
   const made = new Map<string, Made[]>();
   // A model within a model may count its own making as call 0, which the file then leaves out.
@@ -119,7 +119,7 @@ function modelOutputs(
     if (!inbound)
       throw new ModelError(
         "model-corrupt",
-        `model.json names a layer "${name}" that it does not hold; convert it again.`,
+        `model.json names a layer "${name}" that it does not hold; convert it again`,
       );
     return { layer: layer!, inbound };
   };
@@ -145,7 +145,7 @@ function modelOutputs(
         continue;
       }
       if (waiting.has(key))
-        throw new ModelError("model-unsupported", `layer "${at[0]}" is part of a loop, which cannot be explained.`);
+        throw new ModelError("model-unsupported", `layer "${at[0]}" is part of a loop, which cannot be explained`);
       waiting.add(key);
       open.push(...missing.reverse());
     }
@@ -177,7 +177,7 @@ function sequential(
     [at] = translateLayer(shared, layer, [at], {}, path) as [Made];
   }
   if (!at)
-    throw new ModelError("model-corrupt", "model.json holds a sequential model without layers; convert it again.");
+    throw new ModelError("model-corrupt", "model.json holds a sequential model without layers; convert it again");
   return at;
 }
 

@@ -71,7 +71,7 @@ export class Op {
   get first(): Name {
     const [x] = this.inputs;
     if (x === undefined)
-      throw new ModelError("model-corrupt", `operation "${this.json.name}" has no input; convert the model again.`);
+      throw new ModelError("model-corrupt", `operation "${this.json.name}" has no input; convert the model again`);
     return x;
   }
   /** Whether pictures are `[N, H, W, C]`. */

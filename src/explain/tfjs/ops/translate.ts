@@ -45,7 +45,7 @@ export function translateGraph(
       if (!json)
         throw new ModelError(
           "model-corrupt",
-          `model.json reads an operation "${name}" that it does not hold; convert the model again.`,
+          `model.json reads an operation "${name}" that it does not hold; convert the model again`,
         );
       const missing = data(json.input)
         .map((i) => reference(i).node)
@@ -56,7 +56,7 @@ export function translateGraph(
         continue;
       }
       if (waiting.has(name))
-        throw new ModelError("model-unsupported", `operation "${name}" is part of a loop, which cannot be explained.`);
+        throw new ModelError("model-unsupported", `operation "${name}" is part of a loop, which cannot be explained`);
       waiting.add(name);
       open.push(...missing);
     }
@@ -98,7 +98,7 @@ function constant(graph: OnnxGraph, json: NodeJson, weights: ReadonlyMap<string,
   if (!value)
     throw new ModelError(
       "model-corrupt",
-      `the weights hold nothing for the constant "${json.name}"; convert the model again.`,
+      `the weights hold nothing for the constant "${json.name}"; convert the model again`,
     );
   return graph.constant(value);
 }
@@ -111,6 +111,6 @@ function endsOf({ nodes, signature }: GraphJson): { key: string; name: string }[
   const read = new Set(nodes.flatMap((n) => data(n.input).map((i) => reference(i).node)));
   const ends = nodes.filter((n) => !read.has(n.name) && n.op !== "NoOp").map(({ name }) => ({ key: name, name }));
   if (ends.length === 0)
-    throw new ModelError("model-output", "model.json names no output, the scores; convert the model again.");
+    throw new ModelError("model-output", "model.json names no output, the scores; convert the model again");
   return ends;
 }
