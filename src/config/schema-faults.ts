@@ -168,7 +168,8 @@ function sentence(reading: Reading, issue: Issue): string {
     case "too_big":
       return `${name} must ${size(issue)}${aside}${issue.origin === "array" ? "" : found()}`;
     case "invalid_format":
-      if (issue.message.startsWith("must ")) return `${name} ${issue.message}${found()}`;
+      // The schema words its own patterns.
+      if (issue.format === "regex") return `${name} ${issue.message}${found()}`;
       return `${name} is not well formed${aside}${found()}`;
     default:
       return `${name} is not valid (${issue.message})${found()}`;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { crossChecks } from "../config/cross-checks.js";
+import { sourceFaults } from "../config/cross-checks.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -188,8 +188,6 @@ function differences(before: object, after: object): string[] {
 }
 
 function refuseContradictions(source: SourceConfig): void {
-  const faults = crossChecks({ sources: [source], sinks: [], written: { sources: [source] } });
-  const own = faults.filter(({ path }) => path[0] === "sources" && path.length > 1);
-  if (own.length > 0)
-    throw new InputError("source", own.map(({ text }) => text.replaceAll("sources[0].", "")).join("; "));
+  const faults = sourceFaults(source).map(({ key, text }) => `${key} ${text}`);
+  if (faults.length > 0) throw new InputError("source", faults.join("; "));
 }
