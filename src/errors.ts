@@ -26,11 +26,11 @@ export const ERROR_CODES = [
   // Where results go. Those ending in `-lost` come when a sink closes.
   "sink", "no-sink", "files-disk", "files-lost", "stdout", "stdout-lost", "viewer-listen", "viewer-page", "nats", "nats-ack",
   "nats-connection", "nats-denied", "nats-login", "nats-lost", "nats-server", "nats-silent", "nats-stream", "nats-too-large",
-  "metrics-host", "metrics-listen", "metrics-port",
+  "metrics-listen",
   // Requests to a running worker.
   "busy", "not-allowed", "too-large", "too-many", "name-taken", "stopping",
   // `watch`.
-  "watch-host", "watch-login", "watch-name", "watch-number", "watch-reader", "watch-token",
+  "watch-host", "watch-login", "watch-name", "watch-reader", "watch-token",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
+import { MAX_THREADS } from "../config/schema.js";
 import { PRECISIONS } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import type { Rect } from "../frame.js";
@@ -30,13 +31,19 @@ export const inputRuleOption = (): Option =>
 export const startOption = (): Option =>
   new Option("--start <kind>", "where relevance starts").choices(START_NAMES).default("one-hot");
 
+export const threadsOption = (): Option =>
+  new Option("--threads <count>", "threads of the engine; 0: one per core")
+    .argParser(wholeNumber(0, MAX_THREADS))
+    .default(0);
+
 /** Reads a whole number of a range. */
 export const wholeNumber =
-  (least: number, most: number) =>
+  (min: number, max = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`give a whole number from ${least} to ${most}`);
+    const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`give a whole number ${range}`);
     return value;
   };
 

@@ -7,13 +7,14 @@ import type { Precision } from "../explain/engine-names.js";
 import { withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
-import { readBounded } from "../explain/model/read-file.js";
 import { allFinite, firstNotFinite } from "../explain/onnx/finite.js";
 import type { MethodOptions } from "../explain/options.js";
 import { LUMA } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
 import { PictureMemory } from "../pictures/memory.js";
 import { readPicture } from "../pictures/picture.js";
+import { readBounded } from "../read-file.js";
+import { systemPredicate, systemReason } from "../system-error.js";
 import {
   classTarget,
   inputRuleOption,
@@ -21,7 +22,7 @@ import {
   modelOutputOption,
   precisionOption,
   startOption,
-  wholeNumber,
+  threadsOption,
 } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
@@ -104,10 +105,10 @@ async function attribute(options: AttributeOptions): Promise<void> {
   }
   await runner.close();
   if (options.output !== undefined) {
-    await writeFile(options.output, writeNpy(input.dims, relevance)).catch((cause: NodeJS.ErrnoException) => {
+    await writeFile(options.output, writeNpy(input.dims, relevance)).catch((cause: unknown) => {
       throw new InputError(
         "output",
-        `the relevance cannot be written to ${options.output} (${cause.code}); give a path in a folder that exists`,
+        `the relevance cannot be written to ${options.output} (${systemReason(cause)}); give the path of a file, in a folder that exists`,
         { cause },
       );
     });
@@ -132,8 +133,7 @@ function requireInput(file: string): void {
     accessSync(file, constants.R_OK);
     found = statSync(file);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw refuse(code === "ENOENT" ? "does not exist" : `cannot be read (${code})`, cause);
+    throw refuse(systemPredicate(cause), cause);
   }
   if (found.isDirectory()) throw refuse("cannot be read: it is a folder");
   if (!found.isFile()) throw refuse("is a device, pipe or socket");
@@ -195,7 +195,7 @@ export const attributeCommand = (): Command =>
     )
     .option("--high <values>", "the network's input value for pixel 255 (default: from the card)", numbers)
     .option("--engine <name>", "engine", "auto")
-    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 999), 0)
+    .addOption(threadsOption())
     .addOption(precisionOption())
     .option(
       "--output <file>",

@@ -2,18 +2,15 @@ import type { EngineComparison, EngineFigures } from "../bench/engine.js";
 import type { DecodeFigures } from "../bench/frames.js";
 import type { PipelineFigures } from "../bench/pipeline.js";
 import type { BenchReport } from "../bench/report.js";
+import { alignedRows } from "./table.js";
 
 const MIB = 1024 * 1024;
 const mib = (bytes: number | null): string => (bytes === null ? "?" : `${Math.round(bytes / MIB)} MiB`);
 const ms = (value: number | null): string => (value === null ? "?" : `${value.toFixed(2)} ms`);
 
 /** Columns set right, the first left. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)));
-  return rows.map((row) =>
-    `  ${row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join("  ")}`.trimEnd(),
-  );
-}
+const table = (rows: readonly (readonly string[])[]): string[] =>
+  alignedRows(rows, (column) => column > 0).map((line) => `  ${line}`);
 
 function pipelineLines(p: PipelineFigures, decode: DecodeFigures | null, published: string): string[] {
   const stages = Object.entries(p.stages).flatMap(([name, s]) =>

@@ -23,6 +23,7 @@ import {
   region,
   SHIPPED_FILM,
   SHIPPED_FILM_REGION,
+  threadsOption,
   wholeNumber,
 } from "./arguments.js";
 import { benchTable } from "./bench-table.js";
@@ -156,7 +157,7 @@ export const benchCommand = (): Command =>
     .option("--nats <url>", "publish there (default: 127.0.0.1:4222, else a nats-server of its own)")
     .option("--no-nats", "publish nowhere")
     .option("--engine <name>", "engine", "auto")
-    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .addOption(threadsOption())
     .addOption(precisionOption())
     .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)
     .option("--json", "print one JSON object")

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { InputError } from "../errors.js";
 import { toOnnx } from "../explain/engines/serialise.js";
@@ -8,6 +8,8 @@ import type { MethodOptions } from "../explain/options.js";
 import type { Program } from "../explain/program/program.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
+import { replaceFile } from "../replace-file.js";
+import { systemCode, systemReason } from "../system-error.js";
 import { classTarget, inputRuleOption, methodOption, modelOutputOption, startOption } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
@@ -77,20 +79,16 @@ function ofFrames(model: LoadedModel, options: CompileOptions): Program {
   return framesProgram(model.network, options, requirePreprocessing(model), SUMMARY, false);
 }
 
-/** Under its name the file is whole, or not there. */
 async function write(output: string, file: Uint8Array): Promise<void> {
-  const part = `${output}.${process.pid}.part`;
+  const refuse = (why: string, cause?: unknown): InputError => {
+    const reason = `cannot be written (${why}); give the path of a file with --output`;
+    return new InputError("output", reason, { subject: output, cause });
+  };
+  if (statSync(output, { throwIfNoEntry: false })?.isDirectory()) throw refuse("it is a folder");
   try {
-    if (statSync(output, { throwIfNoEntry: false })?.isDirectory()) throw new InputError("output", "");
-    await writeFile(part, file);
-    await rename(part, output);
+    await replaceFile(output, `${output}.${process.pid}.part`, (part) => writeFile(part, file));
   } catch (cause) {
-    await rm(part, { force: true });
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = cause instanceof InputError ? "it is a folder" : code === "ENOENT" ? "its folder does not exist" : code;
-    throw new InputError("output", `${output} cannot be written (${why}); give the path of a file with --output`, {
-      cause,
-    });
+    throw refuse(systemCode(cause) === "ENOENT" ? "its folder does not exist" : systemReason(cause), cause);
   }
 }
 

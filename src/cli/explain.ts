@@ -28,6 +28,7 @@ import {
   precisionOption,
   region,
   startOption,
+  threadsOption,
   wholeNumber,
 } from "./arguments.js";
 import { errorLines, exitCodeOf } from "./errors.js";
@@ -216,7 +217,7 @@ export const explainCommand = (): Command =>
     .option("--out <folder>", "where results go (default: beside each file)")
     .option("--force", "replace results that exist already")
     .option("--engine <name>", "engine", "auto")
-    .option("--threads <count>", "threads of the engine; 0: one per core", wholeNumber(0, 256), 0)
+    .addOption(threadsOption())
     .addOption(precisionOption())
     .option("--quiet", "print nothing but faults")
     .addHelpText(

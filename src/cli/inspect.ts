@@ -9,7 +9,7 @@ import { requireExplainableTensor } from "../explain/programs/explainable.js";
 import { compositeNamed } from "../explain/rules/classical/composites.js";
 import { inputRuleOption, methodOption, modelOutputOption } from "./arguments.js";
 import { sayModelNotes } from "./model-notes.js";
-import { table } from "./table.js";
+import { alignedRows } from "./table.js";
 
 interface InspectOptions {
   modelOutput?: string;
@@ -104,7 +104,7 @@ function inspect(given: string, options: InspectOptions): void {
     process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     return;
   }
-  const lines = table(
+  const lines = alignedRows(
     [
       ["layer", "kind", "input", "output", "parameters", "multiply-adds", "rule"],
       ...layers.map((r) => [
@@ -118,7 +118,7 @@ function inspect(given: string, options: InspectOptions): void {
       ]),
       ["total", `${total.layers} layers`, "", "", count(total.parameters), count(total.multiplyAdds), ""],
     ],
-    new Set([4, 5]),
+    (column) => column === 4 || column === 5,
   );
   process.stdout.write(
     `${name}: input ${input.join("x")}, ${model.classes} classes, ${model.network.final === "none" ? "logits" : model.network.final} at the end\n${lines.join("\n")}\n`,

@@ -10,6 +10,7 @@ import { readLogin } from "../sinks/nats/login.js";
 import { type NatsServers, readServers } from "../sinks/nats/servers.js";
 import type { SinkContext } from "../sinks/sink.js";
 import { createViewerSink } from "../sinks/viewer/index.js";
+import { wholeNumber } from "./arguments.js";
 import { onSignal } from "./signals.js";
 import { createFrameAssembler } from "./watch-frames.js";
 import { createLines } from "./watch-lines.js";
@@ -29,10 +30,10 @@ interface WatchOptions {
   station: string;
   source: string;
   json?: boolean;
-  count?: string;
+  count?: number;
   view?: boolean;
   host: string;
-  port: string;
+  port: number;
   allowHost: string[];
   token?: string;
 }
@@ -44,16 +45,6 @@ function readName(option: string, text: string, anyAllowed: boolean): string {
   const any = anyAllowed ? ", or * for all" : "";
   const rule = `use letters, digits, - or _, beginning with a letter or digit${any}`;
   throw new InputError("watch-name", `--${option} ${JSON.stringify(text)} cannot be part of a NATS subject: ${rule}`);
-}
-
-function readNumber(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
-  throw new InputError(
-    "watch-number",
-    `--${option} ${JSON.stringify(text)} is not usable: give a whole number, ${range}`,
-  );
 }
 
 /** Refused without repeating it: it is a secret. */
@@ -116,10 +107,10 @@ async function watch(options: WatchOptions): Promise<void> {
   const prefix = readName("prefix", options.prefix, false);
   const station = readName("station", options.station, true);
   const source = readName("source", options.source, true);
-  const count = options.count === undefined ? Infinity : readNumber("count", options.count, 1, Number.MAX_SAFE_INTEGER);
+  const { count = Infinity } = options;
   const page = {
     host: options.host,
-    port: readNumber("port", options.port, 0, 65_535),
+    port: options.port,
     hosts: readHosts(options.allowHost),
     token: readToken(options.token),
   };
@@ -219,10 +210,10 @@ export const watchCommand = (): Command =>
     .option("--station <name>", "one station, or * for all", "*")
     .option("--source <name>", "one source, or * for all", "*")
     .option("--json", "print summaries as they were published, one JSON object a line")
-    .option("--count <n>", "end after so many summaries")
+    .option("--count <n>", "end after so many summaries", wholeNumber(1))
     .option("--view", "serve the live page from the topics; the terminal then shows changes of state alone")
     .option("--host <address>", "address of the live page; 0.0.0.0 opens it to the network", "127.0.0.1")
-    .option("--port <n>", "port of the live page; 0 takes a free one", "8081")
+    .option("--port <n>", "port of the live page; 0 takes a free one", wholeNumber(0, 65_535), 8081)
     .option("--allow-host <name...>", "names under which the live page is opened, where no token is set", [])
     .addOption(
       new Option("--token <text>", "show the live page only to who opens it with ?token=<text>").env("VIEW_TOKEN"),

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
-import { readBoundedStream, type Unreadable, UnreadableError } from "../bounded-file.js";
 import { ConfigError } from "../errors.js";
+import { readBoundedStream, type Unreadable, UnreadableError } from "../read-file.js";
+import { systemCode, systemPredicate } from "../system-error.js";
 import type { Environment } from "./environment.js";
 import { type ParsedConfig, parseLocated } from "./parse.js";
 
@@ -20,19 +21,9 @@ export interface LoadedConfig extends ParsedConfig {
 
 const refuse = (message: string): ConfigError => new ConfigError([{ path: "", message }]);
 
-const REASONS: Record<string, string> = {
-  ENOENT: "does not exist; give the path of a YAML configuration",
-  ENOTDIR: "does not exist, since a part of its path is not a folder; give the path of a YAML configuration",
-  EACCES: "cannot be read for want of permission; change its mode or owner",
-  EPERM: "cannot be read for want of permission; change its mode or owner",
-  EISDIR: "is a folder; give the YAML file in it",
-  ELOOP: "is a symbolic link that leads back to itself; give the file itself",
-  ENAMETOOLONG: "is too long for a path; give the path of a YAML configuration",
-};
-
 /** What a sentence says of a file that is not read. */
 const UNREAD: Record<Unreadable, string> = {
-  folder: REASONS.EISDIR!,
+  folder: "is a folder; give the YAML file in it",
   "no-file": "is no file; give the path of a YAML configuration",
   "too-large": "is larger than 1 MiB; a configuration is a short YAML file",
   silent: "is a pipe that nobody writes into; give the path of a YAML configuration",
@@ -45,10 +36,8 @@ async function readText(path: string): Promise<string> {
     bytes = await readBoundedStream(path, MAX_BYTES, PATIENCE_MS);
   } catch (error) {
     if (error instanceof UnreadableError) throw refuse(`${path} ${UNREAD[error.why]}`);
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw refuse(
-      `${path || "an empty path"} ${REASONS[code] ?? `cannot be read (${message}); give the path of a YAML file`}`,
-    );
+    const todo = systemCode(error) === "ELOOP" ? "give the file itself" : "give the path of a YAML configuration";
+    throw refuse(`${path || "an empty path"} ${systemPredicate(error)}; ${todo}`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -11,6 +11,9 @@ const name = z
     SUBJECT_TOKEN,
     "must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects)",
   );
+/** Of an engine; more than any machine has. */
+export const MAX_THREADS = 256;
+
 const positive = z.number().int().positive();
 
 const region = z
@@ -278,7 +281,7 @@ export const configSchema = z.strictObject({
         ),
       maxBatch: positive.max(256).default(8),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
-      threads: z.number().int().min(0).max(256).default(0).describe("0: one per core"),
+      threads: z.number().int().min(0).max(MAX_THREADS).default(0).describe("0: one per core"),
       cache: z
         .string()
         .min(1)

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { InputError, VideoExplainerError } from "../errors.js";
 import { guardConnections, TIMES } from "../http/connections.js";
 import { hostCheck, isLoopback } from "../http/hosts.js";
+import { type Listener, listenError } from "../http/listen.js";
 import { redact } from "../redact.js";
 import type { Metrics } from "./metrics.js";
 import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
@@ -105,28 +105,6 @@ async function answer(routes: Map<string, Route>, check: HostCheck, request: Inc
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): VideoExplainerError {
-  const where = `metrics cannot listen on ${host}:${port}`;
-  if (error.code === "EADDRINUSE") {
-    const advice = "another program listens there; end it, or set metrics.port to a free one";
-    return new VideoExplainerError("metrics-port", `${where}: ${advice}`, { cause: error });
-  }
-  if (error.code === "EACCES") {
-    return new InputError(
-      "metrics-port",
-      `${where}: ports below 1024 need privileges; set metrics.port to a higher one`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
-    const advice = "this machine has no such address; set metrics.host to one of its own, or to 0.0.0.0";
-    return new InputError("metrics-host", `${where}: ${advice}`, { cause: error });
-  }
-  return new VideoExplainerError("metrics-listen", `${where}: ${error.message}`, { cause: error });
-}
-
 /** Serves `/metrics`, `/healthz` and `/readyz`. Rejects with one sentence when it cannot listen. */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const { host, port } = options;
@@ -137,7 +115,9 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   });
   const connections = guardConnections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(listenError(error, host, port)));
+    const keys = { host: "metrics.host", port: "metrics.port" };
+    const listener: Listener = { what: "metrics", host, port, keys, code: "metrics-listen" };
+    server.once("error", (error) => reject(listenError(error, listener)));
     server.listen(port, host, resolve);
   });
   const { address, port: taken } = server.address() as AddressInfo;

@@ -4,7 +4,7 @@ import { type ErrorCode, InputError } from "../errors.js";
 import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { expandGlob, filesAmong, hasWildcard } from "../pipeline/sources/glob.js";
 import { inOrder } from "../pipeline/sources/images.js";
-import { lookAt, NOTHING, whyUnlisted } from "../pipeline/sources/local.js";
+import { statOrReason, whyUnlisted } from "../pipeline/sources/local.js";
 
 const FILM_ENDINGS = new Set(
   ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .ogv .3gp .gif".split(" "),
@@ -44,19 +44,19 @@ async function expand(arg: string): Promise<Given[]> {
   const noFile = "is no file; use `video-explainer run` for streams and cameras";
   if (/^(?!file:)[a-z][a-z0-9+.-]*:\/\//i.test(arg)) return refuse("not-a-file", noFile);
   const path = resolve(arg);
-  const there = lookAt(path);
-  const isThere = typeof there !== "string";
-  if (isThere && there.isFile()) return [{ path, shown: arg }];
-  if (isThere && !there.isDirectory()) return refuse("not-a-file", noFile);
-  if (!isThere && !hasWildcard(arg)) {
-    if (there === NOTHING) return refuse("missing-file", "does not exist; check the name");
-    return refuse("unreadable-file", `cannot be read: ${there}`);
+  const there = statOrReason(path);
+  const isThere = there.stats !== undefined;
+  if (there.stats?.isFile()) return [{ path, shown: arg }];
+  if (there.stats && !there.stats.isDirectory()) return refuse("not-a-file", noFile);
+  if (!there.stats && !hasWildcard(arg)) {
+    if (there.missing) return refuse("missing-file", "does not exist; check the name");
+    return refuse("unreadable-file", `cannot be read: ${there.reason}`);
   }
   let all: string[];
   try {
     all = isThere ? await inFolder(path) : await expandGlob(path);
   } catch (error) {
-    return refuse("unreadable-folder", `${whyUnlisted(error)}`);
+    return refuse("unreadable-folder", whyUnlisted(error));
   }
   const found = (await filesAmong(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
   if (found.length > 0) return found.map((each) => ({ path: each, shown: short(each) }));

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InputError, VideoExplainerError } from "../errors.js";
+import { systemCode, systemReason } from "../system-error.js";
 
 /** Beside their targets, not yet whole; removed however the process ends, short of SIGKILL. */
 const unfinished = new Set<string>();
@@ -12,14 +13,7 @@ const removeAll = (): void => {
 };
 
 /** Faults of where the user wants it, not of the machine. */
-const PLACE_FAULTS: Readonly<Record<string, string>> = {
-  EACCES: "no permission",
-  EPERM: "no permission",
-  EROFS: "the file system is read-only",
-  ENOTDIR: "a part of the path is no folder",
-  EEXIST: "a part of the path is no folder",
-  ENAMETOOLONG: "the name is too long",
-};
+const PLACE_FAULTS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENAMETOOLONG"]);
 
 /** A file that appears under its name only when it is whole: until then it lies in the same folder under another. */
 export interface StagedFile {
@@ -62,10 +56,8 @@ export async function stageFile(target: string): Promise<StagedFile> {
 
 /** The sentence of a file that cannot be written. */
 export function cannotWrite(target: string, cause: unknown): VideoExplainerError {
-  const { code = "", message } = cause as NodeJS.ErrnoException;
-  const place = PLACE_FAULTS[code];
-  if (place)
-    return new InputError("output", `${target} cannot be written (${place}); give a folder with --out`, { cause });
-  const what = code === "ENOSPC" ? "the disk is full" : message;
-  return new VideoExplainerError("output", `${target} cannot be written (${what})`, { cause });
+  const reason = `cannot be written (${systemReason(cause)})`;
+  return PLACE_FAULTS.has(systemCode(cause))
+    ? new InputError("output", `${reason}; give a folder with --out`, { subject: target, cause })
+    : new VideoExplainerError("output", reason, { subject: target, cause });
 }

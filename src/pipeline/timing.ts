@@ -1,4 +1,4 @@
-import { backoff } from "./backoff.js";
+import { backoff } from "../backoff.js";
 
 /** How long a source's supervision waits, in milliseconds. What depends on its `stallSeconds` too is among its `Limits`. */
 export interface Timing {
@@ -22,8 +22,14 @@ export interface Timing {
   reshapeMs: number;
 }
 
+/** 1 s five times, 5 s five times, 10 s ten times, then 60 s. */
+export const RECONNECT = {
+  delaysMs: [...Array(5).fill(1000), ...Array(5).fill(5000), ...Array(10).fill(10_000), 60_000],
+  jitter: 0.2,
+};
+
 export const TIMING: Timing = {
-  delay: backoff,
+  delay: (attempt) => backoff(attempt, RECONNECT),
   settledMs: 2000,
   connectMs: 20_000,
   probeMs: 20_000,

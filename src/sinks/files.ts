@@ -1,10 +1,12 @@
-import { open, rename, rm } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { FilesSinkConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "../messages/json-line.js";
 import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
+import { replaceFile } from "../replace-file.js";
+import { systemAdvice, systemCode, systemReason } from "../system-error.js";
 import { LineFile } from "./line-file.js";
 import { countByKind } from "./lost.js";
 import { type Modes, makeFolder, modesOf } from "./private-files.js";
@@ -174,22 +176,16 @@ class FilesSink implements Sink {
 }
 
 /** Readers of the folder never see half a picture. */
-async function writeWhole(path: string, body: Uint8Array, modes: Modes): Promise<void> {
-  const partial = `${path}.partial`;
-  try {
+const writeWhole = (path: string, body: Uint8Array, modes: Modes): Promise<void> =>
+  replaceFile(path, `${path}.partial`, async (partial) => {
     try {
       await writeNew(partial, body, modes);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      if (systemCode(error) !== "ENOENT") throw error;
       await makeFolder(dirname(path), modes);
       await writeNew(partial, body, modes);
     }
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined);
-    throw error;
-  }
-}
+  });
 
 async function writeNew(path: string, body: Uint8Array, modes: Modes): Promise<void> {
   const file = await open(path, "wx", 0o600);
@@ -201,19 +197,11 @@ async function writeNew(path: string, body: Uint8Array, modes: Modes): Promise<v
   }
 }
 
-const ADVICE: Record<string, string> = {
-  ENOSPC: "the disk is full; make room there or choose another path",
-  EDQUOT: "the disk quota is used up; make room there or choose another path",
-  EACCES: "this user may not write there; change its permissions or choose another path",
-  EPERM: "this user may not write there; change its permissions or choose another path",
-  EROFS: "the file system is read-only; choose another path",
-  ENOTDIR: "a part of that path is a file; choose another path",
-  ELOOP: "a file of that name is somebody else's symbolic link; remove it or choose another path",
-  EEXIST: "something of that name is in the way; choose another path",
-};
-
 function diskError(cause: unknown, folder: string): VideoExplainerError {
-  const code = (cause as NodeJS.ErrnoException)?.code ?? "";
-  const words = ADVICE[code] ?? `${code || String(cause)}; check the disk or choose another path`;
-  return new VideoExplainerError("files-disk", `results cannot be written to ${folder}: ${words}`, { cause });
+  const what =
+    systemCode(cause) === "ELOOP"
+      ? "a file of that name is somebody else's symbolic link; remove it"
+      : `${systemReason(cause)}; ${systemAdvice(cause)}`;
+  const text = `results cannot be written to ${folder}: ${what} or choose another path`;
+  return new VideoExplainerError("files-disk", text, { cause });
 }

@@ -309,7 +309,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     ]);
     expect([ended.code, ended.stdout]).toEqual([2, ""]);
     expect(ended.stderr).toMatch(
-      /^video-explainer: the relevance cannot be written to .*folder\.npy \(ENOENT\)[^\n]*\n$/,
+      /^video-explainer: the relevance cannot be written to .*folder\.npy \(it does not exist\)[^\n]*\n$/,
     );
   });
 

@@ -169,8 +169,8 @@ describe("watch", () => {
     for (const [args, sentence] of [
       [["--source", "a.b"], '--source "a.b" cannot be part of a NATS subject'],
       [["--prefix", "*"], '--prefix "*" cannot be part of a NATS subject'],
-      [["--count", "0"], '--count "0" is not usable: give a whole number, 1 or more'],
-      [["--port", "70000"], '--port "70000" is not usable: give a whole number, 0 to 65535'],
+      [["--count", "0"], "option '--count <n>' argument '0' is invalid. give a whole number of 1 or more"],
+      [["--port", "70000"], "option '--port <n>' argument '70000' is invalid. give a whole number from 0 to 65535"],
       [["--token", "short"], "--token is not usable: it must be 8 or more printable characters without spaces"],
       [["--creds", "none.creds"], "credentials none.creds does not exist; correct the path"],
       [["--creds", "a", "--nkey-file", "b"], "--creds and --nkey-file exclude each other"],
@@ -201,7 +201,7 @@ describe("watch", () => {
   it("fails with one sentence when the port of the page is in use", async () => {
     const { code, stderr } = await runCli(["watch", "--view", "--port", String(server.port), "--server", server.url]);
     expect(code).toBe(1);
-    expect(stderr.trim()).toMatch(/live page cannot listen on 127\.0\.0\.1: port \d+ is in use: stop the program/);
+    expect(stderr.trim()).toMatch(/live page cannot listen on 127\.0\.0\.1:\d+: another program listens there/);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 });

@@ -186,7 +186,7 @@ describe("a port that is taken is named", () => {
     const port = await taken();
     const { code, said } = await refused(written(config({ sinks: [{ kind: "viewer", port }] })));
     expect(said).toEqual([
-      `video-explainer: the live page cannot listen on 127.0.0.1: port ${port} is in use: stop the program that has it, or choose another port`,
+      `video-explainer: the live page cannot listen on 127.0.0.1:${port}: another program listens there; end it, or set its port to a free one`,
     ]);
     expect(code).toBe(1);
   });

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { backoff } from "../../src/backoff.js";
 import { LastWords, parseWord } from "../../src/ffmpeg/log-lines.js";
 import { outputOptions } from "../../src/ffmpeg/output.js";
 import { TimeStamps } from "../../src/ffmpeg/timestamps.js";
 import { isAtLeast, parseVersion, supported } from "../../src/ffmpeg/version.js";
-import { backoff } from "../../src/pipeline/backoff.js";
 import { FrozenWatch } from "../../src/pipeline/frozen.js";
 import { splitOptions } from "../../src/pipeline/plan.js";
 import { SlabPool } from "../../src/pipeline/slabs.js";
 import { sourceKind } from "../../src/pipeline/sources/registry.js";
 import { rtsp } from "../../src/pipeline/sources/rtsp.js";
-import { limitsOf, TIMING } from "../../src/pipeline/timing.js";
+import { limitsOf, RECONNECT, TIMING } from "../../src/pipeline/timing.js";
 import { config } from "./helpers.js";
 
 const GIT = { major: 99, minor: 0 };
@@ -76,11 +76,11 @@ test.each(["rtsp://camera/x", "http://camera/x", "udp://239.0.0.1:5000", "tcp://
 
 test("delays grow from 1 s to 60 s and spread by a fifth", () => {
   const middle = () => 0.5;
-  const delays = Array.from({ length: 23 }, (_, i) => backoff(i, middle) / 1000);
+  const delays = Array.from({ length: 23 }, (_, i) => backoff(i, RECONNECT, middle) / 1000);
   expect(delays).toEqual([...Array(5).fill(1), ...Array(5).fill(5), ...Array(10).fill(10), 60, 60, 60]);
   fc.assert(
     fc.property(fc.nat(100), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
-      const ratio = backoff(attempt, () => random) / backoff(attempt, middle);
+      const ratio = backoff(attempt, RECONNECT, () => random) / backoff(attempt, RECONNECT, middle);
       expect(ratio).toBeGreaterThanOrEqual(0.8 - 1e-9);
       expect(ratio).toBeLessThanOrEqual(1.2 + 1e-9);
     }),

@@ -197,7 +197,7 @@ it("a path through a file is one sentence and no crash", async () => {
   const { sink, recorded } = await sinkFor({ path: "out/results" });
   await sink.write(outcome(message("summary", "cam-1", 0), message("overlay", "cam-1", 0)));
   expect(recorded.log).toEqual([
-    `files: results cannot be written to ${join(folder, "out/results")}: a part of that path is a file; choose another path`,
+    `files: results cannot be written to ${join(folder, "out/results")}: a part of its path is not a folder; correct the path or choose another path`,
   ]);
   expect(sink.status()).toMatchObject({ connected: false, dropped: 2 });
   await sink.close(5000);

@@ -109,7 +109,7 @@ describe("listening", () => {
     const error = await second.connect().catch((e: unknown) => e);
     expect(error).toBeInstanceOf(VideoExplainerError);
     expect((error as Error).message).toBe(
-      `the live page cannot listen on 127.0.0.1: port ${port} is in use: stop the program that has it, or choose another port`,
+      `the live page cannot listen on 127.0.0.1:${port}: another program listens there; end it, or set its port to a free one`,
     );
     await second.close(100);
   });

@@ -1,9 +1,9 @@
 import path from "node:path";
 import { type ErrorCode, InputError } from "../../errors.js";
+import { readBounded } from "../../read-file.js";
 import { shortened, shortenedInside } from "../../shortened.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
-import { readBounded } from "./read-file.js";
 import type { Reads } from "./reads.js";
 
 /** Labels of the classes, the first of class 0, and what was made of them that a reader should know. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { InputError, inContext, ModelError } from "../../errors.js";
+import { readBounded } from "../../read-file.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
 import type { Network } from "../network/network.js";
@@ -13,7 +14,6 @@ import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
 import { pictureOf } from "./picture.js";
-import { readBounded } from "./read-file.js";
 import { type FileState, Reads } from "./reads.js";
 import { readWeightsFile } from "./weights-file.js";
 

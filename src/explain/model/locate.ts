@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../../errors.js";
+import { readBounded } from "../../read-file.js";
 import { listed } from "../../shortened.js";
 import { type ModelCard, parseCard } from "./card.js";
 import { isConfined } from "./confined.js";
 import { kindByEnding } from "./foreign.js";
-import { readBounded } from "./read-file.js";
 import type { Reads } from "./reads.js";
 
 /** Bytes of a card beyond which it is refused. */

@@ -1,9 +1,9 @@
 import { existsSync, fstatSync } from "node:fs";
 import path from "node:path";
 import { ModelError } from "../../errors.js";
+import { readAt, withRegularFile } from "../../read-file.js";
 import { isConfined } from "./confined.js";
 import { foreignKind } from "./foreign.js";
-import { readAt, withRegularFile } from "./read-file.js";
 import type { Reads } from "./reads.js";
 
 const refuse = (reason: string): never => {

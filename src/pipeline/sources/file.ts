@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { type ErrorCode, InputError } from "../../errors.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, lookAt, NOTHING, statOf } from "./local.js";
+import { brief, isLocal, localPath, statOf, statOrReason } from "./local.js";
 import { FILMS, PICTURES, STREAMS } from "./reach.js";
 
 /** Films that are lists of other files. What is one without being called so did not come from who wrote the address. */
@@ -35,18 +35,22 @@ export const file: SourceKind = {
   revision: ({ url }, baseDir) => revisionOf(localPath(url, baseDir)),
   input: ({ name, url }, baseDir) => {
     const path = localPath(url, baseDir);
-    const found = lookAt(path);
+    const found = statOrReason(path);
     const refuse = (code: ErrorCode, what: string): InputError => new InputError(code, what, { source: name });
     const shown = brief(path);
-    if (found === NOTHING) throw refuse("missing-file", `there is no file ${shown}; check its url`);
-    if (typeof found === "string") throw refuse("unreadable-file", `${shown} cannot be read: ${found}`);
-    if (found.isDirectory()) throw refuse("no-file", `${shown} is a folder, not a film`);
+    const { stats } = found;
+    if (!stats) {
+      throw found.missing
+        ? refuse("missing-file", `there is no file ${shown}; check its url`)
+        : refuse("unreadable-file", `${shown} cannot be read: ${found.reason}`);
+    }
+    if (stats.isDirectory()) throw refuse("no-file", `${shown} is a folder, not a film`);
     // To read one may never end, or take from another program what was not meant for this one.
-    if (!found.isFile()) {
+    if (!stats.isFile()) {
       const what = `${shown} is a device, pipe or socket, not a film; of devices only cameras such as /dev/video0 are read`;
       throw refuse("no-file", what);
     }
-    if (found.size === 0) throw refuse("empty-file", `${shown} is empty`);
+    if (stats.size === 0) throw refuse("empty-file", `${shown} is empty`);
     return { address: `file:${path}` };
   },
 };

@@ -49,7 +49,7 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
       if (n % AT_ONCE === AT_ONCE - 1) await nextTurn();
       if (!matches(entry.name)) continue;
       const path = join(folder, entry.name);
-      if (!foldersOnly || entry.isDirectory() || (!entry.isFile() && (await lookAt(path))?.isDirectory())) {
+      if (!foldersOnly || entry.isDirectory() || (!entry.isFile() && (await statOrUndefined(path))?.isDirectory())) {
         found.push(path);
       }
     }
@@ -58,7 +58,7 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
 }
 
 /** Undefined where there is nothing, or nothing that may be looked at. */
-const lookAt = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
+const statOrUndefined = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
 
 const existing = (paths: readonly string[]): Promise<string[]> => those(paths, () => true);
 
@@ -69,7 +69,7 @@ async function those(paths: readonly string[], wanted: (found: Stats) => boolean
   const kept: string[] = [];
   for (let at = 0; at < paths.length; at += AT_ONCE) {
     const some = paths.slice(at, at + AT_ONCE);
-    const stats = await Promise.all(some.map(lookAt));
+    const stats = await Promise.all(some.map(statOrUndefined));
     kept.push(...some.filter((_, i) => stats[i] && wanted(stats[i])));
   }
   return kept;

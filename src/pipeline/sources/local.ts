@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
 import { redactWhole } from "../../redact.js";
 import { shortened } from "../../shortened.js";
+import { systemAdvice, systemCode, systemReason } from "../../system-error.js";
 
 /** Whether an address names something on this machine. */
 export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
@@ -22,44 +23,32 @@ export function localPath(url: string, baseDir: string): string {
   }
 }
 
-export const NOTHING = "nothing is there";
-const NO_WAY = "a folder on the way to it may not be entered; change its mode or owner";
-const REASONS: Record<string, string> = {
-  ENOENT: NOTHING,
-  ENOTDIR: NOTHING,
-  EACCES: NO_WAY,
-  EPERM: NO_WAY,
-  ELOOP: "it is a symbolic link that leads back to itself; give the file itself",
-  ENAMETOOLONG: "its path is too long; give a shorter one",
-};
+/** What is at a path, or why that cannot be told. */
+export type Found = { stats: Stats } | { stats: undefined; missing: boolean; reason: string };
 
-/** What is at a path, or why that cannot be told, as part of a sentence. */
-export function lookAt(path: string): Stats | string {
+/** What is at a path, without opening it. */
+export function statOrReason(path: string): Found {
   try {
-    return statSync(path);
+    return { stats: statSync(path) };
   } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    return REASONS[code] ?? `the system refuses it (${code || "it is not a path"}); check it`;
+    const reason = isDenied(error)
+      ? "a folder on the way to it may not be entered; change its mode or owner"
+      : `${systemReason(error)}; ${systemAdvice(error)}`;
+    return { stats: undefined, missing: ["ENOENT", "ENOTDIR"].includes(systemCode(error)), reason };
   }
 }
 
 /** Undefined where there is nothing, or nothing that may be looked at. */
-export function statOf(path: string): Stats | undefined {
-  const found = lookAt(path);
-  return typeof found === "string" ? undefined : found;
-}
+export const statOf = (path: string): Stats | undefined => statOrReason(path).stats;
 
 /** Whether the system does not allow what was tried. */
-export const isDenied = (error: unknown): boolean => {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "EACCES" || code === "EPERM";
-};
+export const isDenied = (error: unknown): boolean => ["EACCES", "EPERM"].includes(systemCode(error));
 
 /** Why a folder or glob gives no list, as what follows its path in a sentence. */
 export function whyUnlisted(error: unknown): string {
   if (error instanceof InputError) return error.reason;
   if (isDenied(error)) return "may not be listed; change its mode or owner";
-  return `cannot be listed (${(error as NodeJS.ErrnoException).code}); check it`;
+  return `cannot be listed (${systemReason(error)}); ${systemAdvice(error)}`;
 }
 
 const LONGEST_SHOWN = 300;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoff } from "../../backoff.js";
 import type { NatsSinkConfig } from "../../config/schema.js";
 import { VideoExplainerError } from "../../errors.js";
 import { subjectFor } from "../../messages/headers.js";
@@ -13,7 +14,8 @@ import { type Publishing, publishAcknowledged, publishFlushed, roomFor } from ".
 import { type NatsServer, readServers } from "./servers.js";
 import { ensureStream, lastIds, streamSpec } from "./stream.js";
 
-const TIMES = { firstRetryMs: 250, lastRetryMs: 2_000, apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
+const RETRY = { delaysMs: [0, 250, 500, 1000, 2000], jitter: 0.25 };
+const TIMES = { apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
 
 /** What a server takes unless it is configured otherwise; counts until the first connection. */
 const USUAL_MAX_PAYLOAD = 1024 * 1024;
@@ -166,8 +168,8 @@ class NatsSink implements Sink {
   async #run(): Promise<void> {
     const stop = this.#stop.signal;
     const name = `video-explainer ${this.context.station}`;
-    for (let wait = 0; !stop.aborted; wait = nextWait(wait)) {
-      await this.#pause(wait);
+    for (let attempt = 0; !stop.aborted; attempt++) {
+      await this.#pause(attempt);
       try {
         const link = await openLink(this.#servers, this.#discovered, name, stop);
         this.#link = link;
@@ -176,7 +178,7 @@ class NatsSink implements Sink {
         if (stop.aborted) await link.nc.close();
         else if (this.config.jetstream) await this.#serveStream(link);
         else this.#away(await this.#serveCore(link));
-        wait = 0;
+        attempt = 0;
       } catch (error) {
         this.#away(error as Error);
       } finally {
@@ -201,7 +203,7 @@ class NatsSink implements Sink {
   }
 
   async #serveStream(link: Link): Promise<void> {
-    let wait = 0;
+    let attempt = 0;
     while (!link.signal.aborted && !this.#stop.signal.aborted) {
       try {
         await this.#prepareStream(link);
@@ -209,15 +211,15 @@ class NatsSink implements Sink {
         this.#back(link);
         const before = this.#counts.published;
         const failure = await publishAcknowledged(this.#publishing(link), this.#stream.name);
-        if (this.#counts.published > before) wait = 0;
+        if (this.#counts.published > before) attempt = 0;
         this.#away(failure);
       } catch (error) {
         this.#away(link.signal.aborted ? (link.signal.reason as Error) : (error as Error));
       }
-      wait = nextWait(wait);
+      attempt++;
       // A server that is gone without a word is found here, not after minutes.
       await roundTrip(link, TIMES.probeMs).catch(() => link.nc.close());
-      if (!link.signal.aborted) await this.#pause(wait);
+      if (!link.signal.aborted) await this.#pause(attempt);
     }
   }
 
@@ -305,10 +307,8 @@ class NatsSink implements Sink {
     this.context.log.warn(`nats: ${error.message}; messages are kept meanwhile`);
   }
 
-  async #pause(ms: number): Promise<void> {
-    if (ms > 0)
-      await sleep(ms * (0.75 + Math.random() / 2), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  async #pause(attempt: number): Promise<void> {
+    const ms = backoff(attempt, RETRY);
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
 }
-
-const nextWait = (ms: number): number => Math.min(TIMES.lastRetryMs, ms === 0 ? TIMES.firstRetryMs : ms * 2);

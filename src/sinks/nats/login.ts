@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { type Authenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from "nats";
 import { InputError } from "../../errors.js";
 import { redact } from "../../redact.js";
+import { systemAdvice, systemPredicate } from "../../system-error.js";
 import type { LoginFile, NatsServer, NatsServers } from "./servers.js";
 
 /** What one connection logs in with. */
@@ -78,13 +79,6 @@ const fault = (file: LoginFile) => (what: string) =>
 
 const seedFault = (key: string) => (what: string) => new LoginError(key, `${key} ${what}`);
 
-const READ_FAULTS: Readonly<Record<string, string>> = {
-  ENOENT: "does not exist; correct the path",
-  ENOTDIR: "does not exist; correct the path",
-  EISDIR: "is a folder; give the file in it",
-  EACCES: "may not be read by this user; change its permissions",
-};
-
 /** Far above any certificate bundle. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
 
@@ -95,8 +89,7 @@ async function textOf(file: LoginFile): Promise<string> {
   try {
     bytes = await readFile(file.resolved, { signal: AbortSignal.timeout(5_000) });
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    throw fault(file)(READ_FAULTS[code] ?? `cannot be read (${code}); correct the path`);
+    throw fault(file)(`${systemPredicate(error)}; ${systemAdvice(error)}`);
   }
   if (bytes.length === 0) throw fault(file)("is empty; write it again");
   if (bytes.length > LARGEST_BYTES) throw fault(file)("is too large to be one; correct the path");

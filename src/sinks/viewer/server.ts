@@ -1,19 +1,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { VideoExplainerError } from "../../errors.js";
 import { guardConnections, TIMES } from "../../http/connections.js";
 import { isWildcard } from "../../http/hosts.js";
+import { listenError } from "../../http/listen.js";
 import { answer, refuse } from "./answer.js";
 import type { Asset } from "./assets.js";
 import { acceptBrowsers, type UpgradeOptions } from "./upgrades.js";
 import { visitsOf } from "./visit.js";
-
-const WHY: Record<string, (port: number) => string> = {
-  EADDRINUSE: (port) => `port ${port} is in use: stop the program that has it, or choose another port`,
-  EACCES: (port) => `port ${port} is not allowed for this user: choose one above 1023`,
-  EADDRNOTAVAIL: () => "this machine has no such address: use 127.0.0.1, or 0.0.0.0 for all",
-  ENOTFOUND: () => "this host name is not known: use 127.0.0.1, or 0.0.0.0 for all",
-};
 
 export interface ViewerServerOptions extends UpgradeOptions {
   host: string;
@@ -48,8 +41,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
 
   await new Promise<void>((resolve, reject) => {
     http.once("error", (cause: NodeJS.ErrnoException) => {
-      const why = WHY[cause.code ?? ""]?.(port) ?? cause.message;
-      reject(new VideoExplainerError("viewer-listen", `the live page cannot listen on ${host}: ${why}`, { cause }));
+      const keys = { host: "its host", port: "its port" };
+      reject(listenError(cause, { what: "the live page", host, port, keys, code: "viewer-listen" }));
     });
     http.listen(port, host, resolve);
   });

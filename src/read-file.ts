@@ -1,5 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { InputError } from "../../errors.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { InputError } from "./errors.js";
+import { systemCode } from "./system-error.js";
 
 /** What a path leads to that is no regular file, in words. */
 function kindOf(stat: Stats): string | undefined {
@@ -27,7 +29,7 @@ export function withRegularFile<T>(file: string, work: (handle: number, size: nu
     const kind = kindOf(statSync(file));
     if (kind !== undefined) throw unreadable(file, kind);
     // What has become a pipe since then does not hold up the opening.
-    handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    handle = openSync(file, READ);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     throw unreadable(file, (cause as NodeJS.ErrnoException).code ?? String(cause), cause);
@@ -71,4 +73,58 @@ export function readBounded(file: string, most: number, what: string): Uint8Arra
       );
     return readAt(handle, 0, size);
   });
+}
+
+/** Why a file is not read, for the caller to word. */
+export type Unreadable = "too-large" | "no-file" | "folder" | "silent";
+
+/** A file that is not read, though the system would let it be. */
+export class UnreadableError extends Error {
+  constructor(readonly why: Unreadable) {
+    super(why);
+  }
+}
+
+/** Opening a named pipe does not wait for its writer. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+const PIPE_POLL_MS = 20;
+
+/**
+ * The bytes of a file or a pipe, such as `<(…)` of a shell, read to its end or to one byte more than allowed. A pipe that nobody
+ * writes into is given up after `patienceMs`.
+ * @throws UnreadableError, or the system's error
+ */
+export async function readBoundedStream(path: string, maxBytes: number, patienceMs: number): Promise<Buffer> {
+  const file = openSync(path, READ);
+  try {
+    const stat = fstatSync(file);
+    if (stat.isDirectory()) throw new UnreadableError("folder");
+    if (stat.isFile() && stat.size > maxBytes) throw new UnreadableError("too-large");
+    const buffer = Buffer.alloc(maxBytes + 1);
+    const waits = stat.isFIFO() || stat.isSocket() || stat.isCharacterDevice();
+    const until = performance.now() + patienceMs;
+    let size = 0;
+    while (size < buffer.length) {
+      const count = readNow(file, buffer, size);
+      if (count === undefined || (count === 0 && size === 0 && stat.isFIFO())) {
+        if (!waits || performance.now() > until) throw new UnreadableError("silent");
+        await sleep(PIPE_POLL_MS);
+      } else if (count === 0) return buffer.subarray(0, size);
+      else size += count;
+    }
+    throw new UnreadableError("too-large");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Undefined while nothing is there yet. */
+function readNow(file: number, into: Buffer, at: number): number | undefined {
+  try {
+    return readSync(file, into, at, into.length - at, null);
+  } catch (error) {
+    if (systemCode(error) === "EAGAIN") return undefined;
+    throw error;
+  }
 }
