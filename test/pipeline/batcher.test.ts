@@ -143,7 +143,7 @@ test("sources come and go while it runs, their processes too", async () => {
   await until(() => seen.has("first"), "the first is seen");
   const second = start({ name: "second", url: "testsrc", ...small });
   batcher.add(second.source);
-  expect(() => batcher.add(second.source)).toThrow("There is a source second already");
+  expect(() => batcher.add(second.source)).toThrow("there is a source second already");
   await until(() => seen.has("second"), "the second is seen");
   const pid = camera.source.pid!;
   await batcher.remove("first");

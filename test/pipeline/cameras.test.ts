@@ -126,7 +126,7 @@ describe.concurrent("a network camera", () => {
     await until(() => camera.seen.length >= 5, "it is live");
     isSquare = true;
     await until(() => camera.seen.filter((frame) => frame.size === "480x480").length >= 5, "it has begun anew");
-    expect(camera.notes).toEqual(["its picture is now 480x480; it begins anew."]);
+    expect(camera.notes).toEqual(["its picture is now 480x480; it begins anew"]);
     // Until then it is not squeezed: there is grey beside it.
     const between = camera.seen.filter(({ size, corner }) => size === "320x240" && corner.every((v) => v === 128));
     expect(between.length).toBeGreaterThan(0);
@@ -139,7 +139,7 @@ describe.concurrent("a network camera", () => {
     t.onTestFinished(() => turning.end());
     const camera = watched(t, { url: turning.url, width: 160, height: 120 });
     await until(() => camera.seen.length >= 50, "it went on");
-    expect(camera.notes).toEqual(["its picture is now 240x240, and stretched to the frame of 160x120."]);
+    expect(camera.notes).toEqual(["its picture is now 240x240, and stretched to the frame of 160x120"]);
     expect(new Set(camera.seen.map((frame) => frame.epoch))).toEqual(new Set([0]));
   });
 });

@@ -97,7 +97,7 @@ test("a pool never makes more slabs than its limit, uses them again, and notices
   expect(pool.acquire()).toBeUndefined();
   expect(pool.allocated).toBe(3);
   pool.release(first);
-  expect(() => pool.release(first)).toThrow("A frame was released twice");
+  expect(() => pool.release(first)).toThrow("a frame was released twice");
 });
 
 test("what ffmpeg says of its raw output to us is no fault of what it reads", () => {

@@ -105,7 +105,7 @@ test("a film whose pictures take other proportions has them set into the first o
   expect(pictures[7]!.at(0, 0)[0]).toBeGreaterThan(200);
   near(pictures.at(-1)!.at(0.1, 0.5), [128, 128, 128], 2);
   expect(pictures.at(-1)!.at(0.15, 0.5)[0]).toBeGreaterThan(200);
-  expect(notes).toEqual(["its picture is now 480x480, and set, with grey beside it, into the frame of 320x240."]);
+  expect(notes).toEqual(["its picture is now 480x480, and set, with grey beside it, into the frame of 320x240"]);
 });
 
 test("a film whose pixels change their shape, and nothing else, keeps its proportions, too", async () => {

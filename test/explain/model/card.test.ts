@@ -28,11 +28,11 @@ describe("a model card", () => {
   });
 
   it.each([
-    ["name: x\nlables: labels.txt\n", "model.yaml:2:1: lables is not a known key of a model card."],
-    ["input:\n  width: 5\n  hieght: 6\n", "model.yaml:3:3: input.hieght is not a known key of a model card."],
+    ["name: x\nlables: labels.txt\n", "model.yaml:2:1: lables is not a known key of a model card"],
+    ["input:\n  width: 5\n  hieght: 6\n", "model.yaml:3:3: input.hieght is not a known key of a model card"],
     ["input:\n  width: 0\n", "model.yaml:2:3: input.width is wrong: "],
     ["input: {width: 5.5}\n", "model.yaml:1:9: input.width is wrong: "],
-    ["input:\n  std: [1, 0, 1]\n", "model.yaml:2:3: input.std is wrong: must be greater than 0."],
+    ["input:\n  std: [1, 0, 1]\n", "model.yaml:2:3: input.std is wrong: must be greater than 0"],
     ["input:\n  fit: squash\n", "model.yaml:2:3: input.fit is wrong: "],
     ["input:\n  mean: [1, .nan, 3]\n", "model.yaml:2:"],
     ["input:\n  mean: .inf\n", "model.yaml:2:3: input.mean is wrong: "],

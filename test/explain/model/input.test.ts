@@ -93,9 +93,9 @@ describe("what a file leaves open of its input comes from the card, or from its 
 
 describe("what stays open is asked for, and nothing that the card says already", () => {
   it.each([
-    ["", "give input width and height in its card model.yaml."],
-    ["input: {width: 16}\n", "give input height in its card model.yaml."],
-    ["input: {height: 12}\n", "give input width in its card model.yaml."],
+    ["", "give input width and height in its card model.yaml"],
+    ["input: {width: 16}\n", "give input height in its card model.yaml"],
+    ["input: {height: 12}\n", "give input width in its card model.yaml"],
   ])("with the card %j", (card, words) => {
     expect(refusal(() => loadModel(put(["N", 3, "h", "w"], card)))).toContain(words);
   });
