@@ -37,6 +37,7 @@ if (!["rtsp", "ts"].includes(args.transport)) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "cameras-"));
+/** @type {import("node:child_process").ChildProcess[]} */
 const children = [];
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
@@ -44,9 +45,14 @@ process.on("exit", () => {
 });
 process.on("SIGINT", () => process.exit(130));
 
-function start(program, words, stdio = ["pipe", "pipe", "pipe"]) {
+/**
+ * @param {string} program
+ * @param {string[]} words
+ * @param {import("node:child_process").StdioOptions} [stdio]
+ */
+function start(program, words, stdio = "pipe") {
   const child = spawn(program, words, { stdio });
-  child.on("error", (error) => {
+  child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
     console.error(`${program} does not start (${error.code}); npm test installs what is needed here.`);
     process.exit(1);
   });
@@ -56,7 +62,7 @@ function start(program, words, stdio = ["pipe", "pipe", "pipe"]) {
 const freePort = () =>
   new Promise((done) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
+      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
       server.close(() => done(port));
     });
   });
@@ -70,7 +76,7 @@ async function startCamera(port) {
     return `tcp://127.0.0.1:${port}`;
   }
   const child = start("/usr/bin/python3", [join(root, "test/faults/camera.py"), String(port), String(fps)]);
-  await new Promise((ready) => child.stdout.once("data", ready));
+  await new Promise((ready) => child.stdout?.once("data", ready));
   return `rtsp://127.0.0.1:${port}/cam`;
 }
 
@@ -127,7 +133,7 @@ writeFileSync(
 );
 const worker = start(process.execPath, [join(root, "dist/cli/main.js"), "run", config], ["ignore", "ignore", "pipe"]);
 let log = "";
-worker.stderr.setEncoding("utf8").on("data", (text) => {
+worker.stderr?.setEncoding("utf8").on("data", (text) => {
   log += text;
 });
 worker.on("exit", (code) => {
@@ -143,7 +149,7 @@ const until = async (what, holds) => {
   process.exit(1);
 };
 await until("the worker", () => /metrics: (http:\S+)\/metrics/.test(log));
-const metricsUrl = /metrics: (http:\S+\/metrics)/.exec(log)[1];
+const metricsUrl = /metrics: (http:\S+\/metrics)/.exec(log)?.[1] ?? "";
 async function scrape() {
   const found = new Map();
   for (const line of (await (await fetch(metricsUrl)).text()).split("\n")) {

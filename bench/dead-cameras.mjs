@@ -60,7 +60,7 @@ function serveCameras({ jpegs, live, fps }) {
   };
   const quiet = (then) => createServer((socket) => then(socket.on("error", () => {})));
   const servers = [...Array.from({ length: live }, camera), quiet(() => {}), quiet((socket) => socket.destroy())];
-  Promise.all(servers.map(listen)).then((ports) => parentPort.postMessage(ports));
+  void Promise.all(servers.map(listen)).then((ports) => parentPort?.postMessage(ports));
 }
 
 async function main() {
@@ -96,7 +96,7 @@ async function main() {
   // Nobody listens on what was free a moment ago.
   const refusing = await new Promise((done) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
+      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
       server.close(() => done(port));
     });
   });
@@ -132,7 +132,7 @@ async function main() {
     let rest = "";
     worker.stdout.setEncoding("utf8").on("data", (text) => {
       const lines = (rest + text).split("\n");
-      rest = lines.pop();
+      rest = lines.pop() ?? "";
       for (const line of lines) {
         const { source } = JSON.parse(line);
         frames.set(source, frames.get(source) + 1);

@@ -6,14 +6,12 @@
  */
 import { parseArgs } from "node:util";
 
-const built = new URL("../dist/overlay/", import.meta.url);
-const load = (file) => import(new URL(file, built).href);
-const { createOverlayRenderer } = await load("renderer.js");
-const { createCanvas } = await load("canvas.js");
-const { heatTable } = await load("heat-table.js");
-const { createCaptionDrawer } = await load("caption.js");
-const { createTextSetter } = await load("text.js");
-const painter = await load("painter.js");
+const { createOverlayRenderer } = await import("../dist/overlay/renderer.js");
+const { createCanvas } = await import("../dist/overlay/canvas.js");
+const { heatTable } = await import("../dist/overlay/heat-table.js");
+const { createCaptionDrawer } = await import("../dist/overlay/caption.js");
+const { createTextSetter } = await import("../dist/overlay/text.js");
+const painter = await import("../dist/overlay/painter.js");
 
 const { values: args } = parseArgs({
   options: { json: { type: "boolean", default: false }, frames: { type: "string", default: "200" } },
@@ -48,6 +46,7 @@ const heatmap = Uint8Array.from({ length: side * side }, (_, index) => {
   const strength = 2 + Math.round(60 + 60 * Math.sin(index / 9) * Math.cos(index / (11 * side)));
   return index % 2 ? 128 + strength : 128 - strength;
 });
+/** @type {import("../dist/overlay/overlay.js").OverlayStyle} */
 const style = { show: "magnitude", colormap: "inferno", opacity: 0.6, quality: 80 };
 const want = { overlay: true, original: false, heatmap: false };
 

@@ -38,7 +38,11 @@ const PEERS = ["forward", "gradient-x-input", "gradient-x-input-bfloat16", "zenn
 const USAGE = `node bench/peers.mjs [--networks ${KNOWN.join(",")}] [--batch 4] [--rounds 7] [--threads ${availableParallelism()}]
                      [--only "r-lrp,zennit"] [--python PATH] [--json FILE]`;
 
-/** The options, or the sentence that says which is wrong. */
+/**
+ * The options, or the sentence that says which is wrong.
+ * @template {import("node:util").ParseArgsConfig} T
+ * @param {T} config
+ */
 function parse(config) {
   try {
     return parseArgs(config);
@@ -81,7 +85,7 @@ if (odd !== undefined) {
 
 const hasOpenvino = preparingNamed("openvino", { device: "cpu", threads: 1 }) !== undefined;
 if (!hasOpenvino) console.error("without OpenVINO, which npm run setup:openvino fetches");
-const wanted = ([name, , engine]) =>
+const wanted = (/** @type {string[]} */ [name = "", , engine]) =>
   (engine !== "openvino" || hasOpenvino) && (!only || only.some((o) => name.includes(o)));
 
 /** A contender that waits for its turn. */
@@ -96,6 +100,7 @@ async function start(name, command, words) {
   if ((await next()) !== "ready") throw new Error(`${name} did not start`);
   return {
     name,
+    /** @type {number[]} */
     times: [],
     async run() {
       child.stdin.write("run\n");

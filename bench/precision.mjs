@@ -14,11 +14,10 @@ import { median } from "./peers/report.mjs";
 import { compared } from "./zoo/compared.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const load = (file) => import(new URL(`../dist/explain/${file}`, import.meta.url).href);
-const { engineNamed } = await load("engines/registry.js");
-const { loadModel, requirePreprocessing } = await load("model/load.js");
-const { tensorProgram } = await load("programs/tensor.js");
-const { inputValues } = await load("preprocessing.js");
+const { engineNamed } = await import("../dist/explain/engines/registry.js");
+const { loadModel, requirePreprocessing } = await import("../dist/explain/model/load.js");
+const { tensorProgram } = await import("../dist/explain/programs/tensor.js");
+const { inputValues } = await import("../dist/explain/preprocessing.js");
 
 const { values: args } = parseArgs({
   options: {
@@ -64,10 +63,11 @@ const pixels = (map, size) => Float32Array.from({ length: size }, (_, k) => map[
 async function measure(name, pictures) {
   const model = loadModel(path.join(root, "models", name));
   const preprocessing = requirePreprocessing(model);
+  /** @type {import("../dist/explain/options.js").MethodOptions} */
   const method = { method: "r-lrp", inputRule: "bounded", start: "one-hot", target: "top" };
   const range = { low: inputValues(preprocessing, 0), high: inputValues(preprocessing, 255), channelAxis: 1 };
   const runners = {};
-  for (const precision of ["float32", "bfloat16"])
+  for (const precision of /** @type {const} */ (["float32", "bfloat16"]))
     runners[precision] = await engineNamed("openvino")(tensorProgram(model.network, method, range), {
       device: "cpu",
       threads: Number(args.threads),

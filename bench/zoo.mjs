@@ -91,7 +91,7 @@ function picture(kind, model) {
   return { values, dims: kind === "keras" ? [1, 224, 224, 3] : [1, 3, 224, 224], low: ends(0), high: ends(255) };
 }
 
-const { readNpy, writeNpy } = await import(new URL("../dist/cli/npy.js", import.meta.url).href);
+const { readNpy, writeNpy } = await import("../dist/cli/npy.js");
 const at = (name) => path.join(work, name);
 
 async function measure({ name, kind, by }) {

@@ -121,7 +121,7 @@ function launch(name, program, words, graceMs, env = {}) {
     say("", process.stderr);
     if (words) say(words, process.stderr);
     say(`${name} ended (${signal ?? `exit code ${code}`}); its log is ${entry.log}.`, process.stderr);
-    finish(code ?? 1);
+    void finish(code ?? 1);
   });
   return entry;
 }
@@ -222,6 +222,10 @@ function step(text) {
   say(`- ${text}`);
 }
 
+/**
+ * @param {string} text
+ * @param {NodeJS.WritableStream} [stream]
+ */
 function say(text, stream = process.stdout) {
   stream.write(`${text}\n`);
 }

@@ -210,7 +210,8 @@ export function build(say) {
 /** Runs npm with its output passed on; throws the sentence when it fails. */
 function npm(words, sentence) {
   const { status, error } = spawnSync("npm", words, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  if (error?.code === "ENOENT") throw new SetupError("npm is not on the PATH; install Node together with npm.");
+  if (/** @type {NodeJS.ErrnoException | undefined} */ (error)?.code === "ENOENT")
+    throw new SetupError("npm is not on the PATH; install Node together with npm.");
   if (status !== 0) throw new SetupError(sentence);
 }
 

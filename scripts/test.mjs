@@ -10,6 +10,7 @@ import { buildTensorFlow, fetchOpenvino, root, SetupError, setup } from "./setup
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
   ["typecheck", "node_modules/typescript/bin/tsc", ["-p", "tsconfig.json", "--noEmit"]],
+  ["scripts and benches", "node_modules/typescript/bin/tsc", ["-p", "tsconfig.scripts.json"]],
 ];
 
 function main() {
@@ -64,6 +65,7 @@ function vitest(name, words, said) {
 /** Runs a script with this Node, its output passed on; returns the exit status. */
 function node(script, words) {
   const env = { ...process.env, PATH: widePath() };
+  /** @type {import("node:child_process").StdioOptions} */
   const stdio = ["ignore", "inherit", "inherit"];
   return spawnSync(process.execPath, [script, ...words], { cwd: root, env, stdio }).status ?? 1;
 }

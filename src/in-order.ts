@@ -8,7 +8,8 @@ export class InOrder {
   /** Settles as `work` does, but not before everything given earlier has settled. */
   next<T>(work: Promise<T>): Promise<T> {
     const before = this.#tail;
-    const ordered = work.finally(() => before);
+    // Handled at once: a rejection that waited for its turn would count as one that nobody handles.
+    const ordered = Promise.allSettled([before, work]).then(() => work);
     this.#tail = ordered.then(
       () => {},
       () => {},

@@ -7,13 +7,11 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
-const built = new URL("../../dist/explain/", import.meta.url);
-const load = (file) => import(new URL(file, built).href);
-const { preparingNamed } = await load("engines/registry.js");
-const { keepToOurselves } = await load("engines/telemetry.js");
+const { preparingNamed } = await import("../../dist/explain/engines/registry.js");
+const { keepToOurselves } = await import("../../dist/explain/engines/telemetry.js");
 const next = (thread) => new Promise((resolve) => thread.once("message", resolve));
 
-const mib = (file, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))[1]) / 1024;
+const mib = (file, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))?.[1]) / 1024;
 const peakMib = () => mib("/proc/self/status", "VmHWM");
 
 if (isMainThread) await main();
@@ -85,21 +83,22 @@ async function peakOf(run) {
 }
 
 async function programOf(contender, file) {
-  const { importOnnx } = await load("onnx/import.js");
-  const { canonicalise } = await load("network/canonicalise.js");
-  const { tensorProgram } = await load("programs/tensor.js");
-  const { Emitter } = await load("program/emitter.js");
-  const { emitScores } = await load("programs/explanation.js");
+  const { importOnnx } = await import("../../dist/explain/onnx/import.js");
+  const { canonicalise } = await import("../../dist/explain/network/canonicalise.js");
+  const { tensorProgram } = await import("../../dist/explain/programs/tensor.js");
+  const { Emitter } = await import("../../dist/explain/program/emitter.js");
+  const { emitScores } = await import("../../dist/explain/programs/explanation.js");
   return () => {
     const network = canonicalise(importOnnx(readFileSync(file)));
     if (contender !== "forward") {
+      /** @type {import("../../dist/explain/options.js").MethodOptions} */
       const options = { method: contender, inputRule: "bounded", start: "one-hot", target: "top" };
       return tensorProgram(network, options, { low: [-2.1], high: [2.6], channelAxis: 1 });
     }
     const e = new Emitter();
-    const input = e.input("input", "float32", network.shapes.get(network.input));
+    const input = e.input("input", "float32", network.shapes.get(network.input) ?? []);
     const { scores } = emitScores(e, network, input, "top");
-    e.output(scores.logits, "logits", "float32", network.shapes.get(network.output));
+    e.output(scores.logits, "logits", "float32", network.shapes.get(network.output) ?? []);
     return e.finish(true);
   };
 }
@@ -107,7 +106,8 @@ async function programOf(contender, file) {
 /** One engine of one thread: explains the frame whose number it is told. */
 async function engine() {
   const { folder, contender, file, name, options, first } = workerData;
-  const { engine } = preparingNamed(name, options);
+  const engine = preparingNamed(name, options)?.engine;
+  if (!engine) throw new Error(`the engine ${name} is not set up here`);
   let prepared = first?.prepared;
   let runner;
   if (prepared) runner = await engine.open(folder, prepared, options);
@@ -117,13 +117,13 @@ async function engine() {
     prepared = made.prepared;
   }
   globalThis.gc?.();
-  parentPort.postMessage({ prepared, shared: runner.shared });
-  parentPort.on("message", async (number) => {
+  parentPort?.postMessage({ prepared, shared: runner.shared });
+  parentPort?.on("message", async (number) => {
     const results = await runner.run({ input: { data: frame(number), dims: [1, 3, 224, 224] } });
     for (const [name, { data }] of Object.entries(results))
       if (data instanceof Float32Array && !data.every(Number.isFinite))
         throw new Error(`${contender} gave numbers in ${name} that are not finite`);
-    parentPort.postMessage("done");
+    parentPort?.postMessage("done");
   });
 }
 

@@ -3,31 +3,32 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { median } from "../peers/report.mjs";
 import { compared } from "./compared.mjs";
 
-const built = new URL("../../dist/", import.meta.url);
-const load = (file) => import(new URL(file, built).href);
 const [file, picture, lowText, highText, output, threads] = process.argv.slice(2);
-const { importOnnx } = await load("explain/onnx/import.js");
-const { canonicalise } = await load("explain/network/canonicalise.js");
-const { costOf } = await load("explain/network/cost.js");
-const { tensorProgram } = await load("explain/programs/tensor.js");
-const { Emitter } = await load("explain/program/emitter.js");
-const { emitScores } = await load("explain/programs/explanation.js");
-const { onnxruntimeRunner } = await load("explain/engines/onnxruntime.js");
-const { engineNamed, preparingNamed } = await load("explain/engines/registry.js");
-const { readNpy, writeNpy } = await load("cli/npy.js");
+const { importOnnx } = await import("../../dist/explain/onnx/import.js");
+const { canonicalise } = await import("../../dist/explain/network/canonicalise.js");
+const { costOf } = await import("../../dist/explain/network/cost.js");
+const { tensorProgram } = await import("../../dist/explain/programs/tensor.js");
+const { Emitter } = await import("../../dist/explain/program/emitter.js");
+const { emitScores } = await import("../../dist/explain/programs/explanation.js");
+const { onnxruntimeRunner } = await import("../../dist/explain/engines/onnxruntime.js");
+const { engineNamed, preparingNamed } = await import("../../dist/explain/engines/registry.js");
+const { readNpy, writeNpy } = await import("../../dist/cli/npy.js");
 
 const numbers = (text) => text.split(",").map(Number);
+/** @type {import("../../dist/explain/engines/engine.js").EngineOptions} */
 const options = { device: "cpu", threads: Number(threads) };
 const started = performance.now();
 const network = canonicalise(importOnnx(readFileSync(file)));
-const dims = network.shapes.get(network.input).slice(1);
+const whole = network.shapes.get(network.input) ?? [];
+const dims = whole.slice(1);
+/** @type {import("../../dist/explain/options.js").MethodOptions} */
 const method = { method: "r-lrp", inputRule: "bounded", start: "one-hot", target: "top" };
 const range = { low: numbers(lowText), high: numbers(highText), channelAxis: dims[0] === 3 ? 1 : 3 };
 const explain = await onnxruntimeRunner(() => tensorProgram(network, method, range), options);
 const compileMs = performance.now() - started;
 const forward = await onnxruntimeRunner(() => {
   const e = new Emitter();
-  const input = e.input("input", "float32", network.shapes.get(network.input));
+  const input = e.input("input", "float32", whole);
   e.output(emitScores(e, network, input, "top").scores.logits, "logits", "float32", [-1, -1]);
   return e.finish(true);
 }, options);
@@ -36,13 +37,14 @@ const { data: values } = readNpy(readFileSync(picture), picture);
 const feeds = { input: { data: values, dims: [1, ...dims] } };
 /** Medians in milliseconds of runs in turn, the first left out, and the last map of each. */
 async function timed(runners) {
+  /** @type {Map<string, number[]>} */
   const times = new Map(Object.keys(runners).map((name) => [name, []]));
   const maps = {};
   for (let round = 0; round < 7; round++)
     for (const [name, runner] of Object.entries(runners)) {
       const start = performance.now();
       const out = await runner.run(feeds);
-      if (round > 0) times.get(name).push(performance.now() - start);
+      if (round > 0) times.get(name)?.push(performance.now() - start);
       maps[name] = out.relevance?.data;
     }
   return { ms: Object.fromEntries([...times].map(([name, list]) => [name, median(list)])), maps };

@@ -164,7 +164,13 @@ export async function startStation(
     createExplainer: explainerOf,
   });
   beginService(control);
-  const ended = station.run().finally(closeAll);
+  const ended = (async () => {
+    try {
+      return await station.run();
+    } finally {
+      await closeAll();
+    }
+  })();
   void abandoned.then((reason) =>
     station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
   );

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-// @ts-expect-error plain JavaScript, as the other scripts of bench/
 import { markdown, median, ratios } from "../../bench/peers/report.mjs";
 
 const rows = [

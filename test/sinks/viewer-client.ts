@@ -48,7 +48,10 @@ export async function connectClient(url: string, acknowledges: boolean, headers:
     rows: (key: string) => client.news(key).flatMap((news) => news.rows),
   };
   socket.on("message", (data: Buffer, isBinary) => {
-    if (!isBinary) return messages.push(JSON.parse(data.toString()));
+    if (!isBinary) {
+      messages.push(JSON.parse(data.toString()));
+      return;
+    }
     const picture = decodePicture(data);
     pictures.push(picture);
     if (client.acknowledges) client.acknowledge(picture);

@@ -150,7 +150,7 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
   const heartbeat = setInterval(() => {
     roundTrip(link, TIMES.pongMs).catch(() => nc.close());
   }, TIMES.pingMs);
-  nc.closed().then((error) => {
+  void nc.closed().then((error) => {
     clearInterval(heartbeat);
     const why = error && isAuthFault(error) ? `: ${connectionFault(error, server, login)}` : "";
     ended.abort(linkError(`the connection to NATS server ${server.address} was lost${why}`, error));
