@@ -11,14 +11,19 @@ export interface Cpu {
   decoder: number | null;
 }
 
-const TICK_MS = ((): number | null => {
+let measuredTickMs: number | null | undefined;
+
+/** What Linux counts processor time in; null on other systems. Asked once. */
+function clockTickMs(): number | null {
   if (process.platform !== "linux") return null;
   try {
-    return 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8", env: childEnvironment() }));
+    measuredTickMs ??=
+      1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8", env: childEnvironment() }));
   } catch {
-    return 10;
+    measuredTickMs = 10;
   }
-})();
+  return measuredTickMs ?? null;
+}
 
 /** Fields of `/proc/PID/stat` behind the name, which may hold spaces; the first is the state, field 3 of proc(5). */
 function stat(pid: number): number[] | null {
@@ -39,11 +44,12 @@ export function cpuNow(decoder: number | undefined): Cpu {
   const own = (user + system) / 1000;
   const spawner = spawnerPid();
   const parent = spawner === undefined ? null : stat(spawner);
-  if (TICK_MS === null || !parent) return { own, decoder: null };
+  const tickMs = clockTickMs();
+  if (tickMs === null || !parent) return { own, decoder: null };
   const [utime, stime, cutime, cstime] = [11, 12, 13, 14] as const;
   const running = decoder === undefined ? null : stat(decoder);
   const ticks = parent[cutime]! + parent[cstime]! + (running ? running[utime]! + running[stime]! : 0);
-  return { own, decoder: ticks * TICK_MS };
+  return { own, decoder: ticks * tickMs };
 }
 
 /** Most memory that a process has had in RAM so far, in bytes; null where the system does not tell. */

@@ -77,10 +77,9 @@ async function openView(page: Omit<ViewerSinkConfig, "kind">, station: string) {
   await sink.connect();
   const frames = createFrameAssembler((outcome) => void sink.write(outcome));
   return {
-    add(frame: string, out: OutMessage, summary?: Summary) {
-      if (out.kind === "status") void sink.write({ source: out.source, messages: [out] });
-      else frames.add(frame, out, summary);
-    },
+    add: frames.add,
+    addStatus: (out: OutMessage, status: SourceStatus) =>
+      void sink.write({ source: out.source, status, messages: [out] }),
     async close() {
       frames.close();
       await sink.close(1000);
@@ -181,7 +180,7 @@ async function watch(options: WatchOptions): Promise<void> {
     } else if (topic.kind === "status") {
       const parsed = parseBody(statusSchema, message.data);
       if ("fault" in parsed) return blame(message.subject, parsed.fault);
-      view?.add(frame, out);
+      view?.addStatus(out, parsed.value);
       onStatus(parsed.value);
     } else view?.add(frame, out);
   };

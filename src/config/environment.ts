@@ -33,7 +33,7 @@ export interface Substituted {
   /** Scalars that hold anything from the environment, as they were written. */
   written: Map<Node, string>;
   /** Scalars whose variable was read as a number, boolean or null: the same as text. */
-  asText: Map<Scalar, string>;
+  asText: Map<unknown, string>;
   /** Scalars with a variable that has no value. */
   broken: Set<Node>;
   faults: VariableFault[];

@@ -76,7 +76,7 @@ function validate(fileName: string, document: Document, substituted: Substituted
   for (const issue of result.error.issues) {
     if (issue.code !== "invalid_type" || issue.expected !== "string") continue;
     const node = find(document, issue.path).node;
-    const text = substituted.asText.get(node as never);
+    const text = substituted.asText.get(node);
     if (text === undefined) continue;
     (node as { value?: unknown }).value = text;
     changed = true;

@@ -9,9 +9,6 @@ const MAX_BYTES = 16 * 1024;
 const MAX_FAULTS = 10;
 /** Beyond so many characters no further fault is listed. */
 const MAX_TEXT = 1200;
-/** Faults of a request are told by their paths: their places in its text are not looked for. */
-const { document, lines } = parseYaml("{}");
-
 const refuse = (message: string): InputError => new InputError("request", message);
 
 /**
@@ -33,6 +30,8 @@ export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown,
   const result = schema.safeParse(data);
   if (result.success) return result.data;
   const none = { written: new Map(), broken: new Set<never>() };
+  // Faults of a request are told by their paths: their places in its text are not looked for.
+  const { document, lines } = parseYaml("{}");
   const reading = { schema, called, document, lines, data, ...none };
   const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
   const listed = faults.slice(0, MAX_FAULTS);

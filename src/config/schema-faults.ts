@@ -105,7 +105,7 @@ function size(issue: Issue & { code: "too_small" | "too_big" }): string {
 function wanted(issue: Issue): string {
   if (issue.code === "invalid_value") return issue.values.map((value) => JSON.stringify(value)).join(" or ");
   if (issue.code === "invalid_type") return noun(issue.expected);
-  if (issue.code === "too_small" || issue.code === "too_big") return `a number of ${bound(issue as never)}`;
+  if (issue.code === "too_small" || issue.code === "too_big") return `a number of ${bound(issue)}`;
   return "something else";
 }
 

@@ -2,8 +2,7 @@ import type { z } from "zod";
 import type { Path } from "./locate.js";
 
 /** What of a zod schema's inside is read here. */
-interface Inside {
-  type: string;
+interface Inside extends z.core.$ZodTypeDef {
   shape?: Record<string, z.ZodType>;
   element?: z.ZodType;
   innerType?: z.ZodType;
@@ -12,7 +11,7 @@ interface Inside {
   values?: readonly unknown[];
 }
 
-const inside = (schema: z.ZodType): Inside => schema.def as unknown as Inside;
+const inside = (schema: z.ZodType): Inside => schema.def as Inside;
 
 function unwrap(schema: z.ZodType): z.ZodType {
   const { innerType } = inside(schema);

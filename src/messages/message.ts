@@ -1,5 +1,5 @@
 import type { Placement } from "../frame.js";
-import type { Summary } from "./summary.js";
+import type { SourceStatus, Summary } from "./summary.js";
 
 export const MESSAGE_KINDS = ["summary", "overlay", "heatmap", "status"] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
@@ -32,6 +32,8 @@ export interface FrameOutcome {
   source: string;
   /** None where only the state of the source is told. */
   summary?: Summary;
+  /** What the status message among the messages says. */
+  status?: SourceStatus;
   messages: OutMessage[];
   /** JPEG of the frame as decoded; only when some sink's `wantsOriginal()` said so. */
   original?: Uint8Array;

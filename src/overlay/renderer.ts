@@ -103,7 +103,8 @@ export function createOverlayRenderer(options: OverlayRendererOptions = {}): Ove
 
   return {
     render(request) {
-      if (closing !== undefined) return Promise.reject(failed("the overlay renderer is closed; no more frames can be drawn"));
+      if (closing !== undefined)
+        return Promise.reject(failed("the overlay renderer is closed; no more frames can be drawn"));
       const result = send(request);
       const settled: Promise<unknown> = result.then(
         () => inFlight.delete(settled),

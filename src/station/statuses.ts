@@ -70,7 +70,7 @@ export class StatusReporter {
       whenFull: "drop",
     });
     const write = this.options
-      .publish({ source: source.name, messages: [message] })
+      .publish({ source: source.name, status, messages: [message] })
       .finally(() => this.#writes.delete(write));
     this.#writes.add(write);
   }

@@ -136,5 +136,5 @@ export function status(source: string, more: Partial<SourceStatus> = {}): FrameO
   };
   const body = Buffer.from(JSON.stringify(of));
   const common = { station: of.station, source, epoch: 0, sequence: Date.now(), time, whenFull: "drop" as const };
-  return { source, messages: [makeMessage({ ...common, kind: "status", body })] };
+  return { source, status: of, messages: [makeMessage({ ...common, kind: "status", body })] };
 }

@@ -1,5 +1,5 @@
 import type { FrameOutcome } from "../../messages/message.js";
-import type { SourceStatus, Summary } from "../../messages/summary.js";
+import type { Summary } from "../../messages/summary.js";
 import { createForgotten } from "./forgotten.js";
 import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
 
@@ -14,7 +14,6 @@ const LIMITS = {
   /** A source that has said nothing for so long is forgotten. */
   forgetMs: 10 * 60_000,
 };
-const decoder = new TextDecoder();
 
 /** The newest picture of a source, encoded once for all browsers when the first one wants it. */
 export interface Picture {
@@ -117,12 +116,10 @@ export function createSourceBook(station: string, now: () => number = () => Date
   return {
     /** Takes in one frame or status; the picture that came with it, if any. */
     add(outcome: FrameOutcome): Picture | null {
-      for (const message of outcome.messages) {
-        if (message.kind !== "status" || forgotten.isLate(keyOf(message.station, message.source), message)) continue;
-        const status = JSON.parse(decoder.decode(message.body)) as SourceStatus;
+      const { summary, status } = outcome;
+      const message = status && outcome.messages.find(({ kind }) => kind === "status");
+      if (message && !forgotten.isLate(keyOf(message.station, message.source), message))
         tell(entry(message.station, message.source), { status });
-      }
-      const { summary } = outcome;
       if (!summary) return null;
       const stationName = summary.station ?? station;
       const key = keyOf(stationName, outcome.source);
