@@ -15,7 +15,14 @@ export {
 } from "../frame.js";
 export { DROP_REASONS, type DropReason, type LedgerSnapshot } from "../messages/ledger.js";
 export type { SourceStateName } from "../messages/summary.js";
-export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
+export {
+  type Batch,
+  type Batchable,
+  type BatchedFrame,
+  type Batcher,
+  type BatcherOptions,
+  createBatcher,
+} from "./batcher.js";
 export { checkSource } from "./check.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
 export { Ledger, type LedgerEvent, type LedgerObserver } from "./ledger.js";
