@@ -75,36 +75,33 @@ const sourceNames: Check = ({ written }) => {
   );
 };
 
-const liveOptions: Check = (config) =>
-  entries(config.sources).flatMap(([source, i]) => {
-    const faults: Contradiction[] = [];
-    const say = (key: string, text: string) =>
-      faults.push({ path: ["sources", i, key], text: `sources[${i}].${key} ${text}` });
-    const kind = scheme(source.url) || "device";
-    if (isLive(source.url)) {
-      if (source.loop) say("loop", `has no meaning for a live source (${kind}); leave it out`);
-      if (source.pace) say("pace", `has no meaning for a live source (${kind}); leave it out`);
-    }
-    if (source.transport === "udp" && !["rtsp", "rtsps"].includes(scheme(source.url))) {
-      say("transport", "is for rtsp:// sources only; leave it out");
-    }
-    return faults;
-  });
+/** What contradicts itself within one source: a key, and what is wrong with it. */
+export function sourceFaults(source: SourceConfig): { key: keyof SourceConfig; text: string }[] {
+  const { url, loop, pace, transport, region, width, height } = source;
+  const faults: ReturnType<typeof sourceFaults> = [];
+  const kind = scheme(url) || "device";
+  if (isLive(url)) {
+    if (loop) faults.push({ key: "loop", text: `has no meaning for a live source (${kind}); leave it out` });
+    if (pace) faults.push({ key: "pace", text: `has no meaning for a live source (${kind}); leave it out` });
+  }
+  if (transport === "udp" && !["rtsp", "rtsps"].includes(scheme(url))) {
+    faults.push({ key: "transport", text: "is for rtsp:// sources only; leave it out" });
+  }
+  const limit = (start: "x" | "y", extent: "width" | "height", of: number | undefined) => {
+    const end = region === undefined ? 0 : region[start] + region[extent];
+    if (of === undefined || end <= of) return;
+    const text = `reaches to ${start} = ${end}, beyond the frame's ${extent} of ${of}; make it smaller`;
+    faults.push({ key: "region", text });
+  };
+  limit("x", "width", width);
+  limit("y", "height", height);
+  return faults;
+}
 
-const regions: Check = (config) =>
-  entries(config.sources).flatMap(([{ region, width, height }, i]) => {
-    if (!region) return [];
-    const faults: Contradiction[] = [];
-    const limit = (start: "x" | "y", extent: "width" | "height", of: number | undefined) => {
-      const end = region[start] + region[extent];
-      if (of === undefined || end <= of) return;
-      const text = `sources[${i}].region reaches to ${start} = ${end}, beyond the frame's ${extent} of ${of}; make it smaller`;
-      faults.push({ path: ["sources", i, "region"], text });
-    };
-    limit("x", "width", width);
-    limit("y", "height", height);
-    return faults;
-  });
+const eachSource: Check = (config) =>
+  entries(config.sources).flatMap(([source, i]) =>
+    sourceFaults(source).map(({ key, text }) => ({ path: ["sources", i, key], text: `sources[${i}].${key} ${text}` })),
+  );
 
 const viewerPorts: Check = (config) => {
   const viewers = sinksOf(config, "viewer");
@@ -247,8 +244,7 @@ const someSource: Check = (config) => {
 /** One line adds a check. */
 const CHECKS: readonly Check[] = [
   sourceNames,
-  liveOptions,
-  regions,
+  eachSource,
   viewerPorts,
   twins,
   nats,

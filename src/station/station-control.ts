@@ -1,4 +1,4 @@
-import { crossChecks } from "../config/cross-checks.js";
+import { sourceFaults } from "../config/cross-checks.js";
 import type { Config, SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
@@ -123,8 +123,6 @@ export class StationControl implements Control {
 }
 
 function refuseContradictions(source: SourceConfig): void {
-  const faults = crossChecks({ sources: [source], sinks: [], written: { sources: [source] } });
-  const own = faults.filter(({ path }) => path[0] === "sources" && path.length > 1);
-  if (own.length > 0)
-    throw new InputError("source", own.map(({ text }) => text.replaceAll("sources[0].", "")).join("; "));
+  const faults = sourceFaults(source).map(({ key, text }) => `${key} ${text}`);
+  if (faults.length > 0) throw new InputError("source", faults.join("; "));
 }
