@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { timer } from "rxjs";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -7,6 +7,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
+import { orUntil } from "./or-until.js";
 
 /** What frames are explained and drawn with. */
 export interface FrameSettings {
@@ -74,7 +75,7 @@ export class Settings implements SettingsSource {
         ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),
       ];
       if (names.length > 0) log.info(`configuration changed until the next start: ${names.join(", ")}`);
-      if (isNew) await Promise.race([retire(before.explainer), sleep(RETIRE_MS, undefined, { ref: false })]);
+      if (isNew) await orUntil(timer(RETIRE_MS), retire(before.explainer));
     });
   }
 

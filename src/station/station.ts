@@ -3,10 +3,8 @@ import {
   BehaviorSubject,
   filter,
   firstValueFrom,
-  from,
   lastValueFrom,
   type Observable,
-  race,
   Subject,
   startWith,
   tap,
@@ -33,6 +31,7 @@ import {
 import type { Sink } from "../sinks/sink.js";
 import { Delivery } from "./deliver.js";
 import { frameFlow } from "./flow.js";
+import { orUntil } from "./or-until.js";
 import type { SettingsSource } from "./settings.js";
 import { badEnd, nameTaken, stopping, unknownSource } from "./source-faults.js";
 import { type SessionOptions, SourceSession } from "./source-session.js";
@@ -280,7 +279,7 @@ export class Station {
     const { source, counts } = session;
     const { name } = source;
     await this.#batcher.remove(session);
-    await firstValueFrom(race(session.over$, timer(REMOVE_DRAIN_MS)));
+    await orUntil(timer(REMOVE_DRAIN_MS), firstValueFrom(session.over$));
     source.discard("shutdown");
     const last = this.#describe(source);
     this.#statuses.unwatch(source);
@@ -299,7 +298,3 @@ export class Station {
     return this.#isStopping ? undefined : badEnd(source, this.#removals.has(source.name));
   }
 }
-
-/** Resolves when the work is done, or it is not waited for any longer. */
-const orUntil = (end$: Observable<unknown>, work: Promise<unknown>): Promise<unknown> =>
-  firstValueFrom(race(from(work), end$));
