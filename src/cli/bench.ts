@@ -16,7 +16,7 @@ import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import type { Rect } from "../frame.js";
 import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
-import { DEFAULT_ENGINE, explainerOptions } from "../station/explainer-options.js";
+import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
   modelOption,
   modelOutputOption,
@@ -62,7 +62,7 @@ function filmOf(options: BenchOptions): SourceConfig {
 function explainerOf({ model, modelOutput, method, engine: kind, threads, precision }: BenchOptions): ExplainerOptions {
   return explainerOptions({
     model: { path: model, output: modelOutput },
-    engine: { ...DEFAULT_ENGINE, kind, threads, ...(precision && { precision }) },
+    engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
     explain: checked(configSchema.shape.explain, { method }, "bench"),
   });
 }
@@ -106,7 +106,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     const station = `bench-${process.pid}`;
     const into = checked(natsSinkSchema, { kind: "nats", prefix: PREFIX, jetstream: true }, "bench");
     const sink = nats && { ...into, servers: [nats.url] };
-    const batches = { ...DEFAULT_ENGINE, maxBatch };
+    const batches = { ...defaultEngine(), maxBatch };
     const overlay = configSchema.shape.overlay.parse(undefined);
     const asked = { station, source, explainer, overlay, batches, nats: sink, seconds };
     report.pipeline = await withStream(nats, station, () => benchPipeline(asked, stop));

@@ -18,7 +18,7 @@ import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
-import { DEFAULT_ENGINE, explainerOptions } from "../station/explainer-options.js";
+import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
   classTarget,
   inputRuleOption,
@@ -158,7 +158,7 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
     const explainer = await createExplainer(
       explainerOptions({
         model: { path: options.model, output: options.modelOutput },
-        engine: { ...DEFAULT_ENGINE, kind, threads, ...(precision && { precision }) },
+        engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
         explain: settings,
       }),
     );

@@ -1,7 +1,7 @@
 import { InputError, VideoExplainerError } from "../errors.js";
 import { silentLogger } from "../log.js";
 import { checkSource } from "../pipeline/index.js";
-import { DEFAULT_ENGINE } from "../station/explainer-options.js";
+import { defaultEngine } from "../station/explainer-options.js";
 import { Station } from "../station/station.js";
 import { type FilmInfo, filmInfo } from "./film-info.js";
 import { FilmSink } from "./film-sink.js";
@@ -48,7 +48,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     await sink.connect();
     const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
     const { renderer, metrics } = of;
-    const fixed = { station: STATION, batches: DEFAULT_ENGINE, sources: [source], baseDir: "/" };
+    const fixed = { station: STATION, batches: defaultEngine(), sources: [source], baseDir: "/" };
     const station = new Station({ ...fixed, settings: { current: of }, renderer, sinks: [sink], metrics, log });
     const onStop = (): void => void station.stop();
     stop.addEventListener("abort", onStop);

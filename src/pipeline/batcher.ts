@@ -27,8 +27,6 @@ export interface BatcherOptions {
   maxWaitMs: number;
   /** Batches handed out and not yet done, at most. Default 2: one is explained, the next is ready. */
   inFlight?: number;
-  /** A live frame older than this enters no batch. Default 500. */
-  staleMs?: number;
   /** Asked when every source is over: whether to go on, for those still to be added. Default: `batches$` completes. */
   endless?: () => boolean;
 }
@@ -68,6 +66,8 @@ export interface Batcher<S extends Batchable> {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** A live frame older than this enters no batch. */
+const STALE_MS = 500;
 /** A source that was silent for so long is not waited for. */
 const SILENT_MS = 2000;
 /** How long a batch may wait for more frames, whatever the period of the sources. */
@@ -95,7 +95,6 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
   readonly #over = new AsyncSubject<void>();
   readonly #ended: Promise<void>;
   readonly #inFlightLimit: number;
-  readonly #staleMs: number;
   #inFlight = 0;
   /** Milliseconds from handing a batch out to its end, smoothed. */
   #workMs = 0;
@@ -118,7 +117,6 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
 
   constructor(private readonly options: BatcherOptions) {
     this.#inFlightLimit = options.inFlight ?? 2;
-    this.#staleMs = options.staleMs ?? 500;
     this.#ended = lastValueFrom(this.#over, { defaultValue: undefined });
   }
 
@@ -247,7 +245,7 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
   #takeFresh(source: VideoSource): Frame | undefined {
     for (;;) {
       const frame = source.take();
-      if (frame?.policy !== "latest" || performance.now() - frame.receivedAt <= this.#staleMs) return frame;
+      if (frame?.policy !== "latest" || performance.now() - frame.receivedAt <= STALE_MS) return frame;
       frame.release();
       source.ledger.dropped("stale");
     }

@@ -3,7 +3,8 @@ import type { Frame } from "../frame.js";
 import type { Summary } from "../messages/summary.js";
 import type { OverlayRenderer, OverlayRequest, OverlayResult } from "../overlay/overlay.js";
 import type { DecodedPicture } from "../pictures/picture.js";
-import { explainInput, overlayRequest, summaryOf } from "./explained-frame.js";
+import { explainInput, overlayRequest } from "./explained-frame.js";
+import { summarise } from "./summarise.js";
 
 export interface OnePicture {
   explainer: Explainer;
@@ -33,5 +34,5 @@ export async function explainOne(
   const batch = { startedAt, explainMs: performance.now() - startedAt, size: 1 };
   const explained = { frame, explanation: explanation!, explainer, style, batch };
   const drawn = await renderer.render(overlayRequest(explained, want));
-  return { ...drawn, summary: summaryOf(explained, { station, epoch }, drawn) };
+  return { ...drawn, summary: summarise(explained, { station, epoch }, drawn.milliseconds) };
 }

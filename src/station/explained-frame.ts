@@ -1,9 +1,6 @@
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import { type Frame, modelRows } from "../frame.js";
-import { messageId } from "../messages/headers.js";
-import type { Summary } from "../messages/summary.js";
-import type { OverlayRequest, OverlayResult, OverlayStyle } from "../overlay/overlay.js";
-import { summarise } from "./summarise.js";
+import type { OverlayRequest, OverlayStyle } from "../overlay/overlay.js";
 
 /** A frame, what was found on it, and what it was explained and is to be drawn with. */
 export interface ExplainedFrame {
@@ -11,20 +8,8 @@ export interface ExplainedFrame {
   explanation: Explanation;
   explainer: Pick<Explainer, "model" | "engine">;
   style: OverlayStyle;
-  batch: BatchTiming;
-}
-
-/** When a batch was begun, in milliseconds of `performance.now()`, and how long it was explained. */
-export interface BatchTiming {
-  startedAt: number;
-  explainMs: number;
-  size: number;
-}
-
-/** Where a frame's messages come from; `epoch` as `epochId` gives it. */
-export interface Origin {
-  station: string;
-  epoch: number;
+  /** When its batch was begun, in milliseconds of `performance.now()`, and how long that was explained. */
+  batch: { startedAt: number; explainMs: number; size: number };
 }
 
 /** A frame as the explainer takes it. */
@@ -42,23 +27,3 @@ export const overlayRequest = (
   heatmap: explanation.relevance?.heatmap ?? null,
   caption: explanation.target,
 });
-
-/** Its summary, as of now; `drawn`: where something was drawn. */
-export function summaryOf(
-  { frame, explanation, explainer: { model, engine }, batch }: ExplainedFrame,
-  { station, epoch }: Origin,
-  drawn: Pick<OverlayResult, "milliseconds"> | undefined,
-): Summary {
-  const { source, sequence, receivedAt } = frame;
-  const id = messageId({ station, source, epoch, sequence, kind: "summary" });
-  const timing = {
-    queueMs: rounded(batch.startedAt - receivedAt),
-    explainMs: rounded(batch.explainMs),
-    overlayMs: rounded(drawn?.milliseconds ?? 0),
-    totalMs: rounded(performance.now() - receivedAt),
-    batchSize: batch.size,
-  };
-  return summarise({ id, station, frame, model, engine, explanation, timing });
-}
-
-const rounded = (ms: number): number => Math.round(ms * 100) / 100;

@@ -10,7 +10,7 @@ export interface ExplainerConfig {
 }
 
 /** As a configuration that says nothing of it. */
-export const DEFAULT_ENGINE: Config["engine"] = configSchema.shape.engine.parse(undefined);
+export const defaultEngine = (): Config["engine"] => configSchema.shape.engine.parse(undefined);
 
 /** An explainer's options as they are configured. Relative paths start from `baseDir`; without it they stay as they are. */
 export function explainerOptions({ model, explain, engine }: ExplainerConfig, baseDir?: string): ExplainerOptions {

@@ -18,10 +18,11 @@ import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Batch } from "../pipeline/index.js";
 import type { Delivery } from "./deliver.js";
-import { type ExplainedFrame, overlayRequest, summaryOf } from "./explained-frame.js";
+import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
 import { inOrder } from "./in-order.js";
 import type { SettingsSource } from "./settings.js";
 import type { SourceSession } from "./source-session.js";
+import { summarise } from "./summarise.js";
 
 export interface FlowParts {
   station: string;
@@ -126,7 +127,7 @@ async function deliver(explained: Drawn, { station, delivery, log }: FlowParts):
   const { source, sequence, layout } = frame;
   try {
     const epoch = epochId(session.openedAt, frame.epoch);
-    const summary = summaryOf(explained, { station, epoch }, drawn);
+    const summary = summarise(explained, { station, epoch }, drawn?.milliseconds);
     const parts = {
       ...{ station, source, epoch, sequence },
       time: summary.capturedAt,
