@@ -75,20 +75,24 @@ const sourceNames: Check = ({ written }) => {
   );
 };
 
-/** What contradicts itself within one source: a key, and what is wrong with it. */
-export function sourceFaults(source: SourceConfig): { key: keyof SourceConfig; text: string }[] {
-  const { url, loop, pace, transport, region, width, height } = source;
-  const faults: ReturnType<typeof sourceFaults> = [];
-  const kind = scheme(url) || "device";
+/** What a source contradicts by itself: a key of it, and what is said of the key. */
+export interface SourceFault {
+  key: "loop" | "pace" | "transport" | "region";
+  text: string;
+}
+
+/** The faults of one source that is valid key by key. */
+export function sourceFaults({ url, loop, pace, transport, region, width, height }: SourceConfig): SourceFault[] {
+  const faults: SourceFault[] = [];
   if (isLive(url)) {
-    if (loop) faults.push({ key: "loop", text: `has no meaning for a live source (${kind}); leave it out` });
-    if (pace) faults.push({ key: "pace", text: `has no meaning for a live source (${kind}); leave it out` });
+    const text = `has no meaning for a live source (${scheme(url) || "device"}); leave it out`;
+    if (loop) faults.push({ key: "loop", text });
+    if (pace) faults.push({ key: "pace", text });
   }
-  if (transport === "udp" && !["rtsp", "rtsps"].includes(scheme(url))) {
+  if (transport === "udp" && !["rtsp", "rtsps"].includes(scheme(url)))
     faults.push({ key: "transport", text: "is for rtsp:// sources only; leave it out" });
-  }
-  const limit = (start: "x" | "y", extent: "width" | "height", of: number | undefined) => {
-    const end = region === undefined ? 0 : region[start] + region[extent];
+  const limit = (start: "x" | "y", extent: "width" | "height", of: number | undefined): void => {
+    const end = region ? region[start] + region[extent] : 0;
     if (of === undefined || end <= of) return;
     const text = `reaches to ${start} = ${end}, beyond the frame's ${extent} of ${of}; make it smaller`;
     faults.push({ key: "region", text });
@@ -100,7 +104,10 @@ export function sourceFaults(source: SourceConfig): { key: keyof SourceConfig; t
 
 const eachSource: Check = (config) =>
   entries(config.sources).flatMap(([source, i]) =>
-    sourceFaults(source).map(({ key, text }) => ({ path: ["sources", i, key], text: `sources[${i}].${key} ${text}` })),
+    sourceFaults(source).map(({ key, text }) => ({
+      path: ["sources", i, key],
+      text: `sources[${i}].${key} ${text}`,
+    })),
   );
 
 const viewerPorts: Check = (config) => {

@@ -28,7 +28,7 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   shared?: SharedModels;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
   cache?: string;
-  /** Above 1, frames that are only classified will come: the smaller program for them is made ready as well. */
+  /** Above 1, frames that are only classified will come: that is made ready as well. */
   every?: number;
   /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
   stuckMs?: number;
