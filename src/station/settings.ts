@@ -40,12 +40,19 @@ const RETIRE_MS = 5000;
 export class Settings implements SettingsSource {
   /** One change at a time: each begins from what the one before it left. */
   readonly #changes = new Slots(1, 16);
+  #current: ChangeableSettings;
   #closing = false;
 
   constructor(
-    public current: ChangeableSettings,
+    atStart: ChangeableSettings,
     private readonly parts: SettingsParts,
-  ) {}
+  ) {
+    this.#current = atStart;
+  }
+
+  get current(): ChangeableSettings {
+    return this.#current;
+  }
 
   /**
    * Resolves once the changes are in force; frames are explained as before until then, since a new explainer is made
@@ -57,7 +64,7 @@ export class Settings implements SettingsSource {
       if (this.#closing) {
         throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
       }
-      const before = this.current;
+      const before = this.#current;
       const grid = { ...before.explain.grid, ...given(changes.explain?.grid) };
       const { shape } = configSchema;
       const explain = checked(shape.explain, { ...before.explain, ...given(changes.explain), grid }, "explain");
@@ -69,7 +76,7 @@ export class Settings implements SettingsSource {
         await retire(explainer);
         throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
       }
-      this.current = { explainer, explain, overlay };
+      this.#current = { explainer, explain, overlay };
       const names = [
         ...changed.map((key) => `explain.${key}`),
         ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),

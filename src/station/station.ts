@@ -56,7 +56,7 @@ export interface StationParts extends StationSettings {
   log: Logger;
   /** Default: none. */
   budget?: FrameBudget;
-  /** For tests. */
+  /** Default: `openSource`. */
   open?: typeof openSource;
 }
 
