@@ -1,14 +1,14 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
-import type { Precision } from "../explain/engine-names.js";
 import type { NumericTensor, Runner } from "../explain/engines/engine.js";
 import { ENGINES, engineNamed } from "../explain/engines/registry.js";
 import type { ExplainInput } from "../explain/explanation.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
-import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
+import { framesProgram } from "../explain/programs/frames.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
+import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import { gatherer } from "../explain/runtime/gather.js";
 import { median, rounded } from "./figures.js";
 
@@ -50,15 +50,9 @@ export interface EngineFigures {
 }
 
 export interface EngineBenchOptions {
-  model: string;
-  /** Name of the output that holds the scores. */
-  output?: string;
-  engine: string;
-  /** 0: one per core. */
-  threads: number;
-  precision?: Precision;
+  /** Of every method in turn. */
+  explainer: ExplainerOptions;
   methods?: readonly MethodName[];
-  summary: SummaryOptions;
   /** As many as the largest batch. */
   frames: readonly ExplainInput[];
   /** Measuring time in all. */
@@ -92,12 +86,12 @@ async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>,
 
 /** Measures the cost of explaining beside the forward pass alone, on real frames. */
 export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
-  const { methods = R_LRP_NAMES } = options;
-  const loading = await timed(() => loadModel(options.model, options));
+  const { methods = R_LRP_NAMES, explainer: explained } = options;
+  const loading = await timed(() => loadModel(explained.model, explained));
   const model = loading.value;
   const figures: EngineFigures = {
-    engine: options.engine,
-    threads: options.threads || availableParallelism(),
+    engine: explained.engine,
+    threads: explained.threads || availableParallelism(),
     setup: { loadModelMs: rounded(loading.ms, 1), programs: [], explainers: [] },
     rows: [],
     engines: [],
@@ -123,10 +117,10 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     frames: gatherer(inputWidth, inputHeight)(options.frames.slice(0, batch)),
     scale: { data: new Float32Array(batch), dims: [batch] },
   });
-  const forward = await build(model, undefined, options, figures, feeds(1));
+  const forward = await build(model, undefined, explained, figures, feeds(1));
   figures.engine = forward.name;
   for (const method of methods) {
-    const both = await build(model, method, options, figures, feeds(1));
+    const both = await build(model, method, explained, figures, feeds(1));
     for (const batch of BATCHES) {
       const feed = feeds(batch);
       await add(
@@ -138,23 +132,10 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     await both.close();
   }
   await forward.close();
-  figures.engines = await compareEngines(model, options, feeds(1), each, stop);
+  figures.engines = await compareEngines(model, explained, feeds(1), each, stop);
 
   for (const method of methods) {
-    const { threads, precision, summary } = options;
-    const made = await timed(() =>
-      createExplainer({
-        ...DEFAULT_METHOD,
-        ...summary,
-        method,
-        model: options.model,
-        output: options.output,
-        engine: options.engine,
-        device: "auto",
-        threads,
-        precision,
-      }),
-    );
+    const made = await timed(() => createExplainer({ ...explained, method, every: 2 }));
     figures.setup.explainers.push({ method, readyMs: rounded(made.ms, 1) });
     const explainer = made.value;
     try {
@@ -178,13 +159,14 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
 async function build(
   model: LoadedModel,
   method: MethodName | undefined,
-  { engine, threads, precision, summary }: EngineBenchOptions,
+  explained: ExplainerOptions,
   figures: EngineFigures,
   feed: Record<string, NumericTensor>,
 ): Promise<Runner> {
+  const { engine, threads, precision } = explained;
   const options = { ...DEFAULT_METHOD, ...(method ? { method } : {}) };
   const emitted = await timed(() =>
-    framesProgram(model.network, options, requirePreprocessing(model), summary, method === undefined),
+    framesProgram(model.network, options, requirePreprocessing(model), explained, method === undefined),
   );
   const session = await timed(() => engineNamed(engine)(emitted.value, { device: "cpu", threads, precision }));
   const first = await timed(() => session.value.run(feed));
@@ -200,13 +182,14 @@ async function build(
 /** Runs the forward pass and the explanation on every engine that loads. */
 async function compareEngines(
   model: LoadedModel,
-  { threads, precision, summary }: EngineBenchOptions,
+  explained: ExplainerOptions,
   feed: Record<string, NumericTensor>,
   seconds: number,
   stop: AbortSignal,
 ): Promise<EngineComparison[]> {
+  const { threads, precision } = explained;
   const programs = [true, false].map((classifyOnly) =>
-    framesProgram(model.network, DEFAULT_METHOD, requirePreprocessing(model), summary, classifyOnly),
+    framesProgram(model.network, DEFAULT_METHOD, requirePreprocessing(model), explained, classifyOnly),
   );
   const compared: EngineComparison[] = [];
   for (const engine of Object.keys(ENGINES)) {

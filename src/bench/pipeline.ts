@@ -1,17 +1,19 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Config } from "../config/schema.js";
+import type { NatsSinkConfig, SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
+import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import { type Logger, silentLogger } from "../log.js";
+import type { MessageKind } from "../messages/message.js";
 import { createMetrics } from "../metrics/metrics.js";
+import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
-import { Station } from "../station/station.js";
+import { Station, type StationSettings } from "../station/station.js";
 import { Collector, Samples } from "./collector.js";
 import { rounded, type Spread, spread } from "./figures.js";
 import { noFrames } from "./frames.js";
-import type { NatsTarget } from "./nats-target.js";
 import { type Cpu, cpuNow, peakMemory } from "./resources.js";
 
 /** Kernels, pools and connections are warm after these. */
@@ -65,29 +67,24 @@ export interface PipelineFigures {
 }
 
 export interface PipelineOptions {
-  /** With one source; its sinks are of no meaning. */
-  config: Config;
-  engine: string;
-  nats: NatsTarget | undefined;
+  station: string;
+  source: SourceConfig;
+  explainer: ExplainerOptions;
+  overlay: OverlayStyle;
+  batches: StationSettings["batches"];
+  /** Where to publish, if anywhere. */
+  nats: NatsSinkConfig | undefined;
   /** Of the measured window. */
   seconds: number;
 }
 
 /** Runs a station on a looping film and measures a window of it, after a warm-up. */
 export async function benchPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineFigures> {
-  const { config, nats } = options;
+  const { nats, overlay, batches } = options;
   const errors: string[] = [];
   const log: Logger = { ...silentLogger, error: (message) => void errors.push(message) };
   const startedAt = performance.now();
-  const explainer = await createExplainer({
-    ...config.explain,
-    model: config.model.path,
-    output: config.model.output,
-    engine: options.engine,
-    device: config.engine.device,
-    threads: config.engine.threads,
-    precision: config.engine.precision,
-  });
+  const explainer = await createExplainer(options.explainer);
   const modelMs = performance.now() - startedAt;
   const renderer = createOverlayRenderer();
   let firstFrameAt: number | undefined;
@@ -98,7 +95,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
   });
   const metrics = collector.listenTo(createMetrics());
   const sinks: Sink[] = [collector];
-  const publisher = nats && natsSink(config, nats, log, () => collector.acknowledged());
+  const publisher = nats && natsSink(options.station, nats, log, () => collector.acknowledged());
   let station: Station | undefined;
   let run: Promise<unknown> | undefined;
   const onStop = (): void => void station?.stop();
@@ -109,7 +106,9 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     }
     const sinkMs = performance.now() - startedAt - modelMs;
     stop.throwIfAborted();
-    station = new Station({ config, baseDir: "/", explainer, renderer, sinks, metrics, log });
+    const fixed = { station: options.station, batches, sources: [options.source], baseDir: "/" };
+    const settings = { current: { explainer, explain: { every: 1 }, overlay } };
+    station = new Station({ ...fixed, settings, renderer, sinks, metrics, log });
     stop.addEventListener("abort", onStop, { once: true });
     const source = station.sources[0]!;
     const begunAt = performance.now();
@@ -157,23 +156,14 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
   }
 }
 
-function natsSink(config: Config, { url }: NatsTarget, log: Logger, onSummary: () => void): Sink {
-  const settings = config.sinks.find((sink) => sink.kind === "nats");
-  if (!settings) throw new Error("no NATS sink in the configuration");
-  return createSink(
-    { ...settings, servers: [url] },
-    {
-      station: config.station,
-      baseDir: "/",
-      log,
-      events: {
-        onPublished: (kind) => kind === "summary" && onSummary(),
-        onError: (error) => log.error(error.message),
-        onDropped: (kind) => kind === "summary" && onSummary(),
-        onConnected: () => {},
-      },
-    },
-  );
+function natsSink(station: string, config: NatsSinkConfig, log: Logger, onSummary: () => void): Sink {
+  const events = {
+    onPublished: (kind: MessageKind) => kind === "summary" && onSummary(),
+    onError: (error: Error) => log.error(error.message),
+    onDropped: (kind: MessageKind) => kind === "summary" && onSummary(),
+    onConnected: () => {},
+  };
+  return createSink(config, { station, baseDir: "/", log, events });
 }
 
 async function connected(sink: Sink): Promise<void> {

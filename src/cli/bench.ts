@@ -7,14 +7,16 @@ import { type NatsTarget, natsTarget } from "../bench/nats-target.js";
 import { benchPipeline } from "../bench/pipeline.js";
 import type { BenchReport } from "../bench/report.js";
 import { checked } from "../config/request.js";
-import { type Config, configSchema } from "../config/schema.js";
+import { configSchema, natsSinkSchema, type SourceConfig, sourceSchema } from "../config/schema.js";
 import { InputError, inContext } from "../errors.js";
 import type { Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
+import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import type { Rect } from "../frame.js";
 import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
+import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
   modelOption,
   modelOutputOption,
@@ -50,26 +52,25 @@ const PREFIX = "video-explainer-bench";
 /** Decoding alone needs less time to be known. */
 const DECODE_SHARE = 0.2;
 
-function configOf(options: BenchOptions): Config {
-  const film = resolve(options.film);
-  const watched = options.region ?? (film === resolve(SHIPPED_FILM) ? SHIPPED_FILM_REGION : undefined);
-  return checked(
-    configSchema,
-    {
-      station: `bench-${process.pid}`,
-      model: { path: options.model, output: options.modelOutput },
-      engine: { threads: options.threads, maxBatch: options.maxBatch, precision: options.precision },
-      explain: { method: options.method },
-      sources: [{ name: "film", url: film, loop: true, pace: "fast", policy: "every-frame", region: watched }],
-      sinks: [{ kind: "nats", prefix: PREFIX, jetstream: true }],
-    },
-    "bench",
-  );
+function filmOf(options: BenchOptions): SourceConfig {
+  const url = resolve(options.film);
+  const watched = options.region ?? (url === resolve(SHIPPED_FILM) ? SHIPPED_FILM_REGION : undefined);
+  const how = { loop: true, pace: "fast", policy: "every-frame" };
+  return checked(sourceSchema, { name: "film", url, ...how, region: watched }, "bench");
+}
+
+/** The explainer that is measured end to end, and by itself with other methods. */
+function explainerOf({ model, modelOutput, method, engine: kind, threads, precision }: BenchOptions): ExplainerOptions {
+  return explainerOptions({
+    model: { path: model, output: modelOutput },
+    engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
+    explain: checked(configSchema.shape.explain, { method }, "bench"),
+  });
 }
 
 async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchReport> {
-  const config = configOf(options);
-  const source = config.sources[0]!;
+  const source = filmOf(options);
+  const explainer = explainerOf(options);
   const { info } = ((): ReturnType<typeof loadModel> => {
     const model = loadModel(options.model, { output: options.modelOutput });
     sayModelNotes(model);
@@ -103,9 +104,13 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
       ? { url: redactWhole(nats.url), version: nats.version, started: nats.started }
       : { none: target as string };
     say(`end to end: ${seconds} s on ${report.film.name}, ${nats ? `publishing to ${nats.url}` : target}`);
-    report.pipeline = await withStream(nats, config.station, () =>
-      benchPipeline({ config, engine, nats, seconds }, stop),
-    );
+    const station = `bench-${process.pid}`;
+    const into = checked(natsSinkSchema, { kind: "nats", prefix: PREFIX, jetstream: true }, "bench");
+    const sink = nats && { ...into, servers: [nats.url] };
+    const batches = { ...defaultEngine(), maxBatch };
+    const overlay = configSchema.shape.overlay.parse(undefined);
+    const asked = { station, source, explainer, overlay, batches, nats: sink, seconds };
+    report.pipeline = await withStream(nats, station, () => benchPipeline(asked, stop));
     say("decoding alone");
     report.decode = await benchDecoding(source, info, seconds * DECODE_SHARE, stop);
   }
@@ -113,9 +118,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     say(`engine alone: ${seconds} s for ${R_LRP_NAMES.length} methods and batches of ${BATCHES.join(", ")}`);
     const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
     stop.throwIfAborted();
-    const summary = config.explain;
-    const { model, modelOutput: output } = options;
-    report.engine = await benchEngine({ model, output, engine, threads, precision, summary, frames, seconds }, stop);
+    report.engine = await benchEngine({ explainer, frames, seconds }, stop);
   }
   return report;
 }

@@ -18,6 +18,7 @@ import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
+import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
   classTarget,
   inputRuleOption,
@@ -153,33 +154,23 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
   const stopped = await interruptible(async (stop) => {
     const jobs = await planJobs(files, options, report);
     if (jobs.length === 0) return;
-    const config = checked(
-      configSchema,
-      {
-        model: { path: options.model },
-        explain: { method, inputRule, start, target, every, top },
-        overlay: { show, colormap, opacity, quality },
-        sources: [{ name: "file", url: "file" }],
-        sinks: [{ kind: "stdout" }],
-      },
-      "explain",
+    const settings = checked(configSchema.shape.explain, { method, inputRule, start, target, every, top }, "explain");
+    const { threads, engine: kind, precision } = options;
+    const explainer = await createExplainer(
+      explainerOptions({
+        model: { path: options.model, output: options.modelOutput },
+        engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
+        explain: settings,
+      }),
     );
-    const { threads, engine, precision } = options;
-    const explainer = await createExplainer({
-      ...config.explain,
-      model: options.model,
-      output: options.modelOutput,
-      engine,
-      device: "auto",
-      threads,
-      precision,
-    });
     report.noted(explainer.notes ?? []);
     const renderer = createOverlayRenderer();
     try {
       const metrics = createMetrics();
       const memory = new PictureMemory(PICTURES_AT_ONCE);
-      const of = { config, explainer, renderer, metrics, memory, region: options.region, fps: options.fps };
+      const { region, fps } = options;
+      const overlay = { show, colormap, opacity, quality };
+      const of = { explainer, explain: settings, overlay, renderer, metrics, memory, region, fps };
       await explainAll(jobs, of, progress, report, stop);
     } finally {
       progress.stop();

@@ -79,7 +79,7 @@ export interface ModelInfo {
   fit: Fit;
 }
 
-/** A loaded, warm model. Batches are explained in the order they are given; its work runs off the event loop. */
+/** A loaded, warm model; its work runs off the event loop. Several batches may be under way, each resolves when it is done. */
 export interface Explainer {
   readonly model: ModelInfo;
   /** Which engine runs it, e.g. `onnxruntime-cpu`. */
@@ -88,8 +88,12 @@ export interface Explainer {
   readonly passed?: readonly string[];
   /** What went wrong while it was made ready and was mended, and options without effect, a sentence each. */
   readonly notes?: readonly string[];
+  /** It has the smaller program for frames that are only classified; without it the whole one classifies them. */
+  readonly hasClassifier: boolean;
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
+  /** As `explain`, but a frame that fails costs that frame: each of a batch that failed is tried alone. Never rejects. */
+  explainEach(batch: readonly ExplainInput[]): Promise<(Explanation | Error)[]>;
   /** Why nothing more will be explained (a thread of the engine has died) or nothing is (it hangs); undefined while all is well. */
   readonly fault: string | undefined;
   close(): Promise<void>;

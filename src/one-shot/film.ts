@@ -1,10 +1,11 @@
 import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import { silentLogger } from "../log.js";
 import { checkSource } from "../pipeline/index.js";
+import { defaultEngine } from "../station/explainer-options.js";
 import { Station } from "../station/station.js";
 import { type FilmInfo, filmInfo } from "./film-info.js";
 import { FilmSink } from "./film-sink.js";
-import { type Done, filmConfig, type Job, type OneShot } from "./settings.js";
+import { type Done, filmSource, type Job, type OneShot, STATION } from "./settings.js";
 import { type StagedFile, stageFile } from "./staged-file.js";
 
 /** Follows a film as it is explained. */
@@ -19,11 +20,10 @@ export interface FilmProgress {
  * damaged is among the faults. Rejects, leaving nothing behind, when no frame can be explained or written, or `stop` came.
  */
 export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
-  const config = filmConfig(of.config, job, { region: of.region, fps: of.fps });
-  const [source] = config.sources;
+  const source = filmSource(job, of);
   const [info] = await Promise.all([
     filmInfo(job.path),
-    checkSource(source!, "/").catch((error: unknown) => {
+    checkSource(source, "/").catch((error: unknown) => {
       throw error instanceof InputError ? ofFile(error, job) : error;
     }),
   ]);
@@ -44,7 +44,9 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     });
     await sink.connect();
     const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
-    const station = new Station({ ...of, config, baseDir: "/", sinks: [sink], log });
+    const { renderer, metrics } = of;
+    const fixed = { station: STATION, batches: defaultEngine(), sources: [source], baseDir: "/" };
+    const station = new Station({ ...fixed, settings: { current: of }, renderer, sinks: [sink], metrics, log });
     const onStop = (): void => void station.stop();
     stop.addEventListener("abort", onStop);
     if (stop.aborted) onStop();

@@ -7,15 +7,13 @@ import { cannotWrite, stageFile } from "./staged-file.js";
 
 /** Explains one picture into another, with its summary beside it. Rejects, leaving nothing behind, when that fails. */
 export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): Promise<Done> {
-  const { config, explainer, renderer } = of;
+  const { explainer, renderer, overlay: style } = of;
   stop.throwIfAborted();
   const picture = await readPicture(job.path, job.shown, explainer.model, of);
   let explained: Awaited<ReturnType<typeof explainOne>>;
   try {
     explained = await explainOne(picture, {
-      explainer,
-      renderer,
-      style: config.overlay,
+      ...{ explainer, renderer, style },
       station: STATION,
       source: sourceName(job.path),
       epoch: Date.now(),

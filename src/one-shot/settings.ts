@@ -1,19 +1,16 @@
 import { checked } from "../config/request.js";
-import { type Config, configSchema } from "../config/schema.js";
+import { type SourceConfig, sourceSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import type { Explainer } from "../explain/explanation.js";
 import type { Rect } from "../frame.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
 import type { PictureMemory } from "../pictures/memory.js";
+import type { FrameSettings } from "../station/settings.js";
 import type { Outputs } from "./inputs.js";
 import { sourceName } from "./inputs.js";
 
 /** What is the same for every file of one call. */
-export interface OneShot {
-  /** `explain`, `overlay`, `engine` and `model` as in a configuration; its sources and sinks are of no meaning. */
-  config: Config;
-  explainer: Explainer;
+export interface OneShot extends FrameSettings {
   renderer: OverlayRenderer;
   metrics: Metrics;
   /** For its pictures. */
@@ -49,14 +46,13 @@ export interface Done {
 /** Name of the station in the summaries of files. */
 export const STATION = "explain";
 
-/** A configuration whose one source is a film. */
-export function filmConfig(config: Config, job: Job, of: Pick<OneShot, "region" | "fps">): Config {
+/** A film as a source. */
+export function filmSource(job: Job, { region, fps }: Pick<OneShot, "region" | "fps">): SourceConfig {
   if (/\p{Cc}/u.test(job.path))
     throw new InputError(
       "film-name",
       `${job.shown} has a line end or another control character in its name; rename it`,
     );
-  const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...of };
-  const { element } = configSchema.shape.sources;
-  return { ...config, station: STATION, sources: [checked(element, source, job.shown)] };
+  const [name, url] = [sourceName(job.path), job.path];
+  return checked(sourceSchema, { name, url, policy: "every-frame", pace: "fast", region, fps }, job.shown);
 }

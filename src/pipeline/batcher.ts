@@ -1,11 +1,10 @@
 import {
+  AsyncSubject,
   defer,
   exhaustMap,
   filter,
-  finalize,
   lastValueFrom,
   map,
-  mergeMap,
   type Observable,
   of,
   race,
@@ -28,44 +27,54 @@ export interface BatcherOptions {
   maxWaitMs: number;
   /** Batches handed out and not yet done, at most. Default 2: one is explained, the next is ready. */
   inFlight?: number;
-  /** A live frame older than this enters no batch. Default 500. */
-  staleMs?: number;
   /** Asked when every source is over: whether to go on, for those still to be added. Default: `batches$` completes. */
   endless?: () => boolean;
 }
 
-export interface Batch {
-  /** One or more, of each source in its order. To be released by the taker. */
-  readonly frames: readonly Frame[];
+/** What a source is batched as: each of its frames comes with it. */
+export interface Batchable {
+  readonly source: VideoSource;
+}
+
+/** A frame, to be released by the taker, and the session of its source. */
+export interface BatchedFrame<S> {
+  readonly frame: Frame;
+  readonly session: S;
+}
+
+export interface Batch<S> {
+  /** One or more, of each source in its order. */
+  readonly frames: readonly BatchedFrame<S>[];
   /** Call once, when the next batch may come. */
   done(): void;
 }
 
-export interface Batcher {
+export interface Batcher<S extends Batchable> {
   /** To be subscribed to once. Completes when every source is over and every batch done. */
-  readonly batches$: Observable<Batch>;
+  readonly batches$: Observable<Batch<S>>;
   /** Sources now in it, those included that were removed but still hold frames. */
   readonly sources: readonly VideoSource[];
   /** Frames queued in all sources. */
   readonly queued: number;
-  add(source: VideoSource): void;
+  add(session: S): void;
   /** Stops a source; what an `every-frame` source had queued still comes in batches. */
-  remove(name: string): Promise<void>;
+  remove(session: S): Promise<void>;
   /**
    * Stops every source and waits until what is queued has been taken and done; after `deadlineMs` the rest counts as
    * `shutdown`.
    */
   stop(deadlineMs: number): Promise<void>;
-  /** Subscribes, and calls `handle` with each batch's frames; a rejection ends it. Resolves at the end. */
-  forEach(handle: (frames: readonly Frame[]) => Promise<void>): Promise<void>;
 }
 
+/** A live frame older than this enters no batch. */
+const STALE_MS = 500;
 /** A source that was silent for so long is not waited for. */
 const SILENT_MS = 2000;
 /** How long a batch may wait for more frames, whatever the period of the sources. */
 const WINDOW = { leastMs: 2, mostMs: 100 };
 
-interface Entry {
+interface Entry<S> {
+  readonly session: S;
   readonly source: VideoSource;
   readonly subscription: Subscription;
   lastAt: number;
@@ -74,19 +83,18 @@ interface Entry {
 }
 
 /** Forms batches over many sources, in turn, never waiting for a silent one. */
-export function createBatcher(sources: readonly VideoSource[], options: BatcherOptions): Batcher {
-  const batcher = new RoundRobinBatcher(options);
-  for (const source of sources) batcher.add(source);
+export function createBatcher<S extends Batchable>(sessions: readonly S[], options: BatcherOptions): Batcher<S> {
+  const batcher = new RoundRobinBatcher<S>(options);
+  for (const session of sessions) batcher.add(session);
   return batcher;
 }
 
-class RoundRobinBatcher implements Batcher {
-  readonly #entries: Entry[] = [];
+class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
+  readonly #entries: Entry<S>[] = [];
   readonly #wake = new Subject<void>();
-  readonly #over = new Subject<void>();
+  readonly #over = new AsyncSubject<void>();
   readonly #ended: Promise<void>;
   readonly #inFlightLimit: number;
-  readonly #staleMs: number;
   #inFlight = 0;
   /** Milliseconds from handing a batch out to its end, smoothed. */
   #workMs = 0;
@@ -95,7 +103,7 @@ class RoundRobinBatcher implements Batcher {
   #isOver = false;
   #wakeScheduled = false;
 
-  readonly batches$: Observable<Batch> = defer(() => {
+  readonly batches$: Observable<Batch<S>> = defer(() => {
     this.#wakeSoon();
     return this.#wake.pipe(
       filter(() => this.#inFlight < this.#inFlightLimit && this.queued > 0),
@@ -109,7 +117,6 @@ class RoundRobinBatcher implements Batcher {
 
   constructor(private readonly options: BatcherOptions) {
     this.#inFlightLimit = options.inFlight ?? 2;
-    this.#staleMs = options.staleMs ?? 500;
     this.#ended = lastValueFrom(this.#over, { defaultValue: undefined });
   }
 
@@ -121,7 +128,8 @@ class RoundRobinBatcher implements Batcher {
     return this.#entries.reduce((sum, e) => sum + e.source.queued, 0);
   }
 
-  add(source: VideoSource): void {
+  add(session: S): void {
+    const { source } = session;
     if (this.#closing)
       throw new VideoExplainerError("stopping", `source ${source.name} cannot be added while stopping`);
     this.#forgetFinished();
@@ -135,15 +143,14 @@ class RoundRobinBatcher implements Batcher {
       },
       complete: () => this.#wakeSoon(),
     });
-    const entry: Entry = { source, subscription, lastAt: Number.NEGATIVE_INFINITY, period: Number.POSITIVE_INFINITY };
+    const [lastAt, period] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const entry: Entry<S> = { session, source, subscription, lastAt, period };
     this.#entries.push(entry);
     this.#wakeSoon();
   }
 
-  async remove(name: string): Promise<void> {
-    const entry = this.#entries.find((e) => e.source.name === name);
-    if (!entry) throw new VideoExplainerError("unknown-source", `there is no source ${name}`);
-    await entry.source.stop();
+  async remove({ source }: S): Promise<void> {
+    await source.stop();
     this.#wakeSoon();
   }
 
@@ -159,14 +166,7 @@ class RoundRobinBatcher implements Batcher {
     clearTimeout(deadline);
   }
 
-  async forEach(handle: (frames: readonly Frame[]) => Promise<void>): Promise<void> {
-    const handled$ = this.batches$.pipe(
-      mergeMap((batch) => defer(() => handle(batch.frames)).pipe(finalize(() => batch.done()))),
-    );
-    await lastValueFrom(handled$, { defaultValue: undefined });
-  }
-
-  #noteArrival(entry: Entry): void {
+  #noteArrival(entry: Entry<S>): void {
     const now = performance.now();
     const gap = now - entry.lastAt;
     if (gap < SILENT_MS) entry.period = Number.isFinite(entry.period) ? 0.8 * entry.period + 0.2 * gap : gap;
@@ -227,14 +227,15 @@ class RoundRobinBatcher implements Batcher {
   }
 
   /** One frame of each source in turn, beginning behind the one that was served last. */
-  #form(): Frame[] {
-    const frames: Frame[] = [];
+  #form(): BatchedFrame<S>[] {
+    const frames: BatchedFrame<S>[] = [];
     const entries = this.#entries;
     let without = 0;
     while (frames.length < this.options.maxBatch && without < entries.length) {
       this.#next %= entries.length;
-      const frame = this.#takeFresh(entries[this.#next++]!.source);
-      if (frame) frames.push(frame);
+      const { session, source } = entries[this.#next++]!;
+      const frame = this.#takeFresh(source);
+      if (frame) frames.push({ frame, session });
       without = frame ? 0 : without + 1;
     }
     if (frames.length === 0) this.#wakeSoon();
@@ -244,13 +245,13 @@ class RoundRobinBatcher implements Batcher {
   #takeFresh(source: VideoSource): Frame | undefined {
     for (;;) {
       const frame = source.take();
-      if (frame?.policy !== "latest" || performance.now() - frame.receivedAt <= this.#staleMs) return frame;
+      if (frame?.policy !== "latest" || performance.now() - frame.receivedAt <= STALE_MS) return frame;
       frame.release();
       source.ledger.dropped("stale");
     }
   }
 
-  #handOut(frames: Frame[]): Batch {
+  #handOut(frames: readonly BatchedFrame<S>[]): Batch<S> {
     this.#inFlight++;
     this.#wakeSoon();
     const handedOut = performance.now();

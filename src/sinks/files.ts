@@ -82,6 +82,10 @@ class FilesSink implements Sink {
     return { ...this.#status, buffered: this.#pending.size };
   }
 
+  async flushed(): Promise<void> {
+    if (this.#pending.size > 0) await new Promise<void>((done) => this.#idle.push(done));
+  }
+
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     const until = performance.now() + deadlineMs;

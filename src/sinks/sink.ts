@@ -38,6 +38,8 @@ export interface Sink {
   forget?(source: string): void;
   connect(): Promise<void>;
   write(outcome: FrameOutcome): Promise<void>;
+  /** Resolves when nothing that it took waits to be published any more. Not there: what `write` took is published. */
+  flushed?(): Promise<void>;
   /** Proves the far end answers now (a NATS round trip); of sinks that are not asked, whether the last write succeeded. */
   verify(timeoutMs: number): Promise<boolean>;
   status(): SinkStatus;

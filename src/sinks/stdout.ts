@@ -56,6 +56,10 @@ class StdoutSink implements Sink {
     return { ...this.#status, buffered: this.#pending.size };
   }
 
+  async flushed(): Promise<void> {
+    if (this.#pending.size > 0) await new Promise<void>((done) => this.#idle.push(done));
+  }
+
   async close(deadlineMs: number): Promise<void> {
     if (this.#pending.size > 0 && this.#status.connected) {
       await new Promise<void>((done) => {

@@ -1,10 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { Sink } from "../sinks/sink.js";
-
-/** How often it is looked whether sinks still hold something. */
-const LOOK_MS = 50;
 
 /** All sinks as one: what they take, and a write to each that has use for it. */
 export class Delivery {
@@ -47,21 +43,11 @@ export class Delivery {
     this.metrics.stage("publish", (performance.now() - startedAt) / 1000);
   }
 
-  /**
-   * Waits until no sink holds anything, or a stop is asked for: a far end that is away may come back. `onAway` is
-   * called once for each sink that is waited for.
-   */
-  async flushed(isStopping: () => boolean, onAway: (sink: Sink) => void): Promise<void> {
-    const away = new Set<Sink>();
-    const holding = (): Sink[] => this.sinks.filter((sink) => sink.status().buffered > 0);
-    for (let left = holding(); left.length > 0 && !isStopping(); left = holding()) {
-      for (const sink of left) {
-        if (sink.status().connected || away.has(sink)) continue;
-        away.add(sink);
-        onAway(sink);
-      }
-      await sleep(LOOK_MS);
-    }
+  /** Resolves when no sink holds anything. A far end that is away may come back: `onAway` is called for each such sink. */
+  async flushed(onAway: (sink: Sink) => void): Promise<void> {
+    const holding = this.sinks.filter((sink) => sink.status().buffered > 0);
+    for (const sink of holding) if (!sink.status().connected) onAway(sink);
+    await Promise.all(holding.map((sink) => sink.flushed?.()));
   }
 
   /** Closes every sink and resolves to what each lost. */

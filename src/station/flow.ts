@@ -1,201 +1,150 @@
-import type { Config } from "../config/schema.js";
-import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
-import { modelRows } from "../frame.js";
-import { InOrder } from "../in-order.js";
+import {
+  concatMap,
+  defaultIfEmpty,
+  defer,
+  from,
+  groupBy,
+  map,
+  mergeMap,
+  type Observable,
+  of,
+  takeUntil,
+  tap,
+} from "rxjs";
 import type { Logger } from "../log.js";
 import { epochId, makeMessage } from "../messages/headers.js";
 import type { OutMessage } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
-import type { Frame } from "../pipeline/index.js";
-import type { Course } from "./course.js";
+import type { Batch } from "../pipeline/index.js";
 import type { Delivery } from "./deliver.js";
+import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
+import { inOrder } from "./in-order.js";
+import type { SettingsSource } from "./settings.js";
+import type { SourceSession } from "./source-session.js";
 import { summarise } from "./summarise.js";
-
-/** What may change while frames flow; frames on their way keep what they began with. */
-export interface FlowSettings {
-  explainer: Explainer;
-  /** Explain each Nth frame of a source. */
-  every: number;
-  overlay: Config["overlay"];
-}
 
 export interface FlowParts {
   station: string;
+  settings: SettingsSource;
   renderer: OverlayRenderer;
   delivery: Delivery;
   metrics: Metrics;
   log: Logger;
-  course(source: string): Course;
+  /** Emits when nothing is waited for any more that hangs: frames that are not explained by then count as `shutdown`. */
+  giveUp$: Observable<void>;
 }
 
-/** How a batch was explained: with what, since when and for how long, in milliseconds of `performance.now()`. */
-interface BatchRun {
-  settings: FlowSettings;
-  startedAt: number;
-  explainMs: number;
-  size: number;
+interface Explained extends ExplainedFrame {
+  session: SourceSession;
+}
+
+interface Drawn extends Explained {
+  /** Undefined where nothing was to be drawn, or it could not be. */
+  drawn: OverlayResult | undefined;
 }
 
 const encoder = new TextEncoder();
 
 /**
- * The way of a batch: explained, drawn, summarised, delivered. A frame's memory is released once the sinks have taken its
- * messages; in its ledger it is in flight until they have published or dropped its summary.
+ * The way of all frames. Each batch is explained and each frame drawn as soon as it comes, beside those before it; frames
+ * of one source leave in their order. Completes when the last one has left.
  */
-export class FrameFlow {
-  readonly #explained = new InOrder();
+export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<void> {
+  return batches$.pipe(
+    inOrder((batch) => explain(batch, parts)),
+    tap(({ batch }) => batch.done()),
+    mergeMap(({ frames }) => frames),
+    tap(({ session, frame, explanation }) => session.record(frame, explanation)),
+    groupBy(({ session }) => session, { duration: ({ key: session }) => session.over$ }),
+    mergeMap((ofOneSource$) =>
+      ofOneSource$.pipe(
+        inOrder((frame) => draw(frame, parts)),
+        concatMap((frame) => deliver(frame, parts)),
+      ),
+    ),
+  );
+}
 
-  constructor(
-    private readonly parts: FlowParts,
-    public settings: FlowSettings,
-  ) {}
-
-  /** Resolves when the frames are explained and on their way to the sinks, behind those of earlier batches. */
-  async take(frames: readonly Frame[]): Promise<void> {
-    const { metrics, log } = this.parts;
-    const { settings } = this;
-    const startedAt = performance.now();
-    // A source may be removed while its last frames are on their way.
-    const courses = frames.map((frame) => this.parts.course(frame.source));
-    const inputs = frames.map((frame, k) => {
-      const course = courses[k]!;
-      return {
-        memory: frame.memory,
-        ...modelRows(frame.layout),
-        // Not by its sequence: of a live source every frame with the right number may have been dropped.
-        classifyOnly: course.taken++ % settings.every !== 0,
-        scale: course.scale.scale,
-      };
-    });
-    metrics.batch(frames.length);
-    for (const frame of frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
-    // What is retried alone must not be overtaken by the next batch.
-    const results = await this.#explained.next(explainEach(settings.explainer, inputs));
-    const run = { settings, startedAt, explainMs: performance.now() - startedAt, size: frames.length };
-    metrics.stage("explain", run.explainMs / 1000);
-    for (const [k, result] of results.entries()) {
-      const frame = frames[k]!;
-      if (!(result instanceof Error)) {
-        this.#follow(frame, courses[k]!, result, run);
-        continue;
-      }
-      log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${result.message}`);
-      courses[k]!.ledger.dropped("explain-error");
-      frame.release();
-    }
-  }
-
-  /** Draws at once, delivers behind the frame before it. */
-  #follow(frame: Frame, course: Course, explanation: Explanation, run: BatchRun): void {
-    const { counts, scale } = course;
-    counts.lastFrame(frame.capturedAt);
-    counts.prediction(explanation.top[0]!.label);
-    if (explanation.relevance) {
-      counts.concentration(explanation.relevance.concentration);
-      scale.add(explanation.relevance.peak);
-    }
-    const drawn = this.#draw(frame, explanation, run.settings.overlay);
-    course.delivered = course.delivered.then(async () => {
-      try {
-        await this.#deliver(frame, course, explanation, run, await drawn);
-      } catch (error) {
-        this.parts.log.error(`source ${frame.source}, frame ${frame.sequence}: ${(error as Error).message}`);
-        course.ledger.dropped("explain-error");
-      } finally {
-        frame.release();
-      }
-    });
-  }
-
-  /** A picture that cannot be drawn costs that picture, not the summary. */
-  async #draw(frame: Frame, explanation: Explanation, style: Config["overlay"]): Promise<OverlayResult | undefined> {
-    const { delivery, renderer, metrics, log } = this.parts;
-    const want = {
-      overlay: explanation.relevance !== null && delivery.wants("overlay"),
-      heatmap: explanation.relevance !== null && delivery.wants("heatmap"),
-      original: delivery.wantsOriginal(frame.source),
-    };
-    if (!want.overlay && !want.heatmap && !want.original) return undefined;
-    try {
-      const result = await renderer.render({
-        memory: frame.memory,
-        layout: frame.layout,
-        heatmap: explanation.relevance?.heatmap ?? null,
-        style,
-        caption: explanation.target,
-        want,
+/** Emits once: a batch with those of its frames that could be explained. */
+function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ }: FlowParts) {
+  const { explainer, explain, overlay: style } = settings.current;
+  const startedAt = performance.now();
+  const size = batch.frames.length;
+  metrics.batch(size);
+  for (const { frame } of batch.frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
+  const inputs = batch.frames.map(({ frame, session }) => session.inputFor(frame, explain.every));
+  return defer(() => explainer.explainEach(inputs)).pipe(
+    takeUntil(giveUp$),
+    defaultIfEmpty(undefined),
+    map((results) => {
+      const explainMs = performance.now() - startedAt;
+      metrics.stage("explain", explainMs / 1000);
+      const frames = batch.frames.flatMap(({ frame, session }, k): Explained[] => {
+        const explanation = results?.[k];
+        if (explanation && !(explanation instanceof Error)) {
+          return [{ frame, session, explanation, explainer, style, batch: { startedAt, explainMs, size } }];
+        }
+        const where = `source ${frame.source}, frame ${frame.sequence}`;
+        if (explanation) log.error(`${where} could not be explained: ${explanation.message}`);
+        session.drop(frame, explanation ? "explain-error" : "shutdown");
+        return [];
       });
-      metrics.stage("overlay", result.milliseconds / 1000);
-      return result;
-    } catch (error) {
-      log.error(`source ${frame.source}, frame ${frame.sequence}: ${(error as Error).message}`);
-      return undefined;
-    }
-  }
+      return { batch, frames };
+    }),
+  );
+}
 
-  async #deliver(
-    frame: Frame,
-    course: Course,
-    explanation: Explanation,
-    run: BatchRun,
-    drawn: OverlayResult | undefined,
-  ): Promise<void> {
-    const { station, delivery } = this.parts;
-    const { explainer } = run.settings;
-    const { relevance } = explanation;
+/** A picture that cannot be drawn costs that picture, not the summary. */
+function draw(explained: Explained, { delivery, renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
+  const { frame, explanation } = explained;
+  const want = {
+    overlay: explanation.relevance !== null && delivery.wants("overlay"),
+    heatmap: explanation.relevance !== null && delivery.wants("heatmap"),
+    original: delivery.wantsOriginal(frame.source),
+  };
+  if (!want.overlay && !want.heatmap && !want.original) return of({ ...explained, drawn: undefined });
+  const drawing = renderer.render(overlayRequest(explained, want)).then(
+    (drawn) => {
+      metrics.stage("overlay", drawn.milliseconds / 1000);
+      return drawn;
+    },
+    (error: Error) => {
+      log.error(`source ${frame.source}, frame ${frame.sequence}: ${error.message}`);
+      return undefined;
+    },
+  );
+  return from(drawing).pipe(
+    takeUntil(giveUp$),
+    defaultIfEmpty(undefined),
+    map((drawn) => ({ ...explained, drawn })),
+  );
+}
+
+/** A frame's memory is released once the sinks have taken its messages; it is in flight until they have published or dropped its summary. */
+async function deliver(explained: Drawn, { station, delivery, log }: FlowParts): Promise<void> {
+  const { frame, session, explanation, drawn } = explained;
+  const { source, sequence, layout } = frame;
+  try {
+    const epoch = epochId(session.openedAt, frame.epoch);
+    const summary = summarise(explained, { station, epoch }, drawn?.milliseconds);
     const parts = {
-      station,
-      source: frame.source,
-      epoch: epochId(course.openedAt, frame.epoch),
-      sequence: frame.sequence,
-      time: new Date(frame.capturedAt).toISOString(),
+      ...{ station, source, epoch, sequence },
+      time: summary.capturedAt,
       whenFull: frame.policy === "every-frame" ? ("wait" as const) : ("drop" as const),
     };
-    const headers = relevance ? { "Relevance-Scale": String(relevance.scale) } : undefined;
-    const summaryMessage = makeMessage({ ...parts, kind: "summary", body: new Uint8Array() });
-    const now = performance.now();
-    const summary = summarise({
-      id: summaryMessage.id,
-      station,
-      frame,
-      model: explainer.model,
-      engine: explainer.engine,
-      explanation,
-      timing: {
-        queueMs: rounded(run.startedAt - frame.receivedAt),
-        explainMs: rounded(run.explainMs),
-        overlayMs: rounded(drawn?.milliseconds ?? 0),
-        totalMs: rounded(now - frame.receivedAt),
-        batchSize: run.size,
-      },
-    });
-    const messages: OutMessage[] = [{ ...summaryMessage, body: encoder.encode(JSON.stringify(summary)) }];
+    const headers = explanation.relevance ? { "Relevance-Scale": String(explanation.relevance.scale) } : undefined;
+    const messages: OutMessage[] = [
+      makeMessage({ ...parts, kind: "summary", body: encoder.encode(JSON.stringify(summary)) }),
+    ];
     if (drawn?.overlay) messages.push(makeMessage({ ...parts, kind: "overlay", body: drawn.overlay, headers }));
     if (drawn?.heatmap) messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers }));
-    const outcome = { source: frame.source, summary, messages, original: drawn?.original };
-    await delivery.write({ ...outcome, placement: frame.layout.placement }, (published) => {
-      settle(frame, course, explanation, published);
-    });
-  }
-}
-
-/** Enters a frame into its ledger when it is known whether its summary arrived. */
-function settle(frame: Frame, { ledger, counts }: Course, { relevance }: Explanation, published: boolean): void {
-  if (!published) return ledger.dropped("sink-overflow");
-  if (relevance) ledger.explained();
-  else ledger.classified();
-  counts.endToEnd((performance.now() - frame.receivedAt) / 1000);
-}
-
-/** A frame that fails costs that frame: when a batch fails, each of its frames is tried alone. */
-async function explainEach(explainer: Explainer, inputs: readonly ExplainInput[]): Promise<(Explanation | Error)[]> {
-  try {
-    return await explainer.explain(inputs);
+    const outcome = { source, summary, messages, original: drawn?.original, placement: layout.placement };
+    await delivery.write(outcome, (published) => session.settle(frame, explanation, published));
   } catch (error) {
-    if (inputs.length === 1) return [error instanceof Error ? error : new Error(String(error))];
-    return (await Promise.all(inputs.map((input) => explainEach(explainer, [input])))).flat();
+    log.error(`source ${source}, frame ${sequence}: ${(error as Error).message}`);
+    session.ledger.dropped("explain-error");
+  } finally {
+    frame.release();
   }
 }
-
-const rounded = (ms: number): number => Math.round(ms * 100) / 100;

@@ -1,5 +1,4 @@
 import { totalmem } from "node:os";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadedConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
@@ -17,6 +16,8 @@ import { FrameBudget } from "../pipeline/index.js";
 import { Rarely } from "../rarely.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
+import { explainerOptions } from "./explainer-options.js";
+import { Settings } from "./settings.js";
 import { Station, type StationEnd } from "./station.js";
 import { StationControl } from "./station-control.js";
 
@@ -44,20 +45,10 @@ export async function startStation(
   log: Logger,
 ): Promise<RunHandle> {
   const metrics = createMetrics();
-  const { cache } = config.engine;
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
-    const made = await createExplainer({
-      ...explain,
-      model: path.resolve(baseDir, config.model.path),
-      output: config.model.output,
-      engine: config.engine.kind,
-      device: config.engine.device,
-      threads: config.engine.threads,
-      precision: config.engine.precision,
-      cache: /^(auto|off)$/.test(cache) ? cache : path.resolve(baseDir, cache),
-    });
+    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir));
     open.add(made);
     return made;
   };
@@ -70,16 +61,17 @@ export async function startStation(
   log.info(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
   );
+  const { explain, overlay } = config;
+  const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });
   const renderer = createOverlayRenderer();
   const sinks: Sink[] = [];
   let server: MetricsServer | undefined;
-  let control: StationControl | undefined;
   const engineCheck = () => {
     const fault = [...open].map((explainer) => explainer.fault).find((known) => known !== undefined);
     return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
   };
   const closeAll = async (): Promise<void> => {
-    await soon(control?.close());
+    await soon(settings.close());
     await soon(renderer.close());
     await soon(Promise.all([...open].map(retire)));
     await server?.close();
@@ -152,25 +144,11 @@ export async function startStation(
   }
   const { frameBytes = memoryOfMachine() / 2, pixelsPerSecond } = config.limits;
   const budget = new FrameBudget(frameBytes, pixelsPerSecond);
-  const station = new Station({ config, baseDir, explainer, renderer, sinks, metrics, log, budget });
-  control = new StationControl({
-    station,
-    config,
-    baseDir,
-    renderer,
-    log,
-    budget,
-    retire,
-    createExplainer: explainerOf,
-  });
-  beginService(control);
-  const ended = (async () => {
-    try {
-      return await station.run();
-    } finally {
-      await closeAll();
-    }
-  })();
+  const { sources, engine: batches } = config;
+  const fixed = { station: config.station, batches, sources, baseDir };
+  const station = new Station({ ...fixed, settings, renderer, sinks, metrics, log, budget });
+  beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
+  const ended = station.run().finally(closeAll);
   void abandoned.then((reason) =>
     station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
   );

@@ -1,13 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { sourceFaults } from "../config/cross-checks.js";
-import { checked } from "../config/request.js";
-import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
+import type { Config, SourceConfig } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
 import { Slots } from "../control/slots.js";
 import { InputError, VideoExplainerError } from "../errors.js";
-import type { Explainer } from "../explain/explanation.js";
-import type { Logger } from "../log.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
 import { PictureMemory } from "../pictures/memory.js";
@@ -15,29 +11,23 @@ import { readRequested } from "../pictures/requested.js";
 import { checkSource, claimOf, type FrameBudget, slabsOf } from "../pipeline/index.js";
 import { checkAdded } from "./added-sources.js";
 import { explainOne } from "./explain-one.js";
+import type { Settings } from "./settings.js";
 import type { Station } from "./station.js";
 
 export interface StationControlOptions {
   station: Station;
+  /** As it was at the start. */
   config: Config;
+  settings: Settings;
   baseDir: string;
   renderer: OverlayRenderer;
-  log: Logger;
   /** Default: none. */
   budget?: FrameBudget;
-  /** A warm explainer for these options. */
-  createExplainer(explain: Config["explain"]): Promise<Explainer>;
-  /** Closes one that was replaced. */
-  retire(explainer: Explainer): Promise<void>;
 }
-
-const RETIRE_MS = 5000;
 
 /** Source of the summaries of pictures that were asked for. */
 const REQUEST = "request";
 const PICTURES_AT_ONCE = 2;
-/** Settings that need no other explainer. */
-const AT_ONCE: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"]);
 
 /** Requests, as a station can answer them. */
 export class StationControl implements Control {
@@ -46,32 +36,23 @@ export class StationControl implements Control {
   readonly #pictures = new Slots(PICTURES_AT_ONCE, 64);
   readonly #memory = new PictureMemory(PICTURES_AT_ONCE);
   readonly #additions = new Slots(4, 64);
-  /** One change at a time: each begins from what the one before it left. */
-  readonly #changes = new Slots(1, 16);
   /** Names of the sources that requests have added. */
   readonly #added = new Set<string>();
-  #explain: Config["explain"];
-  #overlay: Config["overlay"];
   #asked = 0;
-  #closing = false;
 
   constructor(private readonly options: StationControlOptions) {
-    const { station, explain, overlay } = options.config;
-    this.station = station;
-    this.#explain = explain;
-    this.#overlay = overlay;
+    this.station = options.config.station;
   }
 
   explain(bytes: Uint8Array): Promise<ExplainedPicture> {
     return this.#pictures.run(async () => {
-      const { station, renderer } = this.options;
-      const picture = await readRequested(bytes, station.settings.explainer.model, this.#memory);
+      const { settings, renderer } = this.options;
+      const picture = await readRequested(bytes, settings.current.explainer.model, this.#memory);
       try {
+        // Not before: a change of the method closes the explainer that it replaces.
+        const { explainer, overlay: style } = settings.current;
         const { summary, overlay, heatmap } = await explainOne(picture, {
-          // Not before: a change of the method closes the one it replaces.
-          explainer: station.settings.explainer,
-          renderer,
-          style: this.#overlay,
+          ...{ explainer, renderer, style },
           station: this.station,
           source: REQUEST,
           epoch: this.#startedAt,
@@ -130,61 +111,15 @@ export class StationControl implements Control {
   }
 
   config(): Config {
-    const { config, station } = this.options;
-    return { ...config, explain: this.#explain, overlay: this.#overlay, sources: [...station.sourceConfigs] };
+    const { config, station, settings } = this.options;
+    const { explain, overlay } = settings.current;
+    return { ...config, explain, overlay, sources: [...station.sourceConfigs] };
   }
 
-  /** Takes no change from now on; resolves when none is under way any more. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    await this.#changes.whenIdle();
+  async change(changes: Changes): Promise<Config> {
+    await this.options.settings.change(changes);
+    return this.config();
   }
-
-  change(changes: Changes): Promise<Config> {
-    return this.#changes.run(async () => {
-      const { station, log } = this.options;
-      if (this.#closing) {
-        throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
-      }
-      const grid = { ...this.#explain.grid, ...given(changes.explain?.grid) };
-      const explain = checked(
-        configSchema.shape.explain,
-        { ...this.#explain, ...given(changes.explain), grid },
-        "explain",
-      );
-      const overlay = checked(configSchema.shape.overlay, { ...this.#overlay, ...given(changes.overlay) }, "overlay");
-      const changed = {
-        explain: differences(this.#explain, explain),
-        overlay: differences(this.#overlay, overlay),
-      };
-      const before = station.settings.explainer;
-      const anew = changed.explain.some((key) => !AT_ONCE.has(key));
-      const explainer = anew ? await this.options.createExplainer(explain) : before;
-      if (explainer.model.sha256 !== before.model.sha256) {
-        await this.options.retire(explainer);
-        throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
-      }
-      station.settings = { explainer, every: explain.every, overlay };
-      this.#explain = explain;
-      this.#overlay = overlay;
-      const names = Object.entries(changed).flatMap(([part, keys]) => keys.map((key) => `${part}.${key}`));
-      if (names.length > 0) log.info(`configuration changed until the next start: ${names.join(", ")}`);
-      // What is in its hands is still finished; one that hangs is not waited for.
-      if (anew) await Promise.race([this.options.retire(before), sleep(RETIRE_MS, undefined, { ref: false })]);
-      return this.config();
-    });
-  }
-}
-
-/** Keys without a value are as good as not given. */
-const given = (changes: object | undefined): object =>
-  Object.fromEntries(Object.entries(changes ?? {}).filter(([, value]) => value !== undefined));
-
-function differences(before: object, after: object): string[] {
-  const old = before as Record<string, unknown>;
-  return Object.keys(after).filter((key) => {
-    return JSON.stringify((after as Record<string, unknown>)[key]) !== JSON.stringify(old[key]);
-  });
 }
 
 function refuseContradictions(source: SourceConfig): void {

@@ -1,37 +1,63 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Config, SourceConfig } from "../config/schema.js";
-import { InputError, VideoExplainerError } from "../errors.js";
-import type { Explainer } from "../explain/explanation.js";
+import {
+  AsyncSubject,
+  BehaviorSubject,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  type Observable,
+  Subject,
+  startWith,
+  tap,
+  timer,
+} from "rxjs";
+import type { SourceConfig } from "../config/schema.js";
+import { VideoExplainerError } from "../errors.js";
 import type { Logger } from "../log.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
 import {
   type Batcher,
+  type BatcherOptions,
   type Claim,
   createBatcher,
   type FrameBudget,
   Ledger,
   type LedgerSnapshot,
+  openSource,
   ShortageError,
   type VideoSource,
 } from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
-import { Course, type CourseOptions } from "./course.js";
 import { Delivery } from "./deliver.js";
-import { type FlowSettings, FrameFlow } from "./flow.js";
+import { frameFlow } from "./flow.js";
+import { orUntil } from "./or-until.js";
+import type { SettingsSource } from "./settings.js";
+import { badEnd, nameTaken, stopping, unknownSource } from "./source-faults.js";
+import { type SessionOptions, SourceSession } from "./source-session.js";
 import { describeSource, StatusReporter } from "./statuses.js";
 
-export interface StationParts {
-  config: Config;
+/** What does not change while a station runs. */
+export interface StationSettings {
+  /** Its name, part of every subject. */
+  station: string;
+  batches: Pick<BatcherOptions, "maxBatch" | "maxWaitMs">;
+  /** None: it goes on until it is stopped, for those that are added. */
+  sources: readonly SourceConfig[];
+  /** Folder that relative paths start from. */
   baseDir: string;
-  explainer: Explainer;
+}
+
+export interface StationParts extends StationSettings {
+  settings: SettingsSource;
   renderer: OverlayRenderer;
   sinks: readonly Sink[];
   metrics: Metrics;
   log: Logger;
   /** Default: none. */
   budget?: FrameBudget;
+  /** Default: `openSource`. */
+  open?: typeof openSource;
 }
 
 /** How a run came to its end. */
@@ -47,89 +73,74 @@ const STOP_DRAIN_MS = 4000;
 const STOP_FLUSH_MS = 4000;
 /** So long for a removed source's last frames; beyond it those still queued are let go, and the rest settles later. */
 const REMOVE_DRAIN_MS = 5000;
-const MOST_SOURCES = 1000;
+const MAX_SOURCES = 1000;
 
 /** Sources → batches → explainer → overlays → sinks, every frame accounted for. */
 export class Station {
-  readonly #batcher: Batcher;
+  readonly #batcher: Batcher<SourceSession>;
   readonly #delivery: Delivery;
   readonly #statuses: StatusReporter;
-  readonly #flow: FrameFlow;
-  readonly #courses = new Map<string, Course>();
+  readonly #sessions = new Map<string, SourceSession>();
   readonly #removals = new Map<string, Promise<SourceStatus>>();
   readonly #total: Ledger;
+  readonly #counted = new Subject<void>();
+  /** Completes when every frame has left. */
+  readonly #frames$: Observable<void>;
   /** The next source's epochs count from here at the earliest: no two of one name may share message ids. */
   #nextOpening = Date.now();
   /** Sources came or went at run time, or none was configured: it goes on until it is stopped. */
   #managed: boolean;
-  #onIdle = (): void => {};
-  #stopping = false;
+  readonly #stopping$ = new BehaviorSubject(false);
   readonly #faults: Error[] = [];
-  /** The last batch is done: no source can come any more. */
+  /** The last batch is formed: no source can come any more. */
   #isOver = false;
-  #giveUp = (): void => {};
-  /** Resolves when a stop can wait no longer for sinks that take nothing. */
-  readonly #givenUp = new Promise<void>((resolve) => {
-    this.#giveUp = resolve;
-  });
+  /** A stop can wait no longer for an engine that hangs or sinks that take nothing. */
+  readonly #giveUp$ = new AsyncSubject<void>();
 
   constructor(private readonly parts: StationParts) {
-    const { config, metrics, log } = parts;
-    this.#total = new Ledger(config.station, (_, outcome) => {
+    const { station, batches, sources, settings, renderer, sinks, metrics, log } = parts;
+    this.#total = new Ledger(station, (_, outcome) => {
       metrics.stationFrame(outcome, this.#total.inFlight);
-      if (this.#total.inFlight === 0) this.#onIdle();
+      this.#counted.next();
     });
-    this.#managed = config.sources.length === 0;
-    this.#delivery = new Delivery(parts.sinks, metrics, (sink, error) =>
-      log.error(`sink ${sink.name}: ${error.message}`),
-    );
-    this.#flow = new FrameFlow(
-      {
-        station: config.station,
-        renderer: parts.renderer,
-        delivery: this.#delivery,
-        metrics,
-        log,
-        course: (source) => this.#courses.get(source)!,
-      },
-      { explainer: parts.explainer, every: config.explain.every, overlay: config.overlay },
-    );
+    this.#managed = sources.length === 0;
+    this.#delivery = new Delivery(sinks, metrics, (sink, error) => log.error(`sink ${sink.name}: ${error.message}`));
     this.#statuses = new StatusReporter({
-      station: config.station,
+      station,
       runStartedAt: this.#nextOpening,
       publish: (outcome) => this.#delivery.write(outcome),
       onChange: (source, state) => {
-        this.#courses.get(source.name)?.counts.state(state.state);
+        this.#sessions.get(source.name)?.counts.state(state.state);
         const text = `source ${source.name}: ${state.state}${state.reason ? ` (${state.reason})` : ""}`;
         const bad = state.state === "failed" || state.state === "stalled" || state.state === "frozen";
         if (bad || this.#faultOf(source) !== undefined) log.warn(text);
         else if (state.state !== "connecting") log.info(text);
       },
     });
-    this.#batcher = createBatcher([], {
-      maxBatch: config.engine.maxBatch,
-      maxWaitMs: config.engine.maxWaitMs,
-      endless: () => this.#managed,
+    this.#batcher = createBatcher<SourceSession>([], { ...batches, endless: () => this.#managed });
+    const delivery = this.#delivery;
+    const batches$ = this.#batcher.batches$.pipe(
+      tap({
+        complete: () => {
+          this.#isOver = true;
+        },
+      }),
+    );
+    this.#frames$ = frameFlow(batches$, {
+      ...{ station, settings, renderer, delivery, metrics, log },
+      giveUp$: this.#giveUp$,
     });
     metrics.watchQueue("frames", () => this.#batcher.queued);
-    for (const source of config.sources) this.#open(source);
+    for (const source of sources) this.#open(source);
   }
 
   get sources(): readonly VideoSource[] {
-    return [...this.#courses.values()].map((course) => course.source);
+    return [...this.#sessions.values()].map((session) => session.source);
   }
 
   /** The sources as they are configured now. */
   get sourceConfigs(): readonly SourceConfig[] {
-    return [...this.#courses.values()].map((course) => course.config);
-  }
-
-  /** What frames are explained and drawn with from now on. */
-  get settings(): FlowSettings {
-    return this.#flow.settings;
-  }
-  set settings(settings: FlowSettings) {
-    this.#flow.settings = settings;
+    return [...this.#sessions.values()].map((session) => session.config);
   }
 
   /** Frames of all sources since the start, removed ones included. */
@@ -151,29 +162,20 @@ export class Station {
     const { name } = config;
     this.expectNew(name);
     const onClaim = (claim: Claim): void => this.#claim(name, claim, true);
-    const course = this.#open(config, { admit, onClaim });
+    const { source } = this.#open(config, { admit, onClaim });
     this.#managed = true;
     this.parts.log.info(`source ${name}: added`);
-    return this.#describe(course.source);
+    return this.#describe(source);
   }
 
   /** Throws a `VideoExplainerError` when a source of this name cannot be added now. */
   expectNew(name: string): void {
-    if (this.#stopping || this.#isOver) throw stopping(`source ${name} cannot be added`);
-    if (this.#removals.has(name)) {
-      throw new VideoExplainerError("name-taken", `source ${name} is still being removed; add it when that is done`);
-    }
-    if (this.#courses.has(name)) {
-      throw new VideoExplainerError(
-        "name-taken",
-        `there is a source ${name} already; give it another name, or remove that first`,
-      );
-    }
-    if (this.#courses.size >= MOST_SOURCES) {
-      throw new VideoExplainerError(
-        "too-many",
-        `there are ${MOST_SOURCES} sources, which is the limit; remove one first`,
-      );
+    if (this.#isStopping || this.#isOver) throw stopping(`source ${name} cannot be added`);
+    if (this.#removals.has(name)) throw nameTaken(name, "being removed");
+    if (this.#sessions.has(name)) throw nameTaken(name, "there");
+    if (this.#sessions.size >= MAX_SOURCES) {
+      const text = `there are ${MAX_SOURCES} sources, which is the limit; remove one first`;
+      throw new VideoExplainerError("too-many", text);
     }
   }
 
@@ -182,13 +184,13 @@ export class Station {
    * some may be in flight still. Rejects with a `VideoExplainerError` when there is none of that name or the station is stopping.
    */
   async remove(name: string): Promise<SourceStatus> {
-    if (this.#stopping || this.#isOver) throw stopping(`source ${name} is being stopped as all are`);
-    const course = this.#courses.get(name);
-    if (!course) throw unknownSource(name, [...this.#courses.keys()]);
+    if (this.#isStopping || this.#isOver) throw stopping(`source ${name} is being stopped as all are`);
+    const session = this.#sessions.get(name);
+    if (!session) throw unknownSource(name, [...this.#sessions.keys()]);
     this.#managed = true;
     let removal = this.#removals.get(name);
     if (!removal) {
-      removal = this.#remove(course).finally(() => this.#removals.delete(name));
+      removal = this.#remove(session).finally(() => this.#removals.delete(name));
       this.#removals.set(name, removal);
     }
     return removal;
@@ -196,27 +198,22 @@ export class Station {
 
   /** Runs until every source is over or `stop` is called, then flushes: resolves when all is delivered. */
   async run(): Promise<StationEnd> {
-    const working = this.#batcher.forEach(async (frames) => {
-      await this.#flow.take(frames);
-    });
-    // An engine that hangs must not keep the sinks from being flushed.
-    await Promise.race([working, this.#givenUp]);
-    this.#isOver = true;
-    const awayNote = (sink: Sink): void =>
-      this.parts.log.info(
-        `every source is over; ${sink.status().buffered} messages wait for ${sink.name} to come back`,
-      );
-    const delivered = Promise.all([...this.#courses.values()].map((course) => course.delivered));
-    await Promise.race([delivered, this.#givenUp]);
+    const left = lastValueFrom(this.#frames$, { defaultValue: undefined });
+    const flushed = () => orUntil(this.#stopping$.pipe(filter(Boolean)), this.#delivery.flushed(this.#noteAway));
+    await orUntil(this.#giveUp$, left);
+    await flushed();
+    const idle$ = this.#counted.pipe(
+      startWith(undefined),
+      filter(() => this.#total.inFlight === 0),
+    );
+    await orUntil(this.#giveUp$, firstValueFrom(idle$));
     // The last statuses tell the final ledgers.
-    await this.#delivery.flushed(() => this.#stopping, awayNote);
-    await Promise.race([this.#idle(), this.#givenUp]);
-    await Promise.race([this.#statuses.close(), this.#givenUp]);
+    await orUntil(this.#giveUp$, this.#statuses.close());
     const faults = [...this.#faults, ...this.sources.flatMap((source) => this.#faultOf(source) ?? [])];
-    await this.#delivery.flushed(() => this.#stopping, awayNote);
+    await flushed();
     faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));
     // Closed sinks hold nobody up any more.
-    await delivered;
+    await left;
     const { captured, explained } = this.total();
     return { faults, frames: captured, explained };
   }
@@ -226,19 +223,23 @@ export class Station {
    * cannot go on, where it is not being stopped already: Ctrl-C ends the readers of a pipe too.
    */
   async stop(fault?: Error): Promise<void> {
-    if (fault && !this.#stopping) this.#faults.push(fault);
-    this.#stopping = true;
-    setTimeout(this.#giveUp, STOP_DRAIN_MS).unref();
+    if (fault && !this.#isStopping) this.#faults.push(fault);
+    this.#stopping$.next(true);
+    setTimeout(() => {
+      this.#giveUp$.next();
+      this.#giveUp$.complete();
+    }, STOP_DRAIN_MS).unref();
     await this.#batcher.stop(STOP_DRAIN_MS);
   }
 
-  /** Resolves when no frame of any source is on its way. */
-  #idle(): Promise<void> {
-    if (this.#total.inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
+  get #isStopping(): boolean {
+    return this.#stopping$.value;
   }
+
+  #noteAway = (sink: Sink): void => {
+    const { buffered } = sink.status();
+    this.parts.log.info(`every source is over; ${buffered} messages wait for ${sink.name} to come back`);
+  };
 
   /** A source that is added at run time must not exceed the budget; one that is configured may, and it is said. */
   #claim(name: string, claim: Claim, added: boolean): void {
@@ -253,58 +254,47 @@ export class Station {
     }
   }
 
-  #open(config: SourceConfig, added: Pick<CourseOptions, "admit" | "onClaim"> = {}): Course {
-    const { baseDir, metrics, log } = this.parts;
-    const { inputWidth, inputHeight, fit } = this.settings.explainer.model;
+  #open(config: SourceConfig, added: Pick<SessionOptions, "admit" | "onClaim"> = {}): SourceSession {
+    const { name } = config;
+    const { baseDir, settings, metrics, log, budget, open = openSource } = this.parts;
+    const { inputWidth, inputHeight, fit } = settings.current.explainer.model;
     const openedAt = Math.max(this.#nextOpening, Date.now());
     this.#nextOpening = openedAt + 1;
-    const counts = metrics.source(config.name);
-    const total = this.#total;
-    const onNote = (name: string, note: string): void => log.info(`source ${name}: ${note}`);
-    const view = { inputWidth, inputHeight, fit };
-    const onClaim = (claim: Claim): void => this.#claim(config.name, claim, false);
-    const course = new Course(config, { ...view, baseDir, openedAt, counts, total, onNote, onClaim, ...added });
-    this.#courses.set(config.name, course);
-    this.#batcher.add(course.source);
-    course.source.available$.subscribe({ complete: () => this.parts.budget?.release(config.name) });
-    this.#statuses.watch(course.source);
-    return course;
+    const session = new SourceSession(config, {
+      ...{ inputWidth, inputHeight, fit, baseDir, openedAt, open },
+      counts: metrics.source(name),
+      total: this.#total,
+      onNote: (_, note) => log.info(`source ${name}: ${note}`),
+      onClaim: (claim) => this.#claim(name, claim, false),
+      ...added,
+    });
+    this.#sessions.set(name, session);
+    this.#batcher.add(session);
+    session.source.available$.subscribe({ complete: () => budget?.release(name) });
+    this.#statuses.watch(session.source);
+    return session;
   }
 
-  async #remove(course: Course): Promise<SourceStatus> {
-    const { name } = course.config;
-    // One that ended by itself has left the batches already.
-    if (this.#batcher.sources.includes(course.source)) await this.#batcher.remove(name);
-    else await course.source.stop();
-    const late = sleep(REMOVE_DRAIN_MS, undefined, { ref: false }).then(() => course.source.discard("shutdown"));
-    await Promise.race([course.drained(), late]);
-    const last = this.#describe(course.source);
-    this.#statuses.unwatch(course.source);
-    this.#courses.delete(name);
-    course.counts.forget();
+  async #remove(session: SourceSession): Promise<SourceStatus> {
+    const { source, counts } = session;
+    const { name } = source;
+    await this.#batcher.remove(session);
+    await orUntil(timer(REMOVE_DRAIN_MS), firstValueFrom(session.over$));
+    source.discard("shutdown");
+    const last = this.#describe(source);
+    this.#statuses.unwatch(source);
+    this.#sessions.delete(name);
+    counts.forget();
     for (const sink of this.parts.sinks) sink.forget?.(name);
     this.parts.log.info(`source ${name}: removed`);
     return last;
   }
 
   #describe(source: VideoSource): SourceStatus {
-    return describeSource(this.parts.config.station, source.name, source.status(), source.ledger);
+    return describeSource(this.parts.station, source.name, source.status(), source.ledger);
   }
 
-  /** Why a source's end is no good one: it failed, or ffmpeg complained of a film that is damaged or cut off. */
   #faultOf(source: VideoSource): Error | undefined {
-    const { state, reason } = source.status();
-    if (this.#stopping) return undefined;
-    if (state === "failed") return new VideoExplainerError("source-failed", `source ${source.name} failed: ${reason}`);
-    if (state !== "ended" || reason === null || this.#removals.has(source.name)) return undefined;
-    return new InputError("source-damaged", `source ${source.name} is damaged or cut off: ${reason}`);
+    return this.#isStopping ? undefined : badEnd(source, this.#removals.has(source.name));
   }
-}
-
-const stopping = (what: string): Error =>
-  new VideoExplainerError("stopping", `the station is stopping: ${what}; ask the next one`);
-
-function unknownSource(name: string, known: readonly string[]): Error {
-  const some = known.slice(0, 8).join(", ") + (known.length > 8 ? " …" : "");
-  return new VideoExplainerError("unknown-source", `there is no source ${name}; there are ${some || "none"}`);
 }

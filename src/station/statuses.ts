@@ -1,4 +1,4 @@
-import type { Subscription } from "rxjs";
+import { lastValueFrom, mergeMap, Subject, type Subscription } from "rxjs";
 import { epochId, makeMessage } from "../messages/headers.js";
 import type { FrameOutcome } from "../messages/message.js";
 import type { SourceStatus } from "../messages/summary.js";
@@ -22,10 +22,13 @@ export interface StatusOptions {
 export class StatusReporter {
   #count = 0;
   #watched = new Map<string, { source: VideoSource; subscription: Subscription }>();
-  #writes = new Set<Promise<void>>();
+  readonly #outcomes = new Subject<FrameOutcome>();
+  readonly #published: Promise<void>;
   #timer: NodeJS.Timeout;
 
   constructor(private readonly options: StatusOptions) {
+    const published$ = this.#outcomes.pipe(mergeMap((outcome) => options.publish(outcome)));
+    this.#published = lastValueFrom(published$, { defaultValue: undefined });
     this.#timer = setInterval(() => {
       for (const { source } of this.#watched.values()) this.#publish(source);
     }, EVERY_MS);
@@ -54,7 +57,8 @@ export class StatusReporter {
       subscription.unsubscribe();
       this.#publish(source);
     }
-    await Promise.all(this.#writes);
+    this.#outcomes.complete();
+    await this.#published;
   }
 
   #publish(source: VideoSource): void {
@@ -69,10 +73,7 @@ export class StatusReporter {
       body: new TextEncoder().encode(JSON.stringify(status)),
       whenFull: "drop",
     });
-    const write = this.options
-      .publish({ source: source.name, status, messages: [message] })
-      .finally(() => this.#writes.delete(write));
-    this.#writes.add(write);
+    this.#outcomes.next({ source: source.name, status, messages: [message] });
   }
 }
 

@@ -1,26 +1,27 @@
-import type { Explanation, ModelInfo, Relevance } from "../explain/explanation.js";
-import type { Frame, Placement, Rect } from "../frame.js";
+import type { Relevance } from "../explain/explanation.js";
+import type { Placement, Rect } from "../frame.js";
+import { messageId } from "../messages/headers.js";
 import type { Summary } from "../messages/summary.js";
+import type { ExplainedFrame } from "./explained-frame.js";
 
-export interface SummaryParts {
-  id: string;
+/** Where a frame's messages come from; `epoch` as `epochId` gives it. */
+export interface Origin {
   station: string;
-  frame: Frame;
-  model: ModelInfo;
-  engine: string;
-  explanation: Explanation;
-  timing: Summary["timing"];
+  epoch: number;
 }
 
-/** The summary of a frame: regions and centroid mapped from the model's input onto the frame. */
-export function summarise({ id, station, frame, model, engine, explanation, timing }: SummaryParts): Summary {
+/** The summary of a frame, as of now: regions and centroid mapped from the model's input onto the frame. */
+export function summarise(
+  { frame, explanation, explainer: { model, engine }, batch }: ExplainedFrame,
+  { station, epoch }: Origin,
+  overlayMs = 0,
+): Summary {
+  const { source, sequence, receivedAt } = frame;
   const { layout } = frame;
   return {
     schema: "explanation-summary/1",
-    id,
-    station,
-    source: frame.source,
-    sequence: frame.sequence,
+    id: messageId({ station, source, epoch, sequence, kind: "summary" }),
+    ...{ station, source, sequence },
     capturedAt: new Date(frame.capturedAt).toISOString(),
     publishedAt: new Date().toISOString(),
     pts: frame.pts,
@@ -30,7 +31,13 @@ export function summarise({ id, station, frame, model, engine, explanation, timi
     relevance:
       explanation.relevance &&
       relevanceOnFrame(explanation.relevance, layout.placement, layout.inputWidth, layout.inputHeight),
-    timing,
+    timing: {
+      queueMs: rounded(batch.startedAt - receivedAt),
+      explainMs: rounded(batch.explainMs),
+      overlayMs: rounded(overlayMs),
+      totalMs: rounded(performance.now() - receivedAt),
+      batchSize: batch.size,
+    },
   };
 }
 
@@ -61,6 +68,7 @@ function relevanceOnFrame(
   };
 }
 
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 const within = (v: number, start: number, size: number): number => Math.min(Math.max(v, start), start + size);
 
 /** Undefined where they do not meet: a region on the padding of a letterbox. */

@@ -1,6 +1,7 @@
 import { afterAll, expect, it } from "vitest";
 import { configSchema } from "../../src/config/schema.js";
 import type { Explainer } from "../../src/explain/explanation.js";
+import { explainEach } from "../../src/explain/runtime/explain-each.js";
 import { createExplainer } from "../../src/explain/runtime/explainer.js";
 import { silentLogger } from "../../src/log.js";
 import type { FrameOutcome } from "../../src/messages/message.js";
@@ -35,9 +36,8 @@ class Recorder implements Sink {
 
 /** A real explainer that throws on one frame, in its batch and alone. `pick` is asked of each frame, in their order. */
 async function poisoned(pick: (nth: number) => boolean) {
-  const { explain } = configOf([{ name: "none", url: "testsrc" }]);
   const real = await createExplainer({
-    ...explain,
+    ...configOf([{ name: "none", url: "testsrc" }]).explain,
     model: INSPECTION.path,
     engine: "auto",
     device: "auto",
@@ -51,33 +51,38 @@ async function poisoned(pick: (nth: number) => boolean) {
   let seen = 0;
   let bad: unknown;
   const batches: number[] = [];
+  const explain: Explainer["explain"] = async (batch) => {
+    batches.push(batch.length);
+    for (const input of batch) if (pick(seen++)) bad = input.memory;
+    if (batch.some(({ memory }) => memory === bad)) {
+      if (batch.length === 1) bad = undefined;
+      throw new Error("this frame cannot be explained");
+    }
+    return real.explain(batch);
+  };
   const explainer: Explainer = {
     ...real,
     get fault() {
       return real.fault;
     },
-    explain: async (batch) => {
-      batches.push(batch.length);
-      for (const input of batch) if (pick(seen++)) bad = input.memory;
-      if (batch.some(({ memory }) => memory === bad)) {
-        if (batch.length === 1) bad = undefined;
-        throw new Error("this frame cannot be explained");
-      }
-      return real.explain(batch);
-    },
+    explain,
+    explainEach: explainEach(explain),
   };
   return { explainer, renderer, batches };
 }
 
 function stationOf(
   config: ReturnType<typeof configOf>,
-  parts: Pick<Awaited<ReturnType<typeof poisoned>>, "explainer" | "renderer">,
+  { explainer, renderer }: Pick<Awaited<ReturnType<typeof poisoned>>, "explainer" | "renderer">,
 ) {
   const recorder = new Recorder();
   const errors: string[] = [];
   const log = { ...silentLogger, error: (text: string) => void errors.push(text) };
   const metrics = createMetrics();
-  const station = new Station({ config, baseDir: "/", ...parts, sinks: [recorder], metrics, log });
+  const station = new Station({
+    ...{ station: config.station, batches: config.engine, sources: config.sources, baseDir: "/" },
+    ...{ settings: { current: { ...config, explainer } }, renderer, sinks: [recorder], metrics, log },
+  });
   return { station, recorder, errors };
 }
 

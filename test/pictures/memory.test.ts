@@ -8,6 +8,7 @@ import { createMetrics } from "../../src/metrics/metrics.js";
 import { explainPicture } from "../../src/one-shot/picture-job.js";
 import type { OverlayRenderer } from "../../src/overlay/overlay.js";
 import { PictureMemory } from "../../src/pictures/memory.js";
+import { Settings } from "../../src/station/settings.js";
 import type { Station } from "../../src/station/station.js";
 import { StationControl } from "../../src/station/station-control.js";
 import { temporaryFolder } from "../pipeline/helpers.js";
@@ -67,7 +68,7 @@ function engine() {
   const seen: SharedArrayBuffer[] = [];
   const fails = { explain: false, render: false };
   const explainer: Explainer = {
-    ...{ model, engine: "none", fault: undefined },
+    ...{ model, engine: "none", hasClassifier: false, fault: undefined, explainEach: async () => [] },
     async explain([input]: readonly ExplainInput[]) {
       seen.push(input!.memory);
       if (fails.explain) throw new Error("the engine died");
@@ -107,12 +108,11 @@ async function expectReuse(explain: () => Promise<unknown>, { seen, fails }: Ret
 test("pictures that are asked for share their memory, and what an engine or overlay failed on is not used again", async () => {
   const made = engine();
   const { explainer, renderer } = made;
-  const station = { settings: { explainer } } as unknown as Station;
-  const control = new StationControl({
-    ...{ station, config, renderer, baseDir: "/", log: silentLogger },
-    createExplainer: async () => explainer,
-    retire: async () => {},
-  });
+  const unused = { createExplainer: async () => explainer, retire: async () => {}, log: silentLogger };
+  const settings = new Settings({ ...config, explainer }, unused);
+  // Of it nothing is asked here.
+  const station = {} as Station;
+  const control = new StationControl({ station, config, settings, renderer, baseDir: "/" });
   const bytes = await picture(64).jpeg().toBuffer();
   await expectReuse(() => control.explain(bytes), made);
 });
@@ -123,7 +123,7 @@ test("pictures of one call share their memory, and what an engine or overlay fai
   await picture(64).toFile(path);
   const made = engine();
   const { explainer, renderer } = made;
-  const of = { config, explainer, renderer, metrics: createMetrics(), memory: new PictureMemory(2) };
+  const of = { ...config, explainer, renderer, metrics: createMetrics(), memory: new PictureMemory(2) };
   const outputs = { explained: join(folder, "a.explained.jpg"), summaries: join(folder, "a.summaries.jsonl") };
   const job = { path, shown: "a.png", picture: true, outputs };
   await expectReuse(() => explainPicture(job, of, new AbortController().signal), made);

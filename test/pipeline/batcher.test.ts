@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { defer, finalize, lastValueFrom, mergeMap } from "rxjs";
 import { afterEach, expect, test } from "vitest";
 import { type Batcher, type BatcherOptions, createBatcher, type Frame } from "../../src/pipeline/index.js";
 import { ffmpeg, isRunning, type Opened, open, temporaryFolder, until } from "./helpers.js";
@@ -22,12 +23,17 @@ function start(...args: Parameters<typeof open>): Opened {
   return one;
 }
 
-function batcherOf(sources: Opened[], options: Partial<BatcherOptions> = {}): Batcher {
-  return createBatcher(
-    sources.map((s) => s.source),
-    { maxBatch: 8, maxWaitMs: 20, ...options },
+const batcherOf = (sources: Opened[], options: Partial<BatcherOptions> = {}): Batcher<Opened> =>
+  createBatcher(sources, { maxBatch: 8, maxWaitMs: 20, ...options });
+
+/** Takes every batch as it comes; the next may come when `handle` is done. Resolves at the end. */
+const takeAll = (batcher: Batcher<Opened>, handle: (frames: readonly Frame[]) => Promise<void>): Promise<void> =>
+  lastValueFrom(
+    batcher.batches$.pipe(
+      mergeMap(({ frames, done }) => defer(() => handle(frames.map(({ frame }) => frame))).pipe(finalize(done))),
+    ),
+    { defaultValue: undefined },
   );
-}
 
 /** Settles frames as an explainer would. */
 function settle(frames: readonly Frame[]): void {
@@ -48,7 +54,7 @@ test("films come whole, each in its order, in batches no larger than allowed, an
   let most = 0;
   let inFlight = 0;
   let mostInFlight = 0;
-  await batcher.forEach(async (frames) => {
+  await takeAll(batcher, async (frames) => {
     mostInFlight = Math.max(mostInFlight, ++inFlight);
     most = Math.max(most, frames.length);
     for (const frame of frames) seen[frame.source]!.push(frame.sequence);
@@ -80,7 +86,7 @@ test("no source is starved by fast ones, and a silent one is not waited for", as
   let lead = 0;
   let stopping: Promise<void> | undefined;
   await until(() => sources.slice(0, 3).every((s) => s.source.queued > 0), "all three run");
-  await batcher.forEach(async (frames) => {
+  await takeAll(batcher, async (frames) => {
     batches++;
     // On a busy machine one of the films may have none at times.
     const bothWait = sources.slice(0, 2).every((s) => s.source.queued > 0);
@@ -109,7 +115,7 @@ test("live frames that waited too long are counted as stale and enter no batch",
   const ages: number[] = [];
   const batcher = batcherOf([camera]);
   let stopping: Promise<void> | undefined;
-  const over = batcher.forEach(async (frames) => {
+  const over = takeAll(batcher, async (frames) => {
     for (const frame of frames) ages.push(performance.now() - frame.receivedAt);
     settle(frames);
     if (ages.length >= 5) stopping ??= batcher.stop(2000);
@@ -128,7 +134,7 @@ test("frames of a film are never stale", async () => {
   const one = start({ name: "film", url: film("patient", 20) }, { slabs: 6 });
   await until(() => one.source.isFull, "it is full");
   await sleep(700);
-  await batcherOf([one]).forEach(async (frames) => settle(frames));
+  await takeAll(batcherOf([one]), async (frames) => settle(frames));
   expect(one.ledger.snapshot()).toMatchObject({ captured: 20, explained: 20, dropped: {} });
 });
 
@@ -136,24 +142,24 @@ test("sources come and go while it runs, their processes too", async () => {
   const camera = start({ name: "first", url: "testsrc", ...small });
   const batcher = batcherOf([camera], { endless: () => true });
   const seen = new Set<string>();
-  const over = batcher.forEach(async (frames) => {
+  const over = takeAll(batcher, async (frames) => {
     for (const frame of frames) seen.add(frame.source);
     settle(frames);
   });
   await until(() => seen.has("first"), "the first is seen");
   const second = start({ name: "second", url: "testsrc", ...small });
-  batcher.add(second.source);
-  expect(() => batcher.add(second.source)).toThrow("there is a source second already");
+  batcher.add(second);
+  expect(() => batcher.add(second)).toThrow("there is a source second already");
   await until(() => seen.has("second"), "the second is seen");
   const pid = camera.source.pid!;
-  await batcher.remove("first");
+  await batcher.remove(camera);
   expect(isRunning(pid)).toBe(false);
   await until(() => batcher.sources.length === 1, "the first is forgotten");
-  await expect(batcher.remove("first")).rejects.toThrow("there is no source first");
-  await batcher.remove("second");
+  await batcher.remove(camera);
+  await batcher.remove(second);
   await until(() => batcher.sources.length === 0, "none is left");
   start({ name: "third", url: film("third", 3) });
-  batcher.add(opened.at(-1)!.source);
+  batcher.add(opened.at(-1)!);
   await until(() => seen.has("third"), "a film is seen");
   await batcher.stop(2000);
   await over;
@@ -166,7 +172,7 @@ test("on stop what films had queued is delivered, what cameras had queued counts
   const batcher = batcherOf([long, camera], { maxBatch: 2, inFlight: 1 });
   let handled = 0;
   let stopping: Promise<void> | undefined;
-  await batcher.forEach(async (frames) => {
+  await takeAll(batcher, async (frames) => {
     handled += frames.length;
     await sleep(20);
     settle(frames);

@@ -212,11 +212,14 @@ it("a folder removed while running is made again", async () => {
   expect((await readdir(join(folder, "out/cam-1"))).length).toBe(2);
 });
 
-it("live messages do not wait for the disk, and close waits for them", async () => {
+it("live messages do not wait for the disk; flushed and close wait for them", async () => {
   const { sink, recorded } = await sinkFor();
   for (let sequence = 0; sequence < 100; sequence++) {
     await sink.write(outcome(message("summary", "cam-1", sequence, { whenFull: "drop" })));
   }
+  expect(sink.status().buffered).toBeGreaterThan(0);
+  await sink.flushed!();
+  expect(sink.status().buffered).toBe(0);
   await sink.close(10_000);
   expect((await lines("out/cam-1/summaries.jsonl")).map(({ sequence }) => sequence)).toEqual(
     Array.from({ length: 100 }, (_, i) => i),

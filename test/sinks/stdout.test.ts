@@ -51,6 +51,24 @@ it("a slow reader holds up writers that may not lose anything", async () => {
   expect(recorded.published.length).toBe(2);
 });
 
+it("it is flushed when the last line was read, not before, and at once when nothing waits", async () => {
+  const releases: (() => void)[] = [];
+  const output = new Writable({ write: (_chunk, _encoding, done) => void releases.push(done) });
+  const { sink } = sinkOn(output);
+  await sink.connect();
+  await sink.flushed!();
+  await sink.write(outcome(message("summary", "belt", 0)));
+  let flushed = false;
+  const flushing = sink.flushed!().then(() => {
+    flushed = true;
+  });
+  await pause(20);
+  expect(flushed).toBe(false);
+  releases.shift()?.();
+  await flushing;
+  expect(sink.status().buffered).toBe(0);
+});
+
 it("a reader that never reads costs the deadline and is named with what was lost", async () => {
   const output = new Writable({ write: () => undefined });
   const { sink } = sinkOn(output);

@@ -17,8 +17,11 @@ it("an added source for which there is no room waits for it, a film too; one tha
   const renderer = createOverlayRenderer();
   // For one of them.
   const budget = new FrameBudget(Number.POSITIVE_INFINITY, 1.5 * 160 * 120 * 25);
-  const parts = { explainer, renderer, budget, sinks: [], metrics: createMetrics(), log: silentLogger };
-  const station = new Station({ config, baseDir: "/", ...parts });
+  const station = new Station({
+    ...{ station: config.station, batches: config.engine, sources: [], baseDir: "/" },
+    ...{ settings: { current: { ...config, explainer } }, renderer, budget, sinks: [] },
+    ...{ metrics: createMetrics(), log: silentLogger },
+  });
   const running = station.run();
   t.onTestFinished(async () => {
     await station.stop();

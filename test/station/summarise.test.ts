@@ -61,16 +61,19 @@ const explanationOf = (relevance: Partial<Relevance> | null): Explanation => ({
   },
 });
 
+const STYLE = { show: "magnitude", colormap: "inferno", opacity: 0.6, quality: 80 } as const;
 const summaryOf = (view: View, relevance: Partial<Relevance> | null) =>
-  summarise({
-    id: "line-1-belt-0-7-summary",
-    station: "line-1",
-    frame: frameOf(view),
-    model: MODEL,
-    engine: "onnxruntime-cpu",
-    explanation: explanationOf(relevance),
-    timing: { queueMs: 1, explainMs: 2, overlayMs: 3, totalMs: 6, batchSize: 4 },
-  });
+  summarise(
+    {
+      frame: frameOf(view),
+      explainer: { model: MODEL, engine: "onnxruntime-cpu" },
+      explanation: explanationOf(relevance),
+      style: STYLE,
+      batch: { startedAt: 1001, explainMs: 2, size: 4 },
+    },
+    { station: "line-1", epoch: 0 },
+    3,
+  );
 
 const view: fc.Arbitrary<View> = fc
   .record({

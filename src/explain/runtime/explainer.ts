@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../../errors.js";
-import { InOrder } from "../../in-order.js";
 import { deviceOf } from "../engine-names.js";
 import { withoutEffect } from "../engines/engine.js";
 import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
-import type { Explainer, Explanation } from "../explanation.js";
+import type { Explainer, ExplainInput, Explanation } from "../explanation.js";
 import { EngineThread } from "./engine-thread.js";
+import { explainEach } from "./explain-each.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
@@ -48,30 +48,39 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
       ...(options.precision !== undefined && options.precision !== "float32" && { precision: options.precision }),
     },
   );
-  const order = new InOrder();
+  const running = new Set<Promise<unknown>>();
   let next = 0;
+  const explain = async (batch: readonly ExplainInput[]): Promise<Explanation[]> => {
+    const shares = Math.min(batch.length, count);
+    const size = Math.ceil(batch.length / shares);
+    const parts: Promise<Explanation[]>[] = [];
+    for (let at = 0; at < batch.length; at += size) {
+      parts.push(threads[next]!.explain(batch.slice(at, at + size)));
+      next = (next + 1) % count;
+    }
+    return (await Promise.all(parts)).flat();
+  };
+  const eachOf = explainEach(explain);
+  /** Closing waits for it. */
+  const kept = <T>(work: Promise<T>): Promise<T> => {
+    running.add(work);
+    const ended = () => running.delete(work);
+    void work.then(ended, ended);
+    return work;
+  };
   return {
     model: first.model,
     engine: first.engine,
     passed: first.passed,
+    hasClassifier: (options.every ?? 1) > 1,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {
       return threads.map((t) => t.fault).find((fault) => fault !== undefined);
     },
-    explain(batch) {
-      if (batch.length === 0) return Promise.resolve([]);
-      const shares = Math.min(batch.length, count);
-      const size = Math.ceil(batch.length / shares);
-      const parts: Promise<Explanation[]>[] = [];
-      for (let at = 0; at < batch.length; at += size) {
-        parts.push(threads[next]!.explain(batch.slice(at, at + size)));
-        next = (next + 1) % count;
-      }
-      // Batches resolve in the order they were given, whichever thread is done first.
-      return order.next(Promise.all(parts).then((explained) => explained.flat()));
-    },
+    explain: (batch) => kept(explain(batch)),
+    explainEach: (batch) => kept(eachOf(batch)),
     async close() {
-      await order.settled;
+      await Promise.allSettled(running);
       const closed = await Promise.allSettled(threads.map((t) => t.close()));
       const bad = closed.find((c) => c.status === "rejected");
       if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)})`);

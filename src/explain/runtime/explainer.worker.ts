@@ -114,24 +114,12 @@ async function start(): Promise<void> {
       if (picks.length === 0) continue;
       const chosen = picks.map((k) => batch[k]!);
       const frames = gather(chosen);
-      if (classifyOnly) {
-        // Nobody shares what is made so late.
-        classifier ??= (await compileRunner({ ...options, engine: taken, streams: 1 }, true)).runner;
-        const out = await classifier.run({ frames });
-        requireNumbers(out);
-        picks.forEach((k, n) => {
-          results[k] = { ...classification(out, n), relevance: null };
-        });
-      } else {
-        const out = await explainer.run({
-          frames,
-          scale: { data: Float32Array.from(chosen, (c) => c.scale), dims: [chosen.length] },
-        });
-        requireNumbers(out);
-        picks.forEach((k, n) => {
-          results[k] = explanation(out, n);
-        });
-      }
+      const scale = { data: Float32Array.from(chosen, (c) => c.scale), dims: [chosen.length] };
+      const out = await (classifyOnly && classifier ? classifier.run({ frames }) : explainer.run({ frames, scale }));
+      requireNumbers(out);
+      picks.forEach((k, n) => {
+        results[k] = classifyOnly ? { ...classification(out, n), relevance: null } : explanation(out, n);
+      });
     }
     return results;
   }

@@ -137,14 +137,18 @@ class NatsSink implements Sink {
     return this.#reason === undefined ? status : { ...status, reason: this.#reason };
   }
 
+  async flushed(): Promise<void> {
+    await Promise.allSettled(this.#shrinking.values());
+    await this.#buffer.whenEmpty();
+  }
+
   close(deadlineMs: number): Promise<void> {
     this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const flushed = Promise.allSettled(this.#shrinking.values()).then(() => this.#buffer.whenEmpty());
-    await within(flushed, deadlineMs, this.#stop.signal).catch(() => undefined);
+    await within(this.flushed(), deadlineMs, this.#stop.signal).catch(() => undefined);
     const lost = this.#buffer.abandon("not-delivered");
     this.#finished = true;
     const link = this.#link;

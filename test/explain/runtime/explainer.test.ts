@@ -120,22 +120,31 @@ describe("an explainer", () => {
     });
   });
 
-  it("answers concurrent calls in the order they were made, each with its own results", async () => {
+  it("answers concurrent calls each with its own results", async () => {
     const explainer = await start();
     const expected = (await explainer.explain(Array.from({ length: 12 }, (_, k) => frame(k)))).map(
       (e) => e.target.logit,
     );
-    const done: number[] = [];
     const calls = Array.from({ length: 12 }, async (_, k) => {
       const batch = k % 4 === 0 ? [frame(k), frame(k), frame(k)] : [frame(k)];
       const [first] = await explainer.explain(batch);
-      done.push(k);
       return first!.target.logit;
     });
     (await Promise.all(calls)).forEach((logit, k) => {
       expect(logit).toBeCloseTo(expected[k]!, 4);
     });
-    expect(done).toEqual(Array.from({ length: 12 }, (_, k) => k));
+  });
+
+  it("classifies by the whole program where it was made without the smaller one", async () => {
+    const frames = [frame(1, { classifyOnly: true }), frame(2, { classifyOnly: true })];
+    const [whole, small] = await Promise.all([start(), start({ every: 2 })]);
+    expect([whole.hasClassifier, small.hasClassifier]).toEqual([false, true]);
+    const [a, b] = [await whole.explain(frames), await small.explain(frames)];
+    a.forEach(({ target, relevance }, k) => {
+      expect(relevance).toBeNull();
+      expect(target.index).toBe(b[k]!.target.index);
+      expect(target.logit).toBeCloseTo(b[k]!.target.logit, 4);
+    });
   });
 
   it("is at fault while a batch takes longer than any may, and no longer once it is done", async () => {
@@ -183,6 +192,13 @@ describe("an explainer", () => {
     for (const classifyOnly of [false, true])
       await expect(explainer.explain([quiet, { ...bright, classifyOnly }])).rejects.toThrow(/too large for float32/);
     expect(await explainer.explain([quiet])).toEqual([explained]);
+    const [one, failed, two] = await explainer.explainEach([quiet, bright, quiet]);
+    expect([one, two]).toEqual([explained, explained]);
+    expect(failed).toMatchObject({ code: "not-finite" });
+    // Frames that are tried alone are under way as well.
+    const retried = explainer.explainEach([quiet, bright]);
+    await explainer.close();
+    expect(await retried).toMatchObject([explained, { code: "not-finite" }]);
   });
 
   it("does not grow with the frames that it explains", async () => {

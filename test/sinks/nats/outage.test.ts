@@ -97,9 +97,16 @@ it("without JetStream a subscriber has every message after a restart, in order",
   proxy.blackHole();
   for (let sequence = 50; sequence < 100; sequence++) await sink.write(outcome(message("summary", "cam-1", sequence)));
   expect(sink.status().buffered).toBe(50);
+  let flushed = false;
+  const flushing = sink.flushed!().then(() => {
+    flushed = true;
+  });
   await start({ port: first.port });
   await until("the subscriber to be back", listener.connected);
+  expect(flushed).toBe(false);
   proxy.cut();
+  await flushing;
+  expect(recorded.published.length).toBe(100);
   await sink.close(20_000);
   await until("the second half", () => listener.heard.length >= 100);
   expect(listener.heard.map(({ body }) => JSON.parse(body).sequence)).toEqual(Array.from({ length: 100 }, (_, i) => i));

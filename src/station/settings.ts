@@ -1,0 +1,105 @@
+import { timer } from "rxjs";
+import { checked } from "../config/request.js";
+import { type Config, configSchema } from "../config/schema.js";
+import type { Changes } from "../control/changes.js";
+import { Slots } from "../control/slots.js";
+import { InputError, VideoExplainerError } from "../errors.js";
+import type { Explainer } from "../explain/explanation.js";
+import type { Logger } from "../log.js";
+import type { OverlayStyle } from "../overlay/overlay.js";
+import { orUntil } from "./or-until.js";
+
+/** What frames are explained and drawn with. */
+export interface FrameSettings {
+  explainer: Explainer;
+  explain: Pick<Config["explain"], "every">;
+  overlay: OverlayStyle;
+}
+
+/** Where frames find their settings: those on their way keep what they began with. */
+export interface SettingsSource {
+  readonly current: FrameSettings;
+}
+
+export interface ChangeableSettings extends FrameSettings {
+  explain: Config["explain"];
+}
+
+export interface SettingsParts {
+  log: Logger;
+  /** A warm explainer for these options. */
+  createExplainer(explain: Config["explain"]): Promise<Explainer>;
+  /** Closes one that was replaced. */
+  retire(explainer: Explainer): Promise<void>;
+}
+
+/** What is in the hands of an explainer that was replaced is still finished; one that hangs is not waited for longer. */
+const RETIRE_MS = 5000;
+
+/** The one owner of what can be changed while a station runs. */
+export class Settings implements SettingsSource {
+  /** One change at a time: each begins from what the one before it left. */
+  readonly #changes = new Slots(1, 16);
+  #current: ChangeableSettings;
+  #closing = false;
+
+  constructor(
+    atStart: ChangeableSettings,
+    private readonly parts: SettingsParts,
+  ) {
+    this.#current = atStart;
+  }
+
+  get current(): ChangeableSettings {
+    return this.#current;
+  }
+
+  /**
+   * Resolves once the changes are in force; frames are explained as before until then, since a new explainer is made
+   * ready beside the present one. Rejects, and nothing has changed, with an `InputError` where they are wrong.
+   */
+  change(changes: Changes): Promise<void> {
+    return this.#changes.run(async () => {
+      const { log, createExplainer, retire } = this.parts;
+      if (this.#closing) {
+        throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
+      }
+      const before = this.#current;
+      const grid = { ...before.explain.grid, ...given(changes.explain?.grid) };
+      const { shape } = configSchema;
+      const explain = checked(shape.explain, { ...before.explain, ...given(changes.explain), grid }, "explain");
+      const overlay = checked(shape.overlay, { ...before.overlay, ...given(changes.overlay) }, "overlay");
+      const changed = differences(before.explain, explain);
+      const isNew = changed.some((key) => key !== "every") || (explain.every > 1 && !before.explainer.hasClassifier);
+      const explainer = isNew ? await createExplainer(explain) : before.explainer;
+      if (explainer.model.sha256 !== before.explainer.model.sha256) {
+        await retire(explainer);
+        throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
+      }
+      this.#current = { explainer, explain, overlay };
+      const names = [
+        ...changed.map((key) => `explain.${key}`),
+        ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),
+      ];
+      if (names.length > 0) log.info(`configuration changed until the next start: ${names.join(", ")}`);
+      if (isNew) await orUntil(timer(RETIRE_MS), retire(before.explainer));
+    });
+  }
+
+  /** Takes no change from now on; resolves when none is under way any more. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#changes.whenIdle();
+  }
+}
+
+/** Keys without a value are as good as not given. */
+const given = (changes: object | undefined): object =>
+  Object.fromEntries(Object.entries(changes ?? {}).filter(([, value]) => value !== undefined));
+
+function differences<T extends object>(before: T, after: T): string[] {
+  const old = new Map<string, unknown>(Object.entries(before));
+  return Object.entries(after).flatMap(([key, value]) =>
+    JSON.stringify(value) === JSON.stringify(old.get(key)) ? [] : [key],
+  );
+}

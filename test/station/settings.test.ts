@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { configSchema } from "../../src/config/schema.js";
+import type { Explainer } from "../../src/explain/explanation.js";
+import { silentLogger } from "../../src/log.js";
+import { Settings } from "../../src/station/settings.js";
+import { after, Call, SteppedExplainer, settled } from "./support/stage.js";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Settings whose explainers are made, and closed, by hand. */
+function settingsOf(every = 1) {
+  const explainer = new SteppedExplainer();
+  explainer.hasClassifier = every > 1;
+  const made: Call<unknown, Explainer>[] = [];
+  const retired: Call<Explainer, void>[] = [];
+  const lines: string[] = [];
+  const { shape } = configSchema;
+  const settings = new Settings(
+    { explainer, explain: shape.explain.parse({ every }), overlay: shape.overlay.parse({}) },
+    {
+      log: { ...silentLogger, info: (text) => void lines.push(text) },
+      createExplainer: (explain) => {
+        made.push(new Call<unknown, Explainer>(explain));
+        return made.at(-1)!.answered;
+      },
+      retire: (old) => {
+        retired.push(new Call<Explainer, void>(old));
+        return retired.at(-1)!.answered;
+      },
+    },
+  );
+  return { settings, explainer, made, retired, lines };
+}
+
+describe("a change of settings", () => {
+  it("of the overlay, or of every where the classifier is there, is in force at once and makes nothing", async () => {
+    const { settings, explainer, made, lines } = settingsOf(2);
+    await settings.change({ overlay: { show: "signed" }, explain: { every: 5 } });
+    expect(settings.current).toMatchObject({ explain: { every: 5 }, overlay: { show: "signed", colormap: "inferno" } });
+    await settings.change({ explain: { every: 1 } });
+    await settings.change({ explain: { every: 3 } });
+    expect([settings.current.explainer === explainer, made]).toEqual([true, []]);
+    expect(lines).toEqual([
+      "configuration changed until the next start: explain.every, overlay.show",
+      ...Array(2).fill("configuration changed until the next start: explain.every"),
+    ]);
+  });
+
+  it("of every from 1 makes an explainer with the classifier ready beside, and frames are explained until it is", async () => {
+    const { settings, explainer, made, retired } = settingsOf(1);
+    const changing = settings.change({ explain: { every: 4 } });
+    await after(60_000);
+    expect(made.map(({ request }) => request)).toMatchObject([{ every: 4, method: "r-lrp" }]);
+    expect(settings.current).toMatchObject({ explainer, explain: { every: 1 } });
+    const next = new SteppedExplainer();
+    made[0]!.answer(next);
+    await settled();
+    expect(settings.current).toMatchObject({ explain: { every: 4 } });
+    expect([settings.current.explainer === next, retired[0]!.request === explainer]).toEqual([true, true]);
+    retired[0]!.answer();
+    await changing;
+  });
+
+  it("of the method does so too, and waits five seconds at most for the one it replaces", async () => {
+    const { settings, made } = settingsOf(2);
+    let over = false;
+    const changing = settings.change({ explain: { method: "epsilon" } }).then(() => {
+      over = true;
+    });
+    await settled();
+    made[0]!.answer(new SteppedExplainer());
+    await after(4990);
+    expect([over, settings.current.explain.method]).toEqual([false, "epsilon"]);
+    await after(20);
+    await changing;
+  });
+
+  it("that is wrong, or whose explainer cannot be made, changes nothing", async () => {
+    const { settings, made } = settingsOf();
+    const before = settings.current;
+    await expect(settings.change({ overlay: { opacity: 2 } })).rejects.toThrow(
+      "opacity must be at most 1, found the number 2",
+    );
+    const changing = settings.change({ explain: { target: 6 }, overlay: { show: "signed" } });
+    await settled();
+    made[0]!.fail(new Error("target class 6 does not exist"));
+    await expect(changing).rejects.toThrow("target class 6 does not exist");
+    expect(settings.current).toBe(before);
+  });
+
+  it("is refused, and what was made for it closed, when the model file is another by now", async () => {
+    const { settings, made, retired } = settingsOf();
+    const before = settings.current;
+    const changing = settings.change({ explain: { top: 3 } });
+    await settled();
+    const other = Object.assign(new SteppedExplainer(), { model: { ...before.explainer.model, sha256: "1" } });
+    made[0]!.answer(other);
+    await settled();
+    expect(retired[0]!.request).toBe(other);
+    retired[0]!.answer();
+    await expect(changing).rejects.toThrow("the model file has changed since the start; restart the worker");
+    expect(settings.current).toBe(before);
+  });
+
+  it("begins from what the one before it left", async () => {
+    const { settings, made, retired } = settingsOf();
+    const changes = [
+      settings.change({ explain: { top: 3 } }),
+      settings.change({ explain: { grid: { rows: 2, columns: 8 } } }),
+    ];
+    await settled();
+    expect(made).toHaveLength(1);
+    made[0]!.answer(new SteppedExplainer());
+    await settled();
+    retired[0]!.answer();
+    await settled();
+    expect(made[1]!.request).toMatchObject({ top: 3, grid: { rows: 2, columns: 8 } });
+    made[1]!.answer(new SteppedExplainer());
+    await settled();
+    retired[1]!.answer();
+    await Promise.all(changes);
+    expect(settings.current.explain).toMatchObject({ top: 3, grid: { rows: 2, columns: 8 } });
+  });
+
+  it("is refused once they are closed, which waits for the one under way", async () => {
+    const { settings, made } = settingsOf();
+    const changing = settings.change({ explain: { top: 3 } });
+    await settled();
+    let closed = false;
+    const closing = settings.close().then(() => {
+      closed = true;
+    });
+    await expect(settled().then(() => closed)).resolves.toBe(false);
+    made[0]!.fail(new Error("no"));
+    await expect(changing).rejects.toThrow("no");
+    await closing;
+    await expect(settings.change({})).rejects.toThrow("the station is stopping: nothing can be changed");
+  });
+});
