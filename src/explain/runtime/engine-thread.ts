@@ -1,27 +1,11 @@
 import { Worker } from "node:worker_threads";
-import { type PlainError, rebuildError, VideoExplainerError } from "../../errors.js";
+import { rebuildError, VideoExplainerError } from "../../errors.js";
 import { workerUrl } from "../../worker-url.js";
 import type { EngineOptions } from "../engines/engine.js";
 import { keepToOurselves } from "../engines/telemetry.js";
 import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
-
-/** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
-export type ThreadMessage =
-  | { kind: "compiled"; shared: SharedModels }
-  | {
-      kind: "ready";
-      model: ModelInfo;
-      engine: string;
-      passed: readonly string[];
-      ignores: readonly (keyof EngineOptions)[];
-      notes: readonly string[];
-    }
-  | { kind: "result"; id: number; explanations: Explanation[] }
-  | { kind: "failed"; id?: number; error: PlainError };
-
-/** What a thread is asked. */
-export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
+import type { ThreadMessage, ThreadRequest } from "./thread-messages.js";
 
 /** So many frames that take so long never end: the slowest networks need some seconds a frame. */
 const STUCK_MS = 60_000;

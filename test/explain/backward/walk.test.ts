@@ -27,7 +27,6 @@ function scopeOf(layers: Layer[]): Scope {
       layers,
       shapes: new Map(ids.map((id) => [id, [-1, 4]])),
       final: "none",
-      inputName: "x",
       nextId: 100,
     },
     values: new Map(ids.map((id) => [id, e.input(`t${id}`, "float32", [-1, 4])])),

@@ -1,0 +1,21 @@
+import type { PlainError } from "../../errors.js";
+import type { EngineOptions } from "../engines/engine.js";
+import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
+import type { SharedModels } from "./explainer-options.js";
+
+/** What a thread sends: `compiled` and, once warm, `ready`, then one answer a batch. `failed` without an id is its end. */
+export type ThreadMessage =
+  | { kind: "compiled"; shared: SharedModels }
+  | {
+      kind: "ready";
+      model: ModelInfo;
+      engine: string;
+      passed: readonly string[];
+      ignores: readonly (keyof EngineOptions)[];
+      notes: readonly string[];
+    }
+  | { kind: "result"; id: number; explanations: Explanation[] }
+  | { kind: "failed"; id?: number; error: PlainError };
+
+/** What a thread is asked. */
+export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
