@@ -35,7 +35,7 @@ const script = `
   console.log(performance.now());
   await explainer.close();
 `;
-const cli = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+const cli = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "start-"));
 const file = join(folder, "start.mjs");
 writeFileSync(file, script);

@@ -1,8 +1,8 @@
 import type { GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
 import { AttributeType, decodeModel, ModelProto, toNumber } from "../proto/onnx.js";
-import { earlyMeans } from "./early.js";
 import { type Dims, ELEMENTWISE, FrameDims, joinedDims, REDUCTIONS, splitDims } from "./frame-dims.js";
 import { intOf, textOf } from "./node-attributes.js";
+import { scheduleMeans } from "./schedule-means.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
 const NCHWC = "com.microsoft.nchwc";
@@ -35,7 +35,7 @@ export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   const pass = new Pass(message, block);
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
-  graph.node = [...pass.nodes, ...earlyMeans(pass.nodes)];
+  graph.node = [...pass.nodes, ...scheduleMeans(pass.nodes)];
   // Where onnxruntime knows dims, it plans memory ahead and compares every value with every free piece: seconds in a graph
   // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { rebuildError, VideoExplainerError } from "../../errors.js";
 import { workerUrl } from "../../worker-url.js";
-import type { EngineOptions } from "../engines/engine.js";
+import type { Ignored } from "../engines/engine.js";
 import { keepToOurselves } from "../engines/telemetry.js";
 import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
@@ -33,7 +33,7 @@ export class EngineThread {
     /** Why each better engine was not taken. */
     readonly passed: readonly string[],
     /** Options that have no effect on the engine. */
-    readonly ignores: readonly (keyof EngineOptions)[],
+    readonly ignores: readonly Ignored[],
     /** What went wrong on the way and was mended. */
     readonly notes: readonly string[],
     private readonly stuckMs: number,

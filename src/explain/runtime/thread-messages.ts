@@ -1,5 +1,5 @@
 import type { PlainError } from "../../errors.js";
-import type { EngineOptions } from "../engines/engine.js";
+import type { Ignored } from "../engines/engine.js";
 import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
 import type { SharedModels } from "./explainer-options.js";
 
@@ -11,7 +11,7 @@ export type ThreadMessage =
       model: ModelInfo;
       engine: string;
       passed: readonly string[];
-      ignores: readonly (keyof EngineOptions)[];
+      ignores: readonly Ignored[];
       notes: readonly string[];
     }
   | { kind: "result"; id: number; explanations: Explanation[] }
