@@ -6,10 +6,9 @@ import type { Value } from "../program/emitter.js";
 import type { Composite } from "../rules/classical/composites.js";
 import { stabilized } from "../rules/classical/rule.js";
 import { InputBoundsPropagation } from "./input-bounds.js";
-import { plainValues } from "./plain-values.js";
 import { noRelevance } from "./refusal.js";
 import { nonNegativeIds, pictureReaders } from "./structure.js";
-import { type Method, walkBack } from "./walk.js";
+import { type Method, plainValues, walkBack } from "./walk.js";
 
 export interface ClassicalOptions {
   composite: Composite;

@@ -3,8 +3,7 @@ import { broadcasts, isLinear, linearTransposed } from "../layers/linear.js";
 import { recordOf } from "../layers/registry.js";
 import { type Scope, shapeOf, tensorValue } from "../layers/scope.js";
 import type { Value } from "../program/emitter.js";
-import { plainValues } from "./plain-values.js";
-import { type Method, walkBack } from "./walk.js";
+import { type Method, plainValues, walkBack } from "./walk.js";
 
 /** Emits gradient × input of the sum of the logits weighed by `start`, `[N, classes]`; dims of the network's input. */
 export const emitGradientTimesInput = (scope: Scope, start: Value): Value =>

@@ -76,3 +76,9 @@ export function walkBack<M>(scope: Scope, method: Method<M>, start: M): M {
     throw new ModelError("model-unsupported", "no layer carries relevance from the scores to the picture.");
   return arrived;
 }
+
+/** What methods do whose messages are values with the dims of their tensor, and no more. */
+export const plainValues = ({ e }: Scope): Pick<Method<Value>, "sum" | "reindex"> => ({
+  sum: (_, arrived) => arrived.reduce(e.add),
+  reindex: (_, parts, back) => back(parts),
+});

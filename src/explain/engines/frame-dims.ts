@@ -13,8 +13,7 @@ export const REDUCTIONS = new Set(["ReduceL1", "ReduceL2", "ReduceMax", "ReduceM
 export type Dims = readonly number[] | undefined;
 
 /** The dims of the values of a graph that onnxruntime has optimised, node by node, as far as they are easy to tell. */
-export class FrameDims {
-  #dims = new Map<string, Dims>();
+export class FrameDims extends Map<string, Dims> {
   /** Values with one element, in all or a frame. */
   #single = new Set<string>();
   #constants = new Map<string, readonly number[]>();
@@ -22,10 +21,11 @@ export class FrameDims {
   #leading = new Map<string, number>();
 
   constructor(graph: GraphProto) {
+    super();
     for (const tensor of graph.initializer ?? []) {
       const dims = (tensor.dims ?? []).map((d) => toNumber(d));
       const name = tensor.name!;
-      this.#dims.set(name, dims.slice(1));
+      this.set(name, dims.slice(1));
       this.#leading.set(name, dims[0] ?? 1);
       if (dims.every((d) => d === 1)) this.#single.add(name);
       const integers = tensor.dataType === 7 && tensor.rawData?.length;
@@ -35,16 +35,10 @@ export class FrameDims {
     }
     for (const { name, type } of graph.input ?? []) {
       const dims = type?.tensorType?.shape?.dim?.map((d) => toNumber(d.dimValue, -1));
-      this.#dims.set(name, dims?.slice(1));
+      this.set(name, dims?.slice(1));
     }
   }
 
-  get(name: string): Dims {
-    return this.#dims.get(name);
-  }
-  set(name: string, dims: Dims): void {
-    this.#dims.set(name, dims);
-  }
   isSingle(name: string): boolean {
     return this.#single.has(name);
   }
@@ -57,38 +51,36 @@ export class FrameDims {
   infer(node: NodeProto): void {
     const inputs = node.input!;
     const [y] = node.output as [string];
-    const dims = this.#dims.get(inputs[0]!);
+    const dims = this.get(inputs[0]!);
     if (ELEMENTWISE.has(node.opType) && !node.domain) {
       if (inputs.every((name) => name === "" || this.#single.has(name))) this.#single.add(y);
-      const others = inputs
-        .filter((name) => name !== "" && !this.#single.has(name))
-        .map((name) => this.#dims.get(name));
-      if (others.length > 0) this.#dims.set(y, others.reduce(broadcast));
+      const others = inputs.filter((name) => name !== "" && !this.#single.has(name)).map((name) => this.get(name));
+      if (others.length > 0) this.set(y, others.reduce(broadcast));
     } else if (REDUCTIONS.has(node.opType)) {
       const axes = this.#constants.get(inputs[1]!);
       const keeps = intOf(node, "keepdims", 1) === 1;
       if (axes?.join() === "1,2,3" && keeps) this.#single.add(y);
       if (!dims || !axes || axes.some((axis) => axis < 1)) return;
-      this.#dims.set(
+      this.set(
         y,
         dims.flatMap((d, k) => (axes.includes(k + 1) ? (keeps ? [1] : []) : [d])),
       );
     } else if (node.opType === "Reshape") {
       const target = this.#constants.get(inputs[1]!);
       if (target?.[0] !== -1) return;
-      this.#dims.set(y, target.slice(1));
+      this.set(y, target.slice(1));
       if (target.slice(1).every((d) => d === 1)) this.#single.add(y);
-    } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
+    } else if (node.opType === "ReorderInput") this.set(y, dims);
     else if (node.opType === "Split") {
       const sizes = this.#constants.get(inputs[1] ?? "");
       if (intOf(node, "axis", 0) !== 1 || !sizes || !dims) return;
       splitDims(dims, sizes).forEach((part, k) => {
-        this.#dims.set(node.output![k]!, part);
+        this.set(node.output![k]!, part);
       });
     } else if (node.opType === "Concat") {
       // onnxruntime's own pass leaves blocked values blocked here.
-      const parts = inputs.map((name) => this.#dims.get(name));
-      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined)) this.#dims.set(y, joinedDims(parts));
+      const parts = inputs.map((name) => this.get(name));
+      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined)) this.set(y, joinedDims(parts));
     } else if (dims) this.inferMoved(node, dims);
   }
 
@@ -99,28 +91,28 @@ export class FrameDims {
     if (node.opType === "Resize") {
       const scales = values(2);
       if (scales?.length === 4)
-        this.#dims.set(
+        this.set(
           y,
           dims.map((d, k) => Math.floor(d * scales[k + 1]!)),
         );
     } else if (node.opType === "Transpose") {
       const [batch, ...axes] = intsOf(node, "perm") ?? [];
       if (batch === 0)
-        this.#dims.set(
+        this.set(
           y,
           axes.map((axis) => dims[axis - 1]!),
         );
     } else if (node.opType === "Gather") {
       const axis = intOf(node, "axis", 0);
       const picks = values(1);
-      if (axis >= 1 && picks) this.#dims.set(y, dims.with(axis - 1, picks.length));
+      if (axis >= 1 && picks) this.set(y, dims.with(axis - 1, picks.length));
     } else if (node.opType === "DepthToSpace") {
       const size = intOf(node, "blocksize", 1);
-      this.#dims.set(y, [dims[0]! / size ** 2, dims[1]! * size, dims[2]! * size]);
+      this.set(y, [dims[0]! / size ** 2, dims[1]! * size, dims[2]! * size]);
     } else if (node.opType === "Pad") {
       const pads = values(1);
       if (pads?.length === 2 * (dims.length + 1))
-        this.#dims.set(
+        this.set(
           y,
           dims.map((d, k) => d + pads[k + 1]! + pads[k + 2 + dims.length]!),
         );
@@ -132,7 +124,7 @@ export class FrameDims {
         const end = Math.min(ends[k]!, dims[axis - 1]!);
         cut[axis - 1] = Math.ceil((end - starts[k]!) / (steps?.[k] ?? 1));
       });
-      this.#dims.set(y, cut);
+      this.set(y, cut);
     } else this.#inferWindow(node, dims);
   }
 
@@ -141,12 +133,12 @@ export class FrameDims {
     // Padding channels included: a blocked filter has whole blocks of them.
     const channels = node.opType === "Conv" ? (this.#leading.get(node.input![1]!) ?? 0) : dims[0]!;
     if (node.opType === "GlobalAveragePool" || node.opType === "GlobalMaxPool") {
-      this.#dims.set(y, [channels, 1, 1]);
+      this.set(y, [channels, 1, 1]);
       return;
     }
     if (node.opType === "Upsample") {
       const scales = intsOf(node, "scales");
-      if (scales?.length === 4) this.#dims.set(y, [channels, dims[1]! * scales[2]!, dims[2]! * scales[3]!]);
+      if (scales?.length === 4) this.set(y, [channels, dims[1]! * scales[2]!, dims[2]! * scales[3]!]);
       return;
     }
     if (node.opType !== "Conv" && node.opType !== "MaxPool" && node.opType !== "AveragePool") return;
@@ -158,7 +150,7 @@ export class FrameDims {
     if (!kernel || intOf(node, "ceil_mode", 0) !== 0 || (auto !== "" && auto !== "NOTSET")) return;
     const size = (k: number): number =>
       Math.floor((dims[k + 1]! + pads[k]! + pads[k + 2]! - dilations[k]! * (kernel[k]! - 1) - 1) / strides[k]!) + 1;
-    this.#dims.set(y, [channels, size(0), size(1)]);
+    this.set(y, [channels, size(0), size(1)]);
   }
 }
 

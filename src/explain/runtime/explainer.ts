@@ -39,7 +39,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     await Promise.all(threads.map((t) => t.close()));
     throw failed.reason;
   }
-  const [first] = threads as [EngineThread];
+  const [{ ready: first }] = threads as [EngineThread];
   const ignored = withoutEffect(first, {
     ...(options.device !== "auto" && { device: options.device }),
     ...(options.threads > 0 && { threads: options.threads }),
