@@ -1,13 +1,14 @@
 /**
  * How long the worker takes from nothing to a warm model: the first time, when it compiles, and again, when the compiled
- * model is kept. Each start is a process of its own.
+ * model is kept; of the explainer alone, and of the command `run`. Each start is a process of its own.
  *
  *   npm run build && node bench/start.mjs [--model models/efficientnet-lite0] [--rounds 3] [--threads 0]
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values: args } = parseArgs({
@@ -34,29 +35,65 @@ const script = `
   console.log(performance.now());
   await explainer.close();
 `;
+const cli = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "start-"));
 const file = join(folder, "start.mjs");
 writeFileSync(file, script);
 
-/** Seconds from the process's start to a warm model. */
-function start(cache) {
-  const words = [file, resolve(args.model), args.threads, cache];
-  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
-  if (status === 0) return Number(stdout) / 1000;
+function fail(stderr) {
   console.error(stderr.split("\n").find((line) => line.includes("Error:")) ?? stderr);
   process.exit(1);
 }
 
+/** Seconds from the process's start to a warm explainer. */
+function startExplainer(cache) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, resolve(args.model), args.threads, cache], {
+    encoding: "utf8",
+  });
+  return status === 0 ? Number(stdout) / 1000 : fail(stderr);
+}
+
+/** Seconds from the start of `run` until it logs that its model is warm; it has no source. */
+async function startRun(cache) {
+  const config = join(folder, "run.yaml");
+  const settings = {
+    model: { path: resolve(args.model) },
+    engine: { threads: Number(args.threads), cache },
+    sources: [],
+    sinks: [{ kind: "stdout" }],
+    metrics: { port: 0 },
+  };
+  writeFileSync(config, JSON.stringify(settings));
+  const since = performance.now();
+  const child = spawn(process.execPath, [cli, "run", config], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise((end) => child.once("close", end));
+  let text = "";
+  let seconds;
+  child.stderr.setEncoding("utf8").on("data", (part) => {
+    text += part;
+    if (seconds !== undefined || !text.includes(" is warm on ")) return;
+    seconds = (performance.now() - since) / 1000;
+    child.kill("SIGTERM");
+  });
+  await ended;
+  return seconds ?? fail(text);
+}
+
 try {
-  const first = [];
-  const again = [];
-  for (let i = 0; i < rounds; i++) {
-    const cache = join(folder, String(i));
-    first.push(start(cache));
-    again.push(start(cache));
+  for (const [what, start] of [
+    ["the explainer", startExplainer],
+    ["run", startRun],
+  ]) {
+    const first = [];
+    const again = [];
+    for (let i = 0; i < rounds; i++) {
+      const cache = join(folder, `${start.name}-${i}`);
+      first.push(await start(cache));
+      again.push(await start(cache));
+    }
+    const shown = (list) => list.map((seconds) => seconds.toFixed(2)).join(", ");
+    console.log(`${args.model}, ${what}: compiled ${shown(first)} s, from the cache ${shown(again)} s`);
   }
-  const shown = (list) => list.map((seconds) => seconds.toFixed(2)).join(", ");
-  console.log(`${args.model}: compiled ${shown(first)} s, from the cache ${shown(again)} s`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

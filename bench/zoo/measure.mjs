@@ -59,7 +59,7 @@ async function openvino() {
   if (preparingNamed("openvino", options) === undefined) return {};
   const run = async (precision) => {
     const program = () => tensorProgram(network, method, range);
-    const runner = await engineNamed("openvino")(program, { ...options, precision, trusted: true });
+    const runner = await engineNamed("openvino")(program, { ...options, precision, skipValidation: true });
     const result = await timed({ explain: runner });
     await runner.close();
     return { name: runner.name, ms: result.ms.explain, ...compared(result.maps.explain, maps.explain) };

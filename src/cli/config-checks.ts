@@ -19,7 +19,8 @@ async function faultOf(path: string, look: () => Promise<unknown> | unknown): Pr
   }
 }
 
-const model: ConfigCheck = async (config, baseDir) => {
+/** Loads the model. */
+export const checkModel: ConfigCheck = async (config, baseDir) => {
   const [{ loadModel }, { requireExplainable }] = await Promise.all([
     import("../explain/model/load.js"),
     import("../explain/programs/explainable.js"),
@@ -71,5 +72,7 @@ const natsLogins: ConfigCheck = async (config, baseDir) => {
   return (await Promise.all(faults)).flat();
 };
 
+/** What `run` checks before it starts: the model is loaded once, by the thread that explains with it. */
+export const startChecks: readonly ConfigCheck[] = [sources, natsLogins];
 /** One line adds a check. */
-export const configChecks: readonly ConfigCheck[] = [model, sources, natsLogins];
+export const configChecks: readonly ConfigCheck[] = [checkModel, ...startChecks];

@@ -1,6 +1,8 @@
 import { Command } from "commander";
-import { pictureReaders } from "../explain/backward/relevance.js";
-import { isLinear } from "../explain/layers/linear.js";
+import { pictureReaders } from "../explain/backward/structure.js";
+import type { Family } from "../explain/layers/layer.js";
+import { isLinear, isWeighted } from "../explain/layers/linear.js";
+import { recordOf } from "../explain/layers/registry.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
@@ -30,29 +32,27 @@ interface Row {
 }
 
 /** What happens to relevance at layers that no method has a rule of its own for. */
-const RULES: Partial<Record<Layer["kind"], string>> = {
-  activation: "passes",
-  scale: "passes",
-  norm: "passes",
-  lrn: "passes",
-  maxPool: "to the winner",
-  add: "by |share|",
+const RULES: Partial<Record<Family, string>> = {
+  "one-to-one": "passes",
+  reindexing: "moved back",
+  maximum: "to the winner",
+  sum: "by |share|",
   gate: "to the signal",
-  softmax: "none (gate)",
+  opaque: "none (gate)",
 };
 
 /** Rule of each layer under a method. */
 function ruleOf(layer: Layer, readsPicture: boolean, { method, inputRule }: InspectOptions): string {
-  const weighted = layer.kind === "conv" || layer.kind === "dense";
   if (method === "gradient-x-input") return "gradient";
+  const { family } = recordOf(layer);
   const composite = compositeNamed(method);
   if (composite) {
-    if (weighted) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
-    const shared = isLinear(layer) || layer.kind === "add";
-    return shared ? "by share" : (RULES[layer.kind] ?? "moved back");
+    if (isWeighted(layer)) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
+    const shared = isLinear(layer) || family === "sum";
+    return shared ? "by share" : RULES[family]!;
   }
   if (readsPicture) return inputRule;
-  return isLinear(layer) ? method : (RULES[layer.kind] ?? "moved back");
+  return isLinear(layer) ? method : RULES[family]!;
 }
 
 function rows(model: LoadedModel, options: InspectOptions): Row[] {

@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { loadConfig } from "../config/load.js";
+import { InputError } from "../errors.js";
 import { closeSpawner, spawner } from "../ffmpeg/spawner.js";
 import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
+import { checkModel, startChecks } from "./config-checks.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { hearLibraries } from "./said.js";
 import { onSignal } from "./signals.js";
@@ -30,10 +32,15 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   // While this process is small: nothing that it starts later is copied from it when it is large.
   spawner();
   const loaded = await loadConfig(path);
-  await checkConfig(loaded);
+  // All faults at once, those of the model too.
+  await checkConfig(loaded, startChecks).catch(() => checkConfig(loaded));
   log = createLogger({ level: loaded.config.log.level });
   hearLibraries(log.debug);
-  handle = await startStation(loaded, log);
+  handle = await startStation(loaded, log).catch(async (error: unknown) => {
+    // What is wrong with the model is said as `validate` says it, with its place.
+    if (error instanceof InputError) await checkConfig(loaded, [checkModel]);
+    throw error;
+  });
   log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;
   await closeSpawner();

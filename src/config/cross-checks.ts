@@ -1,4 +1,4 @@
-import type { Path } from "./locate.js";
+import type { Path } from "../yaml-locate.js";
 import {
   type Config,
   type NatsSinkConfig,

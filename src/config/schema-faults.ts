@@ -1,7 +1,7 @@
 import type { Document, LineCounter, Node } from "yaml";
 import type { z } from "zod";
 import { isSecretKey, redactWhole } from "../redact.js";
-import { dotted, find, type Path, place } from "./locate.js";
+import { dotted, find, type Path, place } from "../yaml-locate.js";
 import { nearest } from "./nearest.js";
 import { keysAt, placesOf, schemaAt, wordsOf } from "./shape.js";
 import { shownKey } from "./syntax.js";

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Path } from "./locate.js";
+import type { Path } from "../yaml-locate.js";
 
 /** What of a zod schema's inside is read here. */
 interface Inside extends z.core.$ZodTypeDef {

@@ -38,8 +38,6 @@ export interface Relevance {
   peak: number;
   /** 8 bit, `inputHeight * inputWidth`, row-major: 128 is zero, 255 is +scale, 1 is −scale. */
   heatmap: Uint8Array;
-  /** False when no relevance flows: every share is zero. */
-  flows: boolean;
 }
 
 export interface Explanation {

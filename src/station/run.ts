@@ -148,7 +148,13 @@ export async function startStation(
   const fixed = { station: config.station, batches, sources, baseDir };
   const station = new Station({ ...fixed, settings, renderer, sinks, metrics, log, budget });
   beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
-  const ended = station.run().finally(closeAll);
+  const ended = (async () => {
+    try {
+      await station.run();
+    } finally {
+      await closeAll();
+    }
+  })();
   void abandoned.then((reason) =>
     station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
   );

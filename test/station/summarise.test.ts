@@ -56,7 +56,6 @@ const explanationOf = (relevance: Partial<Relevance> | null): Explanation => ({
     scale: 0.001,
     peak: 0.002,
     heatmap: new Uint8Array(INPUT.width * INPUT.height),
-    flows: true,
     ...relevance,
   },
 });

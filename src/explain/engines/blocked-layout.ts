@@ -1,6 +1,8 @@
-import type { AttributeProto, GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
-import { AttributeType, ModelProto, toNumber } from "../proto/onnx.js";
-import { earlyMeans } from "./early.js";
+import type { GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
+import { AttributeType, decodeModel, ModelProto, toNumber } from "../proto/onnx.js";
+import { type Dims, ELEMENTWISE, FrameDims, joinedDims, REDUCTIONS, splitDims } from "./frame-dims.js";
+import { intOf, textOf } from "./node-attributes.js";
+import { scheduleMeans } from "./schedule-means.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
 const NCHWC = "com.microsoft.nchwc";
@@ -9,28 +11,17 @@ const WHOLE_BLOCKS = 16;
 
 /** Channels in a block of the first convolution that onnxruntime put into its blocked layout; undefined where it put none. */
 export function blockOf(file: Uint8Array): number | undefined {
-  const { graph } = ModelProto.decode(file) as unknown as ModelMessage;
+  const { graph } = decodeModel(file);
   const conv = graph!.node?.find((node) => node.domain === NCHWC && node.opType === "Conv");
   const filter = graph!.initializer?.find((tensor) => tensor.name === conv?.input?.[1]);
   // Filters are filled up to whole blocks.
   return filter && toNumber(filter.dims![0]!);
 }
 
-/** Operators that treat every element alike, and so in any layout alike. */
-const ELEMENTWISE = new Set(
-  "Abs Add And Cast Ceil Celu Clip Div Elu Equal Erf Exp Floor Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual Log Max Min Mish Mul Neg Not Or Pow Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh ThresholdedRelu Where".split(
-    " ",
-  ),
-);
-const REDUCTIONS = new Set(["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"]);
-
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"]);
 
 /** Dims that make four axes of five again, whatever their sizes. */
 const FOLDED = "0,-1,0,0";
-
-/** Dims of one frame; undefined where not known. */
-type Dims = readonly number[] | undefined;
 
 /**
  * Keeps a graph that onnxruntime has optimised in its blocked layout. Its own pass returns to the plain layout before
@@ -39,12 +30,12 @@ type Dims = readonly number[] | undefined;
  * @param block channels in a block here
  */
 export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
-  const message = ModelProto.decode(file) as unknown as ModelMessage;
+  const message = decodeModel(file);
   const graph = message.graph!;
   const pass = new Pass(message, block);
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
-  graph.node = [...pass.nodes, ...earlyMeans(pass.nodes)];
+  graph.node = [...pass.nodes, ...scheduleMeans(pass.nodes)];
   // Where onnxruntime knows dims, it plans memory ahead and compares every value with every free piece: seconds in a graph
   // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
@@ -75,36 +66,16 @@ class Pass {
   #made = new Set<string>();
   /** What a value is called now. */
   #alias = new Map<string, string>();
-  #dims = new Map<string, Dims>();
-  /** Values with one element, in all or a frame. */
-  #single = new Set<string>();
-  #constants = new Map<string, readonly number[]>();
+  #dims: FrameDims;
   /** Blocked values whose blocks onnxruntime made an axis of their own, and the constant with their dims then. */
   #unfolded = new Map<string, { folded: string; dims: string }>();
-  /** First dim of each initializer. */
-  #leading = new Map<string, number>();
 
   readonly #block: number;
 
   constructor({ graph }: ModelMessage, block: number) {
     this.#block = block;
-    for (const tensor of graph!.initializer ?? []) {
-      const dims = (tensor.dims ?? []).map((d) => toNumber(d));
-      const name = tensor.name!;
-      this.#made.add(name);
-      this.#dims.set(name, dims.slice(1));
-      this.#leading.set(name, dims[0] ?? 1);
-      if (dims.every((d) => d === 1)) this.#single.add(name);
-      const integers = tensor.dataType === 7 && tensor.rawData?.length;
-      if (integers) this.#constants.set(name, int64s(tensor.rawData!));
-      else if (tensor.dataType === 1 && tensor.rawData?.length && tensor.rawData.length <= 64)
-        this.#constants.set(name, Array.from(new Float32Array(new Uint8Array(tensor.rawData).buffer)));
-    }
-    for (const { name, type } of graph!.input ?? []) {
-      this.#made.add(name);
-      const dims = type?.tensorType?.shape?.dim?.map((d) => toNumber(d.dimValue, -1));
-      this.#dims.set(name, dims?.slice(1));
-    }
+    for (const { name } of [...(graph!.initializer ?? []), ...(graph!.input ?? [])]) this.#made.add(name!);
+    this.#dims = new FrameDims(graph!);
   }
 
   visit(original: NodeProto): void {
@@ -125,7 +96,7 @@ class Pass {
       this.#unfold(name);
     }
     this.#push(node);
-    this.#infer(node);
+    this.#dims.infer(node);
   }
 
   /** Makes sure that a value exists in the plain layout. */
@@ -178,10 +149,10 @@ class Pass {
     if (twins.length === 0) return false;
     const dims = this.#dims.get(twins[0]!) as [number, number, number];
     if (REDUCTIONS.has(opType)) {
-      const axes = this.#constants.get(inputs[1]!);
+      const axes = this.#dims.numbers(inputs[1]!);
       if (axes?.join() !== "1,2,3" || intOf(node, "keepdims", 1) !== 1) return false;
       this.#push({ ...node, input: [this.#blocked.get(inputs[0]!)!, ...inputs.slice(1)] });
-      this.#infer(node);
+      this.#dims.infer(node);
       return true;
     }
     if (opType === "Split") return this.#split(node, dims);
@@ -192,9 +163,9 @@ class Pass {
     if (POOLS.has(opType) && node.output!.length === 1) return this.#pool(node);
     if (!ELEMENTWISE.has(opType)) return false;
     const fits = (name: string): boolean =>
-      name === "" || this.#single.has(name) || this.#dims.get(name)?.join() === dims.join();
+      name === "" || this.#dims.isSingle(name) || this.#dims.get(name)?.join() === dims.join();
     if (!inputs.every(fits)) return false;
-    for (const name of inputs) if (name !== "" && !this.#single.has(name)) this.#toBlocked(name);
+    for (const name of inputs) if (name !== "" && !this.#dims.isSingle(name)) this.#toBlocked(name);
     this.#pushBlocked(node, [dims]);
     return true;
   }
@@ -207,7 +178,7 @@ class Pass {
     const inputs = node.input!;
     const [x, target] = inputs as [string, string | undefined];
     const [y] = node.output as [string];
-    const shape = node.opType === "Reshape" ? this.#constants.get(target!) : undefined;
+    const shape = node.opType === "Reshape" ? this.#dims.numbers(target!) : undefined;
     const known = this.#unfolded.get(x);
     if (shape?.length === 5 && shape.slice(0, 4).join() === FOLDED && this.#dims.get(x)) {
       this.plain(x);
@@ -250,16 +221,16 @@ class Pass {
   }
 
   #split(node: NodeProto, dims: readonly number[]): boolean {
-    const sizes = this.#constants.get(node.input![1] ?? "");
+    const sizes = this.#dims.numbers(node.input![1] ?? "");
     if (intOf(node, "axis", 0) !== 1 || !sizes || sizes.some((s) => s % WHOLE_BLOCKS !== 0)) return false;
-    this.#pushBlocked(node, split(dims, sizes));
+    this.#pushBlocked(node, splitDims(dims, sizes));
     return true;
   }
 
   #concat(node: NodeProto): boolean {
     if (intOf(node, "axis", 0) !== 1 || !node.input!.every((name) => this.#blocked.has(name))) return false;
     const parts = node.input!.map((name) => this.#dims.get(name)!);
-    this.#pushBlocked(node, [joined(parts)]);
+    this.#pushBlocked(node, [joinedDims(parts)]);
     return true;
   }
 
@@ -268,7 +239,7 @@ class Pass {
     const [y] = node.output as [string];
     const blocked = { ...node, domain: NCHWC, input: [twin], output: [`${y}_blocked`] };
     this.nodes.push(blocked);
-    this.#infer(blocked);
+    this.#dims.infer(blocked);
     const dims = this.#dims.get(`${y}_blocked`);
     // Without dims nothing after it could be blocked, and how to come back would not be known.
     if (!dims) {
@@ -282,7 +253,7 @@ class Pass {
 
   /** Repeats each pixel a whole number of times along height and width. */
   #resize(node: NodeProto, dims: readonly number[]): boolean {
-    const scales = this.#constants.get(node.input![2] ?? "");
+    const scales = this.#dims.numbers(node.input![2] ?? "");
     if (scales?.length !== 4 || scales.some((s) => !Number.isInteger(s)) || scales[0] !== 1 || scales[1] !== 1)
       return false;
     const repeats =
@@ -320,11 +291,11 @@ class Pass {
 
   /** Rows and columns cut off. */
   #slice(node: NodeProto, [channels, height, width]: readonly [number, number, number]): boolean {
-    const [, starts, ends, axes, steps] = node.input!.map((name) => this.#constants.get(name));
+    const [, starts, ends, axes, steps] = node.input!.map((name) => this.#dims.numbers(name));
     if (node.input![4] && !steps) return false;
     if (!starts || !ends || !axes || axes.some((axis) => axis < 2) || steps?.some((step) => step !== 1)) return false;
     if ([...starts, ...ends, height, width].some((v) => v < 0)) return false;
-    this.#inferMoved(node, [channels, height, width]);
+    this.#dims.inferMoved(node, [channels, height, width]);
     const left = this.#dims.get(node.output![0]!)!;
     const physical = [0, channels / this.#block, height, width, this.#block];
     this.#moved(node, physical, left, { opType: "Slice", input: node.input!.slice(1) });
@@ -364,138 +335,6 @@ class Pass {
       });
     return name;
   }
-
-  /** Notes the dims of a node's outputs where they are easy to tell; unknown dims only cost speed. */
-  #infer(node: NodeProto): void {
-    const inputs = node.input!;
-    const [y] = node.output as [string];
-    const dims = this.#dims.get(inputs[0]!);
-    if (ELEMENTWISE.has(node.opType) && !node.domain) {
-      if (inputs.every((name) => name === "" || this.#single.has(name))) this.#single.add(y);
-      const others = inputs
-        .filter((name) => name !== "" && !this.#single.has(name))
-        .map((name) => this.#dims.get(name));
-      if (others.length > 0) this.#dims.set(y, others.reduce(broadcast));
-    } else if (REDUCTIONS.has(node.opType)) {
-      const axes = this.#constants.get(inputs[1]!);
-      const keeps = intOf(node, "keepdims", 1) === 1;
-      if (axes?.join() === "1,2,3" && keeps) this.#single.add(y);
-      if (!dims || !axes || axes.some((axis) => axis < 1)) return;
-      this.#dims.set(
-        y,
-        dims.flatMap((d, k) => (axes.includes(k + 1) ? (keeps ? [1] : []) : [d])),
-      );
-    } else if (node.opType === "Reshape") {
-      const target = this.#constants.get(inputs[1]!);
-      if (target?.[0] !== -1) return;
-      this.#dims.set(y, target.slice(1));
-      if (target.slice(1).every((d) => d === 1)) this.#single.add(y);
-    } else if (node.opType === "ReorderInput") this.#dims.set(y, dims);
-    else if (node.opType === "Split") {
-      const sizes = this.#constants.get(inputs[1] ?? "");
-      if (intOf(node, "axis", 0) !== 1 || !sizes || !dims) return;
-      split(dims, sizes).forEach((part, k) => {
-        this.#dims.set(node.output![k]!, part);
-      });
-    } else if (node.opType === "Concat") {
-      // onnxruntime's own pass leaves blocked values blocked here.
-      const parts = inputs.map((name) => this.#dims.get(name));
-      if (intOf(node, "axis", 0) === 1 && parts.every((p) => p !== undefined)) this.#dims.set(y, joined(parts));
-    } else if (dims) this.#inferMoved(node, dims);
-  }
-
-  #inferMoved(node: NodeProto, dims: readonly number[]): void {
-    const [y] = node.output as [string];
-    const values = (index: number) => this.#constants.get(node.input![index] ?? "");
-    if (node.opType === "Resize") {
-      const scales = values(2);
-      if (scales?.length === 4)
-        this.#dims.set(
-          y,
-          dims.map((d, k) => Math.floor(d * scales[k + 1]!)),
-        );
-    } else if (node.opType === "Transpose") {
-      const [batch, ...axes] = intsOf(node, "perm") ?? [];
-      if (batch === 0)
-        this.#dims.set(
-          y,
-          axes.map((axis) => dims[axis - 1]!),
-        );
-    } else if (node.opType === "Gather") {
-      const axis = intOf(node, "axis", 0);
-      const picks = values(1);
-      if (axis >= 1 && picks) this.#dims.set(y, dims.with(axis - 1, picks.length));
-    } else if (node.opType === "DepthToSpace") {
-      const size = intOf(node, "blocksize", 1);
-      this.#dims.set(y, [dims[0]! / size ** 2, dims[1]! * size, dims[2]! * size]);
-    } else if (node.opType === "Pad") {
-      const pads = values(1);
-      if (pads?.length === 2 * (dims.length + 1))
-        this.#dims.set(
-          y,
-          dims.map((d, k) => d + pads[k + 1]! + pads[k + 2 + dims.length]!),
-        );
-    } else if (node.opType === "Slice") {
-      const [starts, ends, axes, steps] = [1, 2, 3, 4].map(values);
-      if (!starts || !ends || !axes || axes.some((a) => a < 1) || (node.input![4] && !steps)) return;
-      const cut = [...dims];
-      axes.forEach((axis, k) => {
-        const end = Math.min(ends[k]!, dims[axis - 1]!);
-        cut[axis - 1] = Math.ceil((end - starts[k]!) / (steps?.[k] ?? 1));
-      });
-      this.#dims.set(y, cut);
-    } else this.#inferWindow(node, dims);
-  }
-
-  #inferWindow(node: NodeProto, dims: readonly number[]): void {
-    const [y] = node.output as [string];
-    // Padding channels included: a blocked filter has whole blocks of them.
-    const channels = node.opType === "Conv" ? (this.#leading.get(node.input![1]!) ?? 0) : dims[0]!;
-    if (node.opType === "GlobalAveragePool" || node.opType === "GlobalMaxPool") {
-      this.#dims.set(y, [channels, 1, 1]);
-      return;
-    }
-    if (node.opType === "Upsample") {
-      const scales = intsOf(node, "scales");
-      if (scales?.length === 4) this.#dims.set(y, [channels, dims[1]! * scales[2]!, dims[2]! * scales[3]!]);
-      return;
-    }
-    if (node.opType !== "Conv" && node.opType !== "MaxPool" && node.opType !== "AveragePool") return;
-    const kernel = intsOf(node, "kernel_shape");
-    const pads = intsOf(node, "pads") ?? [0, 0, 0, 0];
-    const strides = intsOf(node, "strides") ?? [1, 1];
-    const dilations = intsOf(node, "dilations") ?? [1, 1];
-    const auto = textOf(node, "auto_pad");
-    if (!kernel || intOf(node, "ceil_mode", 0) !== 0 || (auto !== "" && auto !== "NOTSET")) return;
-    const size = (k: number): number =>
-      Math.floor((dims[k + 1]! + pads[k]! + pads[k + 2]! - dilations[k]! * (kernel[k]! - 1) - 1) / strides[k]!) + 1;
-    this.#dims.set(y, [channels, size(0), size(1)]);
-  }
 }
 
-const attributeOf = (node: NodeProto, name: string): AttributeProto | undefined =>
-  node.attribute?.find((a) => a.name === name);
-const intOf = (node: NodeProto, name: string, fallback: number): number => {
-  const a = attributeOf(node, name);
-  return a ? toNumber(a.i) : fallback;
-};
-const intsOf = (node: NodeProto, name: string): number[] | undefined =>
-  attributeOf(node, name)?.ints?.map((v) => toNumber(v));
-const textOf = (node: NodeProto, name: string): string =>
-  new TextDecoder().decode(attributeOf(node, name)?.s ?? new Uint8Array());
 const channelsLast = (node: NodeProto): boolean => intOf(node, "channels_last", 0) !== 0;
-const int64s = (raw: Uint8Array): number[] => Array.from(new BigInt64Array(new Uint8Array(raw).buffer), Number);
-/** Dims of what is joined, or split, along the channels. */
-const joined = (parts: readonly (readonly number[])[]): number[] => [
-  parts.reduce((sum, p) => sum + p[0]!, 0),
-  ...parts[0]!.slice(1),
-];
-const split = (dims: readonly number[], sizes: readonly number[]): number[][] =>
-  sizes.map((size) => [size, ...dims.slice(1)]);
-const broadcast = (a: Dims, b: Dims): Dims => {
-  if (!a || !b) return undefined;
-  if (a.length === b.length) return a.map((d, k) => (d === 1 ? b[k]! : d));
-  // Of fewer axes: repeated over the others, where the longer one has nothing to repeat itself.
-  const longer = a.length > b.length ? a : b;
-  return longer.includes(1) ? undefined : longer;
-};

@@ -17,12 +17,23 @@ export interface EngineOptions {
   streams?: number;
   /** What another thread of the process compiled: its runner's `shared`. */
   shared?: bigint;
-  /** Skips what guards against an engine that dies of a program or is wrong about it, where that is known not to happen. */
-  trusted?: boolean;
-  /** Folder that remembers what was guarded against; null: none. Default: where the system keeps caches. */
-  trials?: string | null;
+  /** Does not first try a program in another process, which guards against an engine that dies of it or is wrong about it. */
+  skipValidation?: boolean;
+  /** Folder that keeps what came of validations; null: none. Default: where the system keeps caches. */
+  verdictCache?: string | null;
   /** Write a profile of each operation into files that begin so. */
   profile?: string;
+}
+
+/** Options without effect on a runner, in the runner's own words. */
+export interface Ignored {
+  options: readonly (keyof EngineOptions)[];
+  /** Begins the sentence. */
+  why: string;
+  /** What happens instead, where that says more than that there is no effect. */
+  instead?: string;
+  /** The engine that they have an effect on. */
+  elsewhere?: string;
 }
 
 /** A program made ready to run. */
@@ -32,7 +43,7 @@ export interface Runner {
   /** Why each better engine was not taken. */
   readonly passed?: readonly string[];
   /** Options that have no effect on it as they are. */
-  readonly ignores?: readonly (keyof EngineOptions)[];
+  readonly ignores?: readonly Ignored[];
   /** Where other threads of the process find what was compiled, on engines that share it. */
   readonly shared?: bigint;
   run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
@@ -79,29 +90,16 @@ export function checkFeeds(engine: string, inputs: readonly ProgramPort[], feeds
   }
 }
 
-/** What is said of the options that somebody gave and that have no effect, in one sentence; undefined where there are none. */
+/** The options that somebody gave and that have no effect, in one sentence without a full stop; undefined where there are none. */
 export function withoutEffect(
-  { name, ignores = [] }: Pick<Runner, "name" | "ignores">,
+  { ignores = [] }: Pick<Runner, "ignores">,
   given: Partial<EngineOptions>,
 ): string | undefined {
-  const lost = (keys: readonly (keyof EngineOptions)[]): string[] =>
-    ignores.flatMap((key) => (keys.includes(key) && given[key] !== undefined ? [`${key} ${given[key]}`] : []));
-  const precision = lost(["precision"]).map((words) =>
-    name.startsWith("openvino")
-      ? `this processor does not compute in ${given.precision}: the engine ${name} computes in float32 instead`
-      : `the engine ${name} computes in float32: ${words} has no effect there, and would have with the engine openvino`,
-  );
-  const profile = lost(["profile"]).map(
-    (words) => `the engine ${name} writes no profile: ${words} has no effect there`,
-  );
-  const own = lost(["device", "threads"]);
-  const verb = own.length === 1 ? "has" : "have";
-  const choice =
-    own.length === 0
-      ? []
-      : [
-          `the engine ${name} chooses its device and the threads of a run by itself: ${own.join(" and ")} ${verb} no effect there, and would have with the engine onnxruntime`,
-        ];
-  const all = [...choice, ...precision, ...profile];
-  return all.length === 0 ? undefined : all.join("; ");
+  const sentences = ignores.flatMap(({ options, why, instead, elsewhere }) => {
+    const lost = options.flatMap((key) => (given[key] === undefined ? [] : [`${key} ${given[key]}`]));
+    if (lost.length === 0) return [];
+    const effect = `${lost.join(" and ")} ${lost.length === 1 ? "has" : "have"} no effect there`;
+    return [`${why}: ${instead ?? effect}${elsewhere ? `, and would have with the engine ${elsewhere}` : ""}`];
+  });
+  return sentences.length === 0 ? undefined : sentences.join("; ");
 }

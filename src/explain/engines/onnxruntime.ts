@@ -18,7 +18,8 @@ import {
   programOf,
   type Runner,
 } from "./engine.js";
-import { collectGarbage } from "./garbage.js";
+import { forceGc } from "./force-gc.js";
+import { ignoredPrecision } from "./ignored.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
 import { withWinograd } from "./winograd.js";
@@ -35,7 +36,7 @@ const PROVIDERS: Record<Device, string[]> = {
   webgpu: ["webgpu", "cpu"],
 };
 /** Numbers of a matrix beyond which a second copy costs more memory than its order brings: reading it is what takes time. */
-const MOST_PACKED = 2 ** 22;
+const MAX_PACKED_ELEMENTS = 2 ** 22;
 /** Larger constants go into a file of their own, which threads of one process share. */
 const INLINE_BYTES = 2048;
 let runtime: Ort | undefined;
@@ -108,7 +109,7 @@ export async function prepareOnnxruntime(
   const ort = load();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
   const ports = write(source, folder, width !== undefined);
-  await collectGarbage();
+  await forceGc();
   const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
   return {
@@ -142,7 +143,7 @@ function write(source: ProgramSource, folder: string, blocked: boolean): Omit<Or
   const program = programOf(source);
   writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
   const { inputs, outputs, constants } = program;
-  const large = constants.some((c) => c.dims.length === 2 && c.data.length > MOST_PACKED);
+  const large = constants.some((c) => c.dims.length === 2 && c.data.length > MAX_PACKED_ELEMENTS);
   return { inputs, outputs, packs: !large };
 }
 
@@ -250,9 +251,10 @@ function runner(
   { inputs, outputs }: Pick<Program, "inputs" | "outputs">,
   options: EngineOptions,
 ): Runner {
+  const name = `onnxruntime-${options.device}`;
   return {
-    name: `onnxruntime-${options.device}`,
-    ignores: options.precision === undefined || options.precision === "float32" ? [] : ["precision"],
+    name,
+    ignores: ignoredPrecision(name, options),
     async run(feeds) {
       // A prepared graph does not tell onnxruntime the dims.
       checkFeeds("onnxruntime", inputs, feeds);

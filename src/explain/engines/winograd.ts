@@ -13,7 +13,7 @@ const SAVED = 20;
 const TRANSFORMS = 340;
 const OPERATIONS = 2.5e6;
 /** Nothing is done for less. */
-const LEAST_GAIN = 1.25;
+const MIN_GAIN = 1.25;
 
 /**
  * One of the four products of F(2, 3), Winograd's minimal filtering along one axis: two neighbouring outputs of a kernel of
@@ -72,7 +72,7 @@ function gains({ op, attributes }: Operation, weight: ProgramConstant, [height, 
     (attributes.group === undefined || ("int" in attributes.group && attributes.group.int === 1)) &&
     out % BLOCK === 0 &&
     channels % BLOCK === 0 &&
-    SAVED * out * channels * tiles >= LEAST_GAIN * cost
+    SAVED * out * channels * tiles >= MIN_GAIN * cost
   );
 }
 

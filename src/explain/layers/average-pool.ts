@@ -1,7 +1,10 @@
-import type { AveragePoolLayer, MeanLayer, ResizeLayer, Window } from "../network/network.js";
+import type { AveragePoolLayer, Window } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { turnedConv } from "./conv.js";
+import { channelScaled, channelShifted } from "./folded.js";
+import type { Averaging } from "./layer.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
+import { same } from "./weight-map.js";
 
 /** How many elements each window averages, `[1, 1, H, W]`. */
 function counts(scope: Scope, layer: AveragePoolLayer): { data: Float32Array; dims: number[] } {
@@ -51,25 +54,6 @@ const sums = (scope: Scope, layer: AveragePoolLayer, a: Value): Value => {
   return e.conv(a, e.weights(ones(channelsOf(scope, layer), layer)), undefined, window, channelsOf(scope, layer));
 };
 
-type WithFolded = AveragePoolLayer | MeanLayer | ResizeLayer;
-
-/** One value an element of axis 1, broadcastable against the layer's output. */
-function channelwise(scope: Scope, layer: WithFolded, values: Float32Array): Value {
-  const dims = shapeOf(scope, layer.outputs[0]!).map((_, k) => (k === 1 ? values.length : 1));
-  return scope.e.tensor(values, dims);
-}
-
-type WeightMap = (w: number) => number;
-const same: WeightMap = (w) => w;
-export const channelScaled = (scope: Scope, layer: WithFolded, z: Value, map: WeightMap): Value =>
-  layer.factor ? scope.e.mul(z, channelwise(scope, layer, layer.factor.map(map))) : z;
-export const channelShifted = (scope: Scope, layer: WithFolded, z: Value): Value =>
-  layer.shift ? scope.e.add(z, channelwise(scope, layer, layer.shift)) : z;
-
-/** The average of `a` with the folded factor mapped, without the shift. */
-export const averagePoolWith = (scope: Scope, layer: AveragePoolLayer, a: Value, map: WeightMap): Value =>
-  channelScaled(scope, layer, averagePool(scope, layer, a), map);
-
 /** Engines merge a padding layer into the pool that reads it, and then refuse padding as long as the kernel. */
 function followsLongPadding(scope: Scope, layer: AveragePoolLayer): boolean {
   const before = scope.network.layers.find((l) => l.outputs.includes(layer.inputs[0]!));
@@ -78,7 +62,7 @@ function followsLongPadding(scope: Scope, layer: AveragePoolLayer): boolean {
 const longest = ({ before, after }: { before: number[]; after: number[] }, axis: number): number =>
   Math.max(before[axis] ?? 0, after[axis] ?? 0);
 
-function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
+function average(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
   const { e } = scope;
   const share = counts(scope, layer);
   const plain =
@@ -95,11 +79,8 @@ function averagePool(scope: Scope, layer: AveragePoolLayer, a: Value): Value {
   return e.mul(sums(scope, layer, a), e.tensor(share.data, share.dims));
 }
 
-export const averagePoolForward = (scope: Scope, layer: AveragePoolLayer): Value =>
-  channelShifted(scope, layer, averagePoolWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
-
 /** `Σ_j γ_j g_j / n_j` over the windows that hold each element. */
-export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
+function transposed(scope: Scope, layer: AveragePoolLayer, g: Value): Value {
   const { e } = scope;
   const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
@@ -109,27 +90,10 @@ export function averagePoolTransposed(scope: Scope, layer: AveragePoolLayer, g: 
   return turnedConv(e, spread, ones(channels, layer), layer, channels, [height, width], [outHeight, outWidth]);
 }
 
-/** The mean of `a` with the folded factor mapped, without the shift. */
-export const meanWith = (scope: Scope, layer: MeanLayer, a: Value, map: WeightMap): Value => {
-  const { e } = scope;
-  const spatial = layer.keepDims && layer.axes.join() === "2,3" && shapeOf(scope, layer.inputs[0]!).length === 4;
-  const mean = spatial ? e.op("GlobalAveragePool", [a]) : e.reduce("ReduceMean", a, layer.axes, layer.keepDims);
-  return channelScaled(scope, layer, mean, map);
+export const averagePool: Averaging<AveragePoolLayer> = {
+  family: "averaging",
+  forward: (scope, layer) =>
+    channelShifted(scope, layer, averagePool.with(scope, layer, tensorValue(scope, layer.inputs[0]!), same)),
+  with: (scope, layer, a, map) => channelScaled(scope, layer, average(scope, layer, a), map),
+  transposed,
 };
-export const meanForward = (scope: Scope, layer: MeanLayer): Value =>
-  channelShifted(scope, layer, meanWith(scope, layer, tensorValue(scope, layer.inputs[0]!), same));
-
-/** `γ g / n`, with the averaged axes kept as 1 so that it broadcasts against the layer's input. */
-export function meanTransposed(scope: Scope, layer: MeanLayer, g: Value): Value {
-  const { e } = scope;
-  const shape = shapeOf(scope, layer.inputs[0]!);
-  const n = layer.axes.reduce((product, axis) => product * shape[axis]!, 1);
-  const weighted = channelScaled(scope, layer, g, same);
-  const kept = layer.keepDims
-    ? weighted
-    : e.reshape(
-        weighted,
-        shape.map((d, k) => (layer.axes.includes(k) ? 1 : d)),
-      );
-  return e.mul(kept, e.number(1 / n));
-}

@@ -1,18 +1,28 @@
 import type { ConvLayer, Weights, Window } from "../network/network.js";
 import type { Emitter, Value } from "../program/emitter.js";
 import type { Size } from "../program/program.js";
+import type { Weighted } from "./layer.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
+import { mapWeights } from "./weight-map.js";
 
-export const convForward = (scope: Scope, layer: ConvLayer): Value => {
-  const { e } = scope;
-  const bias = layer.bias && e.tensor(layer.bias, [layer.bias.length]);
-  const a = tensorValue(scope, layer.inputs[0]!);
-  return e.conv(a, e.weights(layer.weight), bias, layer, layer.groups, sizeOf(scope, layer));
+export const conv: Weighted<ConvLayer> = {
+  family: "weighted",
+  forward(scope, layer) {
+    const { e } = scope;
+    const bias = layer.bias && e.tensor(layer.bias, [layer.bias.length]);
+    const a = tensorValue(scope, layer.inputs[0]!);
+    return e.conv(a, e.weights(layer.weight), bias, layer, layer.groups, sizeOf(scope, layer));
+  },
+  with(scope, layer, a, map) {
+    const weight = scope.e.weights(mapWeights(layer.weight, map));
+    return scope.e.conv(a, weight, undefined, layer, layer.groups, sizeOf(scope, layer));
+  },
+  transposed: (scope, layer, g) => convTransposed(scope, layer, g, [layer.weight])[0]!,
+  transposedWith(scope, layer, g, maps) {
+    const weights = maps.map((map) => mapWeights(layer.weight, map));
+    return convTransposed(scope, layer, g, weights);
+  },
 };
-
-/** `Σ_i a_i w_ij` with other weights and no bias. */
-export const convWith = (scope: Scope, layer: ConvLayer, a: Value, weight: Weights): Value =>
-  scope.e.conv(a, scope.e.weights(weight), undefined, layer, layer.groups, sizeOf(scope, layer));
 
 function sizeOf(scope: Scope, layer: ConvLayer): Size {
   const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];

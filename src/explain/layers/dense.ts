@@ -1,29 +1,33 @@
 import type { DenseLayer, Weights } from "../network/network.js";
-import type { Value } from "../program/emitter.js";
-import { type Scope, shapeOf, tensorValue } from "./scope.js";
+import type { Weighted } from "./layer.js";
+import { shapeOf, tensorValue } from "./scope.js";
+import { mapWeights, same } from "./weight-map.js";
 
-export const denseForward = (scope: Scope, layer: DenseLayer): Value => {
-  const { e } = scope;
-  const z = denseWith(scope, layer, tensorValue(scope, layer.inputs[0]!), layer.weight);
-  return layer.bias ? e.add(z, e.tensor(layer.bias, [layer.bias.length])) : z;
-};
-
-/** `Σ_i a_i w_ij` with other weights and no bias. */
-export const denseWith = ({ e }: Scope, layer: DenseLayer, a: Value, weight: Weights): Value =>
-  layer.outFirst ? e.op("Gemm", [a, e.weights(weight)], { transB: { int: 1 } }) : e.matmul(a, e.weights(weight));
-
-/** `Σ_j w_ij g_j` for several weights; one value each. */
-export const denseTransposed = (scope: Scope, layer: DenseLayer, g: Value, weights: readonly Weights[]): Value[] => {
-  const { e } = scope;
-  // Gemm reads the weights of the forward pass the other way round: no second copy of what may be hundreds of megabytes.
-  const matrix = shapeOf(scope, layer.outputs[0]!).length === 2;
-  return weights.map((w) =>
-    layer.outFirst
-      ? e.matmul(g, e.weights(w))
-      : matrix
-        ? e.op("Gemm", [g, e.weights(w)], { transB: { int: 1 } })
-        : e.matmul(g, e.weights(swapped(w))),
-  );
+export const dense: Weighted<DenseLayer> = {
+  family: "weighted",
+  forward(scope, layer) {
+    const { e } = scope;
+    const z = dense.with(scope, layer, tensorValue(scope, layer.inputs[0]!), same);
+    return layer.bias ? e.add(z, e.tensor(layer.bias, [layer.bias.length])) : z;
+  },
+  with({ e }, layer, a, map) {
+    const weight = e.weights(mapWeights(layer.weight, map));
+    return layer.outFirst ? e.op("Gemm", [a, weight], { transB: { int: 1 } }) : e.matmul(a, weight);
+  },
+  transposed: (scope, layer, g) => dense.transposedWith(scope, layer, g, [same])[0]!,
+  transposedWith(scope, layer, g, maps) {
+    const { e } = scope;
+    // Gemm reads the weights of the forward pass the other way round: no second copy of what may be hundreds of megabytes.
+    const matrix = shapeOf(scope, layer.outputs[0]!).length === 2;
+    const weights = maps.map((map) => mapWeights(layer.weight, map));
+    return weights.map((w) =>
+      layer.outFirst
+        ? e.matmul(g, e.weights(w))
+        : matrix
+          ? e.op("Gemm", [g, e.weights(w)], { transB: { int: 1 } })
+          : e.matmul(g, e.weights(swapped(w))),
+    );
+  },
 };
 
 /** The transpose of a matrix. */

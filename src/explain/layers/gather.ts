@@ -1,24 +1,27 @@
 import type { GatherLayer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
+import type { Reindexing } from "./layer.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Copies along one axis; what several copies carry adds up at the element that they come from. */
-export const gatherForward = (scope: Scope, layer: GatherLayer): Value => {
-  const { e } = scope;
-  const x = tensorValue(scope, layer.inputs[0]!);
-  const extent = shapeOf(scope, layer.inputs[0]!)[layer.axis]!;
-  if (extent === 1) {
+export const gather: Reindexing<GatherLayer> = {
+  family: "reindexing",
+  forward(scope, layer) {
+    const { e } = scope;
+    const x = tensorValue(scope, layer.inputs[0]!);
+    const extent = shapeOf(scope, layer.inputs[0]!)[layer.axis]!;
+    if (extent > 1) return pick(scope, x, layer.indices, layer.axis);
     const dims = shapeOf(scope, layer.outputs[0]!).map((d, k) => (k === layer.axis ? d : 1));
     return e.op("Expand", [x, e.ints(dims)]);
-  }
-  return gather(scope, x, layer.indices, layer.axis);
+  },
+  back: (scope, layer, [r]) => [addedUp(scope, layer, r!)],
 };
 
-const gather = ({ e }: Scope, x: Value, indices: readonly number[], axis: number): Value =>
+const pick = ({ e }: Scope, x: Value, indices: readonly number[], axis: number): Value =>
   e.op("Gather", [x, e.ints(indices)], { axis: { int: axis } });
 
 /** `r_i = Σ_{k: index(k) = i} r_k`, dims of the layer's input. */
-export function gatherBack(scope: Scope, layer: GatherLayer, r: Value): Value {
+function addedUp(scope: Scope, layer: GatherLayer, r: Value): Value {
   const { e } = scope;
   const { axis, indices } = layer;
   const shape = shapeOf(scope, layer.inputs[0]!);
@@ -59,7 +62,7 @@ export function gatherBack(scope: Scope, layer: GatherLayer, r: Value): Value {
     none.map((_, k) => (k === axis ? 1 : 0)),
   );
   return Array.from({ length: rounds }, (_, m) =>
-    gather(
+    pick(
       scope,
       padded,
       places.map((p) => p[m] ?? indices.length),

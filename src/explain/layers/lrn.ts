@@ -1,5 +1,6 @@
 import type { LrnLayer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
+import type { OneToOne } from "./layer.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** `y = x / S^β` and `S = bias + α/size · Σ x²` over neighbouring channels. */
@@ -11,10 +12,8 @@ function parts(scope: Scope, layer: LrnLayer): { y: Value; sum: Value } {
   return { y: e.div(x, e.op("Pow", [sum, e.number(layer.beta)])), sum };
 }
 
-export const lrnForward = (scope: Scope, layer: LrnLayer): Value => parts(scope, layer).y;
-
 /** `g / S^β − 2αβ/size · x · Σ' g y / S`, Σ' over the channels whose window holds this one. */
-export function lrnGradient(scope: Scope, layer: LrnLayer, g: Value): Value {
+function gradient(scope: Scope, layer: LrnLayer, g: Value): Value {
   const { e } = scope;
   const { y, sum } = parts(scope, layer);
   const through = neighbours(scope, layer, e.div(e.mul(g, y), sum), true);
@@ -41,3 +40,9 @@ function neighbours(scope: Scope, layer: LrnLayer, a: Value, turned: boolean): V
     dilations: [1, 1],
   });
 }
+
+export const lrn: OneToOne<LrnLayer> = {
+  family: "one-to-one",
+  forward: (scope, layer) => parts(scope, layer).y,
+  gradient: (scope, layer, g) => [gradient(scope, layer, g)],
+};

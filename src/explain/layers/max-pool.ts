@@ -1,11 +1,12 @@
 import type { MaxPoolLayer } from "../network/network.js";
 import type { Emitter, Value, WindowAttributes } from "../program/emitter.js";
+import type { Maximum, Ties } from "./layer.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Stands for minus infinity where padding must never win. */
 const LOWEST = -3.4e38;
 
-export function maxPoolForward(scope: Scope, layer: MaxPoolLayer): Value {
+function forward(scope: Scope, layer: MaxPoolLayer): Value {
   const { e } = scope;
   const x = tensorValue(scope, layer.inputs[0]!);
   const [top, left, bottom, right] = layer.pads;
@@ -20,7 +21,7 @@ export function maxPoolForward(scope: Scope, layer: MaxPoolLayer): Value {
 }
 
 /** Windows that tile the input: none overlaps another, none is padded. */
-export function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
+function tiles(scope: Scope, layer: MaxPoolLayer): boolean {
   const [, , height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const [, , outHeight, outWidth] = shapeOf(scope, layer.outputs[0]!) as [number, number, number, number];
   const [kh, kw] = layer.kernel;
@@ -46,13 +47,6 @@ function nearlyHighest({ e, values }: Scope, layer: MaxPoolLayer): Value {
   const y = values.get(layer.outputs[0]!)!;
   return e.sub(y, e.mul(e.abs(y), e.number(TIE)));
 }
-
-/** What several winners of a window do: share equally, or leave it all to the first, row by row. */
-type Ties = "share" | "first";
-
-/** Moves `r` (dims of the output) to the winner of each window; overlapping windows add. */
-export const maxPoolBack = (scope: Scope, layer: MaxPoolLayer, r: Value, ties: Ties = "share"): Value =>
-  ties === "share" && tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r, ties);
 
 function tiledBack(scope: Scope, layer: MaxPoolLayer, r: Value): Value {
   const { e } = scope;
@@ -163,3 +157,11 @@ function firstOf({ e }: Scope, masks: readonly Value[]): Value[] {
     return first;
   });
 }
+
+export const maxPool: Maximum<MaxPoolLayer> = {
+  family: "maximum",
+  forward,
+  tiles,
+  back: (scope, layer, r, ties) =>
+    ties === "share" && tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r, ties),
+};

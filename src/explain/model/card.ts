@@ -4,6 +4,7 @@ import { excess, keysGivenTwice } from "../../bounded-yaml.js";
 import { ModelError } from "../../errors.js";
 import { FITS } from "../../fit.js";
 import { shortened } from "../../shortened.js";
+import { find } from "../../yaml-locate.js";
 
 const perChannel = z
   .union([z.number(), z.array(z.number()).min(1).max(3)], {
@@ -84,13 +85,12 @@ export function parseCard(text: string, fileName: string): ModelCard {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]!] : [...issue.path];
-  const parent = document.getIn(path.slice(0, -1), true);
-  const pair = isMap(parent) ? parent.items.find((p) => String(p.key) === String(path.at(-1))) : undefined;
-  const key = pair?.key as { range?: [number, number, number] } | undefined;
+  const { pair } = find(document, path);
+  const key = pair?.key.range?.[0];
   const what = issue.code === "unrecognized_keys" ? "is not a known key of a model card" : sentenceOf(issue);
   throw new ModelError(
     "model-card",
-    `${place(key?.range?.[0])}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}`,
+    `${place(key)}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}`,
   );
 }
 

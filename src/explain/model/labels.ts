@@ -4,7 +4,7 @@ import { readBounded } from "../../read-file.js";
 import { shortened, shortenedInside } from "../../shortened.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
-import type { Reads } from "./reads.js";
+import type { FileFingerprints } from "./file-fingerprints.js";
 
 /** Labels of the classes, the first of class 0, and what was made of them that a reader should know. */
 export interface Labels {
@@ -13,8 +13,8 @@ export interface Labels {
 }
 
 /** Bytes of a file of labels, and characters of one label. */
-const MOST_BYTES = 4 * 2 ** 20;
-const MOST_CHARACTERS = 1000;
+const MAX_BYTES = 4 * 2 ** 20;
+const MAX_CHARACTERS = 1000;
 
 const shown = (label: string): string => shortenedInside(label, 60);
 const refuse = (code: ErrorCode, reason: string): never => {
@@ -32,14 +32,15 @@ export function readLabels(
   cardFile: string | undefined,
   modelFile: string,
   classes: number,
-  reads: Reads,
+  fingerprints: FileFingerprints,
   about = "",
 ): Labels {
   const namedBy = cardFile ?? modelFile;
   const source =
-    card.labels ?? (reads.exists(path.join(path.dirname(modelFile), "labels.txt")) ? "labels.txt" : undefined);
+    card.labels ?? (fingerprints.exists(path.join(path.dirname(modelFile), "labels.txt")) ? "labels.txt" : undefined);
   if (source === undefined) return { labels: Array.from({ length: classes }, (_, k) => `class ${k}`), notes: [] };
-  const where = typeof source === "string" ? labelFile(source, card.labels ? namedBy : modelFile, reads) : namedBy;
+  const where =
+    typeof source === "string" ? labelFile(source, card.labels ? namedBy : modelFile, fingerprints) : namedBy;
   const notes: string[] = [];
   const given =
     typeof source === "string" ? labelsIn(where, notes) : Array.isArray(source) ? source : fromMap(source, where);
@@ -48,7 +49,7 @@ export function readLabels(
   return forClasses(labels, classes, where, notes, about);
 }
 
-function labelFile(source: string, namedBy: string, reads: Reads): string {
+function labelFile(source: string, namedBy: string, fingerprints: FileFingerprints): string {
   const file = path.resolve(path.dirname(namedBy), source);
   const outside = (): never =>
     refuse(
@@ -57,7 +58,7 @@ function labelFile(source: string, namedBy: string, reads: Reads): string {
     );
   if (!file.startsWith(path.dirname(path.resolve(namedBy)) + path.sep) && file !== path.dirname(path.resolve(namedBy)))
     outside();
-  if (!reads.exists(file))
+  if (!fingerprints.exists(file))
     refuse(
       "labels-missing",
       `${namedBy}: the label file "${shortened(source, 200)}" does not exist; write one label a line into it`,
@@ -77,7 +78,7 @@ function labelsIn(file: string, notes: string[]): string[] {
 
 /** UTF-8, or UTF-16 that says so, as some editors save it. */
 function textIn(file: string): string {
-  const bytes = readBounded(file, MOST_BYTES, "labels");
+  const bytes = readBounded(file, MAX_BYTES, "labels");
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8";
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
@@ -150,12 +151,9 @@ function check(labels: readonly string[], where: string): void {
   const empty = labels.indexOf("");
   if (empty >= 0 && labels.length > 1)
     refuse("labels-form", `${where} has no text for label ${empty + 1}; write one label for each class`);
-  const long = labels.findIndex((label) => label.length > MOST_CHARACTERS);
+  const long = labels.findIndex((label) => label.length > MAX_CHARACTERS);
   if (long >= 0)
-    refuse(
-      "labels-form",
-      `label ${long + 1} in ${where} takes over ${MOST_CHARACTERS} characters; write a shorter one`,
-    );
+    refuse("labels-form", `label ${long + 1} in ${where} takes over ${MAX_CHARACTERS} characters; write a shorter one`);
 }
 
 function forClasses(labels: string[], classes: number, where: string, notes: string[], about: string): Labels {

@@ -10,11 +10,11 @@ import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
 import type { ModelCard } from "./card.js";
+import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
 import { pictureOf } from "./picture.js";
-import { type FileState, Reads } from "./reads.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -31,7 +31,7 @@ export interface LoadedModel {
   channelAxis: number;
   file: string;
   /** Every file that it was read from, and where one was looked for in vain. */
-  files: readonly FileState[];
+  files: readonly FileFingerprint[];
   /** What was decided that could have been decided otherwise, a sentence each. */
   notes: readonly string[];
 }
@@ -43,7 +43,7 @@ export interface LoadOptions {
 }
 
 /** A protobuf message ends here, and with it an ONNX file. */
-const MOST_BYTES = 2 ** 31 - 1;
+const MAX_BYTES = 2 ** 31 - 1;
 
 /**
  * Reads a model: an ONNX file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
@@ -51,15 +51,15 @@ const MOST_BYTES = 2 ** 31 - 1;
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
 export function loadModel(given: string, options: LoadOptions = {}): LoadedModel {
-  const reads = new Reads();
-  const located = locate(given, reads);
+  const fingerprints = new FileFingerprints();
+  const located = locate(given, fingerprints);
   const { file } = located;
-  reads.note(file);
-  const bytes = readBounded(file, MOST_BYTES, "a model");
+  fingerprints.add(file);
+  const bytes = readBounded(file, MAX_BYTES, "a model");
   return ofModel(located, () => {
     try {
       refuseForeign(file, bytes);
-      return assemble(located, bytes, options, reads);
+      return assemble(located, bytes, options, fingerprints);
     } catch (error) {
       if (error instanceof ModelError && error.code === "model-corrupt") refuseUnread(file, bytes, error);
       if (error instanceof InputError) throw error;
@@ -103,7 +103,7 @@ function assemble(
   { file, card, cardFile }: Located,
   bytes: Uint8Array,
   options: LoadOptions,
-  reads: Reads,
+  fingerprints: FileFingerprints,
 ): LoadedModel {
   const notes: string[] = [];
   const hash = createHash("sha256").update(bytes);
@@ -113,7 +113,7 @@ function assemble(
     note: (sentence: string) => notes.push(`${file}: ${sentence}`),
   };
   const shard = (name: string, most: number): Uint8Array => {
-    const part = readWeightsFile(file, name, 0, undefined, reads, most);
+    const part = readWeightsFile(file, name, 0, undefined, fingerprints, most);
     hash.update(part);
     return part;
   };
@@ -122,7 +122,7 @@ function assemble(
       ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
       : importOnnx(
           bytes,
-          (location, offset, length, most) => readWeightsFile(file, location, offset, length, reads, most),
+          (location, offset, length, most) => readWeightsFile(file, location, offset, length, fingerprints, most),
           imported,
         ),
   );
@@ -131,11 +131,11 @@ function assemble(
   const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
-  const read = readLabels(card, cardFile, file, classes, reads, about);
+  const read = readLabels(card, cardFile, file, classes, fingerprints, about);
   notes.push(...read.notes);
   return {
     file,
-    files: reads.files,
+    files: fingerprints.files,
     card,
     network,
     classes,

@@ -5,11 +5,11 @@ import { readBounded } from "../../read-file.js";
 import { listed } from "../../shortened.js";
 import { type ModelCard, parseCard } from "./card.js";
 import { isConfined } from "./confined.js";
+import type { FileFingerprints } from "./file-fingerprints.js";
 import { kindByEnding } from "./foreign.js";
-import type { Reads } from "./reads.js";
 
 /** Bytes of a card beyond which it is refused. */
-const MOST_CARD_BYTES = 2 ** 20;
+const MAX_CARD_BYTES = 2 ** 20;
 
 /** A model's file with its card. */
 export interface Located {
@@ -24,29 +24,29 @@ export interface Located {
  * folder with model.yaml.
  * @throws InputError where there is none; ModelError where the card is wrong
  */
-export function locate(given: string, reads: Reads): Located {
+export function locate(given: string, fingerprints: FileFingerprints): Located {
   const stat = existsSync(given) ? statSync(given) : undefined;
   if (!stat)
     throw new InputError(
       "model-missing",
       `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
     );
-  if (stat.isDirectory()) return inFolder(given, reads);
+  if (stat.isDirectory()) return inFolder(given, fingerprints);
   const { dir, name } = path.parse(given);
   const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(given), "model.yaml")];
-  const cardFile = cards.find((c) => c !== given && reads.exists(c));
+  const cardFile = cards.find((c) => c !== given && fingerprints.exists(c));
   return { file: given, card: cardFile ? readCard(cardFile) : parseCard("", given), cardFile };
 }
 
 const readCard = (file: string): ModelCard =>
-  parseCard(new TextDecoder().decode(readBounded(file, MOST_CARD_BYTES, "a model card")), file);
+  parseCard(new TextDecoder().decode(readBounded(file, MAX_CARD_BYTES, "a model card")), file);
 
-function inFolder(folder: string, reads: Reads): Located {
+function inFolder(folder: string, fingerprints: FileFingerprints): Located {
   const at = path.join(folder, "model.yaml");
-  const cardFile = reads.exists(at) ? at : undefined;
+  const cardFile = fingerprints.exists(at) ? at : undefined;
   const card = cardFile ? readCard(cardFile) : parseCard("", folder);
   const names = card.model === undefined ? ["model.onnx", "model.json"] : [card.model];
-  const file = names.map((name) => path.join(folder, name)).find((f) => reads.exists(f));
+  const file = names.map((name) => path.join(folder, name)).find((f) => fingerprints.exists(f));
   if (file === undefined)
     throw new InputError(
       "model-missing",

@@ -3,8 +3,8 @@ import path from "node:path";
 import { ModelError } from "../../errors.js";
 import { readAt, withRegularFile } from "../../read-file.js";
 import { isConfined } from "./confined.js";
+import type { FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind } from "./foreign.js";
-import type { Reads } from "./reads.js";
 
 const refuse = (reason: string): never => {
   throw new ModelError("model-external", reason);
@@ -25,13 +25,13 @@ export function readWeightsFile(
   location: string,
   offset: number,
   length: number | undefined,
-  reads: Reads,
+  fingerprints: FileFingerprints,
   most: number,
 ): Uint8Array {
   const file = path.resolve(path.dirname(model), location);
   if (!file.startsWith(path.dirname(path.resolve(model)) + path.sep))
     refuse(`the model points to weights outside its own folder ("${location}"), which is not followed`);
-  reads.note(file);
+  fingerprints.add(file);
   if (!existsSync(file)) refuse(`the model keeps its weights in "${location}", which is not beside it; copy it there`);
   if (!isConfined(file, model))
     refuse(`its weights "${location}" are a link that leads outside its own folder; put the file itself there`);

@@ -198,14 +198,12 @@ export interface Network {
   shapes: ReadonlyMap<TensorId, readonly number[]>;
   /** What the file applies to its logits. */
   final: "softmax" | "sigmoid" | "none";
-  /** Name of the input in the model file. */
-  inputName: string;
   nextId: TensorId;
 }
 
 export const elements = (dims: readonly number[]): number => dims.reduce((a, b) => a * (b < 0 ? 1 : b), 1);
 
-/** How many layers read each tensor; the network's output counts as one more reader. */
+/** The layers that read each tensor, one entry a reading; tensors that no layer reads have none. */
 export function readers(network: Pick<Network, "layers" | "output">): Map<TensorId, Layer[]> {
   const map = new Map<TensorId, Layer[]>();
   for (const layer of network.layers)

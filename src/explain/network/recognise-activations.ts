@@ -121,17 +121,17 @@ function onlyFrom(end: TensorId, source: TensorId, made: Map<TensorId, Layer>): 
 }
 
 /** Layers of an activation. */
-const MOST_STEPS = 32;
+const MAX_STEPS = 32;
 
 /** Layers from the source to the product, in order; undefined where one cannot be spelled out. */
 function between(source: TensorId, product: Layer, made: Map<TensorId, Layer>): Layer[] | undefined {
   const order: Layer[] = [];
   const visit = (layer: Layer, above: number): boolean => {
     if (order.includes(layer)) return true;
-    if (above >= MOST_STEPS) return false;
+    if (above >= MAX_STEPS) return false;
     for (const i of layer.inputs) if (i !== source && !visit(made.get(i)!, above + 1)) return false;
     order.push(layer);
-    return order.length <= MOST_STEPS;
+    return order.length <= MAX_STEPS;
   };
   return visit(product, 0) ? order : undefined;
 }

@@ -4,11 +4,11 @@ export interface Refusing<Node> {
 }
 
 /** What constants that are computed at import may take, however small the file is. */
-const LEAST_BYTES = 3 * 2 ** 26;
-const LEAST_WORK = 2 ** 31;
+const MIN_BYTES = 3 * 2 ** 26;
+const MIN_WORK = 2 ** 31;
 /** Beyond that, so many times the numbers that the file itself holds. */
-const TIMES_NUMBERS = 4;
-const TIMES_WORK = 64;
+const COPIES_OF_WEIGHTS = 4;
+const WORK_PER_WEIGHT = 64;
 
 /**
  * Memory and time for computing constants, decided before either is spent: a file of a few bytes can name results of any
@@ -21,9 +21,9 @@ export class Budget {
 
   /** @param numbers that the file holds as weights */
   constructor(numbers: number) {
-    this.#all = Math.max(LEAST_BYTES, 4 * TIMES_NUMBERS * numbers);
+    this.#all = Math.max(MIN_BYTES, 4 * COPIES_OF_WEIGHTS * numbers);
     this.#bytes = this.#all;
-    this.#work = Math.max(LEAST_WORK, TIMES_WORK * numbers);
+    this.#work = Math.max(MIN_WORK, WORK_PER_WEIGHT * numbers);
   }
 
   /**

@@ -1,10 +1,10 @@
 import { foldByEngine } from "./engine-fold.js";
 import { FOLDS } from "./fold.js";
 import { BATCH, type Importer, type Node } from "./importer.js";
-import { type Constant, MOST_AXES, size } from "./tensor.js";
+import { type Constant, MAX_AXES, size } from "./tensor.js";
 
 /** Larger constants are left to the engine, which is quicker at them than starting it takes. */
-const MOST_HERE = 2 ** 20;
+const MAX_ELEMENTS_FOLDED_HERE = 2 ** 20;
 
 /** Looks that another shape for the same numbers counts for, for each number of what says so. */
 const VIEW = 64;
@@ -38,8 +38,8 @@ export function foldNode(importer: Importer, node: Node, constants: readonly (Co
   const batched = constants.filter((c) => c?.batched);
   results.forEach((result, k) => {
     if (!result) return;
-    if (result.dims.length > MOST_AXES)
-      importer.refuse(node, `its result has ${result.dims.length} axes, and up to ${MOST_AXES} are known`);
+    if (result.dims.length > MAX_AXES)
+      importer.refuse(node, `its result has ${result.dims.length} axes, and up to ${MAX_AXES} are known`);
     const rank = result.dims.length;
     const follows = batched.some((c) => c!.dims.length !== rank || result.dims[0] !== 1 || !ELEMENTWISE.has(node.op));
     if (follows || result.dims.some((d) => d > 0 && d % BATCH === 0))
@@ -67,7 +67,7 @@ function evaluate(
     const count = fold.size?.([...constants], node) ?? constants[0]?.data.length ?? 0;
     const largest = Math.max(count, ...lengths);
     if (count % BATCH === 0 && count > 0) importer.refuse(node, "its size follows the batch");
-    if (largest <= MOST_HERE) {
+    if (largest <= MAX_ELEMENTS_FOLDED_HERE) {
       const rank = Math.max(4, ...constants.map((c) => c?.dims.length ?? 0));
       importer.budget.work(importer, node, 4 * rank * largest);
       const made = fold.run([...constants], node);

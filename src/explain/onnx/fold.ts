@@ -1,7 +1,7 @@
 import { ElementType } from "../proto/onnx.js";
 import { broadcast, broadcastDims, concat, gather, like, room, sliceConstant, transposeConstant } from "./arrays.js";
 import { BATCH, type Node } from "./importer.js";
-import { type Constant, isFloating, MOST_AXES, size, typeOf } from "./tensor.js";
+import { type Constant, isFloating, MAX_AXES, size, typeOf } from "./tensor.js";
 
 const BOOL = { integer: true, type: ElementType.bool, data: new Float64Array(0) };
 /** Types that are counted here; the arithmetic of the others is left to the engine. */
@@ -44,7 +44,7 @@ const view = (dims: (c: Constant, inputs: (Constant | undefined)[], node: Node) 
   view: () => true,
   run: ([c, ...rest], node) => {
     const made = c && dims(c, rest, node);
-    return made && size(made) === c.data.length && made.length <= MOST_AXES ? { ...c, dims: made } : undefined;
+    return made && size(made) === c.data.length && made.length <= MAX_AXES ? { ...c, dims: made } : undefined;
   },
 });
 export interface Fold {
@@ -136,7 +136,7 @@ export const FOLDS: Record<string, Fold> = {
     const axes = listOf(given) ?? node.ints("axes") ?? [];
     const rank = c.dims.length + axes.length;
     const at = new Set(axes.map((x) => axisIn(x, rank)));
-    if (rank > MOST_AXES || at.size !== axes.length || [...at].some((x) => !(x >= 0 && x < rank))) return undefined;
+    if (rank > MAX_AXES || at.size !== axes.length || [...at].some((x) => !(x >= 0 && x < rank))) return undefined;
     const rest = [...c.dims];
     return Array.from({ length: rank }, (_, k) => (at.has(k) ? 1 : rest.shift()!));
   }),

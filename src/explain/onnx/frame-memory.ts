@@ -2,13 +2,13 @@ import { elements } from "../network/network.js";
 import type { Refusing } from "./budget.js";
 
 /** Of all tensors of one frame together: as many as of a small input, … */
-const LEAST_ACTIVATIONS = 2 ** 25;
+const MIN_ACTIVATION_ELEMENTS = 2 ** 25;
 /** … more in proportion to a larger one (the largest networks that are used take some 2000 times their input), … */
-const TIMES_INPUT = 4096;
+const ACTIVATIONS_PER_INPUT_ELEMENT = 4096;
 /** … but never more: 8 GiB in float32. */
-const MOST_ACTIVATIONS = 2 ** 31 - 1;
+const MAX_ACTIVATION_ELEMENTS = 2 ** 31 - 1;
 /** Layers of a network: an engine takes a while for each. */
-const MOST_LAYERS = 10_000;
+const MAX_LAYERS = 10_000;
 
 /** Counts what one frame takes while its network is read: memory is refused before an engine asks for it. */
 export class FrameMemory {
@@ -17,7 +17,10 @@ export class FrameMemory {
   readonly #most: number;
 
   constructor(input: readonly number[]) {
-    this.#most = Math.min(MOST_ACTIVATIONS, Math.max(LEAST_ACTIVATIONS, TIMES_INPUT * elements(input)));
+    this.#most = Math.min(
+      MAX_ACTIVATION_ELEMENTS,
+      Math.max(MIN_ACTIVATION_ELEMENTS, ACTIVATIONS_PER_INPUT_ELEMENT * elements(input)),
+    );
   }
 
   /** @throws ModelError where a layer's outputs are more than there is room for */
@@ -29,6 +32,6 @@ export class FrameMemory {
         node,
         `its output would have ${count} elements a frame, and all tensors together may have ${this.#most} with such an input`,
       );
-    if (++this.#layers > MOST_LAYERS) importer.refuse(node, `it is one of more than ${MOST_LAYERS} layers`);
+    if (++this.#layers > MAX_LAYERS) importer.refuse(node, `it is one of more than ${MAX_LAYERS} layers`);
   }
 }

@@ -1,7 +1,7 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, shortenedInside } from "../../shortened.js";
 import { elements, type Network } from "../network/network.js";
-import { type ModelMessage, ModelProto, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
+import { decodeModel, type ModelMessage, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
 import { Budget } from "./budget.js";
 import { refuseWeights } from "./finite.js";
 import { foldNode, refuseRandom } from "./fold-node.js";
@@ -112,7 +112,6 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     layers: importer.layers,
     shapes: importer.shapes,
     final: "none",
-    inputName: input.name,
     nextId: importer.nextId,
   };
 }
@@ -302,7 +301,7 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
 function decode(bytes: Uint8Array): GraphMessage {
   let message: ModelMessage;
   try {
-    message = ModelProto.decode(bytes) as unknown as ModelMessage;
+    message = decodeModel(bytes);
   } catch (cause) {
     throw new ModelError("model-corrupt", "the model file is not an ONNX file or is damaged; export it again", {
       cause,

@@ -3,7 +3,7 @@ import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js"
 import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "../proto/onnx.js";
 import type { Budget } from "./budget.js";
 import type { FrameMemory } from "./frame-memory.js";
-import { type Constant, type ExternalReader, MOST_AXES, readTensor } from "./tensor.js";
+import { type Constant, type ExternalReader, MAX_AXES, readTensor } from "./tensor.js";
 
 /**
  * Stands for the batch size in the shape arithmetic of a model file: a prime that no real dimension has, so that a
@@ -151,7 +151,7 @@ export class Importer {
     fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">,
   ): TensorId[] {
     const axes = Math.max(0, ...shapes.map((dims) => dims.length));
-    if (axes > MOST_AXES) this.refuse(node, `its output would have ${axes} axes, and up to ${MOST_AXES} are known`);
+    if (axes > MAX_AXES) this.refuse(node, `its output would have ${axes} axes, and up to ${MAX_AXES} are known`);
     for (const dims of shapes)
       if (dims.some((d, k) => !Number.isInteger(d) || (k === 0 ? d !== -1 : d <= 0)))
         this.refuse(

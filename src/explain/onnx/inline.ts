@@ -3,7 +3,7 @@ import { shortenedInside } from "../../shortened.js";
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, Scope, TensorProto } from "../proto/onnx.js";
 
 /** Nodes of a file, functions and branches written out, beyond which it is damaged rather than large. */
-export const MOST_NODES = 100_000;
+export const MAX_NODES = 100_000;
 /** Functions in functions, branches in branches. */
 const DEEPEST = 64;
 
@@ -30,10 +30,10 @@ function depthOf(scope: Scope | undefined): number {
 }
 
 export function refuseSize(nodes: number): void {
-  if (nodes > MOST_NODES)
+  if (nodes > MAX_NODES)
     throw new ModelError(
       "model-size",
-      `the model has ${nodes} nodes or more, and up to ${MOST_NODES} are read; give the file of a classifier`,
+      `the model has ${nodes} nodes or more, and up to ${MAX_NODES} are read; give the file of a classifier`,
     );
 }
 
@@ -85,11 +85,11 @@ export function capturedBy(node: NodeProto): string[] {
 }
 
 /** Characters of the names in functions and branches, written out, beyond which a file is damaged. */
-const MOST_LETTERS = 2 ** 27;
+const MAX_NAME_CHARACTERS = 2 ** 27;
 
 /** @throws ModelError where writing names behind a prefix takes more room than the names of any network */
 function refuseLetters(letters: number): void {
-  if (letters > MOST_LETTERS)
+  if (letters > MAX_NAME_CHARACTERS)
     throw new ModelError(
       "model-size",
       "the names in the model's functions or branches are too long to be written out; export it again with shorter names",

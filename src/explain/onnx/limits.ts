@@ -1,16 +1,16 @@
 import { ModelError } from "../../errors.js";
 import { elements } from "../network/network.js";
 import { BATCH, type Importer, type Node } from "./importer.js";
-import { MOST_AXES } from "./tensor.js";
+import { MAX_AXES } from "./tensor.js";
 
 /** Numbers of one picture as input: some 3 channels of 3300 x 3300 pixels. */
-const MOST_INPUT = 2 ** 25;
+const MAX_INPUT_ELEMENTS = 2 ** 25;
 /** Classes are named, sorted and listed. */
-const MOST_CLASSES = 1_000_000;
+const MAX_CLASSES = 1_000_000;
 /** Inputs and outputs of one node. */
-const MOST_OPERANDS = 4096;
+const MAX_OPERANDS = 4096;
 /** Numbers in a list that says how a node works: axes, sizes, bounds. */
-const MOST_LISTED = 4096;
+const MAX_LISTED_NUMBERS = 4096;
 /** Inputs that are such lists; the first is what the others are about, where it is not named. */
 const LISTS: Record<string, readonly number[]> = {
   ConstantOfShape: [0],
@@ -28,7 +28,7 @@ const LISTS: Record<string, readonly number[]> = {
 
 /** @throws ModelError where an input has more axes than any tensor (`dims` without the batch) */
 export function refuseAxes(name: string, dims: readonly number[]): void {
-  if (dims.length > MOST_AXES)
+  if (dims.length > MAX_AXES)
     throw new ModelError(
       "model-input",
       `the model's input "${name}" has ${dims.length + 1} axes, and a picture has 4; give the file of a classifier`,
@@ -37,26 +37,26 @@ export function refuseAxes(name: string, dims: readonly number[]): void {
 
 /** @throws ModelError where an input is larger than pictures are */
 export function refuseInput(name: string, dims: readonly number[]): void {
-  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MOST_INPUT)
+  if (dims.some((d) => d % BATCH === 0) || elements(dims) > MAX_INPUT_ELEMENTS)
     throw new ModelError(
       "model-input",
-      `the model's input "${name}" has an impossible size ${dims.join("x")}, and up to ${MOST_INPUT} numbers are read`,
+      `the model's input "${name}" has an impossible size ${dims.join("x")}, and up to ${MAX_INPUT_ELEMENTS} numbers are read`,
     );
 }
 
 /** @throws ModelError */
 export function refuseClasses(classes: number): void {
-  if (classes > MOST_CLASSES)
+  if (classes > MAX_CLASSES)
     throw new ModelError(
       "model-output",
-      `the model's output has ${classes} classes, and up to ${MOST_CLASSES} are known; give the file of a classifier`,
+      `the model's output has ${classes} classes, and up to ${MAX_CLASSES} are known; give the file of a classifier`,
     );
 }
 
 export function refuseOperands(importer: Importer, node: Node): void {
   const count = Math.max(node.inputs.length, node.outputs.length);
-  if (count > MOST_OPERANDS)
-    importer.refuse(node, `it has ${count} inputs or outputs, and up to ${MOST_OPERANDS} are known`);
+  if (count > MAX_OPERANDS)
+    importer.refuse(node, `it has ${count} inputs or outputs, and up to ${MAX_OPERANDS} are known`);
 }
 
 /** @throws ModelError where a list that says how a node works is longer than any tensor's dims could make it */
@@ -65,6 +65,6 @@ export function refuseLists(importer: Importer, node: Node): void {
   const given = places.map((k) => importer.constant(node, k)?.data.length ?? 0);
   const own = node.op === "Constant" ? [] : node.attributes.map(({ ints }) => ints?.length ?? 0);
   const most = Math.max(0, ...given, ...own);
-  if (most > MOST_LISTED)
-    importer.refuse(node, `it lists ${most} axes, sizes or places, and up to ${MOST_LISTED} are known`);
+  if (most > MAX_LISTED_NUMBERS)
+    importer.refuse(node, `it lists ${most} axes, sizes or places, and up to ${MAX_LISTED_NUMBERS} are known`);
 }

@@ -58,11 +58,11 @@ export function requireScores(output: GraphOutput, makers: ReadonlyMap<string, N
 }
 
 /** Outputs beyond which none is looked for: each costs a walk through the graph. */
-const MOST_OUTPUTS = 64;
+const MAX_OUTPUTS = 64;
 
 /** @throws ModelError where there are more outputs than are compared */
 export function refuseCrowd(outputs: readonly GraphOutput[]): void {
-  if (outputs.length > MOST_OUTPUTS)
+  if (outputs.length > MAX_OUTPUTS)
     throw new ModelError(
       "model-output",
       `the model has ${outputs.length} outputs (${listed(outputs.map(nameOf))}); name the one that holds the scores as "output" in its card model.yaml, or with --model-output`,

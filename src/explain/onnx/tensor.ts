@@ -16,7 +16,7 @@ export interface Constant {
 export const typeOf = (c: Constant): number => c.type ?? (c.integer ? ElementType.int64 : ElementType.float);
 
 /** No exporter writes tensors of more axes. */
-export const MOST_AXES = 64;
+export const MAX_AXES = 64;
 
 /** How many elements dims stand for. */
 export const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
@@ -49,16 +49,16 @@ const FLOATING = new Set<number>([ElementType.float, ElementType.double, Element
 export const isFloating = (type: number): boolean => FLOATING.has(type);
 
 /** Elements of all weights of a file together beyond which nothing is read: 16 GiB in float32. */
-const MOST_NUMBERS = 2 ** 32;
+const MAX_WEIGHTS_ELEMENTS = 2 ** 32;
 
 export function readTensor(tensor: TensorProto, external: ExternalReader): Constant {
   const dims = (tensor.dims ?? []).map((d) => toNumber(d));
   const count = size(dims);
   const label = tensor.name ? `tensor "${tensor.name}"` : "a constant";
-  if (dims.length > MOST_AXES)
+  if (dims.length > MAX_AXES)
     throw new ModelError(
       "model-corrupt",
-      `${label} has ${dims.length} axes, and up to ${MOST_AXES} are known; the model file is damaged, export it again`,
+      `${label} has ${dims.length} axes, and up to ${MAX_AXES} are known; the model file is damaged, export it again`,
     );
   if (dims.some((d) => d < 0))
     throw new ModelError(
@@ -85,10 +85,10 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
     const length = entry.get("length");
     // Said before anything is read: the dims decide how much there can be.
     if (length !== undefined && Number(length) > wanted) damaged(String(Math.floor((Number(length) * 8) / bits)));
-    if (count > MOST_NUMBERS)
+    if (count > MAX_WEIGHTS_ELEMENTS)
       throw new ModelError(
         "model-size",
-        `${label} has dims [${dims.join(", ")}], which are ${count} numbers, and weights of up to ${MOST_NUMBERS} are read; export a smaller network`,
+        `${label} has dims [${dims.join(", ")}], which are ${count} numbers, and weights of up to ${MAX_WEIGHTS_ELEMENTS} are read; export a smaller network`,
       );
     const most = wanted + 1024;
     raw = external(

@@ -27,7 +27,7 @@ const LINEAR = new Set([
   ...words("Unsqueeze Upsample Where Xor"),
 ]);
 /** Beyond so many numbers, operators that are not known to be quick are not tried: one may take their square. */
-const MOST_UNKNOWN = 2 ** 14;
+const MAX_UNKNOWN_WORK = 2 ** 14;
 /** Multiplications that a processor does in the time of one look at a number. */
 const AT_ONCE = 8;
 
@@ -69,7 +69,7 @@ export function workOf(
   if (heavy) return all + heavy(node, inputs, made);
   if (LINEAR.has(node.op)) return 2 * all;
   const window = size(node.ints("kernel_shape") ?? [1]);
-  if (!(all * window <= MOST_UNKNOWN))
+  if (!(all * window <= MAX_UNKNOWN_WORK))
     importer.refuse(node, `its inputs are constants, and computing it from ${all} numbers may take too long`);
   return all * all;
 }

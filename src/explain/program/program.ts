@@ -35,9 +35,9 @@ export interface Program {
   constants: readonly ProgramConstant[];
   operations: readonly Operation[];
   /**
-   * Whether a convolution may round relative to the largest weights and inputs of a window, instead of to each of its
-   * products: no method divides by a sum of its own that may be small beside them. (Shares at skip connections and norms do, but
-   * what they multiply there is as small, and no share is larger than what is shared.)
+   * Whether a convolution may have errors as large as those of rounding its largest product, as minimal filtering has: true where
+   * the method never divides by a convolution's result that may be small beside its products. (Shares at skip connections and
+   * norms divide too, but what they multiply is as small, and no share is larger than what is shared.)
    */
   smooth: boolean;
 }

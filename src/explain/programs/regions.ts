@@ -2,7 +2,7 @@ import type { RelevanceRegion } from "../explanation.js";
 
 /** Cells at least this strong, relative to the strongest, belong to a region. */
 const THRESHOLD = 0.25;
-const MOST = 5;
+const MAX_REGIONS = 5;
 
 /**
  * Connected areas around the strongest cells of a coarse map of smoothed |R| (row-major, sums to about 1).
@@ -59,7 +59,7 @@ export function findRegions(
       share: area.sum / total,
     });
   }
-  return regions.sort((a, b) => b.share - a.share).slice(0, MOST);
+  return regions.sort((a, b) => b.share - a.share).slice(0, MAX_REGIONS);
 }
 
 /** Centre of a coarse map, in pixels of a `width` × `height` picture; the middle where the map is zero. */

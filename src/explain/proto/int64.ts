@@ -1,7 +1,7 @@
 /** Whether the lower half of a 64-bit integer stands first in memory, as on all processors that engines run on. */
 const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
 const HALF = 2 ** 32;
-const MOST = 2 ** 63;
+const LIMIT = 2 ** 63;
 
 /** Whole numbers as 64 bits, the nearest that they hold; without an object for each, as BigInt makes. */
 export function toInt64(numbers: ArrayLike<number>): BigInt64Array {
@@ -10,8 +10,8 @@ export function toInt64(numbers: ArrayLike<number>): BigInt64Array {
   for (let k = 0; k < numbers.length; k++) {
     const v = numbers[k]!;
     // Above the largest, all bits but the sign.
-    halves[2 * k + LOW] = v >= MOST ? -1 : v < -MOST ? 0 : v | 0;
-    halves[2 * k + 1 - LOW] = v >= MOST ? 0x7fffffff : v < -MOST ? -(2 ** 31) : Math.floor(v / HALF);
+    halves[2 * k + LOW] = v >= LIMIT ? -1 : v < -LIMIT ? 0 : v | 0;
+    halves[2 * k + 1 - LOW] = v >= LIMIT ? 0x7fffffff : v < -LIMIT ? -(2 ** 31) : Math.floor(v / HALF);
   }
   return out;
 }

@@ -171,6 +171,9 @@ export interface ModelMessage {
   functions?: FunctionProto[];
 }
 
+/** @throws where the bytes are no such message */
+export const decodeModel = (bytes: Uint8Array): ModelMessage => ModelProto.decode(bytes) as unknown as ModelMessage;
+
 export const toNumber = (value: Int | undefined, fallback = 0): number =>
   value === undefined || value === null ? fallback : typeof value === "number" ? value : value.toNumber();
 

@@ -1,4 +1,5 @@
-import { shapeOf, tensorValue } from "../layers/scope.js";
+import { frameMean } from "../layers/per-frame.js";
+import { tensorValue } from "../layers/scope.js";
 import { divisor, type LinearRule } from "./rule.js";
 
 /** `|d_j| = |z_j| + mean_k |z_k|`, the mean over one frame. */
@@ -9,9 +10,6 @@ export const rLrp: LinearRule = {
     const { e } = scope;
     const id = layer.outputs[0]!;
     const magnitude = e.abs(tensorValue(scope, id));
-    const axes = shapeOf(scope, id)
-      .map((_, k) => k)
-      .slice(1);
-    return e.add(given ?? magnitude, divisor(e, e.reduce("ReduceMean", magnitude, axes)));
+    return e.add(given ?? magnitude, divisor(e, frameMean(scope, id, magnitude)));
   },
 };

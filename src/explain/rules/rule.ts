@@ -5,7 +5,7 @@ import type { Emitter, Value } from "../program/emitter.js";
 
 /**
  * How a method divides at a linear layer. Given `p = |R_j|` with the sign of `z_j` taken out (`R_j = s(z_j) p_j`), emits
- * `g_j = R_j / d_j`; the layer then gives `U_i = a_i Σ_j w_ij g_j`. Sources: r-lrp.md, "The method", "Its relatives".
+ * `g_j = R_j / d_j`; the layer then gives `U_i = a_i Σ_j w_ij g_j`. Derivation: docs/method.md, "The method", "Its relatives".
  */
 export interface LinearRule {
   name: string;
@@ -18,7 +18,7 @@ export interface LinearRule {
   denominator(scope: Scope, layer: LinearLayer, magnitude?: Value): Value | undefined;
 }
 
-/** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. */
+/** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. Derivation: docs/method.md, "Input layer". */
 export interface InputRule {
   name: string;
   /** @param summed whether the sum over the channels of axis 1 will do, dims `[N, 1, H, W]`; a rule may give all the same */

@@ -44,7 +44,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   const wanted = cacheFolder(options.cache);
   const doubt = wanted === undefined ? null : distrust(wanted, "folder alone");
   const folder = doubt === null ? wanted : undefined;
-  engineOptions.trials = folder ?? null;
+  engineOptions.verdictCache = folder ?? null;
   const chosen = folder === undefined ? undefined : preparingNamed(options.engine, engineOptions);
   if (folder === undefined || chosen === undefined) {
     const made = await fresh(options, engineOptions, classifyOnly);

@@ -19,7 +19,7 @@ import { cacheHome } from "../../cache-home.js";
 import { distrust } from "../../trust.js";
 import type { Prepared } from "../engines/engine.js";
 import type { ModelInfo } from "../explanation.js";
-import { type FileState, unchanged } from "../model/reads.js";
+import { type FileFingerprint, unchanged } from "../model/file-fingerprints.js";
 import type { Preprocessing } from "../preprocessing.js";
 
 /** What a worker has to know of a model that is compiled already. */
@@ -32,7 +32,7 @@ export interface CompiledModel {
   remarks: readonly string[];
   prepared: Prepared;
   /** The files that the model was read from, as they were. */
-  files: readonly FileState[];
+  files: readonly FileFingerprint[];
 }
 
 interface Entry extends CompiledModel {
@@ -41,7 +41,7 @@ interface Entry extends CompiledModel {
 }
 
 /** All entries together; the ones not used for longest go first. */
-const MOST_BYTES = 4 * 2 ** 30;
+const MAX_BYTES = 4 * 2 ** 30;
 /** What a compile that was cut off leaves behind is swept up after so long. */
 const STALE_MS = 3_600_000;
 const ENTRY = "entry.json";
@@ -69,7 +69,7 @@ export function compilerState(): unknown {
 export class CompiledStore {
   constructor(
     readonly folder: string,
-    readonly mostBytes = MOST_BYTES,
+    readonly maxBytes = MAX_BYTES,
   ) {}
 
   /** Name of what is compiled from these words: model, options, versions, processor. */
@@ -145,7 +145,7 @@ export class CompiledStore {
     const whole = entries.filter(({ name }) => !name.includes(".")).sort((a, b) => a.used - b.used);
     let total = whole.reduce((sum, e) => sum + e.bytes, 0);
     for (const { name, at, bytes } of whole) {
-      if (total <= this.mostBytes) break;
+      if (total <= this.maxBytes) break;
       if (name === kept) continue;
       rmSync(at, { recursive: true, force: true });
       total -= bytes;

@@ -1,27 +1,10 @@
 import { Worker } from "node:worker_threads";
-import { type PlainError, rebuildError, VideoExplainerError } from "../../errors.js";
+import { rebuildError, VideoExplainerError } from "../../errors.js";
 import { workerUrl } from "../../worker-url.js";
-import type { EngineOptions } from "../engines/engine.js";
 import { keepToOurselves } from "../engines/telemetry.js";
-import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
+import type { ExplainInput, Explanation } from "../explanation.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
-
-/** What a thread says: `compiled` and, once warm, `ready`, then one answer a batch. */
-export type ThreadMessage =
-  | { kind: "compiled"; shared: SharedModels }
-  | {
-      kind: "ready";
-      model: ModelInfo;
-      engine: string;
-      passed: readonly string[];
-      ignores: readonly (keyof EngineOptions)[];
-      notes: readonly string[];
-    }
-  | { kind: "result"; id: number; explanations: Explanation[] }
-  | { kind: "failed"; id?: number; error: PlainError };
-
-/** What a thread is asked. */
-export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
+import type { ReadyMessage, ThreadMessage, ThreadRequest } from "./thread-messages.js";
 
 /** So many frames that take so long never end: the slowest networks need some seconds a frame. */
 const STUCK_MS = 60_000;
@@ -44,14 +27,8 @@ export class EngineThread {
 
   private constructor(
     private readonly worker: Worker,
-    readonly model: ModelInfo,
-    readonly engine: string,
-    /** Why each better engine was not taken. */
-    readonly passed: readonly string[],
-    /** Options that have no effect on the engine. */
-    readonly ignores: readonly (keyof EngineOptions)[],
-    /** What went wrong on the way and was mended. */
-    readonly notes: readonly string[],
+    /** What it says of itself. */
+    readonly ready: ReadyMessage,
     private readonly stuckMs: number,
   ) {}
 
@@ -68,15 +45,7 @@ export class EngineThread {
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "compiled") compiled(message.shared);
         else if (message.kind === "ready") {
-          thread = new EngineThread(
-            worker,
-            message.model,
-            message.engine,
-            message.passed,
-            message.ignores,
-            message.notes,
-            options.stuckMs ?? STUCK_MS,
-          );
+          thread = new EngineThread(worker, message, options.stuckMs ?? STUCK_MS);
           resolve(thread);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);

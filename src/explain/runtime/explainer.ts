@@ -9,7 +9,7 @@ import { explainEach } from "./explain-each.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
-const MOST_THREADS = 4;
+const MAX_THREADS = 4;
 
 /**
  * Loads a model in worker threads, compiles and warms it. Frames of a batch are shared out: one thread a core, each
@@ -21,7 +21,7 @@ const MOST_THREADS = 4;
 export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
   quietTensorFlow();
   const total = options.threads || availableParallelism();
-  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MOST_THREADS);
+  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MAX_THREADS);
   const each = { ...options, threads: Math.max(1, Math.floor(total / count)), streams: count };
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;
@@ -39,15 +39,12 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     await Promise.all(threads.map((t) => t.close()));
     throw failed.reason;
   }
-  const [first] = threads as [EngineThread];
-  const ignored = withoutEffect(
-    { name: first.engine, ignores: first.ignores },
-    {
-      ...(options.device !== "auto" && { device: options.device }),
-      ...(options.threads > 0 && { threads: options.threads }),
-      ...(options.precision !== undefined && options.precision !== "float32" && { precision: options.precision }),
-    },
-  );
+  const [{ ready: first }] = threads as [EngineThread];
+  const ignored = withoutEffect(first, {
+    ...(options.device !== "auto" && { device: options.device }),
+    ...(options.threads > 0 && { threads: options.threads }),
+    ...(options.precision !== undefined && options.precision !== "float32" && { precision: options.precision }),
+  });
   const running = new Set<Promise<unknown>>();
   let next = 0;
   const explain = async (batch: readonly ExplainInput[]): Promise<Explanation[]> => {

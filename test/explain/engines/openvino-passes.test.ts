@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { denseAsConv } from "../../../src/explain/engines/openvino/dense-as-conv.js";
+import { keepPlanesDynamic } from "../../../src/explain/engines/openvino/keep-planes-dynamic.js";
 import { withNorms } from "../../../src/explain/engines/openvino/norms.js";
-import { withPlanesApart } from "../../../src/explain/engines/openvino/planes.js";
-import { withoutMatrices } from "../../../src/explain/engines/openvino/pointwise.js";
 import type { Graph } from "../../../src/explain/engines/serialise.js";
 import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
 import type { Program } from "../../../src/explain/program/program.js";
@@ -46,7 +46,7 @@ describe("products with constant matrices as pointwise convolutions", () => {
     ["a stack of matrices times one", [2, 3, 4, 5], (e: Emitter, x: Value) => e.matmul(x, matrix(e, 5, 7))],
   ] as const)("give the same: %s", async (_, dims, emit) => {
     const { program: plain, feeds } = program([...dims], emit);
-    const changed = written(withoutMatrices(plain));
+    const changed = written(denseAsConv(plain));
     expect(operators(changed)).toContain("Conv");
     expect(operators(changed)).not.toContain(plain.operations[0]!.op);
     const [expected, got] = [await onOnnxruntime(plain, feeds), await onOnnxruntime(changed, feeds)];
@@ -58,15 +58,15 @@ describe("products with constant matrices as pointwise convolutions", () => {
   it("leave a constant on the left, and what is no constant, as they are", () => {
     const { program: left } = program([4, 5], (e, x) => e.matmul(matrix(e, 3, 4), x));
     const { program: both } = program([4, 4], (e, x) => e.matmul(x, x));
-    expect(operators(withoutMatrices(left))).toEqual(operators(left));
-    expect(operators(withoutMatrices(both))).toEqual(operators(both));
+    expect(operators(denseAsConv(left))).toEqual(operators(left));
+    expect(operators(denseAsConv(both))).toEqual(operators(both));
   });
   it("keep one copy of a matrix that is read one way and back", () => {
     const { program: there } = program([3, 5], (e, x) => {
       const w = e.tensor(random(2, 35), [7, 5]);
       return e.matmul(e.op("Gemm", [x, w], { transB: { int: 1 } }), w);
     });
-    const floats = withoutMatrices(there).constants.filter((c) => c.kind === "float32");
+    const floats = denseAsConv(there).constants.filter((c) => c.kind === "float32");
     // The convolution there, the convolution back; the matrix itself is read by nobody.
     expect(floats.map((c) => c.dims)).toEqual([
       [7, 5, 1, 1],
@@ -121,6 +121,6 @@ describe("factors that differ from pixel to pixel", () => {
   });
   it("are left alone where there are none", () => {
     const { program: none } = program([1, 4, 3, 3], (e, x) => e.mul(x, e.number(2)));
-    expect(withPlanesApart(none)).toBe(none);
+    expect(keepPlanesDynamic(none)).toBe(none);
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { withoutEffect } from "../../../src/explain/engines/engine.js";
-import { trial } from "../../../src/explain/engines/openvino/trial.js";
+import { validateInSubprocess } from "../../../src/explain/engines/openvino/validate-in-subprocess.js";
 import { describeEngine, engineNamed } from "../../../src/explain/engines/registry.js";
 import { toOnnx } from "../../../src/explain/engines/serialise.js";
 import { loadModel } from "../../../src/explain/model/load.js";
@@ -172,7 +172,7 @@ describe("a program that OpenVINO cannot compile", () => {
     );
   });
   it("ends a process of its own where it ends one, and is tried once where it does not", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "trial-"));
+    const folder = mkdtempSync(join(tmpdir(), "validation-"));
     const [graph, tried] = [join(folder, "graph.onnx"), join(folder, "tried")];
     const write = (program: Program): void => {
       const inputs = program.inputs.map((port) => ({ ...port, dims: port.dims.map(Math.abs) }));
@@ -187,17 +187,17 @@ describe("a program that OpenVINO cannot compile", () => {
       const { program: dense } = goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!);
       write(dense);
       // Whether it dies of them depends on the processor: that none ends the process here is what counts.
-      const fault = await trial(graph, words(dense), tried);
+      const fault = await validateInSubprocess(graph, words(dense), tried);
       expect(fault === undefined || fault === "it died of SIGSEGV", fault).toBe(true);
       const marks = 1;
-      expect(await trial(graph, words(dense), tried)).toBe(fault);
+      expect(await validateInSubprocess(graph, words(dense), tried)).toBe(fault);
       expect(readdirSync(tried)).toHaveLength(marks);
       const { program } = shipped("inspection-cnn");
       write(program);
-      for (let k = 0; k < 2; k++) expect(await trial(graph, words(program), tried)).toBeUndefined();
+      for (let k = 0; k < 2; k++) expect(await validateInSubprocess(graph, words(program), tried)).toBeUndefined();
       expect(readdirSync(tried)).toHaveLength(marks + 1);
       writeFileSync(graph, "no graph");
-      expect(await trial(graph, words(program), tried)).toMatch(/\S/);
+      expect(await validateInSubprocess(graph, words(program), tried)).toMatch(/\S/);
       // What OpenVINO refuses is remembered, and so is what it dies of; what is stopped from outside is not.
       expect(readdirSync(tried)).toHaveLength(marks + 2);
       const death = join(folder, "death.cjs");
@@ -209,7 +209,7 @@ describe("a program that OpenVINO cannot compile", () => {
         writeFileSync(graph, signal);
         const options = process.env.NODE_OPTIONS;
         process.env.NODE_OPTIONS = `--require=${death}`;
-        expect(await trial(graph, words(program), join(tried, signal))).toBe(`it died of ${signal}`);
+        expect(await validateInSubprocess(graph, words(program), join(tried, signal))).toBe(`it died of ${signal}`);
         if (options === undefined) delete process.env.NODE_OPTIONS;
         else process.env.NODE_OPTIONS = options;
         expect(existsSync(join(tried, signal))).toBe(remembered);
@@ -219,14 +219,14 @@ describe("a program that OpenVINO cannot compile", () => {
     }
   });
   it("is refused when its numbers are not onnxruntime's", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "trial-"));
+    const folder = mkdtempSync(join(tmpdir(), "validation-"));
     const graph = join(folder, "graph.onnx");
     const e = new Emitter();
     const x = e.input("x", "float32", [1, 4, 3, 3]);
     const next = noise(3);
     const values = (...dims: number[]) =>
       e.tensor(Float32Array.from({ length: dims.reduce((a, b) => a * b) }, next), dims);
-    // See src/explain/engines/openvino/planes.ts, which this goes without.
+    // See src/explain/engines/openvino/keep-planes-dynamic.ts, which this goes without.
     const window = { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
     const y = e.conv(e.mul(x, values(1, 1, 3, 3)), values(4, 4, 3, 3), undefined, window);
     e.output(y, "relevance", "float32", [1, 4, 3, 3]);
@@ -234,7 +234,7 @@ describe("a program that OpenVINO cannot compile", () => {
     try {
       writeFileSync(graph, toOnnx(program));
       const { inputs, outputs } = program;
-      expect(await trial(graph, { prepared: { inputs, outputs }, options: OPTIONS }, undefined)).toMatch(
+      expect(await validateInSubprocess(graph, { prepared: { inputs, outputs }, options: OPTIONS }, undefined)).toMatch(
         /^its relevance of a picture of noise is not onnxruntime's: (correlation -?[01]\.\d+|[\d.]+ % apart)$/,
       );
     } finally {

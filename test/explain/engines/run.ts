@@ -42,7 +42,7 @@ async function once(made: Promise<Runner>, feeds: Feeds): Promise<Feeds> {
 export const onOnnxruntime = (program: Program, feeds: Feeds): Promise<Feeds> =>
   once(onnxruntimeRunner(program, OPTIONS), feeds);
 export const onOpenvino = (program: Program, feeds: Feeds): Promise<Feeds> =>
-  once(openvinoRunner(program, { ...OPTIONS, trusted: true }), feeds);
+  once(openvinoRunner(program, { ...OPTIONS, skipValidation: true }), feeds);
 export const onTfjs = (choice: BackendChoice, program: Program, feeds: Feeds): Promise<Feeds> =>
   once(tfjsRunner(program, OPTIONS, choice), feeds);
 

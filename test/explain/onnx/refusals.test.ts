@@ -211,7 +211,8 @@ describe("files that are no classifier of pictures are refused", () => {
     const old = patched(plain, (m) => {
       m.graph.input.push({ ...m.graph.input[0], name: "head" });
     });
-    expect(importOnnx(old).inputName).toBe("image");
+    const { shapes, input } = importOnnx(old);
+    expect(shapes.get(input)).toEqual([-1, 3, 6, 6]);
   });
 
   it.each([6, 0, 99])("of opset %d", (opset) => {

@@ -95,7 +95,6 @@ describe("an explainer", () => {
     expect(relevance!.heatmap).toHaveLength(36);
     expect(relevance!.grid).toMatchObject({ rows: 2, columns: 3 });
     expect(relevance!.grid.values).toHaveLength(6);
-    expect(relevance!.flows).toBe(true);
     expect(relevance!.scale).toBe(relevance!.peak);
     expect(relevance!.regions.length).toBeGreaterThan(0);
   });

@@ -8,6 +8,7 @@ import {
   checkFeeds,
   type Engine,
   type EngineOptions,
+  type Ignored,
   type NumericTensor,
   type Prepared,
   type PreparingEngine,
@@ -15,14 +16,15 @@ import {
   programOf,
   type Runner,
 } from "../engine.js";
-import { collectGarbage } from "../garbage.js";
+import { forceGc } from "../force-gc.js";
+import { ignoredProfile } from "../ignored.js";
 import { writeOnnx } from "../serialise.js";
 import { withWinograd } from "../winograd.js";
+import { denseAsConv } from "./dense-as-conv.js";
+import { keepPlanesDynamic } from "./keep-planes-dynamic.js";
 import { type OpenVino, openVino, type Pointer } from "./library.js";
 import { withNorms } from "./norms.js";
-import { withPlanesApart } from "./planes.js";
-import { withoutMatrices } from "./pointwise.js";
-import { trial } from "./trial.js";
+import { validateInSubprocess } from "./validate-in-subprocess.js";
 
 /** Name of the graph in a prepared folder. */
 const GRAPH = "graph.onnx";
@@ -46,25 +48,25 @@ export const openvinoPreparing: PreparingEngine = {
   async prepare(source, options, folder) {
     libraryFor(options);
     const prepared = write(source, options, folder);
-    // Both engines of the trial want the memory that the program has left behind.
-    await collectGarbage();
+    // Both engines of the validation want the memory that the program has left behind.
+    await forceGc();
     return { prepared, open: () => openvinoPreparing.open(folder, prepared, options) };
   },
   async open(folder, prepared, options) {
     const vino = libraryFor(options);
     const graph = path.join(folder, GRAPH);
     if (options.shared !== undefined) return runner(vino, options.shared, prepared, options);
-    if (!options.trusted) await tryOut(graph, prepared, options);
+    if (!options.skipValidation) await validate(graph, prepared, options);
     return runner(vino, compile(graph, options), prepared, options);
   },
 };
 
 /** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, dies of it, or is wrong about it */
-async function tryOut(graph: string, prepared: Prepared, options: EngineOptions): Promise<void> {
-  const { threads, streams, precision, device, trials = path.join(cacheHome(), "openvino") } = options;
-  const words = { prepared, options: { device, threads, streams, precision } };
-  const kept = trials === null ? undefined : path.join(trials, "tried", openVino().version);
-  const fault = await trial(graph, words, kept);
+async function validate(graph: string, prepared: Prepared, options: EngineOptions): Promise<void> {
+  const { threads, streams, precision, device, verdictCache = path.join(cacheHome(), "openvino") } = options;
+  const request = { prepared, options: { device, threads, streams, precision } };
+  const cache = verdictCache === null ? undefined : path.join(verdictCache, "tried", openVino().version);
+  const fault = await validateInSubprocess(graph, request, cache);
   if (fault !== undefined) throw refused(fault);
 }
 
@@ -89,7 +91,7 @@ function write(source: ProgramSource, options: EngineOptions, folder: string): P
   const program = programOf(source);
   // Minimal filtering adds inputs up before it multiplies: in bfloat16 that costs more of the map than it gains.
   const fast = isHalf(options) ? program : withWinograd(program);
-  const graph = withNorms(withPlanesApart(withoutMatrices(fast)));
+  const graph = withNorms(keepPlanesDynamic(denseAsConv(fast)));
   writeOnnx({ ...graph, inputs: graph.inputs.map(oneFrame) }, folder, GRAPH);
   return { inputs: program.inputs, outputs: program.outputs };
 }
@@ -156,13 +158,16 @@ function runner(
     throw refused((cause as Error).message, cause);
   }
   const memoryOf = ({ name, kind }: ProgramPort) => VIEWS[kind]!(vino.memory(request, name));
+  const name = `openvino-cpu${half ? "-bfloat16" : ""}`;
+  const noHalf: Ignored = {
+    options: ["precision"],
+    why: `this processor does not compute in ${options.precision}`,
+    instead: `the engine ${name} computes in float32 instead`,
+  };
   return {
-    name: `openvino-cpu${half ? "-bfloat16" : ""}`,
+    name,
     shared: compiled,
-    ignores: [
-      ...(options.precision === "bfloat16" && !half ? (["precision"] as const) : []),
-      ...(options.profile === undefined ? [] : (["profile"] as const)),
-    ],
+    ignores: [...(options.precision === "bfloat16" && !half ? [noHalf] : []), ...ignoredProfile(name, options)],
     async run(feeds) {
       checkFeeds("openvino", inputs, feeds);
       const frames = feeds[inputs[0]!.name]!.dims[0]!;

@@ -1,16 +1,16 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
 import type { Operation } from "../../program/program.js";
-import { Held } from "./held.js";
+import { DualLayoutTensor } from "./dual-layout-tensor.js";
 
 /** One operation about to run: its inputs (undefined where left out) and attributes. */
 export class Call {
   constructor(
     readonly operation: Operation,
-    readonly inputs: readonly (Held | undefined)[],
+    readonly inputs: readonly (DualLayoutTensor | undefined)[],
   ) {}
 
-  at(index: number): Held {
+  at(index: number): DualLayoutTensor {
     return this.inputs[index] ?? this.refuse(`lacks its input ${index}`);
   }
   has(index: number): boolean {
@@ -54,28 +54,32 @@ export class Call {
 }
 
 /** Runs one operation. What it makes on the way is freed when it returns. */
-export type Kernel = (call: Call) => Held | Held[];
+export type Kernel = (call: Call) => DualLayoutTensor | DualLayoutTensor[];
 export type Kernels = Record<string, Kernel>;
 
 /** Whether to work on the channel-last form: the choice that has the fewer elements rearranged. */
-export function prefersLast(operands: readonly Held[]): boolean {
+export function prefersNhwc(operands: readonly DualLayoutTensor[]): boolean {
   const rank = Math.max(...operands.map((o) => o.rank));
   if (rank < 3) return false;
-  let [toLast, toPlain] = [0, 0];
+  let [toNhwc, toNchw] = [0, 0];
   for (const o of operands.filter((held) => held.rank === rank)) {
-    if (!o.hasLast) toLast += o.size;
-    if (!o.hasPlain) toPlain += o.size;
+    if (!o.hasNhwc) toNhwc += o.size;
+    if (!o.hasNchw) toNchw += o.size;
   }
-  return toLast < toPlain || (toLast === toPlain && operands.some((o) => o.hasLast && !o.hasPlain));
+  return toNhwc < toNchw || (toNhwc === toNchw && operands.some((o) => o.hasNhwc && !o.hasNchw));
 }
 
 /** The operands as tensors of one form, with what makes a value of the result. */
-export function aligned(operands: readonly Held[]): { tensors: Tensor[]; hold: (t: Tensor) => Held; last: boolean } {
-  const last = prefersLast(operands);
+export function aligned(operands: readonly DualLayoutTensor[]): {
+  tensors: Tensor[];
+  wrap: (t: Tensor) => DualLayoutTensor;
+  isNhwc: boolean;
+} {
+  const isNhwc = prefersNhwc(operands);
   const rank = Math.max(...operands.map((o) => o.rank));
   return {
-    last,
-    tensors: operands.map((o) => (last ? o.lastAgainst(rank) : o.plain())),
-    hold: last ? Held.last : Held.plain,
+    isNhwc,
+    tensors: operands.map((o) => (isNhwc ? o.nhwcAgainst(rank) : o.nchw())),
+    wrap: isNhwc ? DualLayoutTensor.ofNhwc : DualLayoutTensor.ofNchw,
   };
 }

@@ -1,8 +1,16 @@
 import type { Tensor, TypedArray } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
 import type { ElementKind, Program, ProgramConstant } from "../../program/program.js";
-import { type EngineOptions, type NumericTensor, type ProgramSource, programOf, type Runner } from "../engine.js";
-import { Held } from "./held.js";
+import {
+  type EngineOptions,
+  type Ignored,
+  type NumericTensor,
+  type ProgramSource,
+  programOf,
+  type Runner,
+} from "../engine.js";
+import { ignoredPrecision, ignoredProfile } from "../ignored.js";
+import { DualLayoutTensor } from "./dual-layout-tensor.js";
 import { Call } from "./kernel.js";
 import { KERNELS } from "./kernels/index.js";
 import { type BackendChoice, loadBackend, tf } from "./tensorflow.js";
@@ -30,7 +38,7 @@ export async function tfjsRunner(
   const use = tf().getBackend();
   const constants = new Map(whole.constants.map((c) => [c.name, upload(c)]));
   const drops = lastUses(whole);
-  // The backend has the constants now: keeping them here too would hold the model twice.
+  // The backend has the constants now: keeping them here too would wrap the model twice.
   const program: Program = { ...whole, constants: [] };
   return {
     name: backend.name,
@@ -48,26 +56,31 @@ export async function tfjsRunner(
 }
 
 /** The native binding has one pool of threads, one a core, for the whole process; WebAssembly has one thread. */
-function ignored(backend: string, { device, threads, precision, profile }: EngineOptions): (keyof EngineOptions)[] {
+function ignored(backend: string, options: EngineOptions): Ignored[] {
+  const { device, threads } = options;
   const own = backend === "tfjs-native-gpu" ? "cuda" : "cpu";
-  return [
+  const chosen = [
     ...(device === own ? [] : (["device"] as const)),
     ...(backend.startsWith("tfjs-wasm") && threads === 1 ? [] : (["threads"] as const)),
-    ...(precision === undefined || precision === "float32" ? [] : (["precision"] as const)),
-    ...(profile === undefined ? [] : (["profile"] as const)),
+  ];
+  const why = `the engine ${backend} chooses its device and the threads of a run by itself`;
+  return [
+    { options: chosen, why, elsewhere: "onnxruntime" },
+    ...ignoredPrecision(backend, options),
+    ...ignoredProfile(backend, options),
   ];
 }
 
 const TYPES = { float32: "float32", float64: "float32", int64: "int32", uint8: "int32", bool: "bool" } as const;
 
-function upload({ kind, dims, data }: ProgramConstant): Held {
+function upload({ kind, dims, data }: ProgramConstant): DualLayoutTensor {
   const values = kind === "float64" ? Float32Array.from(data) : data;
   const tensor = tf().tensor(
     kind === "int64" ? Int32Array.from(values, bounded) : (values as TypedArray),
     [...dims],
     TYPES[kind],
   );
-  return new Held(dims, { plain: tensor }, data.length <= KNOWN_ELEMENTS ? Array.from(data) : undefined);
+  return new DualLayoutTensor(dims, { nchw: tensor }, data.length <= KNOWN_ELEMENTS ? Array.from(data) : undefined);
 }
 /** "To the end" is written as a number that no int32 holds. */
 const bounded = (v: number): number => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, v));
@@ -92,15 +105,15 @@ function lastUses(program: Program): string[][] {
 function execute(
   program: Program,
   feeds: Record<string, NumericTensor>,
-  constants: ReadonlyMap<string, Held>,
+  constants: ReadonlyMap<string, DualLayoutTensor>,
   drops: readonly string[][],
 ): Record<string, NumericTensor> {
-  const values = new Map<string, Held>();
+  const values = new Map<string, DualLayoutTensor>();
   try {
     for (const { name, kind } of program.inputs) {
       const { data, dims } = feeds[name]!;
       const plain = data instanceof BigInt64Array ? Int32Array.from(data, Number) : data;
-      values.set(name, Held.plain(tf().tensor(plain, [...dims], TYPES[kind])));
+      values.set(name, DualLayoutTensor.ofNchw(tf().tensor(plain, [...dims], TYPES[kind])));
     }
     program.operations.forEach((operation, k) => {
       const inputs = operation.inputs.map((name) =>
@@ -128,8 +141,8 @@ function execute(
   }
 }
 
-function download(held: Held, kind: ElementKind): NumericTensor {
-  const tensor: Tensor = held.plain();
+function download(held: DualLayoutTensor, kind: ElementKind): NumericTensor {
+  const tensor: Tensor = held.nchw();
   const data = tensor.dataSync();
   const { dims } = held;
   if (kind === "int64") return { data: BigInt64Array.from(data, (v) => BigInt(v)), dims };

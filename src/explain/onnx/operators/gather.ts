@@ -3,7 +3,7 @@ import type { GatherLayer, LayerOf, TensorId } from "../../network/network.js";
 import { axisIn, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
 
 /** Elements along one axis beyond which copies come from a damaged file. */
-export const MOST_ALONG = 2 ** 20;
+export const MAX_AXIS_LENGTH = 2 ** 20;
 
 /** Copies the named elements along one axis, in the cheapest way; the node's output is the result. */
 export function pick(importer: Importer, node: Node, x: TensorId, axis: number, indices: readonly number[]): TensorId {
@@ -43,7 +43,8 @@ export const Gather: OperatorImport = (importer: Importer, node: Node) => {
   const axis = axisIn(importer, node, node.int("axis", 0), shape.length);
   if (axis === 0) importer.refuse(node, "it picks frames of the batch");
   const indices = importer.weight(node, 1, "list of indices");
-  if (indices.data.length > MOST_ALONG) importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
+  if (indices.data.length > MAX_AXIS_LENGTH)
+    importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
   const picked = Array.from(indices.data, (k) => (k < 0 ? k + shape[axis]! : k));
   const at = pick(importer, node, x, axis, picked);
   if (indices.dims.length === 1) return;
@@ -62,7 +63,7 @@ export const Tile: OperatorImport = (importer: Importer, node: Node) => {
   let at = x;
   repeats.forEach((times, axis) => {
     const extent = shape[axis]!;
-    if (times * extent > MOST_ALONG) importer.refuse(node, `it repeats an axis ${times} times`);
+    if (times * extent > MAX_AXIS_LENGTH) importer.refuse(node, `it repeats an axis ${times} times`);
     if (times > 1)
       at = pick(
         importer,
@@ -88,7 +89,7 @@ export const Expand: OperatorImport = (importer: Importer, node: Node) => {
     if (rank > shape.length && k === rank - shape.length) return asked;
     return own(k) === 1 ? asked : own(k);
   });
-  if (dims.some((d, k) => k > 0 && !(d >= 1 && d <= MOST_ALONG)))
+  if (dims.some((d, k) => k > 0 && !(d >= 1 && d <= MAX_AXIS_LENGTH)))
     importer.refuse(node, `its shape [${wanted.join(", ")}] does not fit [N, ${shape.slice(1).join(", ")}]`);
   importer.alias(node, x);
   expandTo(importer, node, x, dims);

@@ -1,6 +1,6 @@
 import type { TensorId } from "../../network/network.js";
 import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
-import { MOST_ALONG, pick } from "./gather.js";
+import { MAX_AXIS_LENGTH, pick } from "./gather.js";
 
 /** Which element stands at position `p` of an axis of length `n` that was padded by copies. */
 const COPIES: Record<string, (p: number, n: number) => number> = {
@@ -35,7 +35,7 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
     after[axis] = pads[k + axes.length]!;
   });
   if (before[0] || after[0]) importer.refuse(node, "it pads the batch");
-  if ([...before, ...after].some((p) => !(Math.abs(p) <= MOST_ALONG)))
+  if ([...before, ...after].some((p) => !(Math.abs(p) <= MAX_AXIS_LENGTH)))
     importer.refuse(node, `its padding [${Array.from(pads).join(", ")}] is too large`);
   importer.alias(node, x);
   const at = cropped(importer, node, x, before, after);

@@ -2,7 +2,7 @@ import type { TensorId, Weights } from "../../network/network.js";
 import { foldByEngine } from "../engine-fold.js";
 import { axisIn, type Importer, Node, type OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
-import { MOST_ALONG, pick } from "./gather.js";
+import { MAX_AXIS_LENGTH, pick } from "./gather.js";
 
 /** How one axis is resized: its length, its new length, the scale that maps between them. */
 interface Along {
@@ -124,7 +124,7 @@ function extents(importer: Importer, node: Node, x: TensorId, old: boolean): Alo
       return { from: d, to: d, scale: 1 };
     }
     const to = scales ? Math.floor(d * values[k]!) : values[k]!;
-    if (!(Number.isInteger(to) && to >= 1 && to <= MOST_ALONG))
+    if (!(Number.isInteger(to) && to >= 1 && to <= MAX_AXIS_LENGTH))
       importer.refuse(node, `it would make an axis of ${to} elements`);
     return { from: d, to, scale: scales ? values[k]! : to / d, sized: !scales };
   });

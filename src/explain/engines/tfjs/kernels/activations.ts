@@ -6,8 +6,8 @@ import { select, tf } from "../tensorflow.js";
 const unary =
   (fn: (x: Tensor, call: Call) => Tensor): Kernel =>
   (call) => {
-    const { tensors, hold } = aligned([call.at(0)]);
-    return hold(fn(tensors[0]!, call));
+    const { tensors, wrap } = aligned([call.at(0)]);
+    return wrap(fn(tensors[0]!, call));
   };
 const number = (v: number): Tensor => tf().scalar(v);
 const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => select(condition, a, b);
@@ -41,15 +41,15 @@ export const activationKernels: Kernels = {
   LeakyRelu: unary((x, call) => where(positive(x), x, tf().mul(x, number(call.float("alpha", 0.01))))),
   ThresholdedRelu: unary((x, call) => where(tf().greater(x, number(call.float("alpha", 1))), x, number(0))),
   PRelu: (call) => {
-    const { tensors, hold } = aligned([call.at(0), call.at(1)]);
+    const { tensors, wrap } = aligned([call.at(0), call.at(1)]);
     const [x, slope] = tensors as [Tensor, Tensor];
-    return hold(where(positive(x), x, tf().mul(x, slope)));
+    return wrap(where(positive(x), x, tf().mul(x, slope)));
   },
   Clip: (call) => {
-    const { tensors, hold } = aligned([call.at(0)]);
+    const { tensors, wrap } = aligned([call.at(0)]);
     let x = tensors[0]!.clone();
-    if (call.has(1)) x = tf().maximum(x, call.at(1).plain());
-    if (call.has(2)) x = tf().minimum(x, call.at(2).plain());
-    return hold(x);
+    if (call.has(1)) x = tf().maximum(x, call.at(1).nchw());
+    if (call.has(2)) x = tf().minimum(x, call.at(2).nchw());
+    return wrap(x);
   },
 };

@@ -6,8 +6,8 @@ import { select, tf } from "../tensorflow.js";
 const each =
   (fn: (call: Call, ...operands: Tensor[]) => Tensor): Kernel =>
   (call) => {
-    const { tensors, hold } = aligned(call.inputs.filter((i) => i !== undefined));
-    return hold(fn(call, ...tensors));
+    const { tensors, wrap } = aligned(call.inputs.filter((i) => i !== undefined));
+    return wrap(fn(call, ...tensors));
   };
 const binary = (fn: (a: Tensor, b: Tensor) => Tensor): Kernel => each((_, a, b) => fn(a!, b!));
 const variadic = (fn: (a: Tensor, b: Tensor) => Tensor): Kernel =>

@@ -1,5 +1,5 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { Held } from "../held.js";
+import { DualLayoutTensor } from "../dual-layout-tensor.js";
 import type { Call, Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 import { windowOf } from "../window.js";
@@ -7,9 +7,9 @@ import { windowOf } from "../window.js";
 type Pair = readonly [number, number];
 
 /** `[O, I, kh, kw]` to TensorFlow's `[kh, kw, I, O]`, zeros put between its taps where the dilation says so. */
-function kernelOf(weight: Held, dilations: Pair): Tensor {
+function kernelOf(weight: DualLayoutTensor, dilations: Pair): Tensor {
   return weight.derived(`kernel${dilations.join("x")}`, () => {
-    let w: Tensor = tf().transpose(weight.plain(), [2, 3, 1, 0]);
+    let w: Tensor = tf().transpose(weight.nchw(), [2, 3, 1, 0]);
     dilations.forEach((d, axis) => {
       if (d > 1) w = spread(w, axis, d);
     });
@@ -52,8 +52,8 @@ const padded = (x: Tensor4D, [top, left, bottom, right]: readonly number[], valu
       )
     : x;
 
-function conv(call: Call): Held {
-  const x = call.at(0).last() as Tensor4D;
+function conv(call: Call): DualLayoutTensor {
+  const x = call.at(0).nhwc() as Tensor4D;
   const weight = call.at(1);
   const { strides, pads, dilations } = windowOf(call, weight.dims.slice(2) as [number, number]);
   const groups = call.int("group", 1);
@@ -100,22 +100,22 @@ function conv(call: Call): Held {
       );
     }
   }
-  return Held.last(call.has(2) ? tf().add(result, call.at(2).plain()) : result);
+  return DualLayoutTensor.ofNhwc(call.has(2) ? tf().add(result, call.at(2).nchw()) : result);
 }
 
-function matmul(call: Call): Held {
-  const [a, b] = [call.at(0).plain(), call.at(1).plain()];
+function matmul(call: Call): DualLayoutTensor {
+  const [a, b] = [call.at(0).nchw(), call.at(1).nchw()];
   if (a.rank < 2 || b.rank < 2) call.refuse("multiplies vectors");
   // A matrix on the right serves every row on the left: one product instead of one a frame.
   if (a.rank > 2 && b.rank === 2) {
     const rows = tf().reshape(a, [-1, a.shape.at(-1)!]);
-    return Held.plain(tf().reshape(tf().matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]));
+    return DualLayoutTensor.ofNchw(tf().reshape(tf().matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]));
   }
   if (a.rank === 2 && b.rank > 2) {
     const batch = b.shape.slice(0, -2);
-    return Held.plain(tf().matMul(tf().broadcastTo(a, [...batch, ...a.shape]), b));
+    return DualLayoutTensor.ofNchw(tf().matMul(tf().broadcastTo(a, [...batch, ...a.shape]), b));
   }
-  return Held.plain(tf().matMul(a, b));
+  return DualLayoutTensor.ofNchw(tf().matMul(a, b));
 }
 
 export const linearKernels: Kernels = {
@@ -124,13 +124,13 @@ export const linearKernels: Kernels = {
   Gemm: (call) => {
     const alpha = call.float("alpha", 1);
     const product = tf().matMul(
-      call.at(0).plain(),
-      call.at(1).plain(),
+      call.at(0).nchw(),
+      call.at(1).nchw(),
       call.int("transA", 0) === 1,
       call.int("transB", 0) === 1,
     );
     const scaled = alpha === 1 ? product : tf().mul(product, alpha);
-    if (!call.has(2)) return Held.plain(scaled);
-    return Held.plain(tf().add(scaled, tf().mul(call.at(2).plain(), call.float("beta", 1))));
+    if (!call.has(2)) return DualLayoutTensor.ofNchw(scaled);
+    return DualLayoutTensor.ofNchw(tf().add(scaled, tf().mul(call.at(2).nchw(), call.float("beta", 1))));
   },
 };

@@ -1,5 +1,5 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { Held } from "../held.js";
+import { DualLayoutTensor } from "../dual-layout-tensor.js";
 import type { Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 import { type PlaneWindow, windowOf } from "../window.js";
@@ -35,18 +35,18 @@ export const poolingKernels: Kernels = {
   MaxPool: (call) => {
     if (call.operation.outputs.length > 1) call.refuse("gives indices");
     const window = windowOf(call);
-    const x = padded(call.at(0).last() as Tensor4D, window, LOWEST);
+    const x = padded(call.at(0).nhwc() as Tensor4D, window, LOWEST);
     if (window.dilations.some((d) => d > 1))
-      return Held.last(
+      return DualLayoutTensor.ofNhwc(
         offsets(x, window)
           .reduce((a, b) => tf().maximum(a, b))
           .clone(),
       );
-    return Held.last(tf().maxPool(x, [...window.kernel], [...window.strides], "valid"));
+    return DualLayoutTensor.ofNhwc(tf().maxPool(x, [...window.kernel], [...window.strides], "valid"));
   },
   AveragePool: (call) => {
     const window = windowOf(call);
-    const x = call.at(0).last() as Tensor4D;
+    const x = call.at(0).nhwc() as Tensor4D;
     const [kh, kw] = window.kernel;
     const average = (v: Tensor4D): Tensor =>
       window.dilations.some((d) => d > 1)
@@ -56,8 +56,9 @@ export const poolingKernels: Kernels = {
           )
         : tf().avgPool(v, [kh, kw], [...window.strides], "valid");
     const all = average(padded(x, window, 0));
-    if (window.pads.every((p) => p === 0) || call.int("count_include_pad", 0) === 1) return Held.last(all);
+    if (window.pads.every((p) => p === 0) || call.int("count_include_pad", 0) === 1)
+      return DualLayoutTensor.ofNhwc(all);
     const share = average(padded(tf().ones([1, x.shape[1], x.shape[2], 1]), window, 0));
-    return Held.last(tf().div(all, share));
+    return DualLayoutTensor.ofNhwc(tf().div(all, share));
   },
 };

@@ -1,5 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { Held, lastAxis } from "../held.js";
+import { DualLayoutTensor, nhwcAxis } from "../dual-layout-tensor.js";
 import type { Call, Kernel, Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
@@ -17,18 +17,18 @@ const reduce =
   (call) =>
     over(call, fn, axesOf(call), call.int("keepdims", 1) === 1);
 
-function over(call: Call, fn: Reduction, axes: number[], keep: boolean): Held {
+function over(call: Call, fn: Reduction, axes: number[], keep: boolean): DualLayoutTensor {
   const x = call.at(0);
   const left = x.rank - axes.length;
   // Without its batch or with channels among what is left of a few axes, the channel-last form has no meaning.
-  const last = x.hasLast && !x.hasPlain && (keep || axes.includes(1) || left === 2 || left >= 3) && !axes.includes(0);
-  if (!last) return Held.plain(fn(x.plain(), axes, keep));
+  const isNhwc = x.hasNhwc && !x.hasNchw && (keep || axes.includes(1) || left === 2 || left >= 3) && !axes.includes(0);
+  if (!isNhwc) return DualLayoutTensor.ofNchw(fn(x.nchw(), axes, keep));
   const result = fn(
-    x.last(),
-    axes.map((a) => lastAxis(a, x.rank)),
+    x.nhwc(),
+    axes.map((a) => nhwcAxis(a, x.rank)),
     keep,
   );
-  return keep || (!axes.includes(1) && left >= 3) ? Held.last(result) : Held.plain(result);
+  return keep || (!axes.includes(1) && left >= 3) ? DualLayoutTensor.ofNhwc(result) : DualLayoutTensor.ofNchw(result);
 }
 
 export const reduceKernels: Kernels = {
@@ -45,12 +45,12 @@ export const reduceKernels: Kernels = {
   Softmax: (call) => {
     const x = call.at(0);
     const axis = call.axis("axis", -1);
-    const last = x.hasLast && !x.hasPlain;
-    const data = last ? x.last() : x.plain();
-    const at = last ? lastAxis(axis, x.rank) : axis;
+    const isNhwc = x.hasNhwc && !x.hasNchw;
+    const data = isNhwc ? x.nhwc() : x.nchw();
+    const at = isNhwc ? nhwcAxis(axis, x.rank) : axis;
     const powers = tf().exp(tf().sub(data, tf().max(data, at, true)));
     const result = tf().div(powers, tf().sum(powers, at, true));
-    return last ? Held.last(result) : Held.plain(result);
+    return isNhwc ? DualLayoutTensor.ofNhwc(result) : DualLayoutTensor.ofNchw(result);
   },
 };
 

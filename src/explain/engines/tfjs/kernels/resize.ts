@@ -1,5 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { Held, lastAxis } from "../held.js";
+import { DualLayoutTensor, nhwcAxis } from "../dual-layout-tensor.js";
 import type { Call, Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
@@ -46,13 +46,13 @@ export const resizeKernels: Kernels = {
     const x = call.at(0);
     const scales = call.has(2) && call.known(2).length > 0 ? call.known(2) : undefined;
     const sizes = scales ? x.dims.map((d, k) => Math.floor(d * scales[k]!)) : call.known(3);
-    const last = x.rank > 2 && x.hasLast && !x.hasPlain;
-    let result = last ? x.last() : x.plain();
+    const isNhwc = x.rank > 2 && x.hasNhwc && !x.hasNchw;
+    let result = isNhwc ? x.nhwc() : x.nchw();
     sizes.forEach((to, axis) => {
       const scale = scales?.[axis] ?? to / x.dims[axis]!;
       if (to !== x.dims[axis] || scale !== 1)
-        result = along(call, result, last ? lastAxis(axis, x.rank) : axis, to, scale);
+        result = along(call, result, isNhwc ? nhwcAxis(axis, x.rank) : axis, to, scale);
     });
-    return last ? Held.last(result.clone()) : Held.plain(result.clone());
+    return isNhwc ? DualLayoutTensor.ofNhwc(result.clone()) : DualLayoutTensor.ofNchw(result.clone());
   },
 };

@@ -1,10 +1,10 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { Held, lastAxis, lastOrder, permute } from "../held.js";
+import { DualLayoutTensor, nhwcAxis, nhwcOrder, permute } from "../dual-layout-tensor.js";
 import { aligned, type Call, type Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
 /** Dims with `0` (copied, as ONNX says) and `−1` worked out. */
-function resolved(x: Held, wanted: readonly number[]): number[] {
+function resolved(x: DualLayoutTensor, wanted: readonly number[]): number[] {
   const dims = wanted.map((d, k) => (d === 0 ? x.dims[k]! : d));
   const free = dims.indexOf(-1);
   if (free >= 0) dims[free] = x.size / dims.reduce((product, d, k) => (k === free ? product : product * d), 1);
@@ -12,38 +12,42 @@ function resolved(x: Held, wanted: readonly number[]): number[] {
 }
 
 /** Stays channel-last where batch and channels keep their places. */
-function reshape(x: Held, dims: number[]): Held {
-  const stays = x.hasLast && !x.hasPlain && dims.length >= 3 && dims[0] === x.dims[0] && dims[1] === x.dims[1];
-  if (!stays) return Held.plain(tf().reshape(x.plain(), dims));
-  return Held.last(tf().reshape(x.last(), [dims[0]!, ...dims.slice(2), dims[1]!]));
+function reshape(x: DualLayoutTensor, dims: number[]): DualLayoutTensor {
+  const stays = x.hasNhwc && !x.hasNchw && dims.length >= 3 && dims[0] === x.dims[0] && dims[1] === x.dims[1];
+  if (!stays) return DualLayoutTensor.ofNchw(tf().reshape(x.nchw(), dims));
+  return DualLayoutTensor.ofNhwc(tf().reshape(x.nhwc(), [dims[0]!, ...dims.slice(2), dims[1]!]));
 }
 
 /** The tensor in the form at hand, where its axes are in it, and what makes a value of the result. */
-function form(x: Held): { tensor: Tensor; place: (axis: number) => number; hold: (t: Tensor) => Held } {
-  if (x.hasPlain || !x.hasLast) return { tensor: x.plain(), place: (axis) => axis, hold: Held.plain };
-  return { tensor: x.last(), place: (axis) => lastAxis(axis, x.rank), hold: Held.last };
+function form(x: DualLayoutTensor): {
+  tensor: Tensor;
+  place: (axis: number) => number;
+  wrap: (t: Tensor) => DualLayoutTensor;
+} {
+  if (x.hasNchw || !x.hasNhwc) return { tensor: x.nchw(), place: (axis) => axis, wrap: DualLayoutTensor.ofNchw };
+  return { tensor: x.nhwc(), place: (axis) => nhwcAxis(axis, x.rank), wrap: DualLayoutTensor.ofNhwc };
 }
 
 const counted = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
-function split(call: Call): Held[] {
+function split(call: Call): DualLayoutTensor[] {
   const x = call.at(0);
   const axis = call.axis("axis", 0);
   const count = call.operation.outputs.length;
   const chunk = Math.ceil(x.dims[axis]! / count);
   const sizes = call.optional(1) ?? Array.from({ length: count }, (_, k) => Math.min(chunk, x.dims[axis]! - k * chunk));
-  const { tensor, place, hold } = form(x);
+  const { tensor, place, wrap } = form(x);
   return tf()
     .split(tensor, [...sizes], place(axis))
-    .map((part) => hold(part));
+    .map((part) => wrap(part));
 }
 
-function slice(call: Call): Held {
+function slice(call: Call): DualLayoutTensor {
   const x = call.at(0);
   const [starts, ends] = [call.known(1), call.known(2)];
   const axes = (call.optional(3) ?? starts.map((_, k) => k)).map((a) => counted(a, x.rank));
   const steps = call.optional(4) ?? starts.map(() => 1);
-  const { tensor, place, hold } = form(x);
+  const { tensor, place, wrap } = form(x);
   const [begin, end, stride] = [tensor.shape.map(() => 0), [...tensor.shape], tensor.shape.map(() => 1)];
   axes.forEach((axis, k) => {
     const size = x.dims[axis]!;
@@ -53,8 +57,8 @@ function slice(call: Call): Held {
     end[place(axis)] = Math.max(bounded(starts[k]!), bounded(ends[k]!));
     stride[place(axis)] = steps[k]!;
   });
-  if (stride.some((s) => s > 1)) return hold(tf().stridedSlice(tensor, begin, end, stride));
-  return hold(
+  if (stride.some((s) => s > 1)) return wrap(tf().stridedSlice(tensor, begin, end, stride));
+  return wrap(
     tf().slice(
       tensor,
       begin,
@@ -63,12 +67,12 @@ function slice(call: Call): Held {
   );
 }
 
-function pad(call: Call): Held {
+function pad(call: Call): DualLayoutTensor {
   const x = call.at(0);
   const pads = call.known(1);
   const axes = (call.optional(3) ?? x.dims.map((_, k) => k)).map((a) => counted(a, x.rank));
   const mode = call.text("mode", "constant");
-  let { tensor, place, hold } = form(x);
+  let { tensor, place, wrap } = form(x);
   const around = x.dims.map(() => [0, 0] as [number, number]);
   axes.forEach((axis, k) => {
     around[place(axis)] = [pads[k]!, pads[k + axes.length]!];
@@ -79,7 +83,7 @@ function pad(call: Call): Held {
     tensor = tf().slice(tensor, begin, size);
   }
   const grown = around.map(([a, b]) => [Math.max(0, a), Math.max(0, b)] as [number, number]);
-  if (mode === "constant") return hold(tf().pad(tensor, grown, call.optional(2)?.[0] ?? 0));
+  if (mode === "constant") return wrap(tf().pad(tensor, grown, call.optional(2)?.[0] ?? 0));
   grown.forEach(([before, after], axis) => {
     if (before + after > 0)
       tensor = tf().gather(
@@ -88,7 +92,7 @@ function pad(call: Call): Held {
         axis,
       );
   });
-  return hold(tensor.clone());
+  return wrap(tensor.clone());
 }
 
 /** Which element each place of a padded axis shows. */
@@ -104,16 +108,16 @@ function outside(call: Call, mode: string, size: number, before: number, after: 
   });
 }
 
-function transpose(call: Call): Held {
+function transpose(call: Call): DualLayoutTensor {
   const x = call.at(0);
   const permutation = call.ints("perm") ?? x.dims.map((_, k) => x.rank - 1 - k);
   const { tensor, place } = form(x);
-  const toPlain = permutation.map(place);
-  if (x.rank < 4 || toPlain.every((p, k) => p === k)) return Held.plain(permute(tensor, toPlain));
-  return Held.last(
+  const toNchw = permutation.map(place);
+  if (x.rank < 4 || toNchw.every((p, k) => p === k)) return DualLayoutTensor.ofNchw(permute(tensor, toNchw));
+  return DualLayoutTensor.ofNhwc(
     permute(
       tensor,
-      lastOrder(x.rank).map((axis) => toPlain[axis]!),
+      nhwcOrder(x.rank).map((axis) => toNchw[axis]!),
     ),
   );
 }
@@ -149,20 +153,20 @@ export const shapeKernels: Kernels = {
   Transpose: transpose,
   Concat: (call) => {
     const operands = call.inputs.map((_, k) => call.at(k));
-    const { tensors, hold, last } = aligned(operands);
+    const { tensors, wrap, isNhwc } = aligned(operands);
     const axis = call.axis("axis", 0);
-    return hold(tf().concat(tensors, last ? lastAxis(axis, operands[0]!.rank) : axis));
+    return wrap(tf().concat(tensors, isNhwc ? nhwcAxis(axis, operands[0]!.rank) : axis));
   },
   Split: split,
   Slice: slice,
   Pad: pad,
   Tile: (call) => {
-    const { tensor, place, hold } = form(call.at(0));
+    const { tensor, place, wrap } = form(call.at(0));
     const times = tensor.shape.map(() => 1);
     call.known(1).forEach((t, axis) => {
       times[place(axis)] = t;
     });
-    return hold(tf().tile(tensor, times));
+    return wrap(tf().tile(tensor, times));
   },
   Expand: (call) => {
     const x = call.at(0);
@@ -170,11 +174,11 @@ export const shapeKernels: Kernels = {
     const rank = Math.max(x.rank, wanted.length);
     const own = [...Array.from({ length: rank - x.rank }, () => 1), ...x.dims];
     const dims = own.map((d, k) => Math.max(d, wanted[k - (rank - wanted.length)] ?? 1));
-    const { tensor, place, hold } = form(rank === x.rank ? x : reshape(x, own));
+    const { tensor, place, wrap } = form(rank === x.rank ? x : reshape(x, own));
     const shape = [...tensor.shape];
     dims.forEach((d, axis) => {
       shape[place(axis)] = d;
     });
-    return hold(tf().broadcastTo(tensor, shape));
+    return wrap(tf().broadcastTo(tensor, shape));
   },
 };

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { earlyMeans } from "../../../src/explain/engines/early.js";
+import { scheduleMeans } from "../../../src/explain/engines/schedule-means.js";
 import type { NodeProto } from "../../../src/explain/proto/onnx.js";
 
 const node = (opType: string, input: string[], output: string): NodeProto => ({ opType, input, output: [output] });
 
 describe("means that are taken early", () => {
   it("are those of the way there, each read by a node that nobody reads, the first layer's last", () => {
-    const early = earlyMeans([
+    const early = scheduleMeans([
       node("Conv", ["x"], "z1"),
       node("Conv", ["z1"], "z2"),
       node("ArgMax", ["z2"], "top"),
@@ -23,6 +23,6 @@ describe("means that are taken early", () => {
     ]);
   });
   it("are none where nothing is explained", () => {
-    expect(earlyMeans([node("Conv", ["x"], "z"), node("Softmax", ["z"], "y")])).toEqual([]);
+    expect(scheduleMeans([node("Conv", ["x"], "z"), node("Softmax", ["z"], "y")])).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import type { InputBounds } from "../program/bounds.js";
 import type { Value } from "../program/emitter.js";
 
 /** Pixel 0 and pixel 255 as they arrive at the tensors made of pixels. */
-export class BoundsBelow {
+export class InputBoundsPropagation {
   #known: Map<TensorId, InputBounds>;
   #makers: Map<TensorId, Layer>;
 

@@ -5,12 +5,12 @@ const START = "OneHot";
 const MEAN = "ReduceMean";
 
 /**
- * Nodes to append to a graph so that onnxruntime takes the means that the way back divides by on the way there: while each
- * layer's output is in the cache, and before it has to be kept for the sake of its mean. onnxruntime orders nodes depth
- * first from those that nobody reads, the last of them first. So each such mean gets a reader that nobody reads, those
- * of the first layers last.
+ * Nodes to append to a graph so that onnxruntime computes the means that the way back divides by during the forward pass: while
+ * each layer's output is in the cache, and so that the output need not be kept for its mean alone. onnxruntime orders nodes
+ * depth first, beginning at nodes without readers, the last one first. So each mean gets an Identity that nothing
+ * reads, those of the first layers last.
  */
-export function earlyMeans(nodes: readonly NodeProto[]): NodeProto[] {
+export function scheduleMeans(nodes: readonly NodeProto[]): NodeProto[] {
   const late = new Set<string>();
   const depths = new Map<string, number>();
   const means: { name: string; depth: number }[] = [];

@@ -2,10 +2,10 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { tf } from "./tensorflow.js";
 
 /** `[0, 2, 3, …, 1]`: where each axis of the channel-last form comes from. */
-export const lastOrder = (rank: number): number[] => [0, ...Array.from({ length: rank - 2 }, (_, k) => k + 2), 1];
+export const nhwcOrder = (rank: number): number[] => [0, ...Array.from({ length: rank - 2 }, (_, k) => k + 2), 1];
 
 /** The axis of the channel-last form that holds this axis of the plain one. */
-export const lastAxis = (axis: number, rank: number): number => (axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1);
+export const nhwcAxis = (axis: number, rank: number): number => (axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1);
 
 const isIdentity = (permutation: readonly number[]): boolean => permutation.every((p, k) => p === k);
 
@@ -22,17 +22,17 @@ export function permute(t: Tensor, permutation: readonly number[]): Tensor {
 }
 
 /**
- * A value of a program while it runs: dims in the program's order, data in that order (`plain`), with axis 1 moved to
- * the end (`last`, what TensorFlow's kernels want), or in both. A missing form is made when it is asked for and kept
+ * A value of a program while it runs: dims in the program's order, data in that order (`nchw`, whatever its rank), with axis 1 moved to
+ * the end (`nhwc`, what TensorFlow's kernels want), or in both. A missing form is made when it is asked for and kept
  * until the value is dropped.
  */
-export class Held {
-  #forms: { plain?: Tensor; last?: Tensor };
+export class DualLayoutTensor {
+  #forms: { nchw?: Tensor; nhwc?: Tensor };
   #derived = new Map<string, Tensor>();
 
   constructor(
     readonly dims: readonly number[],
-    forms: { plain?: Tensor; last?: Tensor },
+    forms: { nchw?: Tensor; nhwc?: Tensor },
     /** The values, where they are known before any run. */
     readonly known?: readonly number[],
   ) {
@@ -40,14 +40,14 @@ export class Held {
     for (const tensor of Object.values(forms)) tf().keep(tensor);
   }
 
-  static plain(tensor: Tensor): Held {
-    return new Held(tensor.shape, { plain: tensor });
+  static ofNchw(tensor: Tensor): DualLayoutTensor {
+    return new DualLayoutTensor(tensor.shape, { nchw: tensor });
   }
 
   /** Of a tensor in the channel-last form. */
-  static last(tensor: Tensor): Held {
+  static ofNhwc(tensor: Tensor): DualLayoutTensor {
     const { shape } = tensor;
-    return new Held([shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)], { last: tensor });
+    return new DualLayoutTensor([shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)], { nhwc: tensor });
   }
 
   get rank(): number {
@@ -56,23 +56,23 @@ export class Held {
   get size(): number {
     return this.dims.reduce((a, b) => a * b, 1);
   }
-  get hasPlain(): boolean {
-    return this.#forms.plain !== undefined;
+  get hasNchw(): boolean {
+    return this.#forms.nchw !== undefined;
   }
-  get hasLast(): boolean {
-    return this.#forms.last !== undefined;
+  get hasNhwc(): boolean {
+    return this.#forms.nhwc !== undefined;
   }
 
-  plain(): Tensor {
-    const { last } = this.#forms;
-    this.#forms.plain ??= tf().keep(permute(last!, [0, this.rank - 1, ...this.dims.slice(2).map((_, k) => k + 1)]));
-    return this.#forms.plain;
+  nchw(): Tensor {
+    const { nhwc } = this.#forms;
+    this.#forms.nchw ??= tf().keep(permute(nhwc!, [0, this.rank - 1, ...this.dims.slice(2).map((_, k) => k + 1)]));
+    return this.#forms.nchw;
   }
 
   /** Needs three axes or more. */
-  last(): Tensor {
-    this.#forms.last ??= tf().keep(permute(this.#forms.plain!, lastOrder(this.rank)));
-    return this.#forms.last;
+  nhwc(): Tensor {
+    this.#forms.nhwc ??= tf().keep(permute(this.#forms.nchw!, nhwcOrder(this.rank)));
+    return this.#forms.nhwc;
   }
 
   /** Another arrangement of the same values, made once. */
@@ -86,12 +86,12 @@ export class Held {
   }
 
   /** As it broadcasts against a channel-last tensor of this rank. */
-  lastAgainst(rank: number): Tensor {
-    if (this.rank === rank) return this.last();
-    if (this.size === 1) return this.plain();
-    return this.derived(`last${rank}`, () => {
+  nhwcAgainst(rank: number): Tensor {
+    if (this.rank === rank) return this.nhwc();
+    if (this.size === 1) return this.nchw();
+    return this.derived(`nhwc${rank}`, () => {
       const dims = [...Array.from({ length: rank - this.rank }, () => 1), ...this.dims];
-      return permute(tf().reshape(this.plain(), dims), lastOrder(rank));
+      return permute(tf().reshape(this.nchw(), dims), nhwcOrder(rank));
     });
   }
 

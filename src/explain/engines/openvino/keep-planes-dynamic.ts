@@ -6,21 +6,21 @@ import { operation } from "./operation.js";
 const ZERO = "planes_zero";
 
 /**
- * A graph whose factors that differ from pixel to pixel are no constants in OpenVINO's eyes: it multiplies them into the weights
- * of a convolution that follows wherever they have the kernel's height and width, which is wrong unless it has no padding
- * (2026.4: a plane of 3 × 3 before a padded convolution of 3 × 3). To each is added a zero that is only known when the program runs.
+ * Hides from OpenVINO that factors that differ from pixel to pixel are constants, by adding to each a zero that is only known when
+ * the program runs. OpenVINO would multiply them into the weights of a convolution that follows wherever they have the kernel's
+ * height and width, which is wrong where it pads (2026.4: a plane of 3 × 3 before a padded convolution of 3 × 3).
  */
-export function withPlanesApart(graph: Graph): Graph {
+export function keepPlanesDynamic(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
   const planes = new Map<string, Operation>();
-  const apart = (name: string): string => {
+  const dynamic = (name: string): string => {
     const constant = constants.get(name);
     if (constant === undefined || !isPlane(constant)) return name;
     if (!planes.has(name)) planes.set(name, operation("Add", [name, ZERO], `${name}_plane`));
     return `${name}_plane`;
   };
   const operations = graph.operations.map((o) =>
-    o.op === "Mul" || o.op === "Div" ? { ...o, inputs: o.inputs.map(apart) } : o,
+    o.op === "Mul" || o.op === "Div" ? { ...o, inputs: o.inputs.map(dynamic) } : o,
   );
   if (planes.size === 0) return graph;
   const [input] = graph.inputs as [(typeof graph.inputs)[number]];

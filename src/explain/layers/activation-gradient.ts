@@ -1,7 +1,7 @@
 import { ModelError } from "../../errors.js";
 import type { ActivationLayer, ElementStep } from "../network/network.js";
 import type { Emitter, Value } from "../program/emitter.js";
-import { activationSteps } from "./activation.js";
+import { activationSteps } from "./activation-steps.js";
 import type { Scope } from "./scope.js";
 
 /** One step seen from its derivative: its first operand, its result, its attributes. */

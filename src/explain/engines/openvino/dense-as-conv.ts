@@ -9,7 +9,7 @@ import { operation } from "./operation.js";
  * OpenVINO fuses chains of matrix products, and its search for them ends the process with a segmentation fault where a
  * stream has one thread (2026.4: two dense layers, one way and back, are enough).
  */
-export function withoutMatrices(graph: Graph): Graph {
+export function denseAsConv(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
   const made = new Map<string, Constant>();
   const operations = graph.operations.flatMap((o) => {

@@ -1,11 +1,11 @@
-// node trial-process.js GRAPH WORDS: ends well when OpenVINO compiles the graph and gives what onnxruntime gives for a picture of
-// noise. WORDS: JSON of a TrialWords.
+// node validation-process.js GRAPH REQUEST: ends well when OpenVINO compiles the graph and gives what onnxruntime gives for a picture of
+// noise. REQUEST: JSON of a ValidationRequest.
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { NumericTensor, Prepared } from "../engine.js";
 import { runOnnx } from "../onnxruntime.js";
 import { openvinoPreparing } from "./runner.js";
-import { REFUSED, type TrialWords } from "./trial.js";
+import { REFUSED, type ValidationRequest } from "./validate-in-subprocess.js";
 
 type Results = Record<string, NumericTensor>;
 
@@ -73,13 +73,13 @@ function fault(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: T
 
 async function compare(
   graph: string,
-  words: TrialWords,
+  request: ValidationRequest,
   precision: keyof typeof TOLERANCES,
   expected: Results,
 ): Promise<void> {
-  const options = { ...words.options, precision, trusted: true };
-  const runner = await openvinoPreparing.open(path.dirname(graph), words.prepared, options);
-  const got = await runner.run(noise(words.prepared));
+  const options = { ...request.options, precision, skipValidation: true };
+  const runner = await openvinoPreparing.open(path.dirname(graph), request.prepared, options);
+  const got = await runner.run(noise(request.prepared));
   await runner.close();
   const same = target(got) === target(expected);
   if (!same && precision === "float32") throw new Error("its class of a picture of noise is not onnxruntime's");
@@ -96,10 +96,10 @@ async function compare(
 
 async function main(): Promise<void> {
   const [graph, text] = process.argv.slice(2) as [string, string];
-  const words = JSON.parse(text) as TrialWords;
-  const expected = await runOnnx(graph, noise(words.prepared));
-  await compare(graph, words, "float32", expected);
-  if (words.options.precision === "bfloat16") await compare(graph, words, "bfloat16", expected);
+  const request = JSON.parse(text) as ValidationRequest;
+  const expected = await runOnnx(graph, noise(request.prepared));
+  await compare(graph, request, "float32", expected);
+  if (request.options.precision === "bfloat16") await compare(graph, request, "bfloat16", expected);
 }
 
 // Native code keeps this thread busy for seconds: another one sees when the process that asked has ended.

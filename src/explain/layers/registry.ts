@@ -1,0 +1,52 @@
+import type { Layer, LayerKind, LayerOf } from "../network/network.js";
+import { activation } from "./activation.js";
+import { add } from "./add.js";
+import { averagePool } from "./average-pool.js";
+import { conv } from "./conv.js";
+import { dense } from "./dense.js";
+import { gate } from "./gate.js";
+import { gather } from "./gather.js";
+import type { Family, LayerRecord } from "./layer.js";
+import { lrn } from "./lrn.js";
+import { maxPool } from "./max-pool.js";
+import { mean } from "./mean.js";
+import { norm } from "./norm.js";
+import { pair } from "./pair.js";
+import { concat, pad, reshape, slice, split, transpose } from "./reindexing.js";
+import { resize } from "./resize.js";
+import { scale } from "./scale.js";
+import { softmax } from "./softmax.js";
+
+/** Layer kinds. One line registers one. */
+export const LAYERS = {
+  activation,
+  add,
+  averagePool,
+  concat,
+  conv,
+  dense,
+  gate,
+  gather,
+  lrn,
+  maxPool,
+  mean,
+  norm,
+  pad,
+  pair,
+  reshape,
+  resize,
+  scale,
+  slice,
+  softmax,
+  split,
+  transpose,
+} satisfies { [K in LayerKind]: LayerRecord<LayerOf<K>> };
+
+type KindIn<F extends Family> = {
+  [K in LayerKind]: (typeof LAYERS)[K] extends { family: F } ? K : never;
+}[LayerKind];
+/** Layers of some families. */
+export type LayerIn<F extends Family> = LayerOf<KindIn<F>>;
+
+/** What is known of a layer's kind. */
+export const recordOf = (layer: Layer): LayerRecord<Layer> => LAYERS[layer.kind];

@@ -1,0 +1,9 @@
+import type { Weights } from "../network/network.js";
+
+/** What a rule makes of each weight. */
+export type WeightMap = (w: number) => number;
+export const same: WeightMap = (w) => w;
+
+/** Weights that stay what they are stay one constant of the program. */
+export const mapWeights = (w: Weights, map: WeightMap): Weights =>
+  map === same ? w : { dims: w.dims, data: w.data.map(map) };

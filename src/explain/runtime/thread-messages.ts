@@ -1,0 +1,26 @@
+import type { PlainError } from "../../errors.js";
+import type { Ignored } from "../engines/engine.js";
+import type { ExplainInput, Explanation, ModelInfo } from "../explanation.js";
+import type { SharedModels } from "./explainer-options.js";
+
+/** A thread's model is warm. */
+export interface ReadyMessage {
+  kind: "ready";
+  model: ModelInfo;
+  engine: string;
+  /** Why each better engine was not taken. */
+  passed: readonly string[];
+  ignores: readonly Ignored[];
+  /** What went wrong on the way and was mended. */
+  notes: readonly string[];
+}
+
+/** What a thread sends: `compiled` and, once warm, `ready`, then one answer a batch. `failed` without an id is its end. */
+export type ThreadMessage =
+  | { kind: "compiled"; shared: SharedModels }
+  | ReadyMessage
+  | { kind: "result"; id: number; explanations: Explanation[] }
+  | { kind: "failed"; id?: number; error: PlainError };
+
+/** What a thread is asked. */
+export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };
