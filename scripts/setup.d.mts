@@ -16,3 +16,4 @@ export declare function isBuildCurrent(
 export declare function digestSources(folder?: string): string;
 export declare function checkNode(version?: string): void;
 export declare function setup(options: { programs: string[]; say?: (line: string) => void }): void;
+export declare function build(say: (line: string) => void): void;
