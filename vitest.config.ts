@@ -11,6 +11,7 @@ const UNIT = [
   "cli/{npy,progress,said}.test.ts",
   "config/!(load|mutations).test.ts",
   "control/slots.test.ts",
+  "docs/links.test.ts",
   "explain/engines/early.test.ts",
   "explain/model/!(labels|load).test.ts",
   "explain/network/*.test.ts",

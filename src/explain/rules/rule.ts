@@ -5,7 +5,7 @@ import type { Emitter, Value } from "../program/emitter.js";
 
 /**
  * How a method divides at a linear layer. Given `p = |R_j|` with the sign of `z_j` taken out (`R_j = s(z_j) p_j`), emits
- * `g_j = R_j / d_j`; the layer then gives `U_i = a_i Σ_j w_ij g_j`. Sources: r-lrp.md, "The method", "Its relatives".
+ * `g_j = R_j / d_j`; the layer then gives `U_i = a_i Σ_j w_ij g_j`. Sources: docs/method.md, "The method", "Its relatives".
  */
 export interface LinearRule {
   name: string;

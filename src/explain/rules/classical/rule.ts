@@ -5,7 +5,7 @@ import type { Emitter, Value } from "../../program/emitter.js";
 
 /**
  * A classical rule of LRP at a layer with weights: emits `R_i` from signed `R_j`. Definitions and defaults are those of
- * zennit 0.5, so that numbers compare; sources: r-lrp.md, "Its relatives".
+ * zennit 0.5, so that numbers compare; sources: docs/method.md, "Classical rules".
  */
 export interface ClassicalRule {
   name: string;
