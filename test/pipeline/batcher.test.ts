@@ -170,12 +170,21 @@ test("on stop what films had queued is delivered, what cameras had queued counts
     handled += frames.length;
     await sleep(20);
     settle(frames);
-    if (handled > 20) stopping ??= batcher.stop(5000);
+    if (handled <= 20 || stopping) return;
+    // While this batch is in hand no other is made: what is queued now is so when it stops.
+    await until(() => camera.source.queued > 0, "the camera has a frame queued");
+    stopping = batcher.stop(5000);
   });
   await stopping;
   const { captured, explained, dropped, inFlight } = long.ledger.snapshot();
   expect({ explained, dropped, inFlight }).toEqual({ explained: captured, dropped: {}, inFlight: 0 });
-  expect(camera.ledger.snapshot().inFlight).toBe(0);
+  const last = camera.ledger.snapshot();
+  expect(last.dropped.shutdown).toBeGreaterThanOrEqual(1);
+  const { shutdown, ...before } = last.dropped;
+  const outdated = Object.entries(before).reduce((sum, [, count]) => sum + count, 0);
+  expect(Object.keys(before).filter((reason) => reason !== "newer-frame" && reason !== "stale")).toEqual([]);
+  expect(last.captured).toBe(last.explained + last.classified + outdated + shutdown!);
+  expect(last.inFlight).toBe(0);
 });
 
 test("after the deadline the rest counts as shutdown, and stop resolves though nobody takes", async () => {
