@@ -40,6 +40,7 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    setupFiles: ["test/support/quick-equality.ts"],
     // Compiled models of tests stay within the checkout.
     // Some tests load onnxruntime themselves, which reports to its maker unless told not to.
     env: {
@@ -65,7 +66,8 @@ export default defineConfig({
           include: files(["**/*.test.ts"]),
           exclude: [...configDefaults.exclude, ...files(UNIT), ...files(FAULTS)],
           globalSetup: ["test/support/current-build.ts"],
-          maxWorkers: 2,
+          // One more than the two cores of the machines that check each change: many of these wait for a camera or a server.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
