@@ -16,6 +16,10 @@ import { blocksOf, COMMANDS, PAPERS, ROOT, textOf } from "./papers.js";
 const NOT_RUN: Readonly<Record<string, string>> = {
   "npm run demo": "installs programs; test/e2e/demo-page.test.ts runs what it starts",
   "npm test": "is what runs this",
+  "npm test -- test/sinks": "is a part of it",
+  "npx vitest run --project unit": "is a part of it",
+  "npx vitest test/sinks": "goes on for ever",
+  "npm run format": "changes files; npm test finds what it would change",
   "npm ci && npm run build": "would take the packages away from under this test",
   "docker build -t video-explainer -f deploy/Dockerfile .": "needs Docker",
   "export NATS_TOKEN=$(openssl rand -hex 16)": "is for Docker",

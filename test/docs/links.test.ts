@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.js";
@@ -45,6 +45,12 @@ describe("the papers", () => {
     ].map((match) => match[1]!.replace(/[./]+$/, ""));
     // NAME stands for what a reader adds.
     expect(named.filter((path) => !path.includes("NAME") && !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  it("have every room of src in the house's table", () => {
+    const rooms = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const rows = [...textOf("CONTRIBUTING.md").matchAll(/^\| `src\/([\w-]+)` /gm)].map((match) => match[1]!);
+    expect(rows.sort()).toEqual(rooms.map(({ name }) => name).sort());
   });
 
   it.each(PAPERS)("%s names scripts of package.json that are there", (paper) => {

@@ -173,9 +173,10 @@ test("on stop what films had queued is delivered, what cameras had queued counts
     await sleep(20);
     settle(frames);
     if (handled <= 20 || stopping) return;
-    // While this batch is in hand no other is made: what is queued now is so when it stops.
+    // While this batch is in hand no other is made: what is queued now is so until the camera has ended.
     await until(() => camera.source.queued > 0, "the camera has a frame queued");
     stopping = batcher.stop(5000);
+    await until(() => camera.source.isFinished, "the camera has ended");
   });
   await stopping;
   const { captured, explained, dropped, inFlight } = long.ledger.snapshot();
