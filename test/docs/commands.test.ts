@@ -57,7 +57,7 @@ beforeAll(async () => {
   copyFileSync(BOTTLES, join(folder, "belt.mp4"));
   ffmpeg("-f", "lavfi", "-i", "testsrc=size=160x120:rate=5", "-frames:v", "3", join(folder, "line.mp4"));
   ffmpeg("-f", "lavfi", "-i", "testsrc=size=160x120", "-frames:v", "1", join(folder, "part.jpg"));
-  server = await startNatsServer();
+  server = await startNatsServer({ jetstream: true });
   const config = join(folder, "worker.yaml");
   const sources = [{ name: "cam-1", url: "testsrc", fps: 5, width: 160, height: 120 }];
   const sinks = [{ kind: "nats", servers: [server.url] }];
