@@ -5,7 +5,7 @@ import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { MAIN, runCli } from "../cli/run-cli.js";
-import { BOTTLES, launchWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
+import { BOTTLES, launchWorker, startWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
 import { ffmpeg } from "../pipeline/helpers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { python } from "../support/python.js";
@@ -96,7 +96,7 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
     /main\.js run/,
     async (command) => {
       const env = { NATS_URL: server.url, VIEWER_PORT: "0", METRICS_PORT: "0" };
-      const running = launchWorker(join(ROOT, ours(command)![1]!), env);
+      const running = startWorker(join(ROOT, ours(command)![1]!), env);
       const isReady = () => running.isOver || running.get("/readyz").then(({ status }) => status === 200);
       await until("it to be ready", isReady, 60_000);
       running.kill("SIGTERM");
@@ -164,6 +164,7 @@ describe("a command in the papers", () => {
     }
     expect(options.size).toBeGreaterThan(3);
     for (const [name, all] of options) {
+      if (all.size === 0) continue;
       const { stdout } = await runCli([name, "--help"]);
       for (const option of all) expect(stdout).toContain(option);
     }
