@@ -1,18 +1,86 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+/**
+ * Tests (of `test/`) that start nothing: no process, server, connection or thread. They need no build and no program, and
+ * `test/support/in-process.ts` refuses what would start one. All that is in no list is `integration`: start there, and
+ * come here with a file that is quick (a second or two) and starts nothing.
+ */
+const UNIT = [
+  "!(bounded-yaml).test.ts",
+  "cli/{npy,progress,said}.test.ts",
+  "config/!(load|mutations).test.ts",
+  "control/slots.test.ts",
+  "docs/links.test.ts",
+  "explain/engines/early.test.ts",
+  "explain/model/!(labels|load).test.ts",
+  "explain/network/recognise-norms.test.ts",
+  "explain/onnx/{finite,refusals}.test.ts",
+  "explain/programs/regions.test.ts",
+  "explain/proto/*.test.ts",
+  "explain/tfjs/{outputs,weights}.test.ts",
+  "explain/twin/{files,operators,twin}.test.ts",
+  "ffmpeg/gate.test.ts",
+  "http/*.test.ts",
+  "messages/*.test.ts",
+  "metrics/metrics.test.ts",
+  "overlay/{canvas,heat-table}.test.ts",
+  "pipeline/{assembler,clock,ledger}.test.ts",
+  "scripts/results.test.ts",
+  "sinks/{files,registry}.test.ts",
+  "sinks/nats/{buffer,servers}.test.ts",
+  "station/{scale,statuses,summarise}.test.ts",
+];
+
+const FAULTS = ["faults/*.test.ts"];
+
+const files = (globs: readonly string[]): string[] => globs.map((glob) => `test/${glob}`);
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: test files start real servers, ffmpeg and engines.
-    maxWorkers: 2,
+    setupFiles: ["test/support/quick-equality.ts"],
     // Compiled models of tests stay within the checkout.
     // Some tests load onnxruntime themselves, which reports to its maker unless told not to.
     env: {
       XDG_CACHE_HOME: fileURLToPath(new URL("node_modules/.cache/tests", import.meta.url)),
       ORT_DISABLE_TELEMETRY: "1",
     },
+    // One group after the other. Tests of faults measure rates: they have the machine to themselves.
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: files(UNIT),
+          setupFiles: ["test/support/in-process.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "integration",
+          include: files(["**/*.test.ts"]),
+          exclude: [...configDefaults.exclude, ...files(UNIT), ...files(FAULTS)],
+          globalSetup: ["test/support/current-build.ts"],
+          // One more than the two cores of the machines that check each change: many of these wait for a camera or a server.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "faults",
+          include: files(FAULTS),
+          globalSetup: ["test/support/current-build.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

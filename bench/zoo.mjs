@@ -2,7 +2,7 @@
  * Exports the networks people have, as they would, explains a picture with each at 224 × 224 and holds the map against a
  * float64 twin on PyTorch (bench/zoo/twin.py); writes the list with sizes, times and errors as Markdown.
  *
- *   npm run build && node bench/zoo.mjs [--only resnet50,Xception] [--threads 2] [--output docs/models.md]
+ *   npm run build && node bench/zoo.mjs [--only resnet50,Xception] [--threads 2] [--output docs/networks.md]
  *                                       [--python PATH] [--keras-python PATH] [--models FOLDER]
  *
  * Fetches torch, torchvision, onnx and tensorflow, tf2onnx from PyPI into the user's cache folder the first time (4 GB);
@@ -43,7 +43,7 @@ const { values: args } = parseArgs({
   options: {
     only: { type: "string" },
     threads: { type: "string", default: String(availableParallelism()) },
-    output: { type: "string", default: path.join(here, "../docs/models.md") },
+    output: { type: "string", default: path.join(here, "../docs/networks.md") },
     python: { type: "string" },
     "keras-python": { type: "string" },
     models: { type: "string" },

@@ -1,8 +1,10 @@
-// Writes the JSON Schemas of config/ from the built zod schemas: npm run build && node scripts/generate-schemas.mjs
+// Writes the JSON Schemas of config/, and docs/configuration.md, from the built zod schemas:
+// npm run build && node scripts/generate-schemas.mjs
 import { writeFileSync } from "node:fs";
 import { configJsonSchema } from "../dist/config/json-schema.js";
 import { serviceSchema } from "../dist/control/json-schema.js";
 import { jsonSchemas, schemaText } from "../dist/messages/json-schemas.js";
+import { configurationPage } from "./configuration-page.mjs";
 
 const schemas = {
   ...jsonSchemas(),
@@ -14,3 +16,5 @@ for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(file, schemaText(schema));
   console.log(`config/${name}`);
 }
+writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationPage(configJsonSchema()));
+console.log("docs/configuration.md");

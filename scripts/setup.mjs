@@ -194,6 +194,7 @@ export function fetchOpenvino(say, folder) {
   if (status !== 0) throw new SetupError("OpenVINO could not be set up; what went wrong is above.");
 }
 
+/** @param {(line: string) => void} say */
 export function build(say) {
   const stampFile = path.join(root, "dist", ".stamp.json");
   const entry = path.join(root, "dist/cli/main.js");

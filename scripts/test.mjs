@@ -40,22 +40,16 @@ function main() {
   process.exitCode = counts.failed === 0 ? 0 : 1;
 }
 
-/** Words of the user's are vitest's; without, the tests that measure rates run after the rest, with the machine to themselves. */
+/**
+ * Runs vitest with the arguments behind `npm test --`; without any: unit, integration, then faults (see vitest.config.ts).
+ * Adds to `said` what is to be read of the tests that failed.
+ */
 function runTests(said) {
-  const words = process.argv.slice(2);
-  if (words.length > 0) return vitest("tests", words, said);
-  const most = vitest("tests", ["--exclude", "test/faults/**"], said);
-  const faults = vitest("tests of faults", ["test/faults", "--maxWorkers=1"], said);
-  return { passed: most.passed + faults.passed, failed: most.failed + faults.failed };
-}
-
-/** Adds to `said` what is to be read of the tests that failed. */
-function vitest(name, words, said) {
-  console.log(`- ${name}`);
+  console.log("- tests");
   const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-test-"));
   const report = path.join(folder, "report.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const status = node("node_modules/vitest/vitest.mjs", ["run", ...reporters, ...words]);
+  const status = node("node_modules/vitest/vitest.mjs", ["run", ...reporters, ...process.argv.slice(2)]);
   const results = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
   rmSync(folder, { recursive: true });
   said.push(...failures(results, root));

@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import type { z } from "zod";
 import { makeMessage } from "../messages/headers.js";
 import { MESSAGE_KINDS, type MessageKind, type OutMessage } from "../messages/message.js";
-import { type Link, openLink } from "../sinks/nats/connection.js";
+import { type Link, openLink, within } from "../sinks/nats/connection.js";
 import type { NatsServers } from "../sinks/nats/servers.js";
 
 const RETRY_MS = 2000;
@@ -63,8 +63,6 @@ export async function followTopics(
     let link: Link | undefined;
     try {
       link = await openLink(servers, [], "video-explainer watch", stop);
-      complaint = "";
-      say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
       const onEach = (error: Error | null, message: Msg): void => {
         if (error) return complain(error);
         try {
@@ -76,6 +74,10 @@ export async function followTopics(
       };
       for (const subject of subjects) link.nc.subscribe(subject, { callback: onEach });
       const { signal } = link;
+      // Once the server has the subscriptions, what is published from then on is seen.
+      await within(link.nc.flush(), Number.POSITIVE_INFINITY, AbortSignal.any([signal, stop]));
+      complaint = "";
+      say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
       await new Promise<void>((resolve) => {
         for (const one of [signal, stop]) {
           if (one.aborted) resolve();

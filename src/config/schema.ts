@@ -132,27 +132,27 @@ export const SERVICES = ["explain", "sources", "config"] as const;
 
 export const natsSinkSchema = z.strictObject({
   kind: z.literal("nats"),
-  servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]),
+  servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]).describe("Addresses, tried in turn"),
   prefix: name.default("explain").describe("First subject token"),
   jetstream: z.boolean().default(false).describe("Acknowledged publishes into a stream over {prefix}.{station}.>"),
   stream: z
     .strictObject({
       name: name.optional().describe("Default: {prefix}-{station}"),
-      maxAgeSeconds: positive.default(3600),
-      maxBytes: positive.default(1024 * 1024 * 1024),
+      maxAgeSeconds: positive.default(3600).describe("How long messages are kept"),
+      maxBytes: positive.default(1024 * 1024 * 1024).describe("The oldest go beyond it"),
       replicas: positive
         .max(5)
         .optional()
         .describe(
           "Servers of a cluster that keep the stream, 1 to 5: with 3 one of them may be away, as for an upgrade, and nothing waits. Default: 1, and a stream that is there already keeps what it has",
         ),
-      storage: z.enum(["file", "memory"]).default("file"),
-      duplicateWindowSeconds: positive.default(120),
+      storage: z.enum(["file", "memory"]).default("file").describe("Where the server keeps them"),
+      duplicateWindowSeconds: positive.default(120).describe("How long the server remembers Nats-Msg-Id"),
     })
     .prefault({}),
-  user: z.string().optional(),
-  password: z.string().optional(),
-  token: z.string().optional(),
+  user: z.string().optional().describe("Login, together with password"),
+  password: z.string().optional().describe("Best taken from the environment"),
+  token: z.string().optional().describe("Login by a token instead"),
   credentials: z
     .string()
     .min(1)
@@ -186,7 +186,10 @@ export const natsSinkSchema = z.strictObject({
     .describe(
       "Messages kept while the server is away; beyond it frames wait (every-frame) or the oldest is dropped and counted (latest)",
     ),
-  publish: z.array(z.enum(MESSAGE_KINDS)).default([...MESSAGE_KINDS]),
+  publish: z
+    .array(z.enum(MESSAGE_KINDS))
+    .default([...MESSAGE_KINDS])
+    .describe("Kinds of messages that go out"),
   service: z
     .array(z.enum(SERVICES))
     .default([...SERVICES])
@@ -209,7 +212,7 @@ const hostNames = z
 export const viewerSinkSchema = z.strictObject({
   kind: z.literal("viewer"),
   host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 opens it to the network"),
-  port: z.number().int().min(0).max(65535).default(8080),
+  port: z.number().int().min(0).max(65535).default(8080).describe("0: a free one, named in the log"),
   hosts: hostNames.describe(
     "Names under which the page is opened, beside this machine's own and any address; needed off this machine where no token is set. .example.com: every name below it",
   ),
@@ -223,7 +226,7 @@ export const viewerSinkSchema = z.strictObject({
 export const filesSinkSchema = z.strictObject({
   kind: z.literal("files"),
   path: z.string().min(1).describe("Folder; one folder a source in it"),
-  publish: z.array(z.enum(MESSAGE_KINDS)).default(["summary", "overlay"]),
+  publish: z.array(z.enum(MESSAGE_KINDS)).default(["summary", "overlay"]).describe("Kinds that are written"),
   mode: z
     .string()
     .regex(/^0?6[046][046]$/, 'must be read and write for the owner and no execution, such as "0600" or "0640"')
@@ -235,7 +238,10 @@ export const filesSinkSchema = z.strictObject({
 
 export const stdoutSinkSchema = z.strictObject({
   kind: z.literal("stdout"),
-  publish: z.array(z.enum(["summary", "status"])).default(["summary"]),
+  publish: z
+    .array(z.enum(["summary", "status"]))
+    .default(["summary"])
+    .describe("Kinds that are written"),
 });
 
 /** One line registers a sink kind in the configuration. */
@@ -279,7 +285,7 @@ export const configSchema = z.strictObject({
         .describe(
           "Of the numbers in between: bfloat16 takes two thirds of the time with openvino where the processor has it; maps differ by some percent",
         ),
-      maxBatch: positive.max(256).default(8),
+      maxBatch: positive.max(256).default(8).describe("Frames of a batch, of all sources"),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),
       threads: z.number().int().min(0).max(MAX_THREADS).default(0).describe("0: one per core"),
       cache: z
@@ -293,16 +299,19 @@ export const configSchema = z.strictObject({
     .prefault({}),
   explain: z
     .strictObject({
-      method: z.enum(METHOD_NAMES).default("r-lrp"),
-      inputRule: z.enum(INPUT_RULE_NAMES).default("bounded"),
-      start: z.enum(START_NAMES).default("one-hot"),
+      method: z.enum(METHOD_NAMES).default("r-lrp").describe("How relevance is computed: docs/method.md"),
+      inputRule: z.enum(INPUT_RULE_NAMES).default("bounded").describe("Rule of the layer that reads the picture"),
+      start: z.enum(START_NAMES).default("one-hot").describe("contrast: what speaks for this class, not the others"),
       target: z
         .union([z.literal("top"), z.number().int().min(0)])
         .default("top")
         .describe("The class to explain: the top one, or always this index"),
       every: positive.default(1).describe("Explain each Nth frame of a source; all are classified"),
       top: positive.max(100).default(5).describe("Classes in a summary"),
-      grid: z.strictObject({ rows: positive.max(64).default(8), columns: positive.max(64).default(8) }).prefault({}),
+      grid: z
+        .strictObject({ rows: positive.max(64).default(8), columns: positive.max(64).default(8) })
+        .prefault({})
+        .describe("Cells of a summary's relevance by place"),
       blur: z
         .number()
         .min(0)
@@ -329,23 +338,27 @@ export const configSchema = z.strictObject({
     .describe("What sources may take: one added at run time beyond it is refused, a configured one is warned of"),
   overlay: z
     .strictObject({
-      show: z.enum(OVERLAY_SHOWS).default("magnitude"),
-      colormap: z.enum(COLORMAP_NAMES).default("inferno"),
-      opacity: z.number().min(0).max(1).default(0.6),
-      quality: z.number().int().min(1).max(100).default(80),
+      show: z.enum(OVERLAY_SHOWS).default("magnitude").describe("What the heat stands for"),
+      colormap: z.enum(COLORMAP_NAMES).default("inferno").describe("Of magnitude and positive heat"),
+      opacity: z.number().min(0).max(1).default(0.6).describe("Of the strongest heat"),
+      quality: z.number().int().min(1).max(100).default(80).describe("Of the JPEG"),
     })
     .prefault({}),
   sinks: z.array(sinkSchema).min(1),
   metrics: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 in a container"),
-      port: z.number().int().min(0).max(65535).default(9090),
+      port: z.number().int().min(0).max(65535).default(9090).describe("0: a free one, named in the log"),
       hosts: hostNames.describe(
         "Names under which it is asked, beside this machine's own and any address; empty: any name where host is no loopback address",
       ),
     })
     .prefault({}),
-  log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least that is logged"),
+    })
+    .prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -11,7 +11,7 @@ export interface OutMessage {
   source: string;
   epoch: number;
   sequence: number;
-  /** `{station}-{source}-{epoch}-{sequence}-{kind}`, unique across restarts: see `Nats-Msg-Id` in the design. */
+  /** `{station}-{source}-{epoch}-{sequence}-{kind}`, unique across restarts: see docs/topics.md, "Exactly once". */
   id: string;
   /** ISO 8601 capture time of the frame (or the time of a status). */
   time: string;

@@ -150,7 +150,7 @@ export async function startStation(
   beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
   const ended = (async () => {
     try {
-      await station.run();
+      return await station.run();
     } finally {
       await closeAll();
     }

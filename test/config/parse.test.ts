@@ -82,11 +82,11 @@ log:
     expect(faultsOf(text)).toEqual([
       "demo.yaml:1:10: station must be text (name of this worker), found the number 5; put it in quotes",
       "demo.yaml:2:8: model.path is missing; give text (ONNX or model.json file, or folder with one and its card model.yaml)",
-      "demo.yaml:3:21: engine.maxBatch must be a whole number, found the number 1.5",
+      "demo.yaml:3:21: engine.maxBatch must be a whole number (frames of a batch, of all sources), found the number 1.5",
       'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, openvino, onnxruntime, tfjs; did you mean "onnxruntime"?',
       "demo.yaml:3:57: engine.maxWaitMs must be at most 1000 (how long a batch waits for more frames), found the number 5000",
       'demo.yaml:4:20: explain.target must be "top" or a number (the class to explain), found text "foo"',
-      "demo.yaml:4:31: explain.grid must be a mapping of keys and values, found the number 3",
+      "demo.yaml:4:31: explain.grid must be a mapping of keys and values (cells of a summary's relevance by place), found the number 3",
       'demo.yaml:4:34: explain.methd is not a known key; did you mean "method"?',
       'demo.yaml:6:11: sources[0].name must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects), found text "a b"',
       'demo.yaml:7:10: sources[0].url must not be empty, found text ""',

@@ -5,9 +5,10 @@ import { afterAll, describe, expect, it } from "vitest";
 import { runCli } from "../cli/run-cli.js";
 import { buildModel } from "../explain/twin/onnx-writer.js";
 import { probedTimes } from "../pipeline/helpers.js";
+import { expectExactLedgers } from "../support/ledgers.js";
 import { startNatsServer } from "../support/nats-server.js";
 import { cutFilm, decodableFrames, truncated } from "./films.js";
-import { expectExactLedgers, publishedBy, readSummary, upTo } from "./topics.js";
+import { publishedBy, readSummary, upTo } from "./topics.js";
 import { INSPECTION, startWorker, temporaryFolder, writeConfig } from "./worker.js";
 
 const folder = temporaryFolder();

@@ -2,9 +2,10 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Summary } from "../../src/messages/summary.js";
 import { probedTimes } from "../pipeline/helpers.js";
+import { expectExactLedgers } from "../support/ledgers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { BOTTLE, BOTTLE_STANDS, type Box, isIn, NO_BOTTLE, overlapOf } from "./bottle.js";
-import { expectExactLedgers, type Published, publishedBy, upTo } from "./topics.js";
+import { type Published, publishedBy, upTo } from "./topics.js";
 import { BOTTLES, EFFICIENTNET, REGION, startWorker, type Worker } from "./worker.js";
 
 let server: NatsServer;

@@ -1,10 +1,11 @@
 import { afterAll, expect, it } from "vitest";
 import type { Summary } from "../../src/messages/summary.js";
+import { expectExact, expectExactLedgers } from "../support/ledgers.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";
-import { expectExactLedgers, publishedBy, upTo } from "./topics.js";
-import { INSPECTION, type Metrics, startWorker, temporaryFolder } from "./worker.js";
+import { publishedBy, upTo } from "./topics.js";
+import { INSPECTION, startWorker, temporaryFolder } from "./worker.js";
 
 const folder = temporaryFolder();
 const film = cutFilm(folder, 60);
@@ -14,7 +15,7 @@ afterAll(async () => {
 });
 
 const CAMERAS = ["camera", "second"];
-const SOURCES = [...CAMERAS, "film", "dead"];
+const _SOURCES = [...CAMERAS, "film", "dead"];
 
 /** Every metric that the program promises. */
 const NAMES = [
@@ -36,19 +37,6 @@ const NAMES = [
   "sink_connected",
   "build_info",
 ].map((name) => `video_explainer_${name}`);
-
-function expectExact(metrics: Metrics): void {
-  for (const source of SOURCES) {
-    const of = (name: string) => metrics.value(`frames_${name}_total`, { source });
-    const inFlight = of("captured") - of("explained") - of("classified") - of("dropped");
-    expect(inFlight, source).toBe(metrics.value("frames_in_flight", { source }));
-    const states = metrics.families
-      .get("video_explainer_source_state")!
-      .samples.filter((s) => s.labels.source === source)
-      .map((s) => s.value);
-    expect(states.reduce((a, b) => a + b, 0)).toBe(1);
-  }
-}
 
 it("explains each third frame of live cameras and a film beside a dead camera, and tells readiness of NATS", async () => {
   const first = await startNatsServer({ jetstream: true });

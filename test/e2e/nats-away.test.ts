@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from "vitest";
+import { expectExactLedgers } from "../support/ledgers.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";
-import { expectExactLedgers, publishedBy, upTo } from "./topics.js";
+import { publishedBy, upTo } from "./topics.js";
 import { INSPECTION, startWorker, temporaryFolder } from "./worker.js";
 
 const folder = temporaryFolder();

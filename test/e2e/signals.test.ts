@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { MAIN } from "../cli/run-cli.js";
+import { expectExactLedgers } from "../support/ledgers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
 import { cutFilm } from "./films.js";
-import { expectExactLedgers, publishedBy, upTo } from "./topics.js";
+import { publishedBy, upTo } from "./topics.js";
 import {
   anyRunning,
   childrenOf,

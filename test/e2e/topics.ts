@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { expect } from "vitest";
 import type { SourceStatus, Summary } from "../../src/messages/summary.js";
 import { type StoredMessage, storedMessages } from "../support/nats-client.js";
 import { ROOT } from "./worker.js";
@@ -42,15 +41,6 @@ function checked<T>(message: { id: string; body: Buffer | string }, valid: typeo
   const value = JSON.parse(message.body.toString());
   if (!valid(value)) throw new Error(`${message.id}: ${ajv.errorsText(valid.errors)}`);
   return value as T;
-}
-
-/** `captured = explained + classified + Σ dropped + in flight`, in every status. */
-export function expectExactLedgers(statuses: readonly SourceStatus[]): void {
-  for (const { ledger } of statuses) {
-    const { captured, explained, classified, dropped, inFlight } = ledger;
-    const lost = Object.values(dropped).reduce((sum, n) => sum + n, 0);
-    expect(explained + classified + lost + inFlight, JSON.stringify(ledger)).toBe(captured);
-  }
 }
 
 /** 0, 1, 2 …: every frame there, in order, none twice. */

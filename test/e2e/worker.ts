@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterAll, afterEach } from "vitest";
+import { afterEach } from "vitest";
 import { stringify } from "yaml";
 import { MAIN } from "../cli/run-cli.js";
 import { type Family, parseExposition } from "../metrics/exposition.js";
 import { isRunning } from "../pipeline/helpers.js";
+import { temporaryFolder } from "../support/folders.js";
 import { until } from "../support/sinks.js";
+
+export { temporaryFolder } from "../support/folders.js";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const BOTTLES = join(ROOT, "assets/media/bottles.mp4");
@@ -51,23 +53,12 @@ export interface Metrics {
 }
 
 const workers: Worker[] = [];
-const folders: string[] = [];
 afterEach(async () => {
   for (const worker of workers.splice(0)) {
     if (!worker.isOver) worker.kill("SIGKILL");
     await worker.ended;
   }
 });
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-/** A folder of its own, removed when the test file is done. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "video-explainer-e2e-"));
-  folders.push(folder);
-  return folder;
-}
 
 /** Writes a configuration; metrics on a free port unless it says otherwise. */
 export function writeConfig(config: object, folder = temporaryFolder()): string {

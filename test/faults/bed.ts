@@ -3,8 +3,8 @@ import { connect, type NatsConnection } from "nats";
 import { expect } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import type { SourceStatus } from "../../src/messages/summary.js";
-import { expectExactLedgers } from "../e2e/topics.js";
 import { childrenOf, INSPECTION, launchWorker, type Metrics, type Worker, writeConfig } from "../e2e/worker.js";
+import { expectExact, expectExactLedgers } from "../support/ledgers.js";
 import { storedMessages } from "../support/nats-client.js";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
@@ -76,7 +76,14 @@ export async function makeBed({ cameras: count = 4, sources = [], sink, more, se
       await bed.nats.stop();
     },
   };
-  await until("every camera to be live", async () => (await liveSources(bed)).length >= count, 60_000);
+  await until(
+    "every camera to be live",
+    async () => {
+      const live = await liveSources(bed);
+      return cameras.every(({ name }) => live.includes(name));
+    },
+    60_000,
+  );
   // The first frames of a camera come in a burst.
   await pause(1500);
   return bed;
@@ -99,19 +106,6 @@ export const untilState = (bed: Bed, source: string, state: string, ms = 45_000)
 /** One scrape: every source's figures are of the same moment. */
 export const capturedBy = (metrics: Metrics, source: string): number =>
   metrics.value("frames_captured_total", { source });
-
-/** In every scrape, for every source and the whole station. */
-export function expectExact(metrics: Metrics): void {
-  const balance = (of: (name: string) => number): number =>
-    of("captured") - of("explained") - of("classified") - of("dropped");
-  const states = metrics.families.get("video_explainer_source_state")!.samples;
-  for (const source of new Set(states.map((s) => s.labels.source!))) {
-    const left = balance((name) => metrics.value(`frames_${name}_total`, { source }));
-    expect(left, source).toBe(metrics.value("frames_in_flight", { source }));
-  }
-  const left = balance((outcome) => metrics.value("station_frames_total", { outcome }));
-  expect(left, "all sources").toBe(metrics.value("station_frames_in_flight"));
-}
 
 export interface Pace {
   /** Frames a second of each source that was to keep its pace. */

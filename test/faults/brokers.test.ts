@@ -4,9 +4,10 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyRunning, childrenOf, launchWorker, temporaryFolder } from "../e2e/worker.js";
+import { expectExact } from "../support/ledgers.js";
 import { startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
-import { audit, type Bed, client, expectExact, liveSources, makeBed, STATION, undisturbed } from "./bed.js";
+import { audit, type Bed, client, liveSources, makeBed, STATION, undisturbed } from "./bed.js";
 
 const CAMERAS = ["cam-1", "cam-2", "cam-3", "cam-4"];
 const disk = join(temporaryFolder(), "disk");

@@ -21,17 +21,20 @@ export interface Camera {
   /** The stream ends for everybody; whoever comes again gets a new one. */
   end(): void;
   kill(): Promise<void>;
-  /** After `kill`: on the same port. */
-  start(): Promise<void>;
+  readonly isRunning: boolean;
+  /** After `kill`: on the same port; it asks for another `user:password` from now on where one is given. */
+  start(login?: string): Promise<void>;
 }
 
 const SCRIPT = join(import.meta.dirname, "camera.py");
 
-export async function startCamera({ port, fps = 10, login }: CameraOptions = {}): Promise<Camera> {
+export async function startCamera({ port, fps = 10, ...options }: CameraOptions = {}): Promise<Camera> {
   const at = port ?? (await freePort());
   let child: ChildProcess | undefined;
+  let { login } = options;
   const say = (command: string): void => void child?.stdin?.write(`${command}\n`);
-  const start = async (): Promise<void> => {
+  const start = async (other = login): Promise<void> => {
+    login = other;
     // GStreamer's bindings belong to the system's Python.
     const started = spawn("/usr/bin/python3", [SCRIPT, String(at), String(fps), ...(login ? [login] : [])], {
       stdio: ["pipe", "pipe", "pipe"],
@@ -51,6 +54,9 @@ export async function startCamera({ port, fps = 10, login }: CameraOptions = {})
   await start();
   return {
     port: at,
+    get isRunning() {
+      return child !== undefined;
+    },
     freeze: () => say("freeze"),
     thaw: () => say("thaw"),
     resize: (width, height) => say(`size ${width}x${height}`),

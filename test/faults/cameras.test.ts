@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { anyRunning, childrenOf } from "../e2e/worker.js";
+import { expectExact } from "../support/ledgers.js";
 import { freePort } from "../support/nats-server.js";
+import { seeded } from "../support/random.js";
 import { pause, until } from "../support/sinks.js";
-import {
-  audit,
-  type Bed,
-  capturedBy,
-  expectExact,
-  ffmpegOf,
-  makeBed,
-  type Pace,
-  stateOf,
-  undisturbed,
-  untilState,
-} from "./bed.js";
+import { audit, type Bed, capturedBy, ffmpegOf, makeBed, type Pace, stateOf, undisturbed, untilState } from "./bed.js";
 import { type Camera, startCamera } from "./camera.js";
-import { seeded } from "./random.js";
 
 const OTHERS = ["cam-2", "cam-3", "cam-4"];
 const PASSWORD = "Z8-geheim";
@@ -26,11 +16,11 @@ let locked: Camera;
 
 beforeAll(async () => {
   late = { port: await freePort() };
-  locked = await startCamera({ login: `viewer:${PASSWORD}-right` });
+  locked = await startCamera({ login: `viewer:${PASSWORD}` });
   bed = await makeBed({
     sources: [
       { name: "late", url: `rtsp://127.0.0.1:${late.port}/cam` },
-      { name: "locked", url: `rtsp://viewer:${PASSWORD}@127.0.0.1:${locked.port}/cam` },
+      { name: "locked", url: `rtsp://viewer:${PASSWORD}@127.0.0.1:${locked.port}/cam`, fps: 2 },
       { name: "nowhere", url: "rtsp://viewer:geheim99@no-such-host.invalid/cam" },
     ],
   });
@@ -57,6 +47,16 @@ async function flows(source: string): Promise<void> {
 
 // A hiccup of the machine looks like one of the worker; what is caused a second time must hold.
 describe("with four cameras running, the ledger stays exact and the others keep their pace while", { retry: 1 }, () => {
+  // Whatever a case left that failed: each begins with a camera that is well.
+  beforeEach(async () => {
+    const { camera, wire } = bed.cameras[0]!;
+    wire.damage(0);
+    wire.heal();
+    if (!camera.isRunning) await camera.start();
+    camera.thaw();
+    await untilState(bed, "cam-1", "live", 60_000);
+  });
+
   it("a camera's process is killed, and comes back", async () => {
     const { camera } = bed.cameras[0]!;
     const pace = await undisturbed(bed, OTHERS, async () => {
@@ -98,10 +98,13 @@ describe("with four cameras running, the ledger stays exact and the others keep 
   it("a camera changes its resolution in mid-stream", async () => {
     const { camera } = bed.cameras[0]!;
     const pace = await undisturbed(bed, OTHERS, async () => {
-      camera.resize(320, 240);
-      await pause(3000);
-      await flows("cam-1");
-      camera.resize(640, 360);
+      try {
+        camera.resize(320, 240);
+        await pause(3000);
+        await flows("cam-1");
+      } finally {
+        camera.resize(640, 360);
+      }
       await pause(3000);
       await flows("cam-1");
     });
@@ -149,20 +152,31 @@ describe("with four cameras running, the ledger stays exact and the others keep 
   });
 
   it("a camera asks for another password, which is shown nowhere", async () => {
-    expect(await stateOf(bed, "locked")).toBe("failed");
-    expect(reasonsOf("locked").join("\n")).toMatch(/401|[Uu]nauthori[sz]ed/);
+    const before = reasonsOf("locked").length;
+    const pace = await undisturbed(bed, OTHERS, async () => {
+      await locked.kill();
+      await locked.start(`viewer:${PASSWORD}-changed`);
+      await until("the refusal", () => /401|[Uu]nauthori[sz]ed/.test(reasonsOf("locked").slice(before).join("\n")));
+      expect(await stateOf(bed, "locked")).not.toBe("live");
+      await locked.kill();
+      await locked.start(`viewer:${PASSWORD}`);
+      await untilState(bed, "locked", "live");
+    });
+    report("password changed", pace);
     const everything = [...bed.worker.log.map((line) => JSON.stringify(line)), (await bed.worker.get("/metrics")).text];
     expect(everything.join("\n")).not.toContain(PASSWORD);
   });
 
   it("the name of a camera is not known", async () => {
-    expect(await stateOf(bed, "nowhere")).toBe("failed");
+    const pace = await undisturbed(bed, OTHERS, () => untilState(bed, "nowhere", "failed"), 4);
+    report("name not known", pace);
     expect(reasonsOf("nowhere").join("\n")).toMatch(/failed \(.*no-such-host\.invalid/);
     expect(JSON.stringify(bed.worker.log)).not.toContain("geheim99");
   });
 
   it("a camera that was away at the start comes", async () => {
-    expect(["connecting", "failed"]).toContain(await stateOf(bed, "late"));
+    await late.camera?.kill();
+    await until("it to be away", async () => ["connecting", "failed"].includes(await stateOf(bed, "late")));
     const pace = await undisturbed(bed, OTHERS, async () => {
       late.camera = await startCamera({ port: late.port });
       await untilState(bed, "late", "live", 60_000);
@@ -181,7 +195,7 @@ it("accounts for every frame to the end: none twice, no gap that is not counted,
   const took = performance.now() - at;
   expect(took).toBeLessThan(10_000);
   expect(anyRunning(children)).toBe(false);
-  const found = await audit(bed, ["cam-1", ...OTHERS, "late"]);
+  const found = await audit(bed, ["cam-1", ...OTHERS, "late", "locked"]);
   console.log(`SIGTERM took ${took.toFixed(0)} ms; ${JSON.stringify(found)}`);
   // A camera's first frames may come in a burst; nothing else of them is lost.
   for (const name of OTHERS) {

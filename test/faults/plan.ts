@@ -1,4 +1,4 @@
-import { seeded } from "./random.js";
+import { seeded } from "../support/random.js";
 
 /** What is done to the bed, when (seconds since the start), to which camera, and for how long. */
 export interface Fault {

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { serviceSchema } from "../../src/control/json-schema.js";
 import type { SourceStatus } from "../../src/messages/summary.js";
 import { INSPECTION, launchWorker, ROOT, type Worker, writeConfig } from "../e2e/worker.js";
+import { expectExact } from "../support/ledgers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
+import { seeded } from "../support/random.js";
 import { pause, until } from "../support/sinks.js";
-import { capturedBy, expectExact } from "./bed.js";
-import { seeded } from "./random.js";
+import { capturedBy } from "./bed.js";
 import { countFrom, heldBy } from "./resources.js";
 
 // FUZZ_REQUESTS=10000 FUZZ_SEED=2 npx vitest run test/faults/requests.test.ts

@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { ROOT } from "../e2e/worker.js";
+import { expectExact } from "../support/ledgers.js";
 import { startNatsServer } from "../support/nats-server.js";
+import { seeded } from "../support/random.js";
 import { pause, until } from "../support/sinks.js";
-import { ask, audit, type Bed, client, expectExact, ffmpegOf, liveSources, makeBed, STATION } from "./bed.js";
+import { ask, audit, type Bed, client, ffmpegOf, liveSources, makeBed, STATION } from "./bed.js";
 import { type Fault, type FaultKind, planFaults } from "./plan.js";
-import { seeded } from "./random.js";
 import { countFrom, type Held, heldBy, slope } from "./resources.js";
 
 // SOAK_MINUTES=30 SOAK_SEED=7 npm run soak

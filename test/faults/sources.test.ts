@@ -2,9 +2,9 @@ import { connect, type NatsConnection } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { SourceStatus } from "../../src/messages/summary.js";
 import { INSPECTION, launchWorker, temporaryFolder, type Worker, writeConfig } from "../e2e/worker.js";
+import { expectExact } from "../support/ledgers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { pause, until } from "../support/sinks.js";
-import { expectExact } from "./bed.js";
 import { countFrom, heldBy } from "./resources.js";
 
 // CYCLES=1000 npx vitest run test/faults/sources.test.ts

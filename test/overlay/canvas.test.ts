@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Placement, Rect } from "../../src/frame.js";
-import { BLEND_KERNEL_SOURCE } from "../../src/overlay/blend-kernel.js";
+import { BLEND_KERNEL, BLEND_KERNEL_SOURCE } from "../../src/overlay/blend-kernel.js";
 import { createCanvas } from "../../src/overlay/canvas.js";
 import { fitPlane, type HeatPlane } from "../../src/overlay/heat-plane.js";
 import { type HeatTable, heatAt, heatTable } from "../../src/overlay/heat-table.js";
@@ -44,9 +44,14 @@ const style = fc.record({
 const place = (low: number, high: number) => fc.double({ min: low, max: high, noNaN: true });
 
 describe("heat over a picture", () => {
-  it("is drawn by a kernel built from the C file beside it", () => {
+  // Both together, as scripts/build-blend-kernel.mjs made the one of the other: neither changes alone.
+  it("is drawn by the kernel that was built from the C file beside it, and by no other", () => {
     const source = readFileSync(new URL("../../src/overlay/blend-kernel.c", import.meta.url));
-    expect(createHash("sha256").update(source).digest("hex")).toBe(BLEND_KERNEL_SOURCE);
+    const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+    expect({ source: sha256(source), kernel: sha256(Buffer.from(BLEND_KERNEL, "base64")) }).toEqual({
+      source: BLEND_KERNEL_SOURCE,
+      kernel: "6e3ea6c16f83c3af4040f67a93048ec9ada8122be7e1fa17d7c7a532b310a924",
+    });
   });
 
   it("is within 2 levels of the slow twin for any frame, heatmap, placement and style", () => {

@@ -7,10 +7,10 @@ import { InputError } from "../../src/errors.js";
 import { frameBytes, frameLayout } from "../../src/frame.js";
 import { pictureKind } from "../../src/pictures/kinds.js";
 import { PictureReader, pictureTarget } from "../../src/pictures/reader.js";
-import { seeded } from "../faults/random.js";
 import { countFrom } from "../faults/resources.js";
 import { temporaryFolder } from "../pipeline/helpers.js";
 import { animatedGif, PICTURE_FILES } from "../support/picture-kinds.js";
+import { seeded } from "../support/random.js";
 
 // FUZZ_RUNS=20000 FUZZ_SEED=2 npx vitest run test/pictures/mutations.test.ts
 const RUNS = countFrom("FUZZ_RUNS", 200);

@@ -112,21 +112,23 @@ test("live frames that waited too long are counted as stale and enter no batch",
   await until(() => camera.source.queued === 2, "frames are queued");
   process.kill(camera.source.pid!, "SIGSTOP");
   await sleep(600);
-  const ages: number[] = [];
+  const resumed = performance.now();
+  const received: number[] = [];
   const batcher = batcherOf([camera]);
   let stopping: Promise<void> | undefined;
   const over = takeAll(batcher, async (frames) => {
-    for (const frame of frames) ages.push(performance.now() - frame.receivedAt);
+    received.push(...frames.map((frame) => frame.receivedAt));
     settle(frames);
-    if (ages.length >= 5) stopping ??= batcher.stop(2000);
+    if (received.length >= 5) stopping ??= batcher.stop(2000);
   });
   await sleep(50);
   process.kill(camera.source.pid!, "SIGCONT");
   await over;
   await stopping;
-  expect(Math.max(...ages)).toBeLessThan(600);
+  // Both that had waited are left out, whatever else is where the machine is slow.
+  expect(Math.min(...received)).toBeGreaterThan(resumed);
   const { dropped, inFlight } = camera.ledger.snapshot();
-  expect(dropped.stale).toBe(2);
+  expect(dropped.stale).toBeGreaterThanOrEqual(2);
   expect(inFlight).toBe(0);
 });
 
@@ -176,12 +178,22 @@ test("on stop what films had queued is delivered, what cameras had queued counts
     handled += frames.length;
     await sleep(20);
     settle(frames);
-    if (handled > 20) stopping ??= batcher.stop(5000);
+    if (handled <= 20 || stopping) return;
+    // While this batch is in hand no other is made: what is queued now is so until the camera has ended.
+    await until(() => camera.source.queued > 0, "the camera has a frame queued");
+    stopping = batcher.stop(5000);
+    await until(() => camera.source.isFinished, "the camera has ended");
   });
   await stopping;
   const { captured, explained, dropped, inFlight } = long.ledger.snapshot();
   expect({ explained, dropped, inFlight }).toEqual({ explained: captured, dropped: {}, inFlight: 0 });
-  expect(camera.ledger.snapshot().inFlight).toBe(0);
+  const last = camera.ledger.snapshot();
+  expect(last.dropped.shutdown).toBeGreaterThanOrEqual(1);
+  const { shutdown, ...before } = last.dropped;
+  const outdated = Object.entries(before).reduce((sum, [, count]) => sum + count, 0);
+  expect(Object.keys(before).filter((reason) => reason !== "newer-frame" && reason !== "stale")).toEqual([]);
+  expect(last.captured).toBe(last.explained + last.classified + outdated + shutdown!);
+  expect(last.inFlight).toBe(0);
 });
 
 test("after the deadline the rest counts as shutdown, and stop resolves though nobody takes", async () => {

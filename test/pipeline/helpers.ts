@@ -1,20 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll } from "vitest";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { type SourceConfig, sourceSchema } from "../../src/config/schema.js";
 import { type Frame, Ledger, openSource, type SourceOptions, type VideoSource } from "../../src/pipeline/index.js";
+import { until as untilHolds } from "../support/sinks.js";
+
+export { temporaryFolder } from "../support/folders.js";
 
 export const MEDIA = resolve(import.meta.dirname, "../../assets/media");
 export const VIEW = { inputWidth: 224, inputHeight: 224, fit: "stretch" } as const;
-
-/** A folder of its own for each test file, removed afterwards. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "pipeline-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export function ffmpeg(...args: string[]): void {
   execFileSync("ffmpeg", ["-v", "error", "-y", "-nostdin", ...args], { stdio: ["ignore", "inherit", "inherit"] });
@@ -90,13 +84,8 @@ export async function takeAll({ source, ledger }: Opened): Promise<Taken[]> {
   return taken;
 }
 
-export async function until(condition: () => boolean, what: string, seconds = 30): Promise<void> {
-  const end = Date.now() + seconds * 1000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`Waited ${seconds} s in vain until ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+export const until = (condition: () => boolean, what: string, seconds = 30): Promise<void> =>
+  untilHolds(what, condition, 1000 * seconds);
 
 /** A process that is there and no zombie. */
 export function isRunning(pid: number): boolean {

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type SinkConfig, sinkSchema } from "../../src/config/schema.js";
 import { createSink } from "../../src/sinks/registry.js";
@@ -11,12 +14,16 @@ const entries = [
 ] as const;
 
 it.each(entries)("a $kind sink is made from its configuration alone, without any I/O", (entry) => {
-  const { context, recorded } = recordingContext();
+  // As all unit tests, this may not connect, listen or start anything; and this is the folder that a path is relative to.
+  const folder = mkdtempSync(join(tmpdir(), "sinks-"));
+  const { context, recorded } = recordingContext(folder);
   const sink = createSink(sinkSchema.parse(entry), context);
   expect(sink.name).toBe(entry.kind);
   expect(sink.kinds.size).toBeGreaterThan(0);
   expect(sink.status()).toMatchObject({ connected: false, buffered: 0, published: 0 });
   expect(recorded).toEqual({ published: [], errors: [], dropped: [], connected: [], log: [] });
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
 });
 
 it("every kind of the configuration has a sink", () => {

@@ -314,6 +314,7 @@ describe("figures", () => {
     }
     await sink.write(frame(summary("belt", 3), {}));
     const client = await join(url, true);
+    await until("four figures", () => client.rows(KEY).length >= 4);
     await pause(400);
     expect(client.rows(KEY)).toHaveLength(4);
     expect(client.rows(KEY)[0]![1]).toBe("water bottle");

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createConnection, createServer } from "node:net";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./ports.js";
+
+export { freePort } from "./ports.js";
 
 export interface NatsServerOptions {
   jetstream?: boolean;
@@ -63,17 +66,6 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     },
     kill: () => end("SIGKILL"),
   };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function untilListening(port: number, child: ChildProcess, words: () => string): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const PACKAGES = ["onnxruntime", "numpy"];
@@ -12,7 +12,13 @@ export function python(script: string, args: readonly string[] = []): string {
     mkdirSync(part, { recursive: true });
     const words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part, ...PACKAGES];
     execFileSync("python3", words, { stdio: ["ignore", "ignore", "inherit"] });
-    renameSync(part, home);
+    try {
+      renameSync(part, home);
+    } catch (error) {
+      // Another test file was first.
+      if (!existsSync(home)) throw error;
+      rmSync(part, { recursive: true });
+    }
   }
   return execFileSync("python3", ["-c", script, ...args], {
     env: { ...process.env, PYTHONPATH: home },

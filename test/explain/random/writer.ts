@@ -1,3 +1,4 @@
+import { seeded } from "../../support/random.js";
 import type { AttributeInput, InitializerInput, NodeInput } from "../twin/onnx-writer.js";
 import { sizeOf } from "../twin/tensor.js";
 
@@ -7,15 +8,10 @@ export interface Tensor {
   dims: [number, number, number];
 }
 
-/** Evenly spread in (−1, 1), the same on every machine (mulberry32). */
+/** Evenly spread in [−1, 1), the same on every machine. */
 export function noise(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return 2 * (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) - 1;
-  };
+  const random = seeded(seed);
+  return () => 2 * random() - 1;
 }
 
 /** Writes nodes and weights; every block gets a tensor `[C, H, W]` and numbers, and gives a tensor. */
