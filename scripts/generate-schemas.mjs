@@ -1,16 +1,21 @@
-// Writes the JSON Schemas of config/ from the built zod schemas: npm run build && node scripts/generate-schemas.mjs
-import { writeFileSync } from "node:fs";
+// Writes the JSON Schemas of config/ from the built zod schemas, and that of a configuration into the Helm chart's:
+// npm run build && node scripts/generate-schemas.mjs
+import { readFileSync, writeFileSync } from "node:fs";
 import { configJsonSchema } from "../dist/config/json-schema.js";
 import { serviceSchema } from "../dist/control/json-schema.js";
 import { jsonSchemas, schemaText } from "../dist/messages/json-schemas.js";
+import { chartSchema } from "./chart-schema.mjs";
 
+const CHART = "deploy/helm/video-explainer/values.schema.json";
+const at = (name) => new URL(`../${name}`, import.meta.url);
 const schemas = {
   ...jsonSchemas(),
   "video-explainer.schema.json": configJsonSchema(),
   "service.schema.json": serviceSchema(),
 };
-for (const [name, schema] of Object.entries(schemas)) {
-  const file = new URL(`../config/${name}`, import.meta.url);
-  writeFileSync(file, schemaText(schema));
-  console.log(`config/${name}`);
+const files = Object.entries(schemas).map(([name, schema]) => [`config/${name}`, schema]);
+const values = JSON.parse(readFileSync(at(CHART), "utf8"));
+for (const [name, schema] of [...files, [CHART, chartSchema(values, configJsonSchema())]]) {
+  writeFileSync(at(name), schemaText(schema));
+  console.log(name);
 }

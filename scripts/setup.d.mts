@@ -14,5 +14,6 @@ export declare function isBuildCurrent(
   entryTime: number | undefined,
 ): boolean;
 export declare function digestSources(folder?: string): string;
+export declare const IMAGE_NODE: { version: string; sha256: string; program: string };
 export declare function checkNode(version?: string): void;
 export declare function setup(options: { programs: string[]; say?: (line: string) => void }): void;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_CACHE_BYTES } from "../cache-home.js";
 import { DEVICES, ENGINE_NAMES, PRECISIONS } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import { SUBJECT_TOKEN } from "../messages/headers.js";
@@ -284,7 +285,12 @@ export const configSchema = z.strictObject({
         .min(1)
         .default("auto")
         .describe(
-          "Folder that keeps compiled models for the next start, 4 GiB at most; auto: video-explainer in the user's cache folder; off: none",
+          "Folder that keeps compiled models for the next start; auto: video-explainer in the user's cache folder; off: none",
+        ),
+      cacheBytes: positive
+        .default(MAX_CACHE_BYTES)
+        .describe(
+          "What that folder may hold; the ones not used for longest go first, and the one just made stays whatever its size",
         ),
     })
     .prefault({}),

@@ -44,7 +44,7 @@ export async function startStation(
   log: Logger,
 ): Promise<RunHandle> {
   const metrics = createMetrics();
-  const { cache } = config.engine;
+  const { cache, cacheBytes } = config.engine;
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
@@ -57,6 +57,7 @@ export async function startStation(
       threads: config.engine.threads,
       precision: config.engine.precision,
       cache: /^(auto|off)$/.test(cache) ? cache : path.resolve(baseDir, cache),
+      cacheBytes,
     });
     open.add(made);
     return made;
