@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import createCommand from "fluent-ffmpeg";
 import { type ByteSink, type Child, startChild } from "./children.js";
+import { ffmpegArguments } from "./command.js";
 import type { Haste } from "./gate.js";
 import { LastWords } from "./log-lines.js";
 import { calm } from "./processes.js";
@@ -44,15 +44,10 @@ export interface Decoder {
   stop(): Promise<void>;
 }
 
-/** The part of fluent-ffmpeg's commands that is not in its types. */
-interface Internals {
-  _getArguments(): string[];
-}
-
 /** Of ffmpeg's words, in a tenth of a second. */
 const WORDS_BYTES = 65_536;
 
-/** Starts an ffmpeg that fluent-ffmpeg describes: raw pictures on its standard output, their times on descriptor 3. */
+/** Starts an ffmpeg: raw pictures on its standard output, their times on descriptor 3. */
 export function startDecoder(options: DecoderOptions): Decoder {
   const words = new LastWords(options.mask);
   const program = ffmpegPath();
@@ -63,8 +58,10 @@ export function startDecoder(options: DecoderOptions): Decoder {
     const descriptors = [1, 2, 3] as const;
     const wanted = new Map<number, ByteSink | null>([[1, options.pictures], ...[2, 3].map((d) => [d, null] as const)]);
     if (options.stdin !== undefined) wanted.set(0, null);
+    const { address, inputOptions, filter, outputOptions } = options;
+    const parts = { input: address, inputOptions, filter: { graph: filter }, output: "pipe:1", outputOptions };
     child = await startChild(
-      { program, args: argumentsOf(options), haste: options.haste, signal: stopped.signal },
+      { program, args: ffmpegArguments(parts), haste: options.haste, signal: stopped.signal },
       wanted,
     );
     if (stopped.signal.aborted) {
@@ -120,19 +117,6 @@ export function startDecoder(options: DecoderOptions): Decoder {
       await ended;
     },
   };
-}
-
-/** ffmpeg's arguments, as fluent-ffmpeg puts them in order. */
-function argumentsOf({ address, inputOptions, filter, outputOptions }: DecoderOptions): string[] {
-  const command = createCommand();
-  // Spread, options are taken as they are; the entries of an array would be split at their spaces.
-  command
-    .input(address)
-    .inputOptions(...inputOptions)
-    .complexFilter(filter, "out")
-    .output("pipe:1")
-    .outputOptions(...outputOptions);
-  return (command as unknown as Internals)._getArguments();
 }
 
 /** Resolves when a socket is closed, by its end or by us. */

@@ -1,6 +1,6 @@
-import createCommand from "fluent-ffmpeg";
 import { VideoExplainerError } from "../errors.js";
 import { startChild } from "./children.js";
+import { ffmpegArguments } from "./command.js";
 import { LastWords } from "./log-lines.js";
 import { pictureAt, streamHead } from "./matroska.js";
 import { passThrough } from "./output.js";
@@ -42,11 +42,6 @@ export interface FilmEncoder {
   abort(): Promise<void>;
 }
 
-/** The part of fluent-ffmpeg's commands that is not in its types. */
-interface Internals {
-  _getArguments(): string[];
-}
-
 /** The best encoder that the installed ffmpeg has. Throws one sentence when it has none. */
 export async function chooseEncoder(): Promise<string> {
   const path = ffmpegPath();
@@ -60,25 +55,23 @@ export async function chooseEncoder(): Promise<string> {
   );
 }
 
-/** Starts ffmpeg through fluent-ffmpeg, pictures on its standard input. */
+/** Starts ffmpeg, pictures on its standard input. */
 export async function startFilmEncoder(options: FilmEncoderOptions): Promise<FilmEncoder> {
   const codec = await chooseEncoder();
   const version = await ffmpegVersion();
   const words = new LastWords((text) => text);
-  const command = createCommand();
-  // Spread, options are taken as they are; the entries of an array would be split at their spaces.
-  command
-    .input("pipe:0")
-    .inputOptions(...["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"])
-    .videoFilters(TO_FILM)
-    .output(`file:${options.path}`)
-    .outputOptions(
+  const args = ffmpegArguments({
+    input: "pipe:0",
+    inputOptions: ["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"],
+    filter: { chain: TO_FILM },
+    output: `file:${options.path}`,
+    outputOptions: [
       ...[...passThrough(version), "-enc_time_base", `1:${TICKS}`],
       ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
       ...[...COLOURS, "-y", "-f", "mp4"],
-    );
+    ],
+  });
   const program = ffmpegPath();
-  const args = (command as unknown as Internals)._getArguments();
   const child = await startChild({ program, args }, new Map([0, 2].map((descriptor) => [descriptor, null]))).catch(
     (cause: unknown) => {
       throw startFault("ffmpeg", program, cause);
