@@ -1,8 +1,8 @@
 import { InputError, VideoExplainerError } from "../errors.js";
+import type { PictureCount } from "../ffmpeg/probe.js";
 import { silentLogger } from "../log.js";
 import { checkSource } from "../pipeline/index.js";
 import { Station } from "../station/station.js";
-import { type FilmInfo, filmInfo } from "./film-info.js";
 import { FilmSink } from "./film-sink.js";
 import { type Done, filmConfig, type Job, type OneShot } from "./settings.js";
 import { type StagedFile, stageFile } from "./staged-file.js";
@@ -24,12 +24,10 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
   /** Sentences of the pipeline name sources; here is a file. */
   const said = (text: string): string =>
     text.replaceAll(`Source ${source!.name}: `, "").replaceAll(job.path, job.shown).replace(/\.$/, "");
-  const [info] = await Promise.all([
-    filmInfo(job.path),
-    checkSource(source!, "/").catch((error: unknown) => {
-      throw error instanceof InputError ? new InputError(error.code, `${said(error.message)}.`) : error;
-    }),
-  ]);
+  const found = await checkSource(source!, "/").catch((error: unknown) => {
+    throw error instanceof InputError ? new InputError(error.code, `${said(error.message)}.`) : error;
+  });
+  const info = found?.pictures ?? { estimated: true };
   const staged: StagedFile[] = [];
   const stage = async (target: string): Promise<StagedFile> => {
     const file = await stageFile(target);
@@ -97,7 +95,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
   }
 }
 
-function expected({ frames, duration }: FilmInfo, fps: number | undefined): number | undefined {
+function expected({ frames, duration }: PictureCount, fps: number | undefined): number | undefined {
   if (!fps || !duration) return frames;
   return Math.min(Math.max(1, Math.round(duration * fps)), frames ?? Number.POSITIVE_INFINITY);
 }
