@@ -34,7 +34,6 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   log = createLogger({ level: loaded.config.log.level });
   hearLibraries(log.debug);
   handle = await startStation(loaded, log);
-  log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;
   await closeSpawner();
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);

@@ -1,5 +1,3 @@
-import type { NatsConnection } from "nats";
-import type { NatsSinkConfig } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 
 export interface SinkStatus {
@@ -27,6 +25,7 @@ export interface SinkEvents {
  * `write` resolves when the messages are accepted (buffered or delivered), `close` flushes within the deadline.
  */
 export interface Sink {
+  /** Of its own among the sinks of a worker: in metrics, readiness and log lines. */
   readonly name: string;
   /** Kinds that this sink takes; images nobody takes are not encoded. */
   readonly kinds: ReadonlySet<MessageKind>;
@@ -60,6 +59,4 @@ export interface SinkContext {
   log: SinkLog;
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
-  /** Answers requests on a new connection to NATS, as long as it lasts; rejects when the server does not let it. */
-  serve?(nc: NatsConnection, config: Pick<NatsSinkConfig, "service" | "inboxPrefixes">): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { ViewerSinkConfig } from "../../config/schema.js";
+import { sinkName, type ViewerSinkConfig } from "../../config/schema.js";
 import { isLoopback } from "../../http/hosts.js";
 import type { MessageKind } from "../../messages/message.js";
 import type { Sink, SinkContext } from "../sink.js";
@@ -34,7 +34,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
   let ended = false;
 
   return {
-    name: "viewer",
+    name: sinkName(config),
     kinds: KINDS,
     get url() {
       return server?.url;
