@@ -1,3 +1,4 @@
+import type { Config } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 
 export interface SinkStatus {
@@ -33,6 +34,8 @@ export interface Sink {
   readonly settles?: boolean;
   /** True while this sink has use for the original picture (a viewer with somebody looking). */
   wantsOriginal?(source: string): boolean;
+  /** Overlays are drawn so from now on. */
+  restyle?(style: Config["overlay"]): void;
   /** The source was removed for good: nothing more will come of it. */
   forget?(source: string): void;
   connect(): Promise<void>;

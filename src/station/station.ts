@@ -112,6 +112,7 @@ export class Station {
       endless: () => this.#managed,
     });
     metrics.watchQueue("frames", () => this.#batcher.queued);
+    for (const sink of parts.sinks) sink.restyle?.(config.overlay);
     for (const source of config.sources) this.#open(source);
   }
 
@@ -130,6 +131,7 @@ export class Station {
   }
   set settings(settings: FlowSettings) {
     this.#flow.settings = settings;
+    for (const sink of this.parts.sinks) sink.restyle?.(settings.overlay);
   }
 
   /** Frames of all sources since the start, removed ones included. */

@@ -5,6 +5,7 @@ import { parseConfig } from "../../src/config/load.js";
 import type { Logger } from "../../src/log.js";
 import { type RunHandle, startStation } from "../../src/station/run.js";
 import { EFFICIENTNET } from "../e2e/worker.js";
+import { connectClient } from "../sinks/viewer-client.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
 
@@ -57,6 +58,7 @@ describe("a worker with two NATS sinks, of which one is there and one is not", (
         { kind: "nats", servers: [`nats://127.0.0.1:${away}`] },
         { kind: "viewer", port: 0 },
       ],
+      overlay: { show: "signed", colormap: "grey", opacity: 1 },
     });
     handle = await startStation({ config, baseDir: "/" }, log);
     await until("the one to be connected", () => lines.some((line) => line.startsWith("plant: connected")), LONG_MS);
@@ -97,6 +99,27 @@ describe("a worker with two NATS sinks, of which one is there and one is not", (
     expect(metrics).toContain('video_explainer_sink_connected{sink="nats"} 0');
     expect(metrics).toContain('video_explainer_publish_errors_total{sink="plant"} 0');
     expect(metrics).toMatch(/video_explainer_publish_errors_total\{sink="nats"\} [1-9]/);
+  });
+
+  it("has the live page draw heat as overlays are drawn, from the start and after a request", async () => {
+    const page = lines.find((line) => line.startsWith("live page at "))!.slice("live page at ".length);
+    const client = await connectClient(page, true);
+    const nc = await connect({ servers: server.url });
+    try {
+      const [hello] = client.messages;
+      const styles = () => client.messages.flatMap((message) => ("style" in message ? [message.style] : []));
+      expect(hello).toMatchObject({ type: "hello", style: { show: "signed" } });
+      const lastColour = () => [...Buffer.from(styles().at(-1)!.tables.magnitude, "base64").subarray(4 * 255)];
+      expect(lastColour()).toEqual([255, 255, 255, 255]);
+      const change = JSON.stringify({ overlay: { colormap: "viridis", opacity: 0.2, show: "magnitude" } });
+      await nc.request("video-explainer.desk.config.set", change, { timeout: LONG_MS });
+      await until("the page to be told", () => styles().length > 1);
+      expect(styles().at(-1)!.show).toBe("magnitude");
+      expect(lastColour()).toEqual([253, 231, 37, 51]);
+    } finally {
+      await nc.close();
+      client.socket.close();
+    }
   });
 
   it("answers requests on the connection that there is", async () => {
