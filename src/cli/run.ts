@@ -41,7 +41,6 @@ async function run(path: string, _options: object, command: Command): Promise<vo
     if (error instanceof InputError) await checkConfig(loaded, [checkModel]);
     throw error;
   });
-  log.info(`metrics: ${handle.metricsUrl}/metrics`);
   const end = await handle.ended;
   await closeSpawner();
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);

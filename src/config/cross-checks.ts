@@ -5,6 +5,7 @@ import {
   SERVICE,
   type SinkConfig,
   type SourceConfig,
+  sinkName,
   type ViewerSinkConfig,
 } from "./schema.js";
 
@@ -160,6 +161,23 @@ const twins: Check = (config) => [
   ),
 ];
 
+/** What is said of twins is enough. */
+const sinkNames: Check = (config) => {
+  const twinned = new Set(twins(config).map(({ path }) => path[1]));
+  const sinks = entries(config.sinks).filter(([, i]) => !twinned.has(i));
+  return repeated(sinks, sinkName, ({ name, kind }, i, first) =>
+    name === undefined
+      ? {
+          path: ["sinks", i],
+          text: `sinks[${i}] has no name and would be called ${kind}, as sinks[${first}] is; give it a name of its own`,
+        }
+      : {
+          path: ["sinks", i, "name"],
+          text: `sinks[${i}].name is already the name of sinks[${first}]; names must differ`,
+        },
+  );
+};
+
 const LOGINS = ["user", "token", "credentials", "nkey", "nkeyFile"] as const;
 
 function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradiction[] {
@@ -254,6 +272,7 @@ const CHECKS: readonly Check[] = [
   eachSource,
   viewerPorts,
   twins,
+  sinkNames,
   nats,
   servicePrefix,
   inboxPrefixes,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_CACHE_BYTES } from "../cache-home.js";
 import { DEVICES, ENGINE_NAMES, PRECISIONS } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import { SUBJECT_TOKEN } from "../messages/headers.js";
@@ -130,8 +131,16 @@ export const SERVICE = "video-explainer";
 /** Groups of requests that it answers. */
 export const SERVICES = ["explain", "sources", "config"] as const;
 
+const sinkNameSchema = z
+  .string()
+  .regex(SUBJECT_TOKEN, "must be letters, digits, - or _, beginning with a letter or digit")
+  .refine((text) => text !== "model", "must not be model, as readiness names the model itself")
+  .optional()
+  .describe("Name of the sink in metrics, readiness and log lines, of its own each; default: its kind");
+
 export const natsSinkSchema = z.strictObject({
   kind: z.literal("nats"),
+  name: sinkNameSchema,
   servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]).describe("Addresses, tried in turn"),
   prefix: name.default("explain").describe("First subject token"),
   jetstream: z.boolean().default(false).describe("Acknowledged publishes into a stream over {prefix}.{station}.>"),
@@ -211,6 +220,7 @@ const hostNames = z
 
 export const viewerSinkSchema = z.strictObject({
   kind: z.literal("viewer"),
+  name: sinkNameSchema,
   host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 opens it to the network"),
   port: z.number().int().min(0).max(65535).default(8080).describe("0: a free one, named in the log"),
   hosts: hostNames.describe(
@@ -225,6 +235,7 @@ export const viewerSinkSchema = z.strictObject({
 
 export const filesSinkSchema = z.strictObject({
   kind: z.literal("files"),
+  name: sinkNameSchema,
   path: z.string().min(1).describe("Folder; one folder a source in it"),
   publish: z.array(z.enum(MESSAGE_KINDS)).default(["summary", "overlay"]).describe("Kinds that are written"),
   mode: z
@@ -238,6 +249,7 @@ export const filesSinkSchema = z.strictObject({
 
 export const stdoutSinkSchema = z.strictObject({
   kind: z.literal("stdout"),
+  name: sinkNameSchema,
   publish: z
     .array(z.enum(["summary", "status"]))
     .default(["summary"])
@@ -293,7 +305,12 @@ export const configSchema = z.strictObject({
         .min(1)
         .default("auto")
         .describe(
-          "Folder that keeps compiled models for the next start, 4 GiB at most; auto: video-explainer in the user's cache folder; off: none",
+          "Folder that keeps compiled models for the next start; auto: video-explainer in the user's cache folder; off: none",
+        ),
+      cacheBytes: positive
+        .default(MAX_CACHE_BYTES)
+        .describe(
+          "What that folder may hold; the ones not used for longest go first, and the one just made stays whatever its size",
         ),
     })
     .prefault({}),
@@ -364,6 +381,10 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>;
 export type SourceConfig = z.infer<typeof sourceSchema>;
 export type SinkConfig = z.infer<typeof sinkSchema>;
+
+/** What a sink is called wherever there may be several. */
+export const sinkName = ({ name, kind }: Pick<SinkConfig, "name" | "kind">): string => name ?? kind;
+
 export type NatsSinkConfig = z.infer<typeof natsSinkSchema>;
 export type ViewerSinkConfig = z.infer<typeof viewerSinkSchema>;
 export type FilesSinkConfig = z.infer<typeof filesSinkSchema>;

@@ -18,8 +18,10 @@ export interface ServiceOptions {
   groups: readonly (typeof SERVICES)[number][];
   /** First tokens of the subjects that are answered to. */
   inboxPrefixes: readonly string[];
+  /** Name of the sink whose connection it is, for log lines. */
+  sink: string;
   log: Logger;
-  /** Of all connections of a worker: what is refused is said once, not after each reconnection. */
+  /** Of all connections of that sink: what is refused is said once, not after each reconnection. */
   refusals: Rarely;
   /** A request came to its end; `outcome`: `ok`, an error code, or why nothing was done. */
   onAnswered(endpoint: string, outcome: string): void;
@@ -55,7 +57,7 @@ const BODY_TEXT = 1600;
  * headers `Nats-Service-Error-Code` and `Nats-Service-Error`.
  */
 export async function serveOn(nc: NatsConnection, options: ServiceOptions): Promise<void> {
-  const { control, groups, log, inboxPrefixes } = options;
+  const { control, groups, sink, log, inboxPrefixes } = options;
   const endpoints = ENDPOINTS.filter((endpoint) => groups.includes(endpoint.group));
   if (endpoints.length === 0 || nc.isClosed() || nc.isDraining()) return;
   const nameOf = ({ subject }: Msg): string =>
@@ -64,7 +66,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
     nc,
     inboxPrefixes,
     (message) => refuse(options, nameOf(message), "reply-refused", message),
-    (error) => log.debug(`nats: a request could not be answered: ${error.message}`),
+    (error) => log.debug(`${sink}: a request could not be answered: ${error.message}`),
   );
   const service = await nc.services.add({
     name: SERVICE,
@@ -76,7 +78,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
   calmStats(nc, service);
   void service.stopped.then((error) => {
     if (error && !nc.isClosed() && !nc.isDraining())
-      log.warn(`nats: the service ${SERVICE} is not answered: ${redact(error.message)}`);
+      log.warn(`${sink}: the service ${SERVICE} is not answered: ${redact(error.message)}`);
   });
   const group = service.addGroup(SERVICE).addGroup(control.station);
   for (const endpoint of endpoints) {
@@ -99,7 +101,7 @@ const SUBJECT_TEXT = 80;
 
 /** Nothing is done, nothing answered: there is nobody to answer to. */
 function refuse(
-  { log, refusals, onAnswered, inboxPrefixes }: ServiceOptions,
+  { sink, log, refusals, onAnswered, inboxPrefixes }: ServiceOptions,
   name: string,
   outcome: "reply-refused" | "no-reply",
   { reply = "" }: Pick<Msg, "reply">,
@@ -111,7 +113,7 @@ function refuse(
       outcome === "no-reply"
         ? `without a reply subject; ask with one, as nats request does`
         : `with ${JSON.stringify(shortened(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
-    log.warn(`nats: ${count} not answered, the last one of ${name} ${why}`);
+    log.warn(`${sink}: ${count} not answered, the last one of ${name} ${why}`);
   });
 }
 
@@ -132,7 +134,7 @@ async function respond(
   } catch (error) {
     const code = codeOf(error);
     const text = sentence(error);
-    if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
+    if (code === INTERNAL) options.log.error(`${options.sink}: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
     about.set("Nats-Service-Error-Code", outcome);
@@ -144,7 +146,7 @@ async function respond(
     message.respond(body, { headers: about });
   } catch (error) {
     // The connection went away meanwhile; whoever asked will ask again.
-    options.log.debug(`nats: ${endpoint.name} could not be answered: ${(error as Error).message}`);
+    options.log.debug(`${options.sink}: ${endpoint.name} could not be answered: ${(error as Error).message}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ByteSink, type Child, startChild } from "./children.js";
-import { ffmpegArguments } from "./fluent.js";
+import { ffmpegArguments } from "./command.js";
 import type { Haste } from "./gate.js";
 import { LastWords } from "./log-lines.js";
 import { calm } from "./processes.js";
@@ -47,7 +47,7 @@ export interface Decoder {
 /** Of ffmpeg's words, in a tenth of a second. */
 const WORDS_BYTES = 65_536;
 
-/** Starts an ffmpeg that fluent-ffmpeg describes: raw pictures on its standard output, their times on descriptor 3. */
+/** Starts an ffmpeg: raw pictures on its standard output, their times on descriptor 3. */
 export function startDecoder(options: DecoderOptions): Decoder {
   const words = new LastWords(options.mask);
   const program = ffmpegPath();
@@ -58,8 +58,10 @@ export function startDecoder(options: DecoderOptions): Decoder {
     const descriptors = [1, 2, 3] as const;
     const wanted = new Map<number, ByteSink | null>([[1, options.pictures], ...[2, 3].map((d) => [d, null] as const)]);
     if (options.stdin !== undefined) wanted.set(0, null);
+    const { address, inputOptions, filter, outputOptions } = options;
+    const parts = { input: address, inputOptions, filter: { graph: filter }, output: "pipe:1", outputOptions };
     child = await startChild(
-      { program, args: decoderArguments(options), haste: options.haste, signal: stopped.signal },
+      { program, args: ffmpegArguments(parts), haste: options.haste, signal: stopped.signal },
       wanted,
     );
     if (stopped.signal.aborted) {
@@ -115,18 +117,6 @@ export function startDecoder(options: DecoderOptions): Decoder {
       await ended;
     },
   };
-}
-
-/** ffmpeg's arguments, as fluent-ffmpeg puts them in order. */
-function decoderArguments({ address, inputOptions, filter, outputOptions }: DecoderOptions): string[] {
-  return ffmpegArguments((command) =>
-    command
-      .input(address)
-      .inputOptions(...inputOptions)
-      .complexFilter(filter, "out")
-      .output("pipe:1")
-      .outputOptions(...outputOptions),
-  );
 }
 
 /** Resolves when a socket is closed, by its end or by us. */

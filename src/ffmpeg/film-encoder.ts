@@ -1,6 +1,6 @@
 import { VideoExplainerError } from "../errors.js";
 import { startChild } from "./children.js";
-import { ffmpegArguments } from "./fluent.js";
+import { ffmpegArguments } from "./command.js";
 import { LastWords } from "./log-lines.js";
 import { pictureAt, streamHead } from "./matroska.js";
 import { passThrough } from "./output.js";
@@ -55,23 +55,22 @@ export async function chooseEncoder(): Promise<string> {
   );
 }
 
-/** Starts ffmpeg through fluent-ffmpeg, pictures on its standard input. */
+/** Starts ffmpeg, pictures on its standard input. */
 export async function startFilmEncoder(options: FilmEncoderOptions): Promise<FilmEncoder> {
   const codec = await chooseEncoder();
   const version = await ffmpegVersion();
   const words = new LastWords((text) => text);
-  const args = ffmpegArguments((command) =>
-    command
-      .input("pipe:0")
-      .inputOptions(...["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"])
-      .videoFilters(TO_FILM)
-      .output(`file:${options.path}`)
-      .outputOptions(
-        ...[...passThrough(version), "-enc_time_base", `1:${TICKS}`],
-        ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
-        ...[...COLOURS, "-y", "-f", "mp4"],
-      ),
-  );
+  const args = ffmpegArguments({
+    input: "pipe:0",
+    inputOptions: ["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"],
+    filter: { chain: TO_FILM },
+    output: `file:${options.path}`,
+    outputOptions: [
+      ...[...passThrough(version), "-enc_time_base", `1:${TICKS}`],
+      ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
+      ...[...COLOURS, "-y", "-f", "mp4"],
+    ],
+  });
   const program = ffmpegPath();
   const child = await startChild({ program, args }, new Map([0, 2].map((descriptor) => [descriptor, null]))).catch(
     (cause: unknown) => {

@@ -25,6 +25,16 @@ export interface Probe {
   start?: number;
   /** Bytes of the whole, where the file system or the server says. */
   size?: number;
+  pictures: PictureCount;
+}
+
+/** What a film says of its pictures before they are decoded. */
+export interface PictureCount {
+  /** As the container counts them or, `estimated`, from duration and rate. */
+  frames?: number;
+  estimated: boolean;
+  /** Seconds of the pictures alone, where they are known. */
+  duration?: number;
 }
 
 export interface ProbeOptions {
@@ -54,6 +64,9 @@ interface ProbedStream {
   sample_aspect_ratio?: string;
   pix_fmt?: string;
   color_space?: string;
+  nb_frames?: string;
+  avg_frame_rate?: string;
+  duration?: string;
   tags?: { rotate?: string; enc_key_id?: string };
   disposition?: { attached_pic?: number; timed_thumbnails?: number };
   side_data_list?: SideData[];
@@ -148,7 +161,18 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     ...(duration > 0 ? { duration } : {}),
     ...(Number.isFinite(start) ? { start } : {}),
     ...(size > 0 ? { size } : {}),
+    pictures: countOf(video, duration),
   };
+}
+
+/** `whole`: the container's duration, which counts where the stream does not say its own. */
+function countOf({ nb_frames, avg_frame_rate = "", duration: own }: ProbedStream, whole: number): PictureCount {
+  const duration = [Number(own), whole].find((seconds) => seconds > 0);
+  const counted = Number(nb_frames);
+  const [over, under] = avg_frame_rate.split("/").map(Number);
+  const guessed = Math.round(duration && over! > 0 && under! > 0 ? (duration * over!) / under! : 0);
+  const frames = counted > 0 ? counted : guessed;
+  return { ...(frames > 0 && { frames }), ...(duration && { duration }), estimated: !(counted > 0) };
 }
 
 const isEncrypted = (video: ProbedStream, { packets = [] }: ProbeOutput): boolean =>

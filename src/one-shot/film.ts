@@ -1,9 +1,9 @@
 import { InputError, inContext, VideoExplainerError } from "../errors.js";
+import type { PictureCount } from "../ffmpeg/probe.js";
 import { silentLogger } from "../log.js";
 import { checkSource } from "../pipeline/index.js";
 import { defaultEngine } from "../station/explainer-options.js";
 import { Station } from "../station/station.js";
-import { type FilmInfo, filmInfo } from "./film-info.js";
 import { FilmSink } from "./film-sink.js";
 import { type Done, filmSource, type Job, type OneShot, STATION } from "./settings.js";
 import { type StagedFile, stageFile } from "./staged-file.js";
@@ -21,12 +21,10 @@ export interface FilmProgress {
  */
 export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
   const source = filmSource(job, of);
-  const [info] = await Promise.all([
-    filmInfo(job.path),
-    checkSource(source, "/").catch((error: unknown) => {
-      throw error instanceof InputError ? ofFile(error, job) : error;
-    }),
-  ]);
+  const found = await checkSource(source, "/").catch((error: unknown) => {
+    throw error instanceof InputError ? ofFile(error, job) : error;
+  });
+  const info = found?.pictures ?? { estimated: true };
   const staged: StagedFile[] = [];
   const stage = async (target: string): Promise<StagedFile> => {
     const file = await stageFile(target);
@@ -99,7 +97,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
 const ofFile = (error: InputError, { path, shown }: Job): VideoExplainerError =>
   inContext(error, { source: undefined, ...(error.context.subject === path ? { subject: shown } : { file: shown }) });
 
-function expected({ frames, duration }: FilmInfo, fps: number | undefined): number | undefined {
+function expected({ frames, duration }: PictureCount, fps: number | undefined): number | undefined {
   if (!fps || !duration) return frames;
   return Math.min(Math.max(1, Math.round(duration * fps)), frames ?? Number.POSITIVE_INFINITY);
 }

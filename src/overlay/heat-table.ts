@@ -1,7 +1,7 @@
 import { colourAt } from "./colormaps.js";
 import type { OverlayStyle } from "./overlay.js";
 
-type HeatStyle = Pick<OverlayStyle, "show" | "colormap" | "opacity">;
+export type HeatStyle = Pick<OverlayStyle, "show" | "colormap" | "opacity">;
 
 /** Relevance too weak to matter is drawn weakly: the cover is `opacity` times this, 0 at no relevance, 1 at full. */
 const cover = (strength: number): number => strength * (2 - strength);

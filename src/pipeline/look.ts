@@ -1,3 +1,4 @@
+import type { SourceConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import type { Haste } from "../ffmpeg/gate.js";
 import type { ToldInput } from "../ffmpeg/hidden-address.js";
@@ -8,6 +9,23 @@ export interface LookOptions {
   timeoutMs: number;
   haste?: Haste;
   signal?: AbortSignal;
+  /** The source is opened soon: that connection need not look again. */
+  remember?: boolean;
+}
+
+/** What was seen of sources that are not opened yet. */
+const seen = new WeakMap<SourceConfig, { probe: Probe; at: number; revision: string }>();
+/** What was seen longer ago may be another by now. */
+const MAX_AGE_MS = 60_000;
+const revisionOf = async ({ kind, config, baseDir }: SourceSpec): Promise<string> =>
+  (await kind.revision?.(config, baseDir)) ?? "";
+
+/** What was last seen of a source with `remember`, once, unless that is long ago or the file has changed. */
+async function recalled(spec: SourceSpec): Promise<Probe | undefined> {
+  const known = seen.get(spec.config);
+  seen.delete(spec.config);
+  if (!known || performance.now() - known.at > MAX_AGE_MS) return undefined;
+  return known.revision === (await revisionOf(spec)) ? known.probe : undefined;
 }
 
 /**
@@ -15,6 +33,18 @@ export interface LookOptions {
  * what the last look threw. `told`: what ffprobe is told, with so many options more.
  */
 export async function look(
+  spec: SourceSpec,
+  told: (more: readonly string[]) => ToldInput,
+  options: LookOptions,
+): Promise<Probe> {
+  if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, told, options);
+  const revision = await revisionOf(spec);
+  const probe = await lookNow(spec, told, options);
+  seen.set(spec.config, { probe, at: performance.now(), revision });
+  return probe;
+}
+
+async function lookNow(
   { kind, mask, about }: SourceSpec,
   told: (more: readonly string[]) => ToldInput,
   { timeoutMs, haste, signal }: LookOptions,

@@ -3,7 +3,7 @@ import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
 import { hiddenInput, type ToldInput } from "../ffmpeg/hidden-address.js";
-import type { Probe } from "../ffmpeg/probe.js";
+import type { PictureCount, Probe } from "../ffmpeg/probe.js";
 import { isHighDefinition } from "../ffmpeg/shape.js";
 import { type FfmpegVersion, isAtLeast } from "../ffmpeg/version.js";
 import type { FrameLayout, ModelView } from "../frame.js";
@@ -19,6 +19,8 @@ import { reachOptions } from "./sources/reach.js";
 /** Everything ffmpeg is told, and what comes of it. */
 export interface DecodePlan {
   layout: FrameLayout;
+  /** What it says of its pictures, where it was looked at. */
+  pictures?: PictureCount;
   /** Still pictures, which are shown without ffmpeg. */
   stills?: Stills;
   /** Behind `-i`. */
@@ -144,6 +146,7 @@ export async function planDecoding(
   ]);
   return {
     layout,
+    pictures: probed?.pictures,
     address: decoded.address,
     stdin: decoded.stdin,
     hardware,

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
-import type { FilesSinkConfig } from "../config/schema.js";
+import { type FilesSinkConfig, sinkName } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "../messages/json-line.js";
 import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
@@ -33,7 +33,7 @@ export function imageFileName(runStartedAt: Date, message: Pick<OutMessage, "seq
 }
 
 class FilesSink implements Sink {
-  readonly name = "files";
+  readonly name: string;
   readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   readonly #folder: string;
@@ -50,6 +50,7 @@ class FilesSink implements Sink {
     config: FilesSinkConfig,
     private readonly context: SinkContext,
   ) {
+    this.name = sinkName(config);
     this.kinds = new Set(config.publish);
     this.#folder = resolve(context.baseDir, config.path);
     this.#modes = modesOf(config.mode);
@@ -165,7 +166,7 @@ class FilesSink implements Sink {
     const back = this.#status.reason !== undefined;
     this.#status = { ...this.#status, connected: true, reason: undefined };
     this.context.events.onConnected(true);
-    if (back) this.context.log.info(`files: ${this.#folder} can be written again`);
+    if (back) this.context.log.info(`${this.name}: ${this.#folder} can be written again`);
   }
 
   #failed(cause: unknown): void {
@@ -175,7 +176,7 @@ class FilesSink implements Sink {
     if (this.#status.reason === error.message) return;
     this.#status = { ...this.#status, connected: false, reason: error.message };
     this.context.events.onConnected(false, error.message);
-    this.context.log.warn(`files: ${error.message}`);
+    this.context.log.warn(`${this.name}: ${error.message}`);
   }
 }
 

@@ -1,5 +1,4 @@
-import type { NatsConnection } from "nats";
-import type { NatsSinkConfig } from "../config/schema.js";
+import type { Config } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 
 export interface SinkStatus {
@@ -27,6 +26,7 @@ export interface SinkEvents {
  * `write` resolves when the messages are accepted (buffered or delivered), `close` flushes within the deadline.
  */
 export interface Sink {
+  /** Of its own among the sinks of a worker: in metrics, readiness and log lines. */
   readonly name: string;
   /** Kinds that this sink takes; images nobody takes are not encoded. */
   readonly kinds: ReadonlySet<MessageKind>;
@@ -34,6 +34,8 @@ export interface Sink {
   readonly settles?: boolean;
   /** True while this sink has use for the original picture (a viewer with somebody looking). */
   wantsOriginal?(source: string): boolean;
+  /** Overlays are drawn so from now on. */
+  restyle?(style: Config["overlay"]): void;
   /** The source was removed for good: nothing more will come of it. */
   forget?(source: string): void;
   connect(): Promise<void>;
@@ -62,6 +64,4 @@ export interface SinkContext {
   log: SinkLog;
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
-  /** Answers requests on a new connection to NATS, as long as it lasts; rejects when the server does not let it. */
-  serve?(nc: NatsConnection, config: Pick<NatsSinkConfig, "service" | "inboxPrefixes">): Promise<void>;
 }

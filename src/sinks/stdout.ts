@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { StdoutSinkConfig } from "../config/schema.js";
+import { type StdoutSinkConfig, sinkName } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { jsonLine } from "../messages/json-line.js";
 import type { FrameOutcome, MessageKind, OutMessage } from "../messages/message.js";
@@ -17,7 +17,7 @@ export const createStdoutSink = (config: StdoutSinkConfig, context: SinkContext,
   new StdoutSink(config, context, output ?? process.stdout);
 
 class StdoutSink implements Sink {
-  readonly name = "stdout";
+  readonly name: string;
   readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   #pending = new Set<OutMessage>();
@@ -31,6 +31,7 @@ class StdoutSink implements Sink {
     private readonly context: SinkContext,
     private readonly output: Writable,
   ) {
+    this.name = sinkName(config);
     this.kinds = new Set(config.publish);
   }
 
@@ -124,7 +125,7 @@ class StdoutSink implements Sink {
       this.#status.errors++;
       this.context.events.onError(new VideoExplainerError("stdout", reason, { cause: error }));
     }
-    this.context.log.warn(`stdout: ${reason}; what was to be printed is dropped`);
+    this.context.log.warn(`${this.name}: ${reason}; what was to be printed is dropped`);
     this.context.events.onConnected(false, reason);
     this.context.events.onGone?.(reason);
     this.#drained();

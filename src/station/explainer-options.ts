@@ -15,12 +15,13 @@ export const defaultEngine = (): Config["engine"] => configSchema.shape.engine.p
 /** An explainer's options as they are configured. Relative paths start from `baseDir`; without it they stay as they are. */
 export function explainerOptions({ model, explain, engine }: ExplainerConfig, baseDir?: string): ExplainerOptions {
   const from = (given: string): string => (baseDir === undefined ? given : path.resolve(baseDir, given));
-  const { kind, device, threads, precision, cache } = engine;
+  const { kind, device, threads, precision, cache, cacheBytes } = engine;
   return {
     ...explain,
     ...{ engine: kind, device, threads, precision },
     model: from(model.path),
     output: model.output,
     cache: cache === "auto" || cache === "off" ? cache : from(cache),
+    cacheBytes,
   };
 }

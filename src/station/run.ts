@@ -1,7 +1,8 @@
 import { totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { NatsConnection } from "nats";
 import type { LoadedConfig } from "../config/load.js";
-import type { Config } from "../config/schema.js";
+import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import { serveOn } from "../control/nats-service.js";
 import { VideoExplainerError } from "../errors.js";
@@ -9,13 +10,15 @@ import { describeEngine } from "../explain/engines/registry.js";
 import type { Explainer } from "../explain/explanation.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Logger } from "../log.js";
-import { createMetrics } from "../metrics/metrics.js";
-import { type MetricsServer, startMetricsServer } from "../metrics/server.js";
+import { createMetrics, type Metrics } from "../metrics/metrics.js";
+import type { CheckResult } from "../metrics/readiness.js";
+import { startMetricsServer } from "../metrics/server.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { FrameBudget } from "../pipeline/index.js";
 import { Rarely } from "../rarely.js";
+import { createNatsSink } from "../sinks/nats/index.js";
 import { createSink } from "../sinks/registry.js";
-import type { Sink } from "../sinks/sink.js";
+import type { Sink, SinkContext } from "../sinks/sink.js";
 import { explainerOptions } from "./explainer-options.js";
 import { Settings } from "./settings.js";
 import { Station, type StationEnd } from "./station.js";
@@ -39,12 +42,56 @@ export interface RunHandle {
   metricsUrl: string;
 }
 
-/** Starts the worker of a configuration: model, sinks, sources, metrics. Rejects before any source is opened when one part cannot start. */
-export async function startStation(
-  { config, baseDir }: Pick<LoadedConfig, "config" | "baseDir">,
-  log: Logger,
-): Promise<RunHandle> {
+type RunConfig = Pick<LoadedConfig, "config" | "baseDir">;
+
+/** What the metrics port is asked about, as it comes to be. */
+interface Health {
+  /** Undefined while the model is loading. */
+  engine?: () => CheckResult;
+  readonly sinks: Sink[];
+}
+
+/**
+ * Starts the worker of a configuration: metrics, which answer from then on, model, sinks, sources. Rejects before any
+ * source is opened when one part cannot start.
+ */
+export async function startStation(loaded: RunConfig, log: Logger): Promise<RunHandle> {
+  const { sinks, metrics: port } = loaded.config;
   const metrics = createMetrics();
+  const health: Health = { sinks: [] };
+  const loading = { ok: false, reason: "model is loading" };
+  const server = await startMetricsServer({
+    ...port,
+    metrics,
+    readiness: [
+      { name: "model", check: async () => health.engine?.() ?? loading },
+      ...sinks.map((sink) => ({ name: sinkName(sink), check: () => checkSink(sinkName(sink), health.sinks) })),
+    ],
+    liveness: () => health.engine?.() ?? { ok: true },
+  });
+  log.info(`metrics: ${server.url}/metrics`);
+  try {
+    const { ended, stop } = await startParts(loaded, log, metrics, health);
+    return { ended: ended.finally(() => server.close()), stop, metricsUrl: server.url };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function checkSink(name: string, sinks: readonly Sink[]): Promise<CheckResult> {
+  const sink = sinks.find((known) => known.name === name);
+  if (sink === undefined) return { ok: false, reason: "it is opened once the model is loaded" };
+  if (await sink.verify(VERIFY_MS)) return { ok: true };
+  return { ok: false, reason: sink.status().reason ?? `${name} does not answer` };
+}
+
+async function startParts(
+  { config, baseDir }: RunConfig,
+  log: Logger,
+  metrics: Metrics,
+  health: Health,
+): Promise<Pick<RunHandle, "ended" | "stop">> {
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
@@ -64,17 +111,16 @@ export async function startStation(
   const { explain, overlay } = config;
   const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });
   const renderer = createOverlayRenderer();
-  const sinks: Sink[] = [];
-  let server: MetricsServer | undefined;
+  const { sinks } = health;
   const engineCheck = () => {
     const fault = [...open].map((explainer) => explainer.fault).find((known) => known !== undefined);
     return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
   };
+  health.engine = engineCheck;
   const closeAll = async (): Promise<void> => {
     await soon(settings.close());
     await soon(renderer.close());
     await soon(Promise.all([...open].map(retire)));
-    await server?.close();
   };
   let beginService: (control: Control) => void = () => {};
   let sinksLeft = config.sinks.length;
@@ -83,14 +129,23 @@ export async function startStation(
   const abandoned = new Promise<string>((resolve) => {
     endFor = resolve;
   });
-  const refusals = new Rarely();
   const served = new Promise<Control>((resolve) => {
     beginService = resolve;
   });
+  const openSink = (sink: SinkConfig, context: SinkContext): Sink => {
+    if (sink.kind !== "nats") return createSink(sink, context);
+    const refusals = new Rarely();
+    const { service: groups, inboxPrefixes } = sink;
+    const onAnswered = (endpoint: string, outcome: string): void => metrics.request(endpoint, outcome);
+    const options = { groups, sink: sinkName(sink), inboxPrefixes, log, refusals, onAnswered };
+    // Connections come before the station that answers on them.
+    const onConnection = async (nc: NatsConnection) => serveOn(nc, { control: await served, ...options });
+    return createNatsSink(sink, { ...context, onConnection });
+  };
   try {
     for (const sinkConfig of config.sinks) {
-      const name = sinkConfig.kind;
-      const sink = createSink(sinkConfig, {
+      const name = sinkName(sinkConfig);
+      const sink = openSink(sinkConfig, {
         station: config.station,
         baseDir,
         log,
@@ -104,39 +159,11 @@ export async function startStation(
             if (sinksLeft === 0) endFor(reason);
           },
         },
-        // Connections come before the station that answers on them.
-        serve: async (nc, { service, inboxPrefixes }) =>
-          serveOn(nc, {
-            control: await served,
-            groups: service,
-            inboxPrefixes,
-            log,
-            refusals,
-            onAnswered: (...answer) => metrics.request(...answer),
-          }),
       });
       metrics.addSink(name);
       await sink.connect();
       sinks.push(sink);
     }
-    server = await startMetricsServer({
-      ...config.metrics,
-      metrics,
-      readiness: [
-        {
-          name: "model",
-          check: async () => engineCheck(),
-        },
-        ...sinks.map((sink) => ({
-          name: sink.name,
-          check: async () =>
-            (await sink.verify(VERIFY_MS))
-              ? { ok: true }
-              : { ok: false, reason: sink.status().reason ?? `${sink.name} does not answer` },
-        })),
-      ],
-      liveness: engineCheck,
-    });
   } catch (error) {
     await Promise.allSettled(sinks.map((sink) => sink.close(0)));
     await closeAll();
@@ -147,6 +174,9 @@ export async function startStation(
   const { sources, engine: batches } = config;
   const fixed = { station: config.station, batches, sources, baseDir };
   const station = new Station({ ...fixed, settings, renderer, sinks, metrics, log, budget });
+  settings.current$.subscribe(({ overlay }) => {
+    for (const sink of sinks) sink.restyle?.(overlay);
+  });
   beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
   const ended = (async () => {
     try {
@@ -158,5 +188,5 @@ export async function startStation(
   void abandoned.then((reason) =>
     station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
   );
-  return { ended, stop: () => station.stop(), metricsUrl: server.url };
+  return { ended, stop: () => station.stop() };
 }

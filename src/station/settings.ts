@@ -1,4 +1,4 @@
-import { timer } from "rxjs";
+import { BehaviorSubject, type Observable, timer } from "rxjs";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -40,18 +40,21 @@ const RETIRE_MS = 5000;
 export class Settings implements SettingsSource {
   /** One change at a time: each begins from what the one before it left. */
   readonly #changes = new Slots(1, 16);
-  #current: ChangeableSettings;
+  readonly #current: BehaviorSubject<ChangeableSettings>;
+  /** What is in force, and what comes to be: for who keeps a copy. */
+  readonly current$: Observable<ChangeableSettings>;
   #closing = false;
 
   constructor(
     atStart: ChangeableSettings,
     private readonly parts: SettingsParts,
   ) {
-    this.#current = atStart;
+    this.#current = new BehaviorSubject(atStart);
+    this.current$ = this.#current.asObservable();
   }
 
   get current(): ChangeableSettings {
-    return this.#current;
+    return this.#current.value;
   }
 
   /**
@@ -64,7 +67,7 @@ export class Settings implements SettingsSource {
       if (this.#closing) {
         throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
       }
-      const before = this.#current;
+      const before = this.current;
       const grid = { ...before.explain.grid, ...given(changes.explain?.grid) };
       const { shape } = configSchema;
       const explain = checked(shape.explain, { ...before.explain, ...given(changes.explain), grid }, "explain");
@@ -76,7 +79,7 @@ export class Settings implements SettingsSource {
         await retire(explainer);
         throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
       }
-      this.#current = { explainer, explain, overlay };
+      this.#current.next({ explainer, explain, overlay });
       const names = [
         ...changed.map((key) => `explain.${key}`),
         ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),

@@ -83,11 +83,11 @@ export class StationControl implements Control {
       station.expectNew(name);
       this.#expectRoom();
       await checkAdded(config, rules, baseDir);
-      const layout = await checkSource(config, baseDir).catch((cause: unknown) => {
+      const found = await checkSource(config, baseDir).catch((cause: unknown) => {
         if (cause instanceof VideoExplainerError) throw cause;
         throw new InputError("source", `url cannot be used (${(cause as Error).message}); check it`, { cause });
       });
-      const excess = layout && budget?.excess(name, claimOf(layout, slabsOf(layout), config.fps));
+      const excess = found && budget?.excess(name, claimOf(found.layout, slabsOf(found.layout), config.fps));
       if (excess) throw new InputError("too-large", `${excess}; make width and height or fps smaller`);
       // Others were added meanwhile.
       this.#expectRoom();

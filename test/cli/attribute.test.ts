@@ -2,6 +2,7 @@ import {
   closeSync,
   existsSync,
   ftruncateSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -14,10 +15,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { classifier, node } from "../explain/onnx/messages.js";
-import { explainFrames } from "../explain/run.js";
+import { loadModel } from "../../src/explain/model/load.js";
+import { DEFAULT_METHOD } from "../../src/explain/options.js";
+import { framesProgram } from "../../src/explain/programs/frames.js";
+import { classifier, node, ramp } from "../explain/onnx/messages.js";
+import { explainFrames, runProgram } from "../explain/run.js";
 import { GOLDEN, goldenCase, INSPECTION, relativeError } from "../explain/twin/golden.js";
 import { formatNpy, readNpy } from "../explain/twin/npy.js";
+import { buildModel } from "../explain/twin/onnx-writer.js";
 import { runCli } from "./run-cli.js";
 
 const CNN = fileURLToPath(new URL("../../models/inspection-cnn", import.meta.url));
@@ -136,6 +141,58 @@ describe("attribute on a picture", () => {
     expect(relativeError(JSON.parse(a!.stdout).logits[0], JSON.parse(b!.stdout).logits[0])).toBeLessThan(1e-5);
     expect(relativeError(readNpy(at("p0.npy")).data, readNpy(at("p1.npy")).data)).toBeLessThan(1e-4);
   });
+
+  it.each<[string, "RGB" | "BGR", 1 | 3]>([
+    ["colour", "RGB", 3],
+    ["colour, blue first,", "BGR", 3],
+    ["grey", "RGB", 1],
+  ])(
+    "gives a model of %s pictures the map that explaining the same picture gives",
+    async (name, channelOrder, channels) => {
+      const [width, height] = [6, 5];
+      const model = at(`model ${name}`);
+      const card = { input: { mean: Array(channels).fill(110), std: Array(channels).fill(57), channelOrder } };
+      mkdirSync(model);
+      const nodes = [node("Conv", ["image", "w"], ["c"]), node("Relu", ["c"], ["r"]), node("Flatten", ["r"], ["f"])];
+      const onnx = buildModel({
+        inputs: [{ name: "image", dims: ["N", channels, height, width] }],
+        nodes: [...nodes, node("Gemm", ["f", "head"], ["scores"])],
+        initializers: { w: ramp(4, channels, 3, 3), head: ramp(4 * 3 * 4, 3) },
+        outputs: ["scores"],
+      });
+      writeFileSync(join(model, "model.onnx"), onnx);
+      writeFileSync(join(model, "model.yaml"), JSON.stringify(card));
+      const pixels = Uint8Array.from({ length: 3 * width * height }, (_, k) => 127.5 + 127 * Math.sin(1 + k * k));
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .png()
+        .toFile(at("same.png"));
+
+      const args = ["--model", model, "--input", at("same.png"), "--output", at("same.npy")];
+      expect(await runCli(["attribute", ...args])).toMatchObject({ code: 0, stderr: "" });
+      const map = readNpy(at("same.npy")).data;
+      const area = width * height;
+      const sums = Array.from({ length: area }, (_, k) =>
+        Array.from({ length: channels }, (_, c) => map[c * area + k]!).reduce((a, b) => a + b, 0),
+      );
+      const total = sums.reduce((sum, v) => sum + Math.abs(v), 0);
+
+      const loaded = loadModel(model, {});
+      const summary = { top: 1, grid: { rows: height, columns: width }, blur: 0 };
+      const program = framesProgram(loaded.network, DEFAULT_METHOD, loaded.preprocessing!, summary, false);
+      const explained = await runProgram(program, {
+        frames: { data: pixels, dims: [1, height, width, 3] },
+        scale: { data: new Float32Array(1), dims: [1] },
+      });
+      const shares = [...(explained.grid!.data as Float32Array)];
+      expect(Math.max(...shares.map(Math.abs))).toBeGreaterThan(0.02);
+      expect(
+        relativeError(
+          sums.map((v) => v / total),
+          shares,
+        ),
+      ).toBeLessThan(1e-5);
+    },
+  );
 });
 
 describe("bad input is refused in one sentence, with nothing on stdout and no output file", () => {

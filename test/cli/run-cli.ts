@@ -11,9 +11,13 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs `video-explainer` with these arguments to its end. */
-export async function runCli(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+/** Runs `video-explainer` with these arguments to its end, on another Node where one is given. */
+export async function runCli(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  node = process.execPath,
+): Promise<Ended> {
+  const child = spawn(node, [MAIN, ...args], {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

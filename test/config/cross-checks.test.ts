@@ -146,6 +146,27 @@ const contradictions: [name: string, sources: string, sinks: string, more: strin
     "",
     "3:33: sinks[0].servers[0] begins with http://; use nats:// or tls://",
   ],
+  [
+    "two sinks of a kind without names",
+    CAM,
+    "{ kind: nats }, { kind: nats, prefix: b }",
+    "",
+    "3:25: sinks[1] has no name and would be called nats, as sinks[0] is; give it a name of its own",
+  ],
+  [
+    "two sinks of one name",
+    CAM,
+    "{ kind: nats, name: plant }, { kind: files, path: a, name: plant }",
+    "",
+    "3:68: sinks[1].name is already the name of sinks[0]; names must differ",
+  ],
+  [
+    "a sink that is called as the model is",
+    CAM,
+    "{ kind: nats, name: model }",
+    "",
+    /sinks\[0\]\.name.*must not be model/,
+  ],
   ["a sink that publishes nothing", CAM, "{ kind: stdout, publish: [] }", "", /sinks\[0\]\.publish is empty/],
 ];
 
@@ -157,7 +178,12 @@ describe("contradictions in a configuration", () => {
   });
 
   it.each([
-    ["a free port for both", CAM, "{ kind: viewer, port: 0 }, { kind: viewer, port: 0 }", "metrics: { port: 0 }"],
+    [
+      "a free port for both",
+      CAM,
+      "{ kind: viewer, port: 0 }, { kind: viewer, name: b, port: 0 }",
+      "metrics: { port: 0 }",
+    ],
     ["ports of different addresses", CAM, "{ kind: viewer, host: 10.0.0.1, port: 9090 }", ""],
     ["a looping film", "{ name: a, url: a.mp4, loop: true, pace: fast }", OUT, ""],
     [
@@ -166,7 +192,7 @@ describe("contradictions in a configuration", () => {
       OUT,
       "",
     ],
-    ["NATS sinks of two prefixes", CAM, "{ kind: nats }, { kind: nats, prefix: b }", ""],
+    ["NATS sinks of two prefixes", CAM, "{ kind: nats }, { kind: nats, name: b, prefix: b }", ""],
     ["a film over HTTP", '{ name: a, url: "http://h/a.mp4", loop: true }', OUT, ""],
   ])("%s: accepted", (_, sources, sinks, more) => {
     expect(faultsOf(sources, sinks, more)).toEqual([]);

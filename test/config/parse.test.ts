@@ -23,6 +23,7 @@ describe("a configuration", () => {
     expect(config.station).toBe("station");
     expect(config.engine).toEqual({
       cache: "auto",
+      cacheBytes: 4 * 1024 ** 3,
       kind: "auto",
       device: "auto",
       precision: "float32",

@@ -38,6 +38,7 @@ async function serve(
   );
   const whole = { station: "desk", sources: () => ({ sources: [], total: ledger }), ...control } as Control;
   await serveOn(served, {
+    sink: "nats",
     control: whole,
     groups: ["explain", "sources", "config"],
     inboxPrefixes: ["_INBOX"],

@@ -42,6 +42,7 @@ async function serve(config?: string, login: object = {}, asker: object = {}): P
     },
   };
   await serveOn(served, {
+    sink: "nats",
     control: control as Control,
     groups: ["explain", "sources", "config"],
     inboxPrefixes: ["_INBOX", "_INBOX_ours"],

@@ -1,14 +1,21 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
-import { parse, stringify } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { chartSchema } from "../../scripts/chart-schema.mjs";
+import { findProgram, widePath } from "../../scripts/processes.mjs";
+import { configJsonSchema } from "../../src/config/json-schema.js";
 import { parseConfig } from "../../src/config/load.js";
+import { schemaText } from "../../src/messages/json-schemas.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");
 const CHART = "deploy/helm/video-explainer";
+const variable = (name: string): string => `$\{${name}}`;
 const version: string = JSON.parse(read("package.json")).version;
 
 describe("the Dockerfile", () => {
@@ -43,6 +50,14 @@ describe("the Dockerfile", () => {
     expect(run.filter((file) => !letIn.some((entry) => file === entry || file.startsWith(`${entry}/`)))).toEqual([]);
   });
 
+  it("keeps the engine tfjs, which runs on WebAssembly, and its cache in a folder of the user's", () => {
+    const text = instructions.map((words) => words.join(" ")).join("\n");
+    const removed = text.match(/node_modules\/@tensorflow\S*/g);
+    expect(removed).toEqual(["node_modules/@tensorflow/tfjs-node-gpu"]);
+    expect(text).toContain("RUN install -d -o 1000 -g 1000 /cache");
+    expect(text).toContain("XDG_CACHE_HOME=/cache");
+  });
+
   it("ends as a user other than root, with a signal handler in front of Node and a health check", () => {
     const last = (name: string) =>
       instructions
@@ -60,10 +75,14 @@ describe("the compose file", () => {
 
   it("mounts what is in the repository", () => {
     const mounts: string[] = compose.services.worker.volumes;
-    const sources = mounts.map((mount) => path.join(root, "deploy", mount.split(":")[0] as string));
+    const places = mounts.map((mount) => mount.split(":")[0] as string);
+    const sources = places.filter((name) => name.startsWith(".")).map((name) => path.join(root, "deploy", name));
     expect(sources.filter((file) => !existsSync(file))).toEqual([]);
     const { context, dockerfile } = compose.services.worker.build;
     expect(existsSync(path.join(root, "deploy", context, dockerfile))).toBe(true);
+    // Compiled models take more than a machine wants to give in memory.
+    expect(mounts).toContain("cache:/cache");
+    expect(Object.keys(compose.volumes)).toContain("cache");
   });
 
   it("names this version and gives the worker longer than it takes to drain", () => {
@@ -88,6 +107,13 @@ describe("the compose file", () => {
 describe("the Helm chart", () => {
   const values = parse(read(`${CHART}/values.yaml`));
   const templates = readdirSync(path.join(root, CHART, "templates")).map((file) => read(`${CHART}/templates/${file}`));
+  const schema = JSON.parse(read(`${CHART}/values.schema.json`));
+  const check = new Ajv({ strict: false }).compile(schema);
+  const isValid = (change: (copy: typeof values) => void) => {
+    const copy = structuredClone(values);
+    change(copy);
+    return check(copy);
+  };
 
   it("is of this version", () => {
     const chart = parse(read(`${CHART}/Chart.yaml`));
@@ -95,37 +121,32 @@ describe("the Helm chart", () => {
   });
 
   it("has values that fit its schema, and a schema that refuses what would not work", () => {
-    const check = new Ajv({ strict: false }).compile(JSON.parse(read(`${CHART}/values.schema.json`)));
     expect([check(values), check.errors]).toEqual([true, null]);
-    const changed = (change: (copy: typeof values) => void) => {
-      const copy = structuredClone(values);
-      change(copy);
-      return check(copy);
-    };
-    expect(changed((v) => Object.assign(v.config.metrics, { host: "127.0.0.1" }))).toBe(false);
-    expect(changed((v) => Object.assign(v, { replicas: 2 }))).toBe(false);
-    expect(changed((v) => Object.assign(v, { terminationGracePeriodSeconds: 5 }))).toBe(false);
-    expect(changed((v) => Object.assign(v.viewer, { token: "short" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.config.metrics, { host: "127.0.0.1" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.config, { metrics: undefined }))).toBe(false);
+    expect(isValid((v) => Object.assign(v, { replicas: 2 }))).toBe(false);
+    expect(isValid((v) => Object.assign(v, { terminationGracePeriodSeconds: 5 }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.viewer, { token: "short" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.image, { digest: "latest" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.probes.startup, { httpGet: {} }))).toBe(false);
     // The worker starts empty as well, and waits for its first source.
-    expect(changed((v) => Object.assign(v.config, { sources: [] }))).toBe(true);
+    expect(isValid((v) => Object.assign(v.config, { sources: [] }))).toBe(true);
   });
 
-  it("renders a configuration that the worker takes", () => {
-    const config = parseConfig(stringify(values.config), "values.yaml", { VIEW_TOKEN: "of-the-secret" });
-    expect(config.metrics.host).toBe("0.0.0.0");
-    expect(config.sinks).toContainEqual(expect.objectContaining({ kind: "viewer", token: "of-the-secret" }));
-    const probed = templates.join("\n").match(/path: (\/\w+), port: metrics/g);
-    expect(probed).toEqual([
-      "path: /healthz, port: metrics",
-      "path: /healthz, port: metrics",
-      "path: /readyz, port: metrics",
-    ]);
+  it("refuses a key that the worker does not know, and takes a variable where the worker does", () => {
+    expect(isValid((v) => Object.assign(v.config, { source: [] }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.config.sinks[0], { jetsream: true }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.config.sources[0], { fps: -1 }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.config.sources[0], { fps: variable("FPS") }))).toBe(true);
+    expect(isValid((v) => Object.assign(v.config, { station: `line-${variable("LINE")}` }))).toBe(true);
   });
 
-  it("keeps the configuration, which may hold passwords, in a Secret, and the live page behind a token and a policy", () => {
+  it("has the configuration's schema in its own (else: npm run build && node scripts/generate-schemas.mjs)", () => {
+    expect(read(`${CHART}/values.schema.json`)).toBe(schemaText(chartSchema(schema, configJsonSchema())));
+  });
+
+  it("keeps the live page behind a token and a policy", () => {
     const chart = templates.join("\n");
-    expect(chart).not.toContain("kind: ConfigMap");
-    expect(chart).toMatch(/kind: Secret\n(.*\n)*? {2}video-explainer\.yaml: \|/);
     expect(chart).toMatch(/name: VIEW_TOKEN\s+valueFrom:\s+secretKeyRef:/);
     expect(values.networkPolicy).toEqual({ enabled: true, metricsFrom: [], viewerFrom: [] });
   });
@@ -133,5 +154,135 @@ describe("the Helm chart", () => {
   it("uses no value that has no default, and has no default that nothing uses", () => {
     const used = new Set([...templates.join("\n").matchAll(/\.Values\.(\w+)/g)].map((match) => match[1]));
     expect([...used].sort()).toEqual(Object.keys(values).sort());
+  });
+});
+
+interface Pod {
+  containers: [
+    Record<"startupProbe" | "livenessProbe" | "readinessProbe", object> & {
+      image: string;
+      ports: object[];
+      env: object[];
+    },
+  ];
+  volumes: object[];
+}
+interface Deployment {
+  spec: { template: { metadata: { annotations: Record<string, string> }; spec: Pod } };
+}
+
+/** Not in Debian, and minutes to compile, so that a bare machine does without. */
+const helm = findProgram("helm", `${widePath()}:${path.join(homedir(), "go/bin")}`);
+if (!helm)
+  console.log("no helm here: go install helm.sh/helm/v3/cmd/helm@v3.17.4 brings it, and the chart is rendered");
+
+/** Documents of one kind, as `helm template` renders them with these values beside the chart's own. */
+function render<T>(kind: string, values: object = {}): T[] {
+  const folder = mkdtempSync(path.join(tmpdir(), "helm-"));
+  try {
+    const file = path.join(folder, "values.yaml");
+    writeFileSync(file, stringify(values));
+    const args = ["template", "cell", path.join(root, CHART), "--kube-version", "1.31.0", "--values", file];
+    const text = execFileSync(helm!, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return parseAllDocuments(text)
+      .map((document) => document.toJS())
+      .filter((document) => document?.kind === kind);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe.skipIf(!helm)("the chart, rendered by Helm", () => {
+  const configOf = (values?: object) => {
+    const [secret] = render<{ metadata: object; stringData?: Record<string, string> }>("Secret", values);
+    return parseConfig(secret!.stringData!["video-explainer.yaml"]!, "values.yaml", { VIEW_TOKEN: "of-the-secret" });
+  };
+  const podOf = (values?: object) => render<Deployment>("Deployment", values)[0]!.spec.template.spec;
+  const cacheOf = (values?: object) =>
+    podOf(values).volumes.find((volume) => "name" in volume && volume.name === "cache");
+
+  it("is found without a fault by helm lint", () => {
+    expect(execFileSync(helm!, ["lint", path.join(root, CHART)], { encoding: "utf8" })).toContain("0 chart(s) failed");
+  });
+
+  it("holds a configuration that the worker takes, in a Secret, since it may hold passwords", () => {
+    const config = configOf();
+    expect(config.metrics.host).toBe("0.0.0.0");
+    expect(config.sinks).toContainEqual(expect.objectContaining({ kind: "viewer", token: "of-the-secret" }));
+    expect(render("ConfigMap")).toEqual([]);
+    // Helm writes such a number with an exponent.
+    expect(configOf({ config: { limits: { frameBytes: 6442450944 } } }).limits.frameBytes).toBe(6442450944);
+    expect(configOf({ config: { sources: [] } }).sources).toEqual([]);
+  });
+
+  it("refuses what the worker would refuse", () => {
+    expect(() => render("Secret", { config: { engine: { knid: "auto" } } })).toThrow(/config.engine: .*knid/);
+  });
+
+  it("starts the worker anew when its configuration is another", () => {
+    const sum = (values?: object) =>
+      render<Deployment>("Deployment", values)[0]!.spec.template.metadata.annotations["checksum/config"];
+    expect(sum()).toBe(sum());
+    expect(sum({ config: { station: "station-2" } })).not.toBe(sum());
+  });
+
+  it("asks the metrics port how the worker is, as often as the values say", () => {
+    const { startupProbe, livenessProbe, readinessProbe } = podOf({ probes: { startup: { failureThreshold: 300 } } })
+      .containers[0];
+    expect(startupProbe).toMatchObject({ httpGet: { path: "/healthz", port: "metrics" }, failureThreshold: 300 });
+    expect(livenessProbe).toMatchObject({ httpGet: { path: "/healthz", port: "metrics" }, failureThreshold: 3 });
+    expect(readinessProbe).toMatchObject({ httpGet: { path: "/readyz", port: "metrics" }, periodSeconds: 5 });
+  });
+
+  it("opens the port of the first live page where there are several", () => {
+    const page = (port: number) => ({ kind: "viewer", host: "0.0.0.0", port, token: variable("VIEW_TOKEN") });
+    const { ports } = podOf({ config: { sinks: [page(8080), page(8081)] } }).containers[0];
+    expect(ports).toEqual([
+      { name: "metrics", containerPort: 9090 },
+      { name: "http", containerPort: 8080 },
+    ]);
+  });
+
+  it("keeps compiled models in a volume of their own, of which they take half", () => {
+    expect(configOf().engine.cacheBytes).toBe(2 * 1024 ** 3);
+    expect(configOf({ cache: { size: "500Mi" } }).engine.cacheBytes).toBe(250 * 1024 ** 2);
+    expect(configOf({ config: { engine: { cacheBytes: 1000 } } }).engine.cacheBytes).toBe(1000);
+    expect(() => configOf({ config: { engine: { cacheBytes: 4 * 1024 ** 3 } } })).toThrow(/leaves no room/);
+    expect(podOf().containers[0].env).toContainEqual({ name: "XDG_CACHE_HOME", value: "/cache" });
+    expect(cacheOf()).toEqual({ name: "cache", emptyDir: { sizeLimit: "4Gi" } });
+  });
+
+  it("lets compiled models outlive the pod where that is wanted", () => {
+    const values = { cache: { persistent: true, storageClassName: "fast" } };
+    const claimName = "cell-video-explainer-cache";
+    expect(cacheOf(values)).toEqual({ name: "cache", persistentVolumeClaim: { claimName } });
+    expect(render("PersistentVolumeClaim", values)).toEqual([
+      expect.objectContaining({
+        metadata: expect.objectContaining({ name: claimName }),
+        spec: {
+          accessModes: ["ReadWriteOnce"],
+          storageClassName: "fast",
+          resources: { requests: { storage: "4Gi" } },
+        },
+      }),
+    ]);
+    const own = { cache: { persistent: true, existingClaim: "mine" } };
+    expect(cacheOf(own)).toEqual({ name: "cache", persistentVolumeClaim: { claimName: "mine" } });
+    expect(render("PersistentVolumeClaim", own)).toEqual([]);
+  });
+
+  it("passes on what a cluster wants of a pod", () => {
+    const wanted = {
+      serviceAccountName: "explainer",
+      priorityClassName: "line",
+      runtimeClassName: "nvidia",
+      topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule" }],
+    };
+    const digest = `sha256:${"0a".repeat(32)}`;
+    const pod = podOf({ ...wanted, image: { digest } });
+    expect(pod).toMatchObject(wanted);
+    expect(pod.containers[0].image).toBe(`video-explainer:${version}@${digest}`);
+    expect(podOf()).not.toHaveProperty("runtimeClassName");
+    expect(pod.containers[0]).toHaveProperty(["resources", "requests", "ephemeral-storage"]);
   });
 });

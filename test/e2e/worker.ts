@@ -114,11 +114,12 @@ function follow(child: ChildProcess): Worker {
   };
   const metricsAddress = async (): Promise<string> => {
     const find = () => log.map(({ msg }) => /^metrics: (http:\/\/\S+)\/metrics$/.exec(msg)?.[1]).find(Boolean);
+    // Metrics are there before the model is.
     const isSaid = (): boolean => {
       if (isOver) throw new Error(`the worker ended before it served metrics: ${said.join(" ")}`);
-      return find() !== undefined;
+      return find() !== undefined && log.some(({ msg }) => / is warm on /.test(msg));
     };
-    await until("the worker to say where its metrics are", isSaid, START_MS);
+    await until("the worker to say where its metrics are, and its model to be warm", isSaid, START_MS);
     return find()!;
   };
   return {

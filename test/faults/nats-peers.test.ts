@@ -163,13 +163,15 @@ async function meet(played: Script, jetstream: boolean): Promise<"connected" | "
     sources: () => ({ sources: [], total }),
     explain: async () => Promise.reject(new Error("no picture")),
   };
-  const sink = createNatsSink(natsSinkSchema.parse(config), {
+  const settings = natsSinkSchema.parse(config);
+  const sink = createNatsSink(settings, {
     ...context,
-    serve: (nc, { service, inboxPrefixes }) =>
+    onConnection: (nc) =>
       serveOn(nc, {
         control: control as Control,
-        groups: service,
-        inboxPrefixes,
+        groups: settings.service,
+        inboxPrefixes: settings.inboxPrefixes,
+        sink: "nats",
         log: context.log,
         refusals: new Rarely(),
         onAnswered() {},

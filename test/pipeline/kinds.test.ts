@@ -34,7 +34,15 @@ const quick: Partial<Timing> = {
 /** A thin transport stream says all that is to be known within a second; by default ffmpeg watches it for five. */
 const soon = ["-analyzeduration 1000000"];
 const SECRET = "Gehe1m-Wort";
-const PROBED = { width: 1, height: 1, pixelAspect: 1, untagged: false, isRgb: false, videoStream: 0 };
+const PROBED = {
+  width: 1,
+  height: 1,
+  pixelAspect: 1,
+  untagged: false,
+  isRgb: false,
+  videoStream: 0,
+  pictures: { estimated: true },
+};
 
 interface Seen {
   epoch: number;

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { LastWords } from "../../src/ffmpeg/log-lines.js";
-import { filmInfo } from "../../src/one-shot/film-info.js";
 import { SOURCE_KINDS } from "../../src/pipeline/index.js";
 import { reachOptions } from "../../src/pipeline/sources/reach.js";
 import { freePort } from "../support/nats-server.js";
@@ -166,7 +165,6 @@ describe("a film on this machine", () => {
     const disguised = join(folder, "upload.mp4");
     writeFileSync(disguised, FILM(""));
     expect(await refusalOf(t, { url: disguised })).toMatch(NOT_READ);
-    expect(await filmInfo(disguised)).toEqual({ estimated: true });
     const list = join(folder, "list.m3u8");
     writeFileSync(list, FILM(""));
     expect(await takeAll(open({ url: list }))).toHaveLength(15);

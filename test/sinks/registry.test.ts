@@ -26,6 +26,11 @@ it.each(entries)("a $kind sink is made from its configuration alone, without any
   rmSync(folder, { recursive: true });
 });
 
+it.each(entries)("a $kind sink bears the name that it is given", (entry) => {
+  const sink = createSink(sinkSchema.parse({ ...entry, name: "plant-2" }), recordingContext().context);
+  expect(sink.name).toBe("plant-2");
+});
+
 it("every kind of the configuration has a sink", () => {
   expect(sinkSchema.options.map((option) => option.shape.kind.value)).toEqual(entries.map(({ kind }) => kind));
 });

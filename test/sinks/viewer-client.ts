@@ -44,7 +44,7 @@ export async function connectClient(url: string, acknowledges: boolean, headers:
     watch: (keys: string[] | null) => socket.send(JSON.stringify({ type: "watch", keys })),
     /** Everything told of one source, the snapshot first. */
     news: (key: string): SourceNews[] =>
-      messages.flatMap((m) => (m.type === "gone" ? [] : m.sources.filter((s) => s.key === key))),
+      messages.flatMap((m) => ("sources" in m ? m.sources.filter((s) => s.key === key) : [])),
     rows: (key: string) => client.news(key).flatMap((news) => news.rows),
   };
   socket.on("message", (data: Buffer, isBinary) => {

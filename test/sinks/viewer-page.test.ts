@@ -142,6 +142,48 @@ describe("the live page", () => {
     expect(inside.signed![0]!, "what speaks for it is red").toBeGreaterThan(inside.signed![2]! + 60);
   });
 
+  it("draws heat as overlays are drawn, colours, opacity and what is shown, also when they change", async () => {
+    const { default: sharp } = await import("sharp");
+    const full = { width: 48, height: 48, channels: 3, background: "#ffffff" } as const;
+    const heatmap = await sharp({ create: full }).toColourspace("b-w").png().toBuffer();
+    const style = { show: "magnitude", colormap: "viridis", opacity: 1, quality: 80 } as const;
+    const sink = await serve();
+    sink.restyle!(style);
+    const page = await visit(sink, DESKTOP);
+    const [x, y] = [REGION.x + REGION.width / 2, REGION.y + REGION.height / 2];
+    const drawn = () => colourAt(page, x, y);
+    await show(sink, page, "belt");
+    await page.keyboard.press("1");
+    const original = await drawn();
+    const over = (colour: number[], opacity: number) => original.map((v, c) => v + (colour[c]! - v) * opacity);
+    const isPressed = (mode: string) => page.getAttribute(`button[data-mode=${mode}]`, "aria-pressed");
+    const expectDrawn = (colour: number[]) =>
+      expect.poll(async () => distance(await drawn(), colour), { timeout: 20_000 }).toBeLessThan(4);
+
+    await page.keyboard.press("2");
+    await until("the picture with full heat", async () => {
+      await sink.write(frame(summary("belt", sequence++), { ...shot(0), heatmap, placement: PLACEMENT }));
+      await pause(60);
+      return distance(await drawn(), [253, 231, 37]) < 4;
+    });
+    // No picture comes any more: what is there is drawn anew.
+    sink.restyle!({ ...style, colormap: "inferno", opacity: 0.5 });
+    await expectDrawn(over([252, 255, 164], 0.5));
+    sink.restyle!({ ...style, opacity: 0 });
+    await expectDrawn(original);
+
+    // Who has chosen what to see goes on seeing it, who has not sees what overlays show.
+    sink.restyle!({ ...style, show: "signed" });
+    await expectDrawn([253, 231, 37]);
+    expect(await isPressed("magnitude")).toBe("true");
+    await page.evaluate(() => localStorage.clear());
+    await page.reload();
+    await expect.poll(() => isPressed("signed"), { timeout: 20_000 }).toBe("true");
+    await expectDrawn([224, 16, 31]);
+    sink.restyle!({ ...style, show: "positive" });
+    await expect.poll(() => isPressed("positive"), { timeout: 20_000 }).toBe("true");
+  });
+
   it("remembers the chosen view and theme, which keys choose too", async () => {
     const sink = await serve();
     const page = await visit(sink, { ...DESKTOP, colorScheme: "light" });

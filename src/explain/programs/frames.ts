@@ -2,10 +2,11 @@ import type { Network } from "../network/network.js";
 import { classesOf } from "../network/network.js";
 import type { MethodOptions } from "../options.js";
 import { inputValues, type Preprocessing } from "../preprocessing.js";
-import { emitBounds, rangeDims } from "../program/bounds.js";
+import { emitBounds } from "../program/bounds.js";
 import { Emitter, type Value } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
 import { emitInputRelevance, emitScores, emitShares, isSmooth, type Scores } from "./explanation.js";
+import { emitPictures } from "./pictures.js";
 
 export interface SummaryOptions {
   /** Classes listed. */
@@ -20,7 +21,6 @@ export const CONCENTRATION_FRACTION = 0.1;
 const PEAK_FRACTION = 0.005;
 /** Cells along the longer side of the map that regions are found on. */
 const COARSE_CELLS = 56;
-export const LUMA = [0.299, 0.587, 0.114];
 
 export const coarseSize = (p: Preprocessing): { rows: number; columns: number } => {
   const longest = Math.max(p.width, p.height);
@@ -42,9 +42,8 @@ export function framesProgram(
   classifyOnly: boolean,
 ): Program {
   const e = new Emitter();
-  const frames = e.input("frames", "uint8", [-1, p.height, p.width, 3]);
   const channelAxis = p.layout === "NCHW" ? 1 : 3;
-  const { scope, scores } = emitScores(e, network, emitPreprocessing(e, frames, p, network), options.target);
+  const { scope, scores } = emitScores(e, network, emitPictures(e, p, network), options.target);
   emitClassification(e, scores, Math.min(summary.top, classesOf(network)));
   if (classifyOnly) return e.finish(true);
   const scale = e.input("scale", "float32", [-1]);
@@ -55,21 +54,6 @@ export function framesProgram(
     dims.length === 4 ? e.reduce("ReduceSum", map, [channelAxis], false) : e.reshape(map, [-1, p.height, p.width]);
   emitMap(e, pixels, scale, p, summary);
   return e.finish(isSmooth(options.method));
-}
-
-function emitPreprocessing(e: Emitter, frames: Value, p: Preprocessing, network: Network): Value {
-  let x = e.cast(frames, "float32");
-  if (p.channels === 1) x = e.reduce("ReduceSum", e.mul(x, e.tensor(Float32Array.from(LUMA), [3])), [3]);
-  else if (p.channelOrder === "BGR") x = e.op("Gather", [x, e.ints([2, 1, 0])], { axis: { int: 3 } });
-  if (p.layout === "NCHW") x = e.transpose(x, [0, 3, 1, 2]);
-  const axis = p.layout === "NCHW" ? 1 : 3;
-  const per = (values: number[]): Value => e.tensor(Float32Array.from(values), rangeDims(values, 4, axis));
-  const scaled = e.mul(x, per(p.std.map((s) => 1 / s)));
-  const channels = Math.max(p.mean.length, p.std.length);
-  const shift = Array.from({ length: channels }, (_, c) => -p.mean[c % p.mean.length]! / p.std[c % p.std.length]!);
-  const normalised = shift.every((v) => v === 0) ? scaled : e.add(scaled, per(shift));
-  const dims = network.shapes.get(network.input)!;
-  return dims.length === 4 ? normalised : e.reshape(normalised, [-1, ...dims.slice(1)]);
 }
 
 function emitClassification(e: Emitter, scores: Scores, top: number): void {

@@ -51,7 +51,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     return doubt === null ? made : { ...made, notes: [`compiled models are not kept: ${doubt}`, ...made.notes] };
   }
   const { engine, passed } = chosen;
-  const store = new CompiledStore(folder);
+  const store = new CompiledStore(folder, options.cacheBytes);
   const { method, inputRule, start, target, top, grid, blur } = options;
   const key = CompiledStore.key([
     packageVersion(),

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheHome } from "../../cache-home.js";
+import { cacheHome, MAX_CACHE_BYTES } from "../../cache-home.js";
 import { distrust } from "../../trust.js";
 import type { Prepared } from "../engines/engine.js";
 import type { ModelInfo } from "../explanation.js";
@@ -40,8 +40,6 @@ interface Entry extends CompiledModel {
   sums: Record<string, string>;
 }
 
-/** All entries together; the ones not used for longest go first. */
-const MAX_BYTES = 4 * 2 ** 30;
 /** What a compile that was cut off leaves behind is swept up after so long. */
 const STALE_MS = 3_600_000;
 const ENTRY = "entry.json";
@@ -69,7 +67,8 @@ export function compilerState(): unknown {
 export class CompiledStore {
   constructor(
     readonly folder: string,
-    readonly maxBytes = MAX_BYTES,
+    /** Of all entries together; the ones not used for longest go first. */
+    readonly maxBytes = MAX_CACHE_BYTES,
   ) {}
 
   /** Name of what is compiled from these words: model, options, versions, processor. */

@@ -28,6 +28,8 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   shared?: SharedModels;
   /** Folder of compiled models; `auto` (the default) is the system's place for caches, `off` keeps none. */
   cache?: string;
+  /** What that folder may hold. Default 4 GiB. */
+  cacheBytes?: number;
   /** Above 1, frames that are only classified will come: that is made ready as well. */
   every?: number;
   /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */

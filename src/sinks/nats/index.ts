@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { NatsConnection } from "nats";
 import { backoff } from "../../backoff.js";
-import type { NatsSinkConfig } from "../../config/schema.js";
+import { type NatsSinkConfig, sinkName } from "../../config/schema.js";
 import { VideoExplainerError } from "../../errors.js";
 import { subjectFor } from "../../messages/headers.js";
 import type { FrameOutcome, MessageKind, OutMessage } from "../../messages/message.js";
@@ -20,15 +21,20 @@ const TIMES = { apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
 /** What a server takes unless it is configured otherwise; counts until the first connection. */
 const USUAL_MAX_PAYLOAD = 1024 * 1024;
 
+export interface NatsSinkContext extends SinkContext {
+  /** A new connection, which is used beside the publishing as long as it lasts; rejects with why it cannot be. */
+  onConnection?(nc: NatsConnection): Promise<void>;
+}
+
 /**
  * Publishes to NATS. Messages are kept until the server has confirmed them (JetStream: acknowledged, each stored once;
  * core NATS: a round trip after the batch), through any number of lost connections, bounded by `bufferBytes`. Overlays
  * that the server would not take are made smaller.
  */
-export const createNatsSink = (config: NatsSinkConfig, context: SinkContext): Sink => new NatsSink(config, context);
+export const createNatsSink = (config: NatsSinkConfig, context: NatsSinkContext): Sink => new NatsSink(config, context);
 
 class NatsSink implements Sink {
-  readonly name = "nats";
+  readonly name: string;
   readonly settles = true;
   readonly kinds: ReadonlySet<MessageKind>;
   readonly #servers;
@@ -52,8 +58,9 @@ class NatsSink implements Sink {
 
   constructor(
     private readonly config: NatsSinkConfig,
-    private readonly context: SinkContext,
+    private readonly context: NatsSinkContext,
   ) {
+    this.name = sinkName(config);
     this.kinds = new Set(config.publish);
     this.#servers = readServers(config, context.baseDir);
     this.#stream = streamSpec(config, context.station);
@@ -89,6 +96,10 @@ class NatsSink implements Sink {
     for (const message of messages) await this.#buffer.offer(message);
   }
 
+  get #farEnd(): string {
+    return this.name === this.config.kind ? "NATS" : `NATS (sink ${this.name})`;
+  }
+
   /** Of the present connection, whose server may change it, or the last. */
   get #maxPayload(): number {
     return this.#link?.maxPayload ?? this.#lastMaxPayload;
@@ -107,7 +118,7 @@ class NatsSink implements Sink {
     if (!this.#toldSmaller.has(message.source)) {
       this.#toldSmaller.add(message.source);
       this.context.log.warn(
-        `nats: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
+        `${this.name}: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
       );
     }
     return { ...message, body };
@@ -165,13 +176,13 @@ class NatsSink implements Sink {
     if (lost.length === 0) return;
     throw new VideoExplainerError(
       "nats-lost",
-      `${countByKind(lost)} not confirmed by NATS within ${deadlineMs / 1000} s and lost: ${reason}`,
+      `${countByKind(lost)} not confirmed by ${this.#farEnd} within ${deadlineMs / 1000} s and lost: ${reason}`,
     );
   }
 
   async #run(): Promise<void> {
     const stop = this.#stop.signal;
-    const name = `video-explainer ${this.context.station}`;
+    const name = ["video-explainer", this.context.station, ...(this.config.name ? [this.config.name] : [])].join(" ");
     for (let attempt = 0; !stop.aborted; attempt++) {
       await this.#pause(attempt);
       try {
@@ -195,8 +206,8 @@ class NatsSink implements Sink {
 
   /** Requests are answered beside the publishing, and whether they are is no condition of it. */
   #serve(link: Link): void {
-    this.context.serve?.(link.nc, this.config).catch((error: Error) => {
-      if (!link.signal.aborted) this.context.log.warn(`nats: requests are not answered: ${error.message}`);
+    this.context.onConnection?.(link.nc).catch((error: Error) => {
+      if (!link.signal.aborted) this.context.log.warn(`${this.name}: requests are not answered: ${error.message}`);
     });
   }
 
@@ -231,7 +242,7 @@ class NatsSink implements Sink {
   async #prepareStream(link: Link): Promise<void> {
     const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
     const lacking = await ensureStream(jsm, this.#stream);
-    if (lacking) this.#rarely.happened("replicas", () => this.context.log.warn(`nats: ${lacking}`));
+    if (lacking) this.#rarely.happened("replicas", () => this.context.log.warn(`${this.name}: ${lacking}`));
     const bySubject = new Map<string, Parcel[]>();
     for (const parcel of this.#buffer.uncertain()) {
       const { station, source, kind } = parcel.message;
@@ -262,7 +273,7 @@ class NatsSink implements Sink {
         this.context.events.onError(error);
         this.#rarely.happened(alike, (times) => {
           const more = times > 1 ? ` (${times} like it since this was said last)` : "";
-          this.context.log.warn(`nats: ${error.message}${more}`);
+          this.context.log.warn(`${this.name}: ${error.message}${more}`);
         });
       },
     };
@@ -281,7 +292,7 @@ class NatsSink implements Sink {
     if (reason !== "buffer-full") return;
     if (this.#counts.droppedWhileAway++ > 0) return;
     this.context.log.warn(
-      `nats: the buffer of ${this.config.bufferBytes} bytes is full, the oldest messages are dropped`,
+      `${this.name}: the buffer of ${this.config.bufferBytes} bytes is full, the oldest messages are dropped`,
     );
   }
 
@@ -291,7 +302,7 @@ class NatsSink implements Sink {
     this.#reason = undefined;
     this.context.events.onConnected(true);
     const { version } = link.nc.info ?? {};
-    this.context.log.info(`nats: connected to ${link.server.address}`, {
+    this.context.log.info(`${this.name}: connected to ${link.server.address}`, {
       server: version,
       waiting: this.#buffer.size,
       ...(this.config.jetstream && { stream: this.#stream.name }),
@@ -308,7 +319,7 @@ class NatsSink implements Sink {
     this.#counts.errors++;
     this.context.events.onConnected(false, error.message);
     this.context.events.onError(error);
-    this.context.log.warn(`nats: ${error.message}; messages are kept meanwhile`);
+    this.context.log.warn(`${this.name}: ${error.message}; messages are kept meanwhile`);
   }
 
   async #pause(attempt: number): Promise<void> {

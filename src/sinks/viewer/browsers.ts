@@ -4,6 +4,7 @@ import { type Backlog, createBacklog } from "./backlog.js";
 import { answerPings } from "./pongs.js";
 import { parseClientMessage, type ServerMessage } from "./protocol.js";
 import type { Picture, SourceBook } from "./sources.js";
+import type { PageStyle } from "./style.js";
 import { dismiss } from "./upgrades.js";
 
 const LIMITS = {
@@ -37,7 +38,7 @@ interface Browser {
  * The connected browsers. Of each source a browser has at most one picture under way, and gets the newest one when it
  * has drawn that; what came between is skipped. Nothing here ever makes the writer wait.
  */
-export function createBrowsers(book: SourceBook, onPicture: () => void) {
+export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: () => void) {
   const browsers = new Set<Browser>();
   let timer: NodeJS.Timeout | undefined;
   let pinger: NodeJS.Timeout | undefined;
@@ -58,7 +59,7 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
 
   const greet = (browser: Browser) => {
     browser.behind = false;
-    say(browser, { type: "hello", now: Date.now(), sources: book.snapshot() });
+    say(browser, { type: "hello", now: Date.now(), sources: book.snapshot(), style });
   };
 
   const tick = () => {
@@ -149,6 +150,12 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
     /** A picture has come: whoever is ready for it gets it now. */
     offer(picture: Picture) {
       for (const browser of browsers) offer(browser, picture);
+    },
+    /** From now on heat is drawn so, also that which is on the page. */
+    restyle(now: PageStyle) {
+      style = now;
+      // Who is behind is greeted anew.
+      for (const browser of browsers) if (!browser.behind) say(browser, { type: "style", style });
     },
     count: () => browsers.size,
     /** True while some browser looks at this source. */

@@ -1,4 +1,4 @@
-import type { ViewerSinkConfig } from "../../config/schema.js";
+import { configSchema, sinkName, type ViewerSinkConfig } from "../../config/schema.js";
 import { isLoopback } from "../../http/hosts.js";
 import type { MessageKind } from "../../messages/message.js";
 import type { Sink, SinkContext } from "../sink.js";
@@ -6,6 +6,7 @@ import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
 import { startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook } from "./sources.js";
+import { pageStyle } from "./style.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
 export interface ViewerSink extends Sink {
@@ -26,7 +27,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
   const book = createSourceBook(context.station);
   let published = 0;
   let errors = 0;
-  const browsers = createBrowsers(book, () => {
+  const browsers = createBrowsers(book, pageStyle(configSchema.shape.overlay.parse({})), () => {
     published++;
     events.onPublished("heatmap");
   });
@@ -34,11 +35,12 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
   let ended = false;
 
   return {
-    name: "viewer",
+    name: sinkName(config),
     kinds: KINDS,
     get url() {
       return server?.url;
     },
+    restyle: (style) => browsers.restyle(pageStyle(style)),
     forget: (source) => book.forget(source),
     wantsOriginal: (source) => browsers.lookingAt(source),
 

@@ -1,5 +1,6 @@
 import type { Placement } from "../../frame.js";
 import type { SourceStatus, Summary } from "../../messages/summary.js";
+import type { PageStyle } from "./style.js";
 
 /**
  * One frame's decision, as sent to browsers and kept for those that come later: arrival time (Unix ms), label, its
@@ -31,7 +32,8 @@ export interface SourceSnapshot extends SourceNews {
 
 /** Text messages to a browser. `now` is the server's clock in Unix ms. */
 export type ServerMessage =
-  | { type: "hello"; now: number; sources: SourceSnapshot[] }
+  | { type: "hello"; now: number; sources: SourceSnapshot[]; style: PageStyle }
+  | { type: "style"; style: PageStyle }
   | { type: "news"; now: number; sources: (SourceNews & { key: string })[] }
   | { type: "gone"; now: number; keys: string[] };
 

@@ -129,6 +129,14 @@ describe("a compiled model is kept for the next start", () => {
     },
   );
 
+  it("but only the one just made where no more fit into the cache", async () => {
+    await heatmap(options({ cacheBytes: 1000 }));
+    const [first] = entries();
+    await heatmap(options({ cacheBytes: 1000, top: 4 }));
+    expect(entries()).toHaveLength(1);
+    expect(entries()).not.toContain(first);
+  });
+
   it("unless its folder cannot be made, which only costs the cache", async () => {
     writeFileSync(cache(), "a file where the folder should be");
     const { map, notes } = await heatmap();

@@ -41,3 +41,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "video-explainer.viewerSecret" -}}
 {{- .Values.viewer.existingSecret | default (printf "%s-viewer" (include "video-explainer.fullname" .)) -}}
 {{- end -}}
+
+{{/* The claim that keeps compiled models; empty when they go with the pod. */}}
+{{- define "video-explainer.cacheClaim" -}}
+{{- if .Values.cache.existingClaim -}}
+{{- .Values.cache.existingClaim -}}
+{{- else if .Values.cache.persistent -}}
+{{- printf "%s-cache" (include "video-explainer.fullname" . | trunc 57 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The worker's configuration. Unless it says otherwise compiled models take half of their volume: one that is being made,
+and one larger than all the others may be together, must fit beside them.
+*/}}
+{{- define "video-explainer.config" -}}
+{{- $unit := ternary 1073741824 1048576 (hasSuffix "Gi" .Values.cache.size) -}}
+{{- $bytes := div (mul (regexFind "[0-9]+" .Values.cache.size | int64) $unit) 2 -}}
+{{- $given := (.Values.config.engine | default dict).cacheBytes -}}
+{{- if and (not (kindIs "string" $given)) (ge (int64 $given) (mul $bytes 2)) -}}
+{{- fail (printf "config.engine.cacheBytes leaves no room in the volume of cache.size %s; make it smaller, or the volume larger" .Values.cache.size) -}}
+{{- end -}}
+{{- mergeOverwrite (dict "engine" (dict "cacheBytes" $bytes)) (deepCopy .Values.config) | toYaml -}}
+{{- end -}}

@@ -1,5 +1,5 @@
 /**
- * The websocket to the worker: reconnects by itself for ever. Handlers: `hello`, `news`, `gone` (parsed messages),
+ * The websocket to the worker: reconnects by itself for ever. Handlers: `hello`, `style`, `news`, `gone` (parsed messages),
  * `picture(header, parts, acknowledge)`, `lost(reason)`.
  */
 const RETRY_MS = [500, 1000, 2000, 3000, 5000];

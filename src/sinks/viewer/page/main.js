@@ -1,4 +1,5 @@
 /** The page: tiles for sources, buttons, keyboard, and the connection that feeds them. */
+import { takeTables } from "./colors.js";
 import { connect } from "./connection.js";
 import { age } from "./format.js";
 import { arrange } from "./layout.js";
@@ -16,6 +17,8 @@ const root = document.documentElement;
 
 const tiles = new Map();
 let mode = "magnitude";
+/** The visitor said what to show; else the worker does. */
+let chosen = false;
 let enlarged = null;
 let style = getComputedStyle(root);
 let clockOffset = 0;
@@ -127,9 +130,20 @@ function enlarge(key) {
 
 function setMode(wanted) {
   mode = wanted;
-  remember("mode", wanted);
   for (const tile of tiles.values()) tile.setMode(wanted);
   refresh();
+}
+
+function choose(wanted) {
+  chosen = true;
+  remember("mode", wanted);
+  setMode(wanted);
+}
+
+function restyle({ show, tables }) {
+  takeTables(tables);
+  setMode(chosen ? mode : show);
+  for (const tile of tiles.values()) tile.redraw();
 }
 
 const announced = new Map();
@@ -204,12 +218,14 @@ const hear = (message, isSnapshot) => {
 const connection = connect({
   hello(message) {
     connectedAt ??= performance.now();
+    restyle(message.style);
     const present = new Set(message.sources.map(({ key }) => key));
     for (const key of keys()) if (!present.has(key)) removeTile(key);
     hear(message, true);
     layOut();
     watchSoon();
   },
+  style: (message) => restyle(message.style),
   news: (message) => hear(message, false),
   gone(message) {
     for (const key of message.keys) removeTile(key);
@@ -250,10 +266,10 @@ function step(by) {
 }
 
 const KEYS = {
-  1: () => setMode("original"),
-  2: () => setMode("magnitude"),
-  3: () => setMode("signed"),
-  4: () => setMode("positive"),
+  1: () => choose("original"),
+  2: () => choose("magnitude"),
+  3: () => choose("signed"),
+  4: () => choose("positive"),
   t: toggleTheme,
   f: toggleFullscreen,
   Escape: () => enlarge(null),
@@ -266,7 +282,7 @@ addEventListener("keydown", (event) => {
   KEYS[event.key]?.();
 });
 for (const button of document.querySelectorAll("button[data-mode]")) {
-  button.addEventListener("click", () => setMode(button.dataset.mode));
+  button.addEventListener("click", () => choose(button.dataset.mode));
 }
 byId("all").addEventListener("click", () => enlarge(null));
 byId("theme").addEventListener("click", toggleTheme);
@@ -274,7 +290,7 @@ byId("fullscreen").addEventListener("click", toggleFullscreen);
 byId("fullscreen").hidden = !document.fullscreenEnabled;
 
 const remembered = recall("mode");
-if (MODES.includes(remembered)) mode = remembered;
+if (MODES.includes(remembered)) [mode, chosen] = [remembered, true];
 showTheme();
 refresh();
 setInterval(refresh, REFRESH_MS);

@@ -1,6 +1,6 @@
 /** One source's picture: keeps the newest bitmaps and blends them as the buttons say, at any time, on any size. */
 import { penWidth } from "./charts.js";
-import { colour } from "./colors.js";
+import { colour, tableOf } from "./colors.js";
 
 const PLAIN = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 const decode = (blob, options) => (blob ? createImageBitmap(blob, options) : null);
@@ -27,14 +27,15 @@ export function createPicture(canvas) {
   };
 
   const heatFor = (wanted) => {
-    if (heat?.of === held.heatmap && heat.mode === wanted) return heat.canvas;
+    const table = tableOf(wanted);
+    if (heat?.of === held.heatmap && heat.table === table) return heat.canvas;
     const { width, height, data } = held.heatmap;
     const coloured = new ImageData(new Uint8ClampedArray(data), width, height);
-    colour(coloured.data, wanted);
+    colour(coloured.data, table);
     const layer = heat?.canvas ?? new OffscreenCanvas(width, height);
     Object.assign(layer, { width, height });
     layer.getContext("2d").putImageData(coloured, 0, 0);
-    heat = { of: held.heatmap, mode: wanted, canvas: layer };
+    heat = { of: held.heatmap, table, canvas: layer };
     return layer;
   };
 
@@ -129,6 +130,7 @@ export function createPicture(canvas) {
       mode = wanted;
       draw();
     },
+    redraw: draw,
     shows,
     get has() {
       return held !== null;

@@ -172,6 +172,7 @@ export function createTile(source, onEnlarge) {
       root.dataset.mode = effective;
       picture.setMode(effective);
     },
+    redraw: () => picture.redraw(),
     canShow: (wanted) => picture.shows(wanted),
     /** Brings name and buttons up to date. */
     name(withStation, enlarged, alone) {

@@ -1,0 +1,1 @@
+export declare function chartSchema(values: object, configuration: object): object;
