@@ -68,7 +68,7 @@ export async function startStation(
   const explainer = await explainerOf(config.explain);
   for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
-    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
+    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
   );
   const renderer = createOverlayRenderer();
   const sinks: Sink[] = [];

@@ -50,7 +50,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   return {
     model: first.model,
     engine: first.engine,
-    passed: first.passed,
+    skipped: first.skipped,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {
       return threads.map((t) => t.fault).find((fault) => fault !== undefined);
