@@ -83,7 +83,7 @@ export interface Explainer {
   /** Which engine runs it, e.g. `onnxruntime-cpu`. */
   readonly engine: string;
   /** Why each better engine was not taken. */
-  readonly passed?: readonly string[];
+  readonly skipped?: readonly string[];
   /** What went wrong while it was made ready and was mended, and options without effect, a sentence each. */
   readonly notes?: readonly string[];
   /** It has the smaller program for frames that are only classified; without it the whole one classifies them. */

@@ -106,7 +106,7 @@ async function startParts(
   const explainer = await explainerOf(config.explain);
   for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
-    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, passed: explainer.passed })}`,
+    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
   );
   const { explain, overlay } = config;
   const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });

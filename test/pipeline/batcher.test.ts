@@ -178,7 +178,7 @@ test("on stop what films had queued is delivered, what cameras had queued counts
     handled += frames.length;
     await sleep(20);
     settle(frames);
-    if (handled <= 20 || stopping) return;
+    if (handled <= 20 || stopping !== undefined) return;
     // While this batch is in hand no other is made: what is queued now is so until the camera has ended.
     await until(() => camera.source.queued > 0, "the camera has a frame queued");
     stopping = batcher.stop(5000);

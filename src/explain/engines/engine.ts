@@ -41,7 +41,7 @@ export interface Runner {
   /** Engine and device, e.g. `onnxruntime-cpu`. */
   readonly name: string;
   /** Why each better engine was not taken. */
-  readonly passed?: readonly string[];
+  readonly skipped?: readonly string[];
   /** Options that have no effect on it as they are. */
   readonly ignores?: readonly Ignored[];
   /** Where other threads of the process find what was compiled, on engines that share it. */

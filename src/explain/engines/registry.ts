@@ -33,49 +33,49 @@ interface Chosen {
   version: string;
   engine: PreparingEngine;
   /** Why each better one was not taken. */
-  passed: readonly string[];
+  skipped: readonly string[];
   /** The one to take where this one refuses the program. */
   next?: string;
 }
 
 /** The engine of that name, or the best that loads, where its work can be kept; undefined where it cannot. */
 export function preparingNamed(given: string, options: EngineOptions): Chosen | undefined {
-  const passed: string[] = [];
+  const skipped: string[] = [];
   const names = given === "auto" ? Object.keys(ENGINES) : [given];
   for (const [k, name] of names.entries()) {
     if (!Object.hasOwn(PREPARING, name)) return undefined;
     const engine = PREPARING[name]!;
     try {
-      return { name, version: engine.version(options), engine, passed, next: names[k + 1] };
+      return { name, version: engine.version(options), engine, skipped, next: names[k + 1] };
     } catch (error) {
-      if (!isPassed(error)) throw error;
-      passed.push(error.message);
+      if (!isSkippable(error)) throw error;
+      skipped.push(error.message);
     }
   }
   return undefined;
 }
 
 /** Whether an engine is not there, or does not take a program that others may. */
-const isPassed = (error: unknown): error is VideoExplainerError =>
+const isSkippable = (error: unknown): error is VideoExplainerError =>
   error instanceof VideoExplainerError && (error.code === "engine-missing" || error.code === "engine-refused");
 
-async function bestEngine(...words: Parameters<Engine>): Promise<Runner> {
-  const passed: string[] = [];
+async function bestEngine(...args: Parameters<Engine>): Promise<Runner> {
+  const skipped: string[] = [];
   for (const engine of Object.values(ENGINES)) {
     try {
-      const runner = await engine(...words);
-      return { ...runner, passed: [...passed, ...(runner.passed ?? [])] };
+      const runner = await engine(...args);
+      return { ...runner, skipped: [...skipped, ...(runner.skipped ?? [])] };
     } catch (error) {
-      if (!isPassed(error)) throw error;
-      passed.push(error.message);
+      if (!isSkippable(error)) throw error;
+      skipped.push(error.message);
     }
   }
   throw new VideoExplainerError(
     "engine-missing",
-    `no engine can be loaded; run npm ci, and for TensorFlow npm run setup:tensorflow (${passed.join("; ")})`,
+    `no engine can be loaded; run npm ci, and for TensorFlow npm run setup:tensorflow (${skipped.join("; ")})`,
   );
 }
 
 /** One line for the log: which engine runs, and why better ones do not. */
-export const describeEngine = ({ name, passed = [] }: Pick<Runner, "name" | "passed">): string =>
-  passed.length === 0 ? name : `${name} (not taken: ${passed.join("; ")})`;
+export const describeEngine = ({ name, skipped = [] }: Pick<Runner, "name" | "skipped">): string =>
+  skipped.length === 0 ? name : `${name} (not taken: ${skipped.join("; ")})`;

@@ -50,7 +50,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     const made = await fresh(options, engineOptions, classifyOnly);
     return doubt === null ? made : { ...made, notes: [`compiled models are not kept: ${doubt}`, ...made.notes] };
   }
-  const { engine, passed } = chosen;
+  const { engine, skipped } = chosen;
   const store = new CompiledStore(folder, options.cacheBytes);
   const { method, inputRule, start, target, top, grid, blur } = options;
   const key = CompiledStore.key([
@@ -66,8 +66,8 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   /** What the next engine makes of it. */
   const other = async (refusal: Error, soFar: readonly string[]): Promise<CompiledRunner> => {
     const made = await compileRunner({ ...options, engine: chosen.next! }, classifyOnly);
-    const all = [...passed, refusal.message, ...(made.runner.passed ?? [])];
-    return { ...made, runner: { ...made.runner, passed: all }, notes: [...soFar, ...made.notes] };
+    const all = [...skipped, refusal.message, ...(made.runner.skipped ?? [])];
+    return { ...made, runner: { ...made.runner, skipped: all }, notes: [...soFar, ...made.notes] };
   };
   const found = store.find(key);
   if (found.problem) notes.push(found.problem);
@@ -76,7 +76,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
       const { info, preprocessing, activations, remarks, prepared } = found.entry;
       const runner = await engine.open(found.folder, prepared, engineOptions);
       const about = { info, preprocessing, activations, remarks };
-      return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...remarks, ...notes] };
+      return { ...about, runner: { ...runner, skipped }, engine: chosen.name, notes: [...remarks, ...notes] };
     } catch (error) {
       if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
@@ -89,7 +89,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     const { prepared, open } = await engine.prepare(take, engineOptions, place);
     const runner = await open();
     store.commit(key, place, { ...about, prepared, files });
-    return { ...about, runner: { ...runner, passed }, engine: chosen.name, notes: [...about.remarks, ...notes] };
+    return { ...about, runner: { ...runner, skipped }, engine: chosen.name, notes: [...about.remarks, ...notes] };
   } catch (error) {
     rmSync(place, { recursive: true, force: true });
     if (isRefused(error) && chosen.next !== undefined) return other(error, notes);

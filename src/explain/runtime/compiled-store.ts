@@ -71,9 +71,9 @@ export class CompiledStore {
     readonly maxBytes = MAX_CACHE_BYTES,
   ) {}
 
-  /** Name of what is compiled from these words: model, options, versions, processor. */
-  static key(words: unknown): string {
-    return createHash("sha256").update(JSON.stringify(words)).digest("hex");
+  /** Name of what is compiled from these parts: model, options, versions, processor. */
+  static key(keyParts: unknown): string {
+    return createHash("sha256").update(JSON.stringify(keyParts)).digest("hex");
   }
 
   /**

@@ -68,7 +68,7 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   return {
     model: first.model,
     engine: first.engine,
-    passed: first.passed,
+    skipped: first.skipped,
     hasClassifier: (options.every ?? 1) > 1,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {

@@ -46,7 +46,7 @@ async function start(): Promise<void> {
     kind: "ready",
     model: info,
     engine: explainer.name,
-    passed: explainer.passed ?? [],
+    skipped: explainer.skipped ?? [],
     ignores: explainer.ignores ?? [],
     notes: [...notes, ...(second?.notes ?? [])],
   });

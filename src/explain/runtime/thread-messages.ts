@@ -9,7 +9,7 @@ export interface ReadyMessage {
   model: ModelInfo;
   engine: string;
   /** Why each better engine was not taken. */
-  passed: readonly string[];
+  skipped: readonly string[];
   ignores: readonly Ignored[];
   /** What went wrong on the way and was mended. */
   notes: readonly string[];

@@ -19,7 +19,7 @@ function frame(seed: number): ExplainInput {
 
 export interface Explained {
   engine: string;
-  passed: readonly string[];
+  skipped: readonly string[];
   notes: readonly string[];
   explanations: Explanation[];
 }
@@ -40,7 +40,7 @@ export async function explainNoise(engine: string, more: Partial<ExplainerOption
   try {
     return {
       engine: explainer.engine,
-      passed: explainer.passed ?? [],
+      skipped: explainer.skipped ?? [],
       notes: explainer.notes ?? [],
       explanations: await explainer.explain([1, 2, 3, 4].map(frame)),
     };

@@ -51,7 +51,7 @@ describe("an engine by name", () => {
 
 describe("the line for the log", () => {
   it("says why better engines were not taken", () => {
-    expect(describeEngine({ name: "tfjs-wasm-slow", passed: ["a is not built here", "b is missing"] })).toBe(
+    expect(describeEngine({ name: "tfjs-wasm-slow", skipped: ["a is not built here", "b is missing"] })).toBe(
       "tfjs-wasm-slow (not taken: a is not built here; b is missing)",
     );
   });

@@ -18,7 +18,7 @@ export interface Backend {
   /** E.g. `tfjs-native-cpu`. */
   name: string;
   /** Why each better one was not taken. */
-  passed: readonly string[];
+  skipped: readonly string[];
 }
 
 const require = createRequire(import.meta.url);
@@ -57,23 +57,23 @@ export async function loadBackend(choice: BackendChoice = "auto"): Promise<Backe
     await core!.setBackend(known.name.startsWith("tfjs-wasm") ? "wasm" : NATIVE_BACKEND);
     return known;
   }
-  const passed: string[] = [];
+  const skipped: string[] = [];
   const attempts = [
     ...(choice === "wasm" ? [] : NATIVE.map((name) => () => loadNative(name))),
     ...(choice === "native" ? [] : [loadWasm]),
   ];
   for (const attempt of attempts) {
     try {
-      const backend = { name: await attempt(), passed };
+      const backend = { name: await attempt(), skipped };
       loaded.set(choice, backend);
       return backend;
     } catch (error) {
-      passed.push((error as Error).message);
+      skipped.push((error as Error).message);
     }
   }
   throw new VideoExplainerError(
     "engine-missing",
-    `the engine tfjs cannot be loaded (${passed.join("; ")}); run npm run setup:tensorflow`,
+    `the engine tfjs cannot be loaded (${skipped.join("; ")}); run npm run setup:tensorflow`,
   );
 }
 
