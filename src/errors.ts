@@ -77,11 +77,11 @@ export function inContext(error: VideoExplainerError, context: ErrorContext): Vi
 }
 
 /** Longer ones nobody reads. */
-export const LONGEST_SENTENCE = 2000;
+export const MAX_SENTENCE_CHARACTERS = 2000;
 
 /** Half a secret is not known as one: they are masked before anything is cut. */
 const bounded = (message: string): string =>
-  message.length > LONGEST_SENTENCE ? withoutMiddle(redact(message), LONGEST_SENTENCE) : message;
+  message.length > MAX_SENTENCE_CHARACTERS ? withoutMiddle(redact(message), MAX_SENTENCE_CHARACTERS) : message;
 
 /** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
 export class InputError extends VideoExplainerError {

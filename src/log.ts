@@ -27,8 +27,8 @@ const COLOURS: Record<LogLevel, string> = { debug: "90", info: "36", warn: "33",
 const MAX_DEPTH = 6;
 
 /** Longer texts are of files and peers, and fill disks. */
-const LONGEST_TEXT = 8000;
-const text = (written: string): string => withoutMiddle(redact(written), LONGEST_TEXT);
+const MAX_TEXT_CHARACTERS = 8000;
+const text = (written: string): string => withoutMiddle(redact(written), MAX_TEXT_CHARACTERS);
 
 /** A copy of a field that holds no credentials, no cycles and nothing JSON cannot say. */
 function clean(value: unknown, verbose: boolean, depth = 0): unknown {

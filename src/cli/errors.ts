@@ -1,15 +1,15 @@
 import { inspect } from "node:util";
 import { CommanderError } from "commander";
-import { ConfigError, LONGEST_SENTENCE, VideoExplainerError } from "../errors.js";
+import { ConfigError, MAX_SENTENCE_CHARACTERS, VideoExplainerError } from "../errors.js";
 import { oneLine } from "../log.js";
 import { redact } from "../redact.js";
 import { withoutMiddle } from "../shortened.js";
 
 /** Of `--verbose`. */
-const LONGEST_STACK = 100_000;
+const MAX_STACK_CHARACTERS = 100_000;
 const PROGRAM = "video-explainer";
 
-const sentence = (text: string): string => withoutMiddle(oneLine(redact(text)), LONGEST_SENTENCE);
+const sentence = (text: string): string => withoutMiddle(oneLine(redact(text)), MAX_SENTENCE_CHARACTERS);
 const said = (text: string): string => `${PROGRAM}: ${sentence(text)}`;
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
@@ -43,6 +43,6 @@ export function errorLines(error: unknown, verbose: boolean, command = PROGRAM):
     error instanceof ConfigError
       ? error.faults.map((fault) => (fault.line === undefined ? said(fault.message) : sentence(fault.message)))
       : [said(words(error))];
-  if (verbose) lines.push(withoutMiddle(redact(inspect(error)), LONGEST_STACK));
+  if (verbose) lines.push(withoutMiddle(redact(inspect(error)), MAX_STACK_CHARACTERS));
   return lines;
 }

@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import type { z } from "zod";
 import { makeMessage } from "../messages/headers.js";
 import { MESSAGE_KINDS, type MessageKind, type OutMessage } from "../messages/message.js";
-import { type Link, openLink } from "../sinks/nats/connection.js";
+import { type Connection, openConnection } from "../sinks/nats/connection.js";
 import type { NatsServers } from "../sinks/nats/servers.js";
 
 const RETRY_MS = 2000;
@@ -60,9 +60,9 @@ export async function followTopics(
     complaint = sentence;
   };
   while (!stop.aborted) {
-    let link: Link | undefined;
+    let link: Connection | undefined;
     try {
-      link = await openLink(servers, [], "video-explainer watch", stop);
+      link = await openConnection(servers, [], "video-explainer watch", stop);
       complaint = "";
       say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
       const onEach = (error: Error | null, message: Msg): void => {

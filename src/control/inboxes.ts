@@ -2,7 +2,7 @@ import type { Msg, NatsConnection, SubscriptionOptions } from "nats";
 
 /** What the server puts in place of the inbox of a request that comes from another account, with a random token in it. */
 const OTHER_ACCOUNTS = "_R_";
-const LONGEST = 512;
+const MAX_CHARACTERS = 512;
 
 /**
  * Whether a reply subject is an inbox. Whoever asks chooses it, while the answer is published with the worker's own
@@ -10,7 +10,7 @@ const LONGEST = 512;
  * himself.
  */
 export function isInbox(reply: string, prefixes: readonly string[]): boolean {
-  if (reply.length > LONGEST || reply.split(".").some((token) => !/^[^\s*>]+$/.test(token))) return false;
+  if (reply.length > MAX_CHARACTERS || reply.split(".").some((token) => !/^[^\s*>]+$/.test(token))) return false;
   return [...prefixes, OTHER_ACCOUNTS].some((prefix) => reply.startsWith(`${prefix}.`));
 }
 

@@ -2,15 +2,15 @@ import { headers, type Msg, type MsgHdrs, type NatsConnection, type ServiceMsg }
 import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
-import type { Rarely } from "../rarely.js";
+import type { RateLimitedLog } from "../rate-limited-log.js";
 import { redact } from "../redact.js";
 import { shortened, withoutMiddle } from "../shortened.js";
 import { maxPayloadOf } from "../sinks/nats/greeting.js";
 import { packageVersion } from "../version.js";
-import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
+import { guardStatsReply } from "./guard-stats-reply.js";
 import { guardReplies } from "./inboxes.js";
 
 export interface ServiceOptions {
@@ -20,7 +20,7 @@ export interface ServiceOptions {
   inboxPrefixes: readonly string[];
   log: Logger;
   /** Of all connections of a worker: what is refused is said once, not after each reconnection. */
-  refusals: Rarely;
+  refusals: RateLimitedLog;
   /** A request came to its end; `outcome`: `ok`, an error code, or why nothing was done. */
   onAnswered(endpoint: string, outcome: string): void;
 }
@@ -73,7 +73,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
     metadata: { station: control.station },
     statsHandler: async () => ({ total: control.sources().total }),
   });
-  calmStats(nc, service);
+  guardStatsReply(nc, service);
   void service.stopped.then((error) => {
     if (error && !nc.isClosed() && !nc.isDraining())
       log.warn(`nats: the service ${SERVICE} is not answered: ${redact(error.message)}`);
@@ -121,13 +121,13 @@ async function respond(
   message: ServiceMsg,
   options: ServiceOptions,
 ): Promise<void> {
-  const mostBytes = maxPayloadOf(nc, USUAL_MAX_PAYLOAD) - HEADER_BYTES;
+  const maxBytes = maxPayloadOf(nc, USUAL_MAX_PAYLOAD) - HEADER_BYTES;
   let outcome = "ok";
   let body: Uint8Array;
   let about: MsgHdrs;
   try {
-    body = encoder.encode(JSON.stringify(await endpoint.handle(options.control, message.data, mostBytes)));
-    if (body.byteLength > mostBytes) throw tooLarge(body.byteLength, mostBytes);
+    body = encoder.encode(JSON.stringify(await endpoint.handle(options.control, message.data, maxBytes)));
+    if (body.byteLength > maxBytes) throw tooLarge(body.byteLength, maxBytes);
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
@@ -165,8 +165,8 @@ const headerText = (text: string): string => {
   return line.length > HEADER_TEXT ? `${line.slice(0, HEADER_TEXT - 3)}...` : line;
 };
 
-const tooLarge = (bytes: number, most: number): VideoExplainerError =>
+const tooLarge = (bytes: number, max: number): VideoExplainerError =>
   new VideoExplainerError(
     "too-large",
-    `the answer has ${bytes} bytes, more than the ${most} that the NATS server takes; raise its max_payload`,
+    `the answer has ${bytes} bytes, more than the ${max} that the NATS server takes; raise its max_payload`,
   );

@@ -29,7 +29,7 @@ export function onSearchPath(program: string, searchPath = ""): string | null {
 }
 
 /** Whoever floods waits: what comes beyond so many bytes in a tenth of a second is read later, so that others have their turn. */
-export function calm(stream: Readable, bytes: number): void {
+export function throttle(stream: Readable, bytes: number): void {
   let came = 0;
   const timer = setInterval(() => {
     came = 0;

@@ -4,7 +4,7 @@ import { checkSource } from "../pipeline/index.js";
 import { Station } from "../station/station.js";
 import { type FilmInfo, filmInfo } from "./film-info.js";
 import { FilmSink } from "./film-sink.js";
-import { type Done, filmConfig, type Job, type OneShot } from "./settings.js";
+import { type BatchContext, type FileJob, type FileResult, filmConfig } from "./settings.js";
 import { type StagedFile, stageFile } from "./staged-file.js";
 
 /** Follows a film as it is explained. */
@@ -18,8 +18,13 @@ export interface FilmProgress {
  * Explains a film into another, with a line a frame beside it. What decodes of a damaged film is written; that it is
  * damaged is among the faults. Rejects, leaving nothing behind, when no frame can be explained or written, or `stop` came.
  */
-export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
-  const config = filmConfig(of.config, job, { region: of.region, fps: of.fps });
+export async function explainFilm(
+  job: FileJob,
+  context: BatchContext,
+  progress: FilmProgress,
+  stop: AbortSignal,
+): Promise<FileResult> {
+  const config = filmConfig(context.config, job, { region: context.region, fps: context.fps });
   const [source] = config.sources;
   const [info] = await Promise.all([
     filmInfo(job.path),
@@ -44,18 +49,18 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     });
     await sink.connect();
     const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
-    const station = new Station({ ...of, config, baseDir: "/", sinks: [sink], log });
+    const station = new Station({ ...context, config, baseDir: "/", sinks: [sink], log });
     const onStop = (): void => void station.stop();
     stop.addEventListener("abort", onStop);
     if (stop.aborted) onStop();
-    progress.start(expected(info, of.fps));
+    progress.start(expected(info, context.fps));
     await station.run().finally(() => stop.removeEventListener("abort", onStop));
     stop.throwIfAborted();
 
     const video = station.sources[0]!;
     const { captured, dropped } = video.ledger.snapshot();
     const { state, reason } = video.status();
-    const seen = sink.tally.seen();
+    const seen = sink.counter.seen();
     if (seen.explained === 0) {
       await sink.finish();
       if (errors.length > 0) throw new VideoExplainerError("explaining", errors[0]!, { file: job.shown });
@@ -73,14 +78,14 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
           `${job.shown}: ${lost} of ${captured} frames could not be explained and are missing (${errors[0]})`,
         ),
       );
-    const total = of.fps ? undefined : info.frames;
+    const total = context.fps ? undefined : info.frames;
     const short = total !== undefined && captured < total - (info.estimated ? 1 : 0);
     if (reason && (state === "failed" || short || total === undefined)) {
-      const of_ = short ? ` of ${info.estimated ? "about " : ""}${total}` : "";
+      const outOf = short ? ` of ${info.estimated ? "about " : ""}${total}` : "";
       faults.push(
         new InputError(
           "cut-off",
-          `${job.shown} is damaged or cut off: ${captured}${of_} frames were decoded and are explained, the rest is missing (${reason})`,
+          `${job.shown} is damaged or cut off: ${captured}${outOf} frames were decoded and are explained, the rest is missing (${reason})`,
         ),
       );
     } else if (reason) notes.push(`${job.shown}: ${reason}; all its frames are explained`);
@@ -94,7 +99,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
 }
 
 /** The pipeline names sources and paths; here it is the file as the user wrote it. */
-const ofFile = (error: InputError, { path, shown }: Job): VideoExplainerError =>
+const ofFile = (error: InputError, { path, shown }: FileJob): VideoExplainerError =>
   inContext(error, { source: undefined, ...(error.context.subject === path ? { subject: shown } : { file: shown }) });
 
 function expected({ frames, duration }: FilmInfo, fps: number | undefined): number | undefined {

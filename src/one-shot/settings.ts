@@ -10,7 +10,7 @@ import type { Outputs } from "./inputs.js";
 import { sourceName } from "./inputs.js";
 
 /** What is the same for every file of one call. */
-export interface OneShot {
+export interface BatchContext {
   /** `explain`, `overlay`, `engine` and `model` as in a configuration; its sources and sinks are of no meaning. */
   config: Config;
   explainer: Explainer;
@@ -24,7 +24,7 @@ export interface OneShot {
 }
 
 /** One file to explain. */
-export interface Job {
+export interface FileJob {
   path: string;
   /** How sentences name it. */
   shown: string;
@@ -33,7 +33,7 @@ export interface Job {
 }
 
 /** What came of a file. */
-export interface Done {
+export interface FileResult {
   frames: number;
   explained: number;
   /** The class that was the top one in most frames, and in how many. */
@@ -50,13 +50,13 @@ export interface Done {
 export const STATION = "explain";
 
 /** A configuration whose one source is a film. */
-export function filmConfig(config: Config, job: Job, of: Pick<OneShot, "region" | "fps">): Config {
+export function filmConfig(config: Config, job: FileJob, limits: Pick<BatchContext, "region" | "fps">): Config {
   if (/\p{Cc}/u.test(job.path))
     throw new InputError(
       "film-name",
       `${job.shown} has a line end or another control character in its name; rename it`,
     );
-  const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...of };
+  const source = { name: sourceName(job.path), url: job.path, policy: "every-frame", pace: "fast", ...limits };
   const { element } = configSchema.shape.sources;
   return { ...config, station: STATION, sources: [checked(element, source, job.shown)] };
 }

@@ -11,7 +11,7 @@ import type { FoundPicture } from "./worker-messages.js";
 /** Transparent pixels, and the borders of pictures that are set into a frame: about zero once a model's mean is subtracted. */
 export const GREY = "#808080";
 /** No still picture is larger; what is comes whole into memory. */
-const MOST_FILE_BYTES = 1 << 30;
+const MAX_FILE_BYTES = 1 << 30;
 const DECODE_SECONDS = 60;
 /** Bytes a pixel: the picture in RGB, and what is copied while it is made. */
 const RGB_BYTES = 4;
@@ -110,7 +110,7 @@ async function readBytes(path: string): Promise<Buffer> {
     const stat = await file.stat();
     if (!stat.isFile()) throw refuse("it is no file");
     if (stat.size === 0) throw refuse("it is empty");
-    if (stat.size > MOST_FILE_BYTES) throw refuse(`it has more than ${MOST_FILE_BYTES >> 20} MiB`);
+    if (stat.size > MAX_FILE_BYTES) throw refuse(`it has more than ${MAX_FILE_BYTES >> 20} MiB`);
     return await file.readFile();
   } catch (cause) {
     if (cause instanceof Unreadable) throw cause;

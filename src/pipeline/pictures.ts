@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { VideoExplainerError } from "../errors.js";
 import type { Decoder, DecoderEnd } from "../ffmpeg/decoder.js";
-import { LastWords } from "../ffmpeg/log-lines.js";
+import { StderrTail } from "../ffmpeg/log-lines.js";
 import { FILE_LIMITS, pictureReader } from "../pictures/reader.js";
 import type { PictureTarget } from "../pictures/worker-messages.js";
 import type { PictureSink } from "./assembler.js";
@@ -38,7 +38,7 @@ export function showPictures(
   sink: PictureSink,
   onUnreadable: (why: string) => void,
 ): Decoder {
-  const words = new LastWords(mask);
+  const stderrTail = new StderrTail(mask);
   const said = new Set<string>();
   const stop = new AbortController();
   const { signal } = stop;
@@ -80,7 +80,7 @@ export function showPictures(
   function complain(fault: Error): void {
     // A thread that ended says nothing of the file.
     const why = fault instanceof VideoExplainerError ? fault.message : `a picture cannot be decoded: ${fault.message}`;
-    if (!said.has(why)) words.add(`[error] ${why}`);
+    if (!said.has(why)) stderrTail.add(`[error] ${why}`);
     if (said.size < paths.length) said.add(why);
     onUnreadable(why);
   }
@@ -117,7 +117,7 @@ export function showPictures(
 
   return {
     pid: undefined,
-    words,
+    stderrTail,
     ended,
     resume: () => wake(),
     stop: async () => {

@@ -140,12 +140,12 @@ export const redactAddress = (address: string): string =>
     .join("");
 
 /** Of a password with more of them the first and the last places where it may end are taken. */
-const MOST_ENDS = 16;
+const MAX_ENDS = 16;
 
 /** Where the password ends is not sure when it holds an `@`. */
 function passwords(rest: string): string[] {
   const ends = [...rest.matchAll(/@|$/g)].map(({ index }) => index);
-  const likely = ends.length > MOST_ENDS ? [...ends.slice(0, MOST_ENDS / 2), ...ends.slice(-MOST_ENDS / 2)] : ends;
+  const likely = ends.length > MAX_ENDS ? [...ends.slice(0, MAX_ENDS / 2), ...ends.slice(-MAX_ENDS / 2)] : ends;
   return likely.map((end) => rest.slice(0, end));
 }
 
@@ -162,11 +162,11 @@ function loginSecrets(login: string): string[] {
 }
 
 /** Nobody takes a longer address. */
-const LONGEST = 32_768;
+const MAX_CHARACTERS = 32_768;
 
 /** What in an address, or several with commas between, is secret wherever it comes. */
 export function addressSecrets(text: string): string[] {
-  if (text.length > LONGEST) return [];
+  if (text.length > MAX_CHARACTERS) return [];
   const addresses = text.split(/,(?=[a-z][a-z0-9+.-]*:\/\/)/i);
   // Where a login goes on is not sure when an `@` comes behind the host.
   const readings = addresses.flatMap((address) => [

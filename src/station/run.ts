@@ -14,7 +14,7 @@ import { createMetrics } from "../metrics/metrics.js";
 import { type MetricsServer, startMetricsServer } from "../metrics/server.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { FrameBudget } from "../pipeline/index.js";
-import { Rarely } from "../rarely.js";
+import { RateLimitedLog } from "../rate-limited-log.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationEnd } from "./station.js";
@@ -91,7 +91,7 @@ export async function startStation(
   const abandoned = new Promise<string>((resolve) => {
     endFor = resolve;
   });
-  const refusals = new Rarely();
+  const refusals = new RateLimitedLog();
   const served = new Promise<Control>((resolve) => {
     beginService = resolve;
   });

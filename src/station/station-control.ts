@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sourceFaults } from "../config/cross-checks.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema, type SourceConfig } from "../config/schema.js";
+import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
-import { Slots } from "../control/slots.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
@@ -37,17 +37,17 @@ const RETIRE_MS = 5000;
 const REQUEST = "request";
 const PICTURES_AT_ONCE = 2;
 /** Settings that need no other explainer. */
-const AT_ONCE: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"]);
+const HOT_KEYS: ReadonlySet<string> = new Set<keyof Config["explain"]>(["every"]);
 
 /** Requests, as a station can answer them. */
 export class StationControl implements Control {
   readonly station: string;
   readonly #startedAt = Date.now();
-  readonly #pictures = new Slots(PICTURES_AT_ONCE, 64);
+  readonly #pictures = new BoundedSemaphore(PICTURES_AT_ONCE, 64);
   readonly #memory = new PictureMemory(PICTURES_AT_ONCE);
-  readonly #additions = new Slots(4, 64);
+  readonly #additions = new BoundedSemaphore(4, 64);
   /** One change at a time: each begins from what the one before it left. */
-  readonly #changes = new Slots(1, 16);
+  readonly #changes = new BoundedSemaphore(1, 16);
   /** Names of the sources that requests have added. */
   readonly #added = new Set<string>();
   #explain: Config["explain"];
@@ -158,7 +158,7 @@ export class StationControl implements Control {
         overlay: differences(this.#overlay, overlay),
       };
       const before = station.settings.explainer;
-      const anew = changed.explain.some((key) => !AT_ONCE.has(key));
+      const anew = changed.explain.some((key) => !HOT_KEYS.has(key));
       const explainer = anew ? await this.options.createExplainer(explain) : before;
       if (explainer.model.sha256 !== before.model.sha256) {
         await this.options.retire(explainer);

@@ -47,7 +47,7 @@ const STOP_DRAIN_MS = 4000;
 const STOP_FLUSH_MS = 4000;
 /** So long for a removed source's last frames; beyond it those still queued are let go, and the rest settles later. */
 const REMOVE_DRAIN_MS = 5000;
-const MOST_SOURCES = 1000;
+const MAX_SOURCES = 1000;
 
 /** Sources → batches → explainer → overlays → sinks, every frame accounted for. */
 export class Station {
@@ -169,10 +169,10 @@ export class Station {
         `there is a source ${name} already; give it another name, or remove that first`,
       );
     }
-    if (this.#courses.size >= MOST_SOURCES) {
+    if (this.#courses.size >= MAX_SOURCES) {
       throw new VideoExplainerError(
         "too-many",
-        `there are ${MOST_SOURCES} sources, which is the limit; remove one first`,
+        `there are ${MAX_SOURCES} sources, which is the limit; remove one first`,
       );
     }
   }

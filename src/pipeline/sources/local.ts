@@ -51,7 +51,7 @@ export function whyUnlisted(error: unknown): string {
   return `cannot be listed (${systemReason(error)}); ${systemAdvice(error)}`;
 }
 
-const LONGEST_SHOWN = 300;
+const MAX_SHOWN_CHARACTERS = 300;
 
 /** An address or path as it stands in a sentence. */
-export const brief = (text: string): string => shortened(text.replace(/\p{Cc}+/gu, " "), LONGEST_SHOWN);
+export const brief = (text: string): string => shortened(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);

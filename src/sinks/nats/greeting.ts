@@ -42,7 +42,7 @@ export function maxPayloadOf({ info }: Pick<NatsConnection, "info">, before: num
 }
 
 /** Far more than a cluster of thousands needs. */
-const LONGEST_GREETING = 256 * 1024;
+const MAX_INFO_BYTES = 256 * 1024;
 
 /** What is wrong with the first line of a server, in the middle of a sentence. */
 function greetingFault(line: string): string | undefined {
@@ -62,7 +62,7 @@ function greetingFault(line: string): string | undefined {
  * standard output, at what it does not understand: no such server is handed to it. A server that begins with TLS greets
  * after the handshake.
  */
-export function greets(
+export function awaitInfo(
   server: NatsServer,
   tls: TlsMaterial | undefined,
   timeoutMs: number,
@@ -91,7 +91,7 @@ export function greets(
     socket.on("data", (chunk: Buffer) => {
       greeting = Buffer.concat([greeting, chunk]);
       const end = greeting.indexOf("\n");
-      if (end < 0 && greeting.length <= LONGEST_GREETING) return;
+      if (end < 0 && greeting.length <= MAX_INFO_BYTES) return;
       const fault = end < 0 ? "its greeting has no end" : greetingFault(greeting.toString("utf8", 0, end));
       finish(fault === undefined ? undefined : new Error(fault));
     });

@@ -1,7 +1,7 @@
 const PERIOD_MS = 600_000;
 
 /** What goes wrong again and again: said the first time, and after that at most every ten minutes with how often it was. */
-export class Rarely {
+export class RateLimitedLog {
   readonly #said = new Map<string, { at: number; times: number }>();
 
   constructor(private readonly now: () => number = () => performance.now()) {}

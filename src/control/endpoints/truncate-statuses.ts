@@ -13,9 +13,9 @@ const ENVELOPE_BYTES = 2048;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-/** The statuses as they are where they fit into an answer of `mostBytes`, else with fewer of ffmpeg's last words. */
-export function fitWords(statuses: SourceStatus[], mostBytes: number): SourceStatus[] {
-  const room = mostBytes - ENVELOPE_BYTES;
+/** The statuses as they are where they fit into an answer of `maxBytes`, else with fewer of ffmpeg's last words. */
+export function truncateStatuses(statuses: SourceStatus[], maxBytes: number): SourceStatus[] {
+  const room = maxBytes - ENVELOPE_BYTES;
   let fitting = statuses;
   for (const { lines, characters } of LEFT) {
     if (bytesOf(fitting) <= room) break;

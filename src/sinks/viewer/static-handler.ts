@@ -20,7 +20,7 @@ export function refuse(
 }
 
 /** Answers a request for a file of the page. */
-export function answer(
+export function serveStatic(
   assets: ReadonlyMap<string, Asset>,
   { access, misdirected }: Visit,
   request: IncomingMessage,
