@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { isSecretKey, MASK, redact } from "./redact.js";
-import { withoutMiddle } from "./shortened.js";
+import { truncateMiddle } from "./truncate.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -28,7 +28,7 @@ const MAX_DEPTH = 6;
 
 /** Longer texts are of files and peers, and fill disks. */
 const MAX_TEXT_CHARACTERS = 8000;
-const text = (written: string): string => withoutMiddle(redact(written), MAX_TEXT_CHARACTERS);
+const text = (written: string): string => truncateMiddle(redact(written), MAX_TEXT_CHARACTERS);
 
 /** A copy of a field that holds no credentials, no cycles and nothing JSON cannot say. */
 function clean(value: unknown, verbose: boolean, depth = 0): unknown {

@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { hearLibraries } from "./said.js";
+import { hearLibraries } from "./library-output.js";
 import { leave, onSignal, signalCode } from "./signals.js";
 
 interface CommandEntry {

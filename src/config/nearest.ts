@@ -1,7 +1,7 @@
 /** Longer words are not typing mistakes of a key, and comparing them costs the product of the lengths. */
 const MAX_CHARACTERS = 64;
 
-const plain = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, "");
+const normalised = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, "");
 
 /** Edits between two words: insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
@@ -29,7 +29,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const distance = editDistance(plain(word), plain(candidate));
+    const distance = editDistance(normalised(word), normalised(candidate));
     const allowed = Math.max(1, Math.floor(Math.min(word.length, candidate.length) / 3));
     if (distance <= allowed && distance < fewest) {
       fewest = distance;

@@ -4,8 +4,8 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import type { RateLimitedLog } from "../rate-limited-log.js";
 import { redact } from "../redact.js";
-import { shortened, withoutMiddle } from "../shortened.js";
 import { maxPayloadOf } from "../sinks/nats/greeting.js";
+import { truncate, truncateMiddle } from "../truncate.js";
 import { packageVersion } from "../version.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
@@ -45,9 +45,9 @@ function codeOf(error: unknown): number {
 const encoder = new TextEncoder();
 const HEADER_BYTES = 256;
 const USUAL_MAX_PAYLOAD = 1024 * 1024;
-/** As long as a header should be; the body has the whole sentence. */
-const HEADER_TEXT = 300;
-const BODY_TEXT = 1600;
+/** As long as a header should be; the body has the whole message. */
+const MAX_HEADER_CHARACTERS = 300;
+const MAX_MESSAGE_CHARACTERS = 1600;
 
 /**
  * Answers the micro service `video-explainer` on a connection, as long as that lasts: subjects
@@ -63,7 +63,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
   guardReplies(
     nc,
     inboxPrefixes,
-    (message) => refuse(options, nameOf(message), "reply-refused", message),
+    (message) => refuseRequest(options, nameOf(message), "reply-refused", message),
     (error) => log.debug(`nats: a request could not be answered: ${error.message}`),
   );
   const service = await nc.services.add({
@@ -85,7 +85,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
       metadata: { description: endpoint.description },
       handler: (error, message) => {
         if (error) return;
-        if (endpoint.answerOnly && !message.reply) refuse(options, endpoint.name, "no-reply", message);
+        if (endpoint.answerOnly && !message.reply) refuseRequest(options, endpoint.name, "no-reply", message);
         else void respond(nc, endpoint, message, options);
       },
     });
@@ -98,7 +98,7 @@ const DISCOVERY = "discovery";
 const SUBJECT_TEXT = 80;
 
 /** Nothing is done, nothing answered: there is nobody to answer to. */
-function refuse(
+function refuseRequest(
   { log, refusals, onAnswered, inboxPrefixes }: ServiceOptions,
   name: string,
   outcome: "reply-refused" | "no-reply",
@@ -110,7 +110,7 @@ function refuse(
     const why =
       outcome === "no-reply"
         ? `without a reply subject; ask with one, as nats request does`
-        : `with ${JSON.stringify(shortened(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
+        : `with ${JSON.stringify(truncate(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
     log.warn(`nats: ${count} not answered, the last one of ${name} ${why}`);
   });
 }
@@ -131,7 +131,7 @@ async function respond(
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
-    const text = sentence(error);
+    const text = messageOf(error);
     if (code === INTERNAL) options.log.error(`nats: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
@@ -155,15 +155,19 @@ function jsonHeaders(): MsgHdrs {
 }
 
 /** One line without secrets, no longer than anybody reads. */
-function sentence(error: unknown): string {
-  return withoutMiddle(oneLine(redact(error instanceof Error ? error.message : String(error))), BODY_TEXT);
+function messageOf(error: unknown): string {
+  return truncateMiddle(
+    oneLine(redact(error instanceof Error ? error.message : String(error))),
+    MAX_MESSAGE_CHARACTERS,
+  );
 }
 
 // Headers are lines of printable characters.
-const headerText = (text: string): string => {
-  const line = text.replace(/[^\x20-\x7e]+/g, " ").trim();
-  return line.length > HEADER_TEXT ? `${line.slice(0, HEADER_TEXT - 3)}...` : line;
-};
+const headerText = (text: string): string =>
+  text
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .trim()
+    .slice(0, MAX_HEADER_CHARACTERS);
 
 const tooLarge = (bytes: number, max: number): VideoExplainerError =>
   new VideoExplainerError(

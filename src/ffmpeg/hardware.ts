@@ -1,5 +1,5 @@
 import { type ErrorContext, InputError, reasonOf } from "../errors.js";
-import { shortened } from "../shortened.js";
+import { truncate } from "../truncate.js";
 import { runChild } from "./children.js";
 import { parseLogLine } from "./log-lines.js";
 import { ShortageError } from "./shortage.js";
@@ -103,7 +103,7 @@ export function whyNot(stderr: string): string {
   });
   const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));
   const last = telling.at(-1) ?? said.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
-  return shortened(last, MAX_REASON_CHARACTERS);
+  return truncate(last, MAX_REASON_CHARACTERS);
 }
 
 /** Options before `-i`. Pictures come back to memory by themselves, but for qsv, which wants to be told their format. */

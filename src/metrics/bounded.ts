@@ -1,4 +1,4 @@
-import { shortened } from "../shortened.js";
+import { truncate } from "../truncate.js";
 
 /** Stands for every label beyond the bound. */
 export const OTHER = "other";
@@ -9,7 +9,7 @@ const MAX_CHARACTERS = 80;
 export function boundedLabel(limit: number): (value: string) => string {
   const known = new Set<string>();
   return (value) => {
-    const label = shortened(value, MAX_CHARACTERS);
+    const label = truncate(value, MAX_CHARACTERS);
     if (known.has(label)) return label;
     if (known.size >= limit) return OTHER;
     known.add(label);

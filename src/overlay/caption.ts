@@ -54,7 +54,7 @@ async function setNumber(text: string, size: number, setter: TextSetter): Promis
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** As much of the label as fits, an ellipsis for the rest. */
-async function shorten(label: string, size: number, width: number, setter: TextSetter): Promise<string> {
+async function fitLabel(label: string, size: number, width: number, setter: TextSetter): Promise<string> {
   const chars = [...graphemes.segment(label.slice(0, 8 * MAX_LABEL_CHARACTERS))].map((part) => part.segment);
   const whole = chars.length <= MAX_LABEL_CHARACTERS && label.length <= 8 * MAX_LABEL_CHARACTERS;
   if (whole && (await setter.set(label, size, false)).width <= width) return label;
@@ -116,7 +116,7 @@ export function createCaptionDrawer(setter: TextSetter): CaptionDrawer {
     const key = `${size} ${width} ${label}`;
     const known = shortened.get(key);
     if (known !== undefined) return known;
-    const text = await shorten(label, size, width, setter);
+    const text = await fitLabel(label, size, width, setter);
     shortened.set(key, text, 2 * (key.length + text.length) + 64);
     return text;
   };

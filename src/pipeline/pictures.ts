@@ -6,7 +6,7 @@ import { FILE_LIMITS, pictureReader } from "../pictures/reader.js";
 import type { PictureTarget } from "../pictures/worker-messages.js";
 import type { PictureSink } from "./assembler.js";
 import type { Slab } from "./slabs.js";
-import { brief } from "./sources/local.js";
+import { shownPath } from "./sources/local.js";
 
 /** Still pictures, shown one after the other. */
 export interface Stills {
@@ -64,7 +64,7 @@ export function showPictures(
 
   const read = (path: string, slab: Slab): Promise<Error | undefined> =>
     pictureReader()
-      .read(path, brief(path), FILE_LIMITS, () => ({ ...target, memory: () => slab.memory }))
+      .read(path, shownPath(path), FILE_LIMITS, () => ({ ...target, memory: () => slab.memory }))
       .then(
         ({ grant }) => void grant.release(),
         (error: Error) => error,

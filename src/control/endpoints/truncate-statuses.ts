@@ -1,5 +1,5 @@
 import type { SourceStatus } from "../../messages/summary.js";
-import { shortened } from "../../shortened.js";
+import { truncate } from "../../truncate.js";
 
 /** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
 const LEFT: readonly { lines: number; characters: number }[] = [
@@ -21,10 +21,10 @@ export function truncateStatuses(statuses: SourceStatus[], maxBytes: number): So
     if (bytesOf(fitting) <= room) break;
     fitting = statuses.map((status) => ({
       ...status,
-      reason: status.reason && shortened(status.reason, characters),
+      reason: status.reason && truncate(status.reason, characters),
       ffmpeg: status.ffmpeg
         .slice(status.ffmpeg.length - Math.min(lines, status.ffmpeg.length))
-        .map((line) => shortened(line, characters)),
+        .map((line) => truncate(line, characters)),
     }));
   }
   return fitting;

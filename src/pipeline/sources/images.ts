@@ -7,7 +7,7 @@ import type { FoundPicture } from "../../pictures/worker-messages.js";
 import { revisionOf } from "./file.js";
 import { expandGlob, hasWildcard, regularFiles } from "./glob.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
+import { isLocal, localPath, shownPath, statOf, whyUnlisted } from "./local.js";
 
 /** To look at more of a folder that begins with damaged ones would delay what is said of it. */
 const MAX_PICTURES_TRIED = 100;
@@ -39,7 +39,7 @@ export const images: SourceKind = {
       throw new InputError("input-options", text, { source: name });
     }
     const path = localPath(url, baseDir);
-    const shown = brief(path);
+    const shown = shownPath(path);
     const paths = await listPictures(path).catch((cause: unknown) => {
       throw new InputError("unreadable-folder", whyUnlisted(cause), { source: name, subject: shown, cause });
     });
@@ -57,7 +57,7 @@ async function firstOf(name: string, paths: readonly string[]): Promise<FoundPic
   let first: InputError | undefined;
   for (const path of paths.slice(0, MAX_PICTURES_TRIED)) {
     try {
-      return await pictureReader().look(path, brief(path), FILE_LIMITS);
+      return await pictureReader().look(path, shownPath(path), FILE_LIMITS);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       first ??= error;

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
 import { redactWhole } from "../../redact.js";
-import { shortened } from "../../shortened.js";
 import { systemAdvice, systemCode, systemReason } from "../../system-error.js";
+import { truncate } from "../../truncate.js";
 
 /** Whether an address names something on this machine. */
 export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
@@ -18,7 +18,7 @@ export function localPath(url: string, baseDir: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    const text = `${brief(redactWhole(url))} is no address of a file on this machine; write file:///path, or the path alone`;
+    const text = `${shownPath(redactWhole(url))} is no address of a file on this machine; write file:///path, or the path alone`;
     throw new InputError("address", text, { cause });
   }
 }
@@ -54,4 +54,4 @@ export function whyUnlisted(error: unknown): string {
 const MAX_SHOWN_CHARACTERS = 300;
 
 /** An address or path as it stands in a sentence. */
-export const brief = (text: string): string => shortened(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);
+export const shownPath = (text: string): string => truncate(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);

@@ -4,7 +4,7 @@ import type { NatsConnection } from "nats";
 import { z } from "zod";
 import { oneLine } from "../../log.js";
 import { redact } from "../../redact.js";
-import { shortened } from "../../shortened.js";
+import { truncate } from "../../truncate.js";
 import { type TlsMaterial, tlsOptions } from "./login.js";
 import type { NatsServer } from "./servers.js";
 
@@ -46,7 +46,7 @@ const MAX_INFO_BYTES = 256 * 1024;
 
 /** What is wrong with the first line of a server, in the middle of a sentence. */
 function greetingFault(line: string): string | undefined {
-  if (line.startsWith("-ERR")) return `it says ${shortened(oneLine(redact(line.slice(4))), 200)}`;
+  if (line.startsWith("-ERR")) return `it says ${truncate(oneLine(redact(line.slice(4))), 200)}`;
   if (!line.startsWith("INFO ")) return "it does not greet as one";
   try {
     readInfo(JSON.parse(line.slice(5)));

@@ -51,7 +51,7 @@ export function publishAcknowledged(work: Publishing, stream: string): Promise<E
         if (buffer.confirm(entry)) work.onPublished(entry.message);
       } catch (error) {
         if (jetStreamCode(error) === MESSAGE_TOO_LARGE)
-          refuse(work, entry, tooLarge(entry, bytesOf(entry.message, wire.headers), `stream ${stream}`));
+          discardRefused(work, entry, tooLarge(entry, bytesOf(entry.message, wire.headers), `stream ${stream}`));
         else failure ??= publishFault(error, wire.subject, stream);
       }
       unsettled--;
@@ -100,7 +100,7 @@ export async function publishFlushed(work: Publishing): Promise<Error> {
     await nextTurn();
     const denied = connection.takeDenied();
     for (const { entry, subject } of batch) {
-      if (denied.has(subject)) refuse(work, entry, { reason: "denied", error: deniedError(subject) });
+      if (denied.has(subject)) discardRefused(work, entry, { reason: "denied", error: deniedError(subject) });
       else if (buffer.confirm(entry)) work.onPublished(entry.message);
     }
   }
@@ -172,9 +172,9 @@ function wireOf(work: Publishing, entry: PendingMessage): Wire | undefined {
     const bytes = bytesOf(message, wire.headers);
     const limit = work.connection.maxPayload;
     if (bytes <= limit) return wire;
-    refuse(work, entry, tooLarge(entry, bytes, `max_payload ${limit} of the NATS server`));
+    discardRefused(work, entry, tooLarge(entry, bytes, `max_payload ${limit} of the NATS server`));
   } catch (error) {
-    refuse(work, entry, { reason: "invalid", error: error as Error });
+    discardRefused(work, entry, { reason: "invalid", error: error as Error });
   }
   return undefined;
 }
@@ -184,7 +184,7 @@ interface Refusal {
   error: Error;
 }
 
-function refuse(work: Publishing, entry: PendingMessage, { reason, error }: Refusal): void {
+function discardRefused(work: Publishing, entry: PendingMessage, { reason, error }: Refusal): void {
   work.onRefused(error, `${reason} ${entry.message.kind}`);
   work.buffer.discard(entry, reason);
 }

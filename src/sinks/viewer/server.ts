@@ -4,7 +4,7 @@ import { guardConnections, TIMES } from "../../http/connections.js";
 import { isWildcard } from "../../http/hosts.js";
 import { listenError } from "../../http/listen.js";
 import type { Asset } from "./assets.js";
-import { refuse, serveStatic } from "./static-handler.js";
+import { sendError, serveStatic } from "./static-handler.js";
 import { visitsOf } from "./visit.js";
 import { acceptBrowsers, type UpgradeOptions } from "./websocket-upgrade.js";
 
@@ -34,7 +34,7 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     serveStatic(assets, visitOf(request), request, response),
   );
   http.on("checkExpectation", (_request, response) =>
-    refuse(response, 417, "nothing can be expected here", { Connection: "close" }),
+    sendError(response, 417, "nothing can be expected here", { Connection: "close" }),
   );
   const connections = guardConnections(http);
   acceptBrowsers(http, visitOf, options);

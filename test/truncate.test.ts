@@ -4,14 +4,14 @@ import { errorLines } from "../src/cli/errors.js";
 import { ConfigError, MAX_SENTENCE_CHARACTERS, ModelError, VideoExplainerError } from "../src/errors.js";
 import { createLogger } from "../src/log.js";
 import { learnSecrets, MASK } from "../src/redact.js";
-import { withoutMiddle } from "../src/shortened.js";
+import { truncateMiddle } from "../src/truncate.js";
 
 const NAME = "x".repeat(5_000_000);
 
 test("a text without its middle keeps its begin and its end, and is no longer than it may be", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 200 }), fc.integer({ min: 20, max: 100 }), (text, most) => {
-      const short = withoutMiddle(text, most);
+      const short = truncateMiddle(text, most);
       expect(short.length).toBeLessThanOrEqual(most);
       if (text.length <= most) expect(short).toBe(text);
       else expect([text.startsWith(short.slice(0, 9)), text.endsWith(short.slice(-5))]).toEqual([true, true]);
