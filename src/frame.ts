@@ -104,7 +104,7 @@ export function scaledSize(
   return { width: w, height: h };
 }
 
-/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg is told. */
+/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg takes them. */
 export interface Fitting {
   /** Part of the frame that is read, in frame pixels. */
   source: Rect;

@@ -122,7 +122,7 @@ const LOG_WAITING_BYTES = 1024 * 1024;
 
 function standardError() {
   const destination = pino.destination({ dest: 2, sync: true, maxLength: LOG_WAITING_BYTES });
-  // A terminal that was closed, a full disk: nobody can be told, and the work is not to end for it.
+  // A terminal that was closed, a full disk: there is no reader, and the work must not end for it.
   destination.on("error", () => {});
   return destination;
 }

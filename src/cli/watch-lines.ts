@@ -73,9 +73,9 @@ export function createLines(options: { colours: boolean; withStation: boolean })
     /** A line when state, reason or restarts have changed; null when the status only repeats itself. */
     status(of: SourceStatus): string | null {
       const key = `${of.station}/${of.source}`;
-      const told = `${of.state} ${of.reason} ${of.restarts}`;
-      if (states.get(key) === told) return null;
-      states.set(key, told);
+      const shownState = `${of.state} ${of.reason} ${of.restarts}`;
+      if (states.get(key) === shownState) return null;
+      states.set(key, shownState);
       const more: string[] = [];
       if (of.reason) more.push(forTerminal(of.reason));
       if (of.restarts > 0) more.push(`restarted ${of.restarts} ${of.restarts === 1 ? "time" : "times"}`);

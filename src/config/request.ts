@@ -30,7 +30,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown,
   const result = schema.safeParse(data);
   if (result.success) return result.data;
   const none = { written: new Map(), broken: new Set<never>() };
-  // Faults of a request are told by their paths: their places in its text are not looked for.
+  // A request is one short object: its faults are named by path, without line and column.
   const { document, lines } = parseYaml("{}");
   const reading = { schema, called, document, lines, data, ...none };
   const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);

@@ -5,7 +5,7 @@ const OTHER_ACCOUNTS = "_R_";
 const MAX_CHARACTERS = 512;
 
 /**
- * Whether a reply subject is an inbox. Whoever asks chooses it, while the answer is published with the worker's own
+ * Whether a reply subject is an inbox. The asker chooses it, while the answer is published with the worker's own
  * permissions: anything else, such as `$JS.API.…` or the topics of a station, is a subject that the asker may not publish to
  * himself.
  */

@@ -19,7 +19,7 @@ export interface ServiceOptions {
   /** First tokens of the subjects that are answered to. */
   inboxPrefixes: readonly string[];
   log: Logger;
-  /** Of all connections of a worker: what is refused is said once, not after each reconnection. */
+  /** Of all connections of a worker: a refusal is logged once, not after each reconnection. */
   refusals: RateLimitedLog;
   /** A request came to its end; `outcome`: `ok`, an error code, or why nothing was done. */
   onAnswered(endpoint: string, outcome: string): void;
@@ -143,7 +143,7 @@ async function respond(
   try {
     message.respond(body, { headers: about });
   } catch (error) {
-    // The connection went away meanwhile; whoever asked will ask again.
+    // The connection went away meanwhile; the asker will ask again.
     options.log.debug(`nats: ${endpoint.name} could not be answered: ${(error as Error).message}`);
   }
 }

@@ -82,7 +82,7 @@ async function open(
     const ended = new Promise<ChildEnd>((resolve, reject) => {
       settleEnd = { resolve, reject };
     });
-    // Whoever has the child asks for it; before, `reject` tells.
+    // Its holder asks for it; until then `reject` reports it.
     ended.catch(() => {});
     const fail = (error: unknown): void => {
       over();

@@ -68,22 +68,22 @@ export function startDecoder(options: DecoderOptions): Decoder {
       throw stopped.signal.reason;
     }
     const { sockets } = child;
-    const [pictures, said, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
+    const [pictures, stderr, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
       Socket,
       Socket,
       Socket,
     ];
     options.onStart();
     sockets.get(0)?.end(options.stdin ?? "");
-    throttle(said, WORDS_BYTES);
-    said.setEncoding("utf8").on("data", (text: string) => {
+    throttle(stderr, WORDS_BYTES);
+    stderr.setEncoding("utf8").on("data", (text: string) => {
       // That its pipe breaks then is our doing, not its fault.
       if (!stopped.signal.aborted) stderrTail.write(text);
     });
-    said.once("close", () => stderrTail.end());
+    stderr.once("close", () => stderrTail.end());
     const stamps = new TimeStamps(options.onTime);
     times.on("data", (chunk: Buffer) => stamps.add(chunk));
-    const drained = [pictures, times, said].map(closed);
+    const drained = [pictures, times, stderr].map(closed);
     const end = await child.ended;
     await Promise.all(drained);
     return end;

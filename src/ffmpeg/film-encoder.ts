@@ -78,15 +78,17 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       throw startFault("ffmpeg", program, cause);
     },
   );
-  const [input, said] = [child.sockets.get(0)!, child.sockets.get(2)!];
-  said.setEncoding("utf8").on("data", (text: string) => stderrTail.write(text));
+  const [input, stderr] = [child.sockets.get(0)!, child.sockets.get(2)!];
+  stderr.setEncoding("utf8").on("data", (text: string) => stderrTail.write(text));
   // Not `events.once`: an error of the socket would reject it, and why it broke shows in how ffmpeg ends.
-  const told = new Promise<void>((resolve) => said.once("close", () => resolve())).then(() => stderrTail.end());
+  const stderrClosed = new Promise<void>((resolve) => stderr.once("close", () => resolve())).then(() =>
+    stderrTail.end(),
+  );
 
   let over: Error | "whole" | undefined;
   const ended = child.ended
     .then(async ({ code, signal }) => {
-      await told;
+      await stderrClosed;
       over = code === 0 ? "whole" : new Error(`ffmpeg ended by ${signal ?? `code ${code}`}`);
     })
     .catch((error: Error) => {
@@ -120,7 +122,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       // Its pipe is left to break with the process: to destroy it first would make ffmpeg finish the file.
       if (!over) await child.end(GRACE_MS);
       input.destroy();
-      said.destroy();
+      stderr.destroy();
     },
   };
 }

@@ -97,12 +97,14 @@ async function trial(path: string, name: string): Promise<string | null> {
 
 /** Why a device does not open: the last of ffmpeg's words that say more than that an option could not be set. */
 export function whyNot(stderr: string): string {
-  const said = stderr.split(/\r?\n/).flatMap((line) => {
+  const lines = stderr.split(/\r?\n/).flatMap((line) => {
     const text = parseLogLine(line)?.text.replace(/^(?:\[[^\]]+\] )+/, "");
     return text ? [text.replace(/[\s.]+$/, "")] : [];
   });
-  const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));
-  const last = telling.at(-1) ?? said.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
+  const informative = lines.filter(
+    (text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text),
+  );
+  const last = informative.at(-1) ?? lines.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
   return truncate(last, MAX_REASON_CHARACTERS);
 }
 

@@ -107,9 +107,9 @@ export class StderrTail {
 function summaryOf(faults: readonly string[]): string | null {
   const refused = faults.flatMap((text) => refusal(text) ?? []);
   if (refused.length > 0) return [...new Set(refused)].slice(-2).join("; ");
-  const said = faults.map(withoutOrigin);
-  const causes = said.filter((text) => !CONSEQUENCE.test(text));
-  const texts = [...new Set(causes.length > 0 ? causes : said)];
+  const stripped = faults.map(withoutOrigin);
+  const causes = stripped.filter((text) => !CONSEQUENCE.test(text));
+  const texts = [...new Set(causes.length > 0 ? causes : stripped)];
   const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
   return different.length > 0 ? different.join("; ") : null;
 }

@@ -139,7 +139,7 @@ function run({ id, command, stdin, timeoutMs, maxBytes }: Extract<SpawnerRequest
     failed(id, error);
   });
   const [out, err] = [child.stdout, child.stderr] as [Readable | undefined, Readable | undefined];
-  const said = { stdout: "", stderr: "", timedOut: false, flooded: false };
+  const output = { stdout: "", stderr: "", timedOut: false, flooded: false };
   const end = (graceMs: number): void => {
     void endChild(child, graceMs).then(() => {
       // What it started may still hold them.
@@ -153,11 +153,11 @@ function run({ id, command, stdin, timeoutMs, maxBytes }: Extract<SpawnerRequest
     clearTimeout(timer);
     if (isTold) return;
     isTold = true;
-    if (said.flooded) said.stdout = "";
-    answer({ kind: "output", id, output: { ...said, code, signal } });
+    if (output.flooded) output.stdout = "";
+    answer({ kind: "output", id, output: { ...output, code, signal } });
   };
   const timer = setTimeout(() => {
-    said.timedOut = true;
+    output.timedOut = true;
     end(GRACE_MS);
   }, timeoutMs);
   // Without them it was not started, which `error` tells.
@@ -169,13 +169,13 @@ function run({ id, command, stdin, timeoutMs, maxBytes }: Extract<SpawnerRequest
   tellLoaded(id, child);
   throttle(err, WORDS_BYTES);
   out.setEncoding("utf8").on("data", (text: string) => {
-    if (said.flooded) return;
-    said.stdout += text;
-    said.flooded = said.stdout.length > maxBytes;
-    if (said.flooded) end(GRACE_MS);
+    if (output.flooded) return;
+    output.stdout += text;
+    output.flooded = output.stdout.length > maxBytes;
+    if (output.flooded) end(GRACE_MS);
   });
   err.setEncoding("utf8").on("data", (text: string) => {
-    said.stderr = (said.stderr + text).slice(-STDERR_BYTES);
+    output.stderr = (output.stderr + text).slice(-STDERR_BYTES);
   });
   child.once("close", tell);
 }

@@ -41,12 +41,12 @@ export function pictureTarget(layout: FrameLayout, fit: Fit, region?: Rect, rota
 /** A thread that decodes one picture at a time. */
 class DecoderThread {
   readonly #worker = new Worker(workerUrl(import.meta.url, "./picture.worker.js"), { execArgv: [] });
-  #answer: ((said: FromWorker | VideoExplainerError) => void) | undefined;
+  #answer: ((reply: FromWorker | VideoExplainerError) => void) | undefined;
   #fault: VideoExplainerError | undefined;
 
   constructor() {
     this.#worker.unref();
-    this.#worker.on("message", (said: FromWorker) => this.#answer?.(said));
+    this.#worker.on("message", (reply: FromWorker) => this.#answer?.(reply));
     this.#worker.on("error", (cause) => this.#ended(cause.message.split("\n")[0]!, cause));
     this.#worker.on("exit", (code) => this.#ended(`exit code ${code}`));
   }
@@ -60,12 +60,12 @@ class DecoderThread {
     if (this.#fault) throw this.#fault;
     this.#worker.ref();
     try {
-      const said = await new Promise<FromWorker | VideoExplainerError>((answer) => {
+      const reply = await new Promise<FromWorker | VideoExplainerError>((answer) => {
         this.#answer = answer;
         this.#worker.postMessage(message);
       });
-      if (said instanceof VideoExplainerError) throw said;
-      return said;
+      if (reply instanceof VideoExplainerError) throw reply;
+      return reply;
     } finally {
       this.#answer = undefined;
       this.#worker.unref();
@@ -119,8 +119,8 @@ export class PictureReader {
         const { memory, ...target } = place(found);
         const held = frameBytes(target.layout);
         grant = await this.budget.take(found.bytes + held);
-        const said = await thread.ask({ kind: "write", memory: memory(), target });
-        if (said.kind === "failed") throw unreadable(shown, said.what);
+        const reply = await thread.ask({ kind: "write", memory: memory(), target });
+        if (reply.kind === "failed") throw unreadable(shown, reply.what);
         grant.keep(held);
         return { found, grant };
       } catch (error) {
@@ -160,16 +160,16 @@ async function find(
   limits: PictureLimits,
 ): Promise<FoundPicture> {
   // A view would take its whole buffer along.
-  const said = await thread.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
-  if (said.kind === "failed") throw unreadable(shown, said.what);
-  if (said.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
+  const reply = await thread.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
+  if (reply.kind === "failed") throw unreadable(shown, reply.what);
+  if (reply.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
   try {
-    refuseLarge(shown, said.found, limits);
+    refuseLarge(shown, reply.found, limits);
   } catch (error) {
     await thread.ask({ kind: "leave" });
     throw error;
   }
-  return said.found;
+  return reply.found;
 }
 
 const unreadable = (shown: string, what: string): InputError =>

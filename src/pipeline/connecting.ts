@@ -8,5 +8,5 @@ const AFTER_FAILURE = 48;
 /** Places for connections that are being tried, all sources together. */
 export const connecting = new Gate(MAX_CONNECTING, AFTER_FAILURE);
 
-/** Whoever waits for a first frame longer than this gives its place to others: its process is one of those that shall run. */
+/** A source that waits longer than this for its first frame gives its place to others; its process goes on. */
 export const PLACE_MS = 30_000;

@@ -1,6 +1,6 @@
 import { InputError } from "../errors.js";
 import type { Haste } from "../ffmpeg/gate.js";
-import type { ToldInput } from "../ffmpeg/hidden-address.js";
+import type { FfmpegInput } from "../ffmpeg/hidden-address.js";
 import { NoSizeError, type Probe, probe } from "../ffmpeg/probe.js";
 import type { SourceSpec } from "./source-spec.js";
 
@@ -12,15 +12,15 @@ export interface LookOptions {
 
 /**
  * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws
- * what the last look threw. `told`: what ffprobe is told, with so many options more.
+ * what the last look threw. `inputWith`: the input for ffprobe, with further options.
  */
 export async function look(
   { kind, mask, about }: SourceSpec,
-  told: (more: readonly string[]) => ToldInput,
+  inputWith: (more: readonly string[]) => FfmpegInput,
   { timeoutMs, haste, signal }: LookOptions,
 ): Promise<Probe> {
   const once = (more: readonly string[]): Promise<Probe> => {
-    const { address, stdin, inputOptions } = told(more);
+    const { address, stdin, inputOptions } = inputWith(more);
     const asked = { timeoutMs, haste, signal, mask, about, live: kind.isLive };
     return probe({ ...asked, input: address, stdin, inputOptions });
   };

@@ -39,7 +39,7 @@ export function showPictures(
   onUnreadable: (why: string) => void,
 ): Decoder {
   const stderrTail = new StderrTail(mask);
-  const said = new Set<string>();
+  const reported = new Set<string>();
   const stop = new AbortController();
   const { signal } = stop;
   let wake = (): void => {};
@@ -80,8 +80,8 @@ export function showPictures(
   function complain(fault: Error): void {
     // A thread that ended says nothing of the file.
     const why = fault instanceof VideoExplainerError ? fault.message : `a picture cannot be decoded: ${fault.message}`;
-    if (!said.has(why)) stderrTail.add(`[error] ${why}`);
-    if (said.size < paths.length) said.add(why);
+    if (!reported.has(why)) stderrTail.add(`[error] ${why}`);
+    if (reported.size < paths.length) reported.add(why);
     onUnreadable(why);
   }
 

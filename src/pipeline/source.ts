@@ -19,14 +19,14 @@ import { type SourceSpec, sourceSpec } from "./source-spec.js";
 import { type SourceState, SourceStateStore } from "./source-state.js";
 import { type Limits, limitsOf, TIMING, type Timing } from "./timing.js";
 
-/** Frames that a live source keeps for whoever comes to take them. */
+/** Frames that a live source keeps until they are taken. */
 const LIVE_QUEUE = 2;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
 const SLABS = 12;
 /** Of large pictures fewer, as many as this holds, but never less than three. */
 const SLAB_BYTES = 2 ** 30;
-/** What is said of the pictures of one source is said of so many at most. */
+/** Different faults of pictures that are reported for one source. */
 const MAX_REPORTED_FAULTS = 1000;
 
 /** How many frames of this layout a source has in memory at most, unless its options say. */
@@ -50,7 +50,7 @@ export interface SourceOptions extends ModelView {
   onNote?(source: string, note: string): void;
 }
 
-/** What `hardware: auto` came to is said once, not by every source. */
+/** The choice of `hardware: auto` is logged once, not by every source. */
 const announced = new WeakSet<AutoHardware>();
 
 /** A supervised source: connected again when it fails, its frames in a queue to be taken from. */
@@ -119,7 +119,7 @@ class SupervisedSource implements VideoSource {
   #shown: DecodePlan | undefined;
   #current: DecoderSession | undefined;
   #lastLines: string[] = [];
-  /** Pictures that could not be decoded, each said once. */
+  /** Pictures that could not be decoded, each reported once. */
   readonly #unreadable = new Set<string>();
   #epoch = -1;
   #sequence = 0;
@@ -276,7 +276,7 @@ class SupervisedSource implements VideoSource {
     return !this.spec.kind.isLive && !this.spec.config.loop && !(error instanceof ShortageError);
   }
 
-  /** Empty where it cannot change, or cannot be told. */
+  /** Empty where it cannot change, or cannot be read. */
   async #revisionNow(): Promise<string> {
     const { config, kind, baseDir } = this.spec;
     if (!config.loop || kind.isLive) return "";
@@ -413,8 +413,8 @@ class SupervisedSource implements VideoSource {
     const gaveNothing = end.frames === 0 && !end.error && !this.#abort.signal.aborted;
     if (plan.hardware && this.spec.config.hardware === "auto" && gaveNothing) {
       this.#software = true;
-      const said = end.complaints ? ` (${end.complaints})` : "";
-      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on`);
+      const detail = end.complaints ? ` (${end.complaints})` : "";
+      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${detail}; decoded in software from now on`);
       if (silence === undefined) return { failure: null, reason: null, over: false, livedMs };
     }
     if (plan.againSeconds !== undefined && end.frames === 1 && end.code === 0) {
@@ -447,15 +447,15 @@ class SupervisedSource implements VideoSource {
 function describeEnd(end: SessionEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
-  const said = end.complaints ? `: ${end.complaints}` : "";
+  const detail = end.complaints ? `: ${end.complaints}` : "";
   if (!failed && end.unreadable > 0) {
     const left = end.unreadable === 1 ? "1 picture was" : `${end.unreadable} pictures were`;
-    return `it ended ${after}, and ${left} left out${said}`;
+    return `it ended ${after}, and ${left} left out${detail}`;
   }
   if (!failed) return end.damage ? `it ended ${after}, and ffmpeg reported: ${end.damage}` : null;
-  if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
-  if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
-  return end.frames === 0 ? `no frame could be decoded${said}` : `the stream ended ${after}${said}`;
+  if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${detail}`;
+  if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${detail}`;
+  return end.frames === 0 ? `no frame could be decoded${detail}` : `the stream ended ${after}${detail}`;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -34,11 +34,11 @@ export class StreamTime {
     if (Number.isNaN(last)) return Number.isNaN(time) ? 0 : time;
     const next = last + (this.live ? Math.max((at - this.#lastAt) / 1000, MIN_STEP_SECONDS) : this.#gap);
     if (Number.isNaN(time)) return next;
-    const said = time + this.#shift;
-    if (said < last - BACK || (this.live && said > next + JUMP)) {
+    const shifted = time + this.#shift;
+    if (shifted < last - BACK || (this.live && shifted > next + JUMP)) {
       this.#shift = next - time;
       return next;
     }
-    return Math.max(said, last + MIN_STEP_SECONDS);
+    return Math.max(shifted, last + MIN_STEP_SECONDS);
   }
 }

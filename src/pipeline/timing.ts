@@ -51,7 +51,7 @@ export interface Limits {
   frozenMs: number;
 }
 
-/** `stallSeconds` where nobody says; whoever allows for longer silences has all limits grow in proportion. */
+/** Default of `stallSeconds`; a longer one makes all limits grow in proportion. */
 const USUAL_STALL_SECONDS = 10;
 /** Longer than ours, or it would connect anew behind a source that looks live. */
 const FFMPEG_SILENCE_SECONDS = 12;

@@ -94,8 +94,9 @@ function segment(text: string, before: string): Piece[] {
   const login = text.lastIndexOf("@");
   if (login > 0 && text.slice(0, login).includes(":"))
     return [{ text: text.slice(0, login), hidden: "secret" }, shown(text.slice(login))];
-  const told = /^[a-z_-]{2,16}$/i.test(before) && !OPEN_VALUE.test(text) && isSecretParameter(before) && !isWho(before);
-  return [told || isMadeUp(percentDecoded(text)) ? { text, hidden: "secret" } : shown(text)];
+  const isNamedSecret =
+    /^[a-z_-]{2,16}$/i.test(before) && !OPEN_VALUE.test(text) && isSecretParameter(before) && !isWho(before);
+  return [isNamedSecret || isMadeUp(percentDecoded(text)) ? { text, hidden: "secret" } : shown(text)];
 }
 
 /** Shorter stream keys are names of cameras more often than secrets. */

@@ -23,7 +23,7 @@ export function localPath(url: string, baseDir: string): string {
   }
 }
 
-/** What is at a path, or why that cannot be told. */
+/** What is at a path, or why that cannot be found out. */
 export type Found = { stats: Stats } | { stats: undefined; missing: boolean; reason: string };
 
 /** What is at a path, without opening it. */

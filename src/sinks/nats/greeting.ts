@@ -8,7 +8,7 @@ import { truncate } from "../../truncate.js";
 import { type TlsMaterial, tlsOptions } from "./login.js";
 import type { NatsServer } from "./servers.js";
 
-/** What of a server's INFO is used. Whoever answers on that port writes it, and may write another at any time. */
+/** The fields of a server's INFO that are used. Any program that listens on that port can write it, and again at any time. */
 export interface ServerInfo {
   maxPayload: number;
   /** `host:port` of the members of its cluster, as it tells them. */
@@ -37,8 +37,8 @@ export function readInfo(info: unknown): ServerInfo {
 
 /** The largest message that a server takes now, in bytes: it may change that, and one that tells nonsense does not. */
 export function maxPayloadOf({ info }: Pick<NatsConnection, "info">, before: number): number {
-  const told: unknown = info?.max_payload;
-  return Number.isSafeInteger(told) && (told as number) > 0 ? (told as number) : before;
+  const announced: unknown = info?.max_payload;
+  return Number.isSafeInteger(announced) && (announced as number) > 0 ? (announced as number) : before;
 }
 
 /** Far more than a cluster of thousands needs. */

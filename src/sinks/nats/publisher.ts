@@ -15,7 +15,7 @@ export interface Publishing {
   /** Called with a function that the owner calls whenever something was queued. */
   onQueued(pump: () => void): void;
   onPublished(message: OutMessage): void;
-  /** A message that can never be delivered was dropped; `alike`: what all those have in common that are told once. */
+  /** A message that can never be delivered was dropped; `alike`: the same for all messages that are reported as one. */
   onRefused(error: Error, alike: string): void;
 }
 

@@ -146,7 +146,7 @@ export function createBrowsers(book: SourceBook, onPicture: () => void) {
       greet(browser);
       for (const picture of book.pictures()) offer(browser, picture);
     },
-    /** A picture has come: whoever is ready for it gets it now. */
+    /** A picture has come: browsers that are ready for it get it now. */
     offer(picture: Picture) {
       for (const browser of browsers) offer(browser, picture);
     },

@@ -4,14 +4,14 @@ import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSna
 import { createTombstones } from "./tombstones.js";
 
 const LIMITS = {
-  /** What a browser that comes later is told of the past. */
+  /** The history that a browser gets when it connects. */
   historyMs: 60_000,
   historyStepMs: 200,
   /** Rows kept for the next news, should nothing fetch them. */
   pendingRows: 2_000,
   /** A classified-only picture does not push out an explained one as young as this. */
   explainedHoldsMs: 1_000,
-  /** A source that has said nothing for so long is forgotten. */
+  /** A source without news for so long is forgotten. */
   forgetMs: 10 * 60_000,
 };
 
@@ -42,7 +42,7 @@ const keyOf = (station: string, source: string): string => `${station}/${source}
 /** All that the page shows, by source. */
 export function createSourceBook(station: string, now: () => number = () => Date.now()) {
   const known = new Map<string, Known>();
-  /** Removed for good, and not told to the browsers yet. */
+  /** Removed for good; the browsers do not know it yet. */
   let removed: string[] = [];
   const tombstones = createTombstones();
   let pictures = 0;
