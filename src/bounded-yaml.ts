@@ -1,9 +1,9 @@
 import { type Document, isMap, isScalar, Lexer, visit } from "yaml";
 
 /** Keys, values, entries and brackets: a configuration of a thousand sources has half of these, as has a card with the labels of ImageNet-21k. */
-export const MOST_PARTS = 60_000;
+export const MAX_NODES = 60_000;
 /** Aliases and anchors: each alias is looked for in all that stands before it. */
-export const MOST_ANCHORS = 1000;
+export const MAX_ANCHORS = 1000;
 
 /** What of a YAML text is more than anybody writes, found before it is parsed; undefined where nothing is. */
 export function excess(text: string): string | undefined {
@@ -13,8 +13,8 @@ export function excess(text: string): string | undefined {
     if (first === "&" || first === "*") anchors++;
     // Not blanks and marks of the lexer's own, comments, and what ends or joins.
     else if (first > " " && first !== "\ufeff" && !"#:,}]".includes(first)) parts++;
-    if (anchors > MOST_ANCHORS) return `more than ${MOST_ANCHORS} anchors and aliases`;
-    if (parts > MOST_PARTS) return `more than ${MOST_PARTS} keys and values`;
+    if (anchors > MAX_ANCHORS) return `more than ${MAX_ANCHORS} anchors and aliases`;
+    if (parts > MAX_NODES) return `more than ${MAX_NODES} keys and values`;
   }
   return undefined;
 }

@@ -28,7 +28,7 @@ const NAMES: ReadonlySet<string> = new Set(
 );
 /** Families of drivers' and locales' variables, whose members nobody can list. */
 const FAMILIES = /^(?:LC_(?:ALL|[A-Z]+)$|LIBVA_|VDPAU_|MESA_|__GL_|__GLX_|__NV_|__EGL_)/;
-/** Names of further ones, set by whoever needs them, separated by commas. */
+/** Names of further ones, set by users who need them, separated by commas. */
 const MORE = "VIDEO_EXPLAINER_PASS_ENV";
 
 /** The environment for programs that this one starts: `env` without what they do not need. */

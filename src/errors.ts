@@ -1,5 +1,5 @@
 import { redact } from "./redact.js";
-import { listed, shortenedInside, withoutMiddle } from "./shortened.js";
+import { listed, truncateMiddle } from "./truncate.js";
 
 /** Every code an error of this program can have: by them, and never by its message, errors are told apart. */
 // biome-ignore format: one group a line or two
@@ -77,11 +77,11 @@ export function inContext(error: VideoExplainerError, context: ErrorContext): Vi
 }
 
 /** Longer ones nobody reads. */
-export const LONGEST_SENTENCE = 2000;
+export const MAX_SENTENCE_CHARACTERS = 2000;
 
 /** Half a secret is not known as one: they are masked before anything is cut. */
 const bounded = (message: string): string =>
-  message.length > LONGEST_SENTENCE ? withoutMiddle(redact(message), LONGEST_SENTENCE) : message;
+  message.length > MAX_SENTENCE_CHARACTERS ? truncateMiddle(redact(message), MAX_SENTENCE_CHARACTERS) : message;
 
 /** The user's input (model, configuration, image, video, argument) is wrong. Exit code 2. */
 export class InputError extends VideoExplainerError {
@@ -103,10 +103,10 @@ const MOST = { sentence: 800, name: 80, numbers: 8, looked: 20_000 };
 
 /** What stands in a file does not flood a sentence: quoted names are cut inside, lists of numbers after the first few. */
 const readable = (message: string): string =>
-  shortenedInside(
-    shortenedInside(message, MOST.looked)
+  truncateMiddle(
+    truncateMiddle(message, MOST.looked)
       .replace(/\p{Cc}+/gu, "·")
-      .replace(/"([^"]*)"/g, (_, name: string) => `"${shortenedInside(name, MOST.name)}"`)
+      .replace(/"([^"]*)"/g, (_, name: string) => `"${truncateMiddle(name, MOST.name)}"`)
       .replace(/-?\d[\d.]*(?:(?:, | \+ |x)-?\d[\d.]*){8,}/g, (list) => listed(list.split(/, | \+ |x/), MOST.numbers)),
     MOST.sentence,
   );

@@ -81,11 +81,11 @@ export const turned = <S extends { width: number; height: number }>({ width, hei
   rotate % 180 === 0 ? { width, height } : { width: height, height: width };
 
 /** Nobody makes pixels more oblong than this. */
-const MOST_OBLONG = 4;
+const MAX_OBLONG_RATIO = 4;
 
 /** Whether a stream can be right that says so of its pixels. */
 export const isBelievable = (pixelAspect: number): boolean =>
-  pixelAspect <= MOST_OBLONG && pixelAspect >= 1 / MOST_OBLONG;
+  pixelAspect <= MAX_OBLONG_RATIO && pixelAspect >= 1 / MAX_OBLONG_RATIO;
 
 /** The size that is meant to be seen, of square pixels: the side that is too short grows, so that no line or column is lost. */
 export function squared<S extends { width: number; height: number }>({ width, height }: S, pixelAspect: number) {
@@ -104,7 +104,7 @@ export function scaledSize(
   return { width: w, height: h };
 }
 
-/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg is told. */
+/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg takes them. */
 export interface Fitting {
   /** Part of the frame that is read, in frame pixels. */
   source: Rect;

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { isSecretKey, MASK, redact } from "./redact.js";
-import { withoutMiddle } from "./shortened.js";
+import { truncateMiddle } from "./truncate.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -27,8 +27,8 @@ const COLOURS: Record<LogLevel, string> = { debug: "90", info: "36", warn: "33",
 const MAX_DEPTH = 6;
 
 /** Longer texts are of files and peers, and fill disks. */
-const LONGEST_TEXT = 8000;
-const text = (written: string): string => withoutMiddle(redact(written), LONGEST_TEXT);
+const MAX_TEXT_CHARACTERS = 8000;
+const text = (written: string): string => truncateMiddle(redact(written), MAX_TEXT_CHARACTERS);
 
 /** A copy of a field that holds no credentials, no cycles and nothing JSON cannot say. */
 function clean(value: unknown, verbose: boolean, depth = 0): unknown {
@@ -122,7 +122,7 @@ const LOG_WAITING_BYTES = 1024 * 1024;
 
 function standardError() {
   const destination = pino.destination({ dest: 2, sync: true, maxLength: LOG_WAITING_BYTES });
-  // A terminal that was closed, a full disk: nobody can be told, and the work is not to end for it.
+  // A terminal that was closed, a full disk: there is no reader, and the work must not end for it.
   destination.on("error", () => {});
   return destination;
 }

@@ -60,16 +60,16 @@ const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
 
 /**
  * The bytes of a regular file, decided by its size before any is read.
- * @param most bytes beyond which it is refused
+ * @param max bytes beyond which it is refused
  * @param what it should hold, for the refusal, e.g. `labels`
  * @throws InputError where it cannot be read or is too large
  */
-export function readBounded(file: string, most: number, what: string): Uint8Array {
+export function readBounded(file: string, max: number, what: string): Uint8Array {
   return withRegularFile(file, (handle, size) => {
-    if (size > most)
+    if (size > max)
       throw new InputError(
         "file-too-large",
-        `${file} takes ${mebibytes(size)}, and ${what} may take ${mebibytes(most)} at most; give a smaller file`,
+        `${file} takes ${mebibytes(size)}, and ${what} may take ${mebibytes(max)} at most; give a smaller file`,
       );
     return readAt(handle, 0, size);
   });

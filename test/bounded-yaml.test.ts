@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { excess, MOST_ANCHORS, MOST_PARTS } from "../src/bounded-yaml.js";
+import { excess, MAX_ANCHORS, MAX_NODES } from "../src/bounded-yaml.js";
 import { loadConfig } from "../src/config/load.js";
 import { loadModel } from "../src/explain/model/load.js";
 
@@ -18,13 +18,13 @@ test("what a thousand sources or the labels of a large model need is no excess, 
     excess(lines(1000, (i) => `- { name: cam-${i}, url: "rtsp://h/${i}", fps: 5, rotate: 90, loop: true } # ${i}`)),
   ).toBeUndefined();
   expect(excess(lines(21_843, (i) => `- label, number ${i}`))).toBeUndefined();
-  expect(excess(lines(MOST_PARTS / 2, (i) => `k${i}: ${i}`))).toBeUndefined();
-  expect(excess(`${lines(MOST_PARTS / 2, (i) => `k${i}: ${i}`)}\nmore: 1`)).toBe(
-    `more than ${MOST_PARTS} keys and values`,
+  expect(excess(lines(MAX_NODES / 2, (i) => `k${i}: ${i}`))).toBeUndefined();
+  expect(excess(`${lines(MAX_NODES / 2, (i) => `k${i}: ${i}`)}\nmore: 1`)).toBe(
+    `more than ${MAX_NODES} keys and values`,
   );
-  expect(excess(lines(MOST_ANCHORS, (i) => `k: &a${i} 1`))).toBeUndefined();
-  expect(excess(lines(MOST_ANCHORS + 1, (i) => `k: *a${i}`))).toBe(`more than ${MOST_ANCHORS} anchors and aliases`);
-  expect(excess("[".repeat(MOST_PARTS + 1))).toMatch(/^more than/);
+  expect(excess(lines(MAX_ANCHORS, (i) => `k: &a${i} 1`))).toBeUndefined();
+  expect(excess(lines(MAX_ANCHORS + 1, (i) => `k: *a${i}`))).toBe(`more than ${MAX_ANCHORS} anchors and aliases`);
+  expect(excess("[".repeat(MAX_NODES + 1))).toMatch(/^more than/);
 });
 
 const anchored = lines(40_000, (i) => `k${i}: &a${i} ${i}`);

@@ -14,7 +14,7 @@ import { median, rounded } from "./figures.js";
 
 export const BATCHES = [1, 4, 8] as const;
 const WARM_UP = 2;
-const LEAST_ROUNDS = 5;
+const MIN_ROUNDS = 5;
 
 /** Forward pass alone beside forward pass and explanation, in milliseconds a frame; medians of runs in turn. */
 export interface RatioRow {
@@ -76,7 +76,7 @@ async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>,
   }
   const [as, bs]: [number[], number[]] = [[], []];
   const until = performance.now() + seconds * 1000;
-  while ((as.length < LEAST_ROUNDS || performance.now() < until) && !stop.aborted) {
+  while ((as.length < MIN_ROUNDS || performance.now() < until) && !stop.aborted) {
     as.push((await timed(a)).ms);
     bs.push((await timed(b)).ms);
   }

@@ -1,5 +1,5 @@
 /** A sample of durations, in milliseconds. */
-export interface Spread {
+export interface Percentiles {
   count: number;
   mean: number;
   p50: number;
@@ -20,7 +20,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** Null of an empty sample. */
-export function spread(values: readonly number[]): Spread | null {
+export function percentiles(values: readonly number[]): Percentiles | null {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
   return {

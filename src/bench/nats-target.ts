@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { childEnvironment } from "../child-environment.js";
 import { VideoExplainerError } from "../errors.js";
 import { dyingWithParent, endChild } from "../ffmpeg/processes.js";
-import { openLink } from "../sinks/nats/connection.js";
+import { openConnection } from "../sinks/nats/connection.js";
 import { readServers } from "../sinks/nats/servers.js";
 
 /** Where a bench publishes. */
@@ -26,8 +26,11 @@ const START_MS = 10_000;
 const never = new AbortController().signal;
 
 /** Connects, does something and disconnects. */
-async function visit<T>(url: string, work: (link: Awaited<ReturnType<typeof openLink>>) => Promise<T>): Promise<T> {
-  const link = await openLink(readServers({ servers: [url] }), [], "video-explainer bench", never);
+async function visit<T>(
+  url: string,
+  work: (link: Awaited<ReturnType<typeof openConnection>>) => Promise<T>,
+): Promise<T> {
+  const link = await openConnection(readServers({ servers: [url] }), [], "video-explainer bench", never);
   try {
     return await work(link);
   } finally {

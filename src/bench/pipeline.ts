@@ -12,7 +12,7 @@ import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
 import { Station, type StationSettings } from "../station/station.js";
 import { Collector, Samples } from "./collector.js";
-import { rounded, type Spread, spread } from "./figures.js";
+import { type Percentiles, percentiles, rounded } from "./figures.js";
 import { noFrames } from "./frames.js";
 import { type Cpu, cpuNow, peakMemory } from "./resources.js";
 
@@ -25,17 +25,17 @@ const TICK_MS = 50;
 /** Milliseconds by stage over the measured window. Means of `queue`, `overlay` and `publish` are a frame's. */
 export interface StageFigures {
   /** From a frame's last byte to the begin of its batch. */
-  queue: Spread | null;
+  queue: Percentiles | null;
   /** A batch, from hand-over to the engine to its results; a wait for the batch before is part of it. */
-  explain: Spread | null;
+  explain: Percentiles | null;
   /** Drawing and encoding in the overlay's thread. */
-  overlay: Spread | null;
+  overlay: Percentiles | null;
   /** Until the sinks have accepted. */
-  publish: Spread | null;
+  publish: Percentiles | null;
   /** Until NATS has acknowledged the summary, the overlay behind it in the queue; null without NATS. */
-  acknowledged: Spread | null;
+  acknowledged: Percentiles | null;
   /** From a frame's last byte to its hand-over to the sinks. */
-  endToEnd: Spread | null;
+  endToEnd: Percentiles | null;
 }
 
 export interface PipelineFigures {
@@ -211,7 +211,7 @@ class Window {
     // From frame to frame: n frames have n - 1 gaps.
     const seconds = (this.#lastAt - this.#firstAt!) / 1000;
     const late = (nanoseconds: number): number => rounded(Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS), 2);
-    const stage = (name: string): Spread | null => spread(samples.stages.get(name) ?? []);
+    const stage = (name: string): Percentiles | null => percentiles(samples.stages.get(name) ?? []);
     const bytes = (total: number): number => Math.round(total / samples.frames);
     return {
       seconds: rounded(seconds),
@@ -225,7 +225,7 @@ class Window {
         overlay: stage("overlay"),
         publish: stage("publish"),
         acknowledged: stage("acknowledged"),
-        endToEnd: spread(samples.endToEnd),
+        endToEnd: percentiles(samples.endToEnd),
       },
       cpuMsPerFrame: {
         total: decoder === null ? null : rounded(own + decoder, 2),

@@ -47,13 +47,13 @@ export const wholeNumber =
     return value;
   };
 
-/** Reads a number above `least` (or equal, when `inclusive`), `most` at most. */
+/** Reads a number above `min` (or equal, when `inclusive`), `max` at most. */
 export const number =
-  (least: number, most: number, inclusive: boolean) =>
+  (min: number, max: number, inclusive: boolean) =>
   (text: string): number => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!(inclusive ? value >= least : value > least) || !(value <= most))
-      throw new InvalidArgumentError(`give a number ${inclusive ? "from" : "above"} ${least}, ${most} at most`);
+    if (!(inclusive ? value >= min : value > min) || !(value <= max))
+      throw new InvalidArgumentError(`give a number ${inclusive ? "from" : "above"} ${min}, ${max} at most`);
     return value;
   };
 

@@ -55,14 +55,14 @@ interface Input extends NumericTensor {
 /** Frames in one run of the engine: bounds memory, results do not depend on it. */
 const CHUNK = 16;
 /** A file of numbers beyond which it is refused. */
-const MOST_BYTES = 2 ** 31 - 1;
+const MAX_INPUT_BYTES = 2 ** 31 - 1;
 
 async function attribute(options: AttributeOptions): Promise<void> {
   const model = loadModel(options.model, { output: options.modelOutput });
   sayModelNotes(model);
   requireInput(options.input);
   const input = options.input.endsWith(".npy")
-    ? fromNpy(readBounded(options.input, MOST_BYTES, "an input"), options.input, model)
+    ? fromNpy(readBounded(options.input, MAX_INPUT_BYTES, "an input"), options.input, model)
     : await fromPicture(options.input, model);
   const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model), input.pictures));
   const runner = await engineNamed(options.engine)(program, {

@@ -24,7 +24,7 @@ interface CompileOptions extends MethodOptions {
 }
 
 /** A protobuf message, and so an ONNX file without a file of weights beside it, ends here. */
-const MOST_BYTES = 2 ** 31 - 1;
+const MAX_ONNX_BYTES = 2 ** 31 - 1;
 const SUMMARY: SummaryOptions = { top: 5, grid: { rows: 8, columns: 8 }, blur: 2 };
 
 async function compile(options: CompileOptions): Promise<void> {
@@ -34,7 +34,7 @@ async function compile(options: CompileOptions): Promise<void> {
     options.input === "frames" ? ofFrames(model, options) : ofTensor(model, options),
   );
   const constants = program.constants.reduce((sum, { data }) => sum + bytesIn(data), 0);
-  if (constants > MOST_BYTES)
+  if (constants > MAX_ONNX_BYTES)
     throw new InputError(
       "too-large",
       `${model.file} with its explanation would take ${Math.round(constants / 2 ** 20)} MiB, and an ONNX file ends at 2048 MiB; compile a smaller model`,

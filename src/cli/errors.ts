@@ -1,26 +1,26 @@
 import { inspect } from "node:util";
 import { CommanderError } from "commander";
-import { ConfigError, LONGEST_SENTENCE, VideoExplainerError } from "../errors.js";
+import { ConfigError, MAX_SENTENCE_CHARACTERS, VideoExplainerError } from "../errors.js";
 import { oneLine } from "../log.js";
 import { redact } from "../redact.js";
-import { withoutMiddle } from "../shortened.js";
+import { truncateMiddle } from "../truncate.js";
 
 /** Of `--verbose`. */
-const LONGEST_STACK = 100_000;
+const MAX_STACK_CHARACTERS = 100_000;
 const PROGRAM = "video-explainer";
 
-const sentence = (text: string): string => withoutMiddle(oneLine(redact(text)), LONGEST_SENTENCE);
-const said = (text: string): string => `${PROGRAM}: ${sentence(text)}`;
+const sentence = (text: string): string => truncateMiddle(oneLine(redact(text)), MAX_SENTENCE_CHARACTERS);
+const lineOf = (text: string): string => `${PROGRAM}: ${sentence(text)}`;
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as one sentence. */
 function usage(error: CommanderError, command: string): string {
   const [first = "", ...rest] = error.message.split("\n");
   const hint = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(rest.join(" ").trim())?.[1];
   const wrong = first.replace(/^error: /, "").replace(/\.$/, "");
-  return said(hint ? `${wrong}; did you mean ${hint}?` : `${wrong}; see ${command} --help`);
+  return lineOf(hint ? `${wrong}; did you mean ${hint}?` : `${wrong}; see ${command} --help`);
 }
 
-function words(error: unknown): string {
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return `unexpected failure: ${typeof error === "string" ? error : inspect(error)}`;
   if (error instanceof VideoExplainerError) return error.message;
   const inner =
@@ -41,8 +41,8 @@ export function errorLines(error: unknown, verbose: boolean, command = PROGRAM):
     return error.exitCode === 0 || error.code === "commander.help" ? [] : [usage(error, command)];
   const lines =
     error instanceof ConfigError
-      ? error.faults.map((fault) => (fault.line === undefined ? said(fault.message) : sentence(fault.message)))
-      : [said(words(error))];
-  if (verbose) lines.push(withoutMiddle(redact(inspect(error)), LONGEST_STACK));
+      ? error.faults.map((fault) => (fault.line === undefined ? lineOf(fault.message) : sentence(fault.message)))
+      : [lineOf(messageOf(error))];
+  if (verbose) lines.push(truncateMiddle(redact(inspect(error)), MAX_STACK_CHARACTERS));
   return lines;
 }

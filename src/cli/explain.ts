@@ -12,7 +12,7 @@ import { createMetrics } from "../metrics/metrics.js";
 import { explainFilm } from "../one-shot/film.js";
 import { findInputs, nameOutputs, short } from "../one-shot/inputs.js";
 import { explainPicture } from "../one-shot/picture-job.js";
-import type { Done, Job, OneShot } from "../one-shot/settings.js";
+import type { BatchContext, FileJob, FileResult } from "../one-shot/settings.js";
 import { COLORMAP_NAMES, OVERLAY_SHOWS } from "../overlay/names.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
@@ -74,7 +74,7 @@ class Report {
     if (!this.quiet) for (const note of notes) process.stderr.write(`video-explainer: ${note}\n`);
   }
 
-  done(job: Job, done: Done): void {
+  done(job: FileJob, done: FileResult): void {
     this.progress.stop();
     const { explained, summaries } = job.outputs;
     const { label, frames } = done.top;
@@ -92,8 +92,8 @@ class Report {
 }
 
 /** What can be begun, with its results named; what cannot is reported. */
-async function planJobs(files: readonly string[], options: ExplainOptions, report: Report): Promise<Job[]> {
-  const found: Omit<Job, "outputs">[] = [];
+async function planJobs(files: readonly string[], options: ExplainOptions, report: Report): Promise<FileJob[]> {
+  const found: Omit<FileJob, "outputs">[] = [];
   for (const given of await findInputs(files)) {
     if ("fault" in given) report.fault(given.fault);
     else
@@ -122,12 +122,18 @@ async function planJobs(files: readonly string[], options: ExplainOptions, repor
   });
 }
 
-async function explainAll(jobs: readonly Job[], of: OneShot, progress: Progress, report: Report, stop: AbortSignal) {
-  const follow = (job: Job) => ({
+async function explainAll(
+  jobs: readonly FileJob[],
+  of: BatchContext,
+  progress: Progress,
+  report: Report,
+  stop: AbortSignal,
+) {
+  const follow = (job: FileJob) => ({
     start: (frames: number | undefined) => progress.start(job.shown, frames),
     at: (frames: number) => progress.at(frames),
   });
-  const begun: Promise<Done>[] = [];
+  const begun: Promise<FileResult>[] = [];
   const begin = (k: number): void => {
     const job = jobs[k];
     if (!job || begun[k] || stop.aborted) return;

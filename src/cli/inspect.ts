@@ -79,7 +79,7 @@ function dims(shapes: readonly number[][]): string {
 
 const count = (value: number): string => (value === 0 ? "" : value.toLocaleString("en"));
 /** Names of nodes can be paths; their ends tell them apart. */
-const shorten = (text: string): string => (text.length > 40 ? `…${text.slice(-39)}` : text);
+const pathEnd = (text: string): string => (text.length > 40 ? `…${text.slice(-39)}` : text);
 
 function inspect(given: string, options: InspectOptions): void {
   const model = loadModel(given, { output: options.modelOutput });
@@ -108,7 +108,7 @@ function inspect(given: string, options: InspectOptions): void {
     [
       ["layer", "kind", "input", "output", "parameters", "multiply-adds", "rule"],
       ...layers.map((r) => [
-        shorten(r.name),
+        pathEnd(r.name),
         r.kind,
         dims(r.input),
         dims(r.output),

@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { hearLibraries } from "./said.js";
+import { hearLibraries } from "./library-output.js";
 import { leave, onSignal, signalCode } from "./signals.js";
 
 interface CommandEntry {
@@ -109,7 +109,7 @@ async function createProgram(wanted: string | undefined): Promise<Command> {
   return takeOver(program);
 }
 
-/** What can be said of an error; that it cannot be is no other error. */
+/** The lines of an error; failing to write them is no second error. */
 async function report(error: unknown, verbose: boolean, command?: string): Promise<number> {
   const { errorLines, exitCodeOf } = await import("./errors.js");
   for (const line of errorLines(error, verbose, command)) process.stderr.write(`${line}\n`);
@@ -152,7 +152,7 @@ function run(): void {
     fail(error);
   });
   hearLibraries((text) => void process.stderr.write(`video-explainer: ${text}\n`));
-  // Nobody can be told any more; what was asked for is done all the same.
+  // There is no reader any more; the work is done all the same.
   process.stderr.on("error", () => {});
   void main(args).then(leave);
 }

@@ -6,7 +6,7 @@ import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
 import { checkModel, startChecks } from "./config-checks.js";
 import { errorLines, exitCodeOf } from "./errors.js";
-import { hearLibraries } from "./said.js";
+import { hearLibraries } from "./library-output.js";
 import { onSignal } from "./signals.js";
 import { checkConfig } from "./validate.js";
 

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import type { SourceStatus, Summary } from "../messages/summary.js";
-import { shortened } from "../shortened.js";
+import { truncate } from "../truncate.js";
 
 const BAR = 12;
 const LABEL = 26;
@@ -16,11 +16,11 @@ const STATES: Record<SourceStatus["state"], keyof typeof CODES> = {
 };
 
 /** What comes from the network must not steer the terminal. */
-const plain = (text: string): string =>
+const forTerminal = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes.
   stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 
-const fit = (text: string, width: number): string => shortened(text, width).padEnd(width);
+const fit = (text: string, width: number): string => truncate(text, width).padEnd(width);
 
 /** `share` (0..1) as a bar of at most 12 characters, in steps of an eighth of one. */
 export function bar(share: number): string {
@@ -31,7 +31,7 @@ export function bar(share: number): string {
 /** The local time of day, with milliseconds; the text as it is where it is no time. */
 function clock(iso: string): string {
   const at = new Date(iso);
-  if (Number.isNaN(at.getTime())) return plain(iso);
+  if (Number.isNaN(at.getTime())) return forTerminal(iso);
   const two = (n: number): string => String(n).padStart(2, "0");
   const seconds = `${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   return `${two(at.getHours())}:${two(at.getMinutes())}:${seconds}`;
@@ -62,7 +62,7 @@ export function createLines(options: { colours: boolean; withStation: boolean })
       return [
         paint(clock(of.capturedAt), "dim"),
         nameOf(of),
-        paint(fit(plain(label), LABEL), "bold"),
+        paint(fit(forTerminal(label), LABEL), "bold"),
         share,
         paint(bar(probability), "cyan"),
         concentration,
@@ -73,11 +73,11 @@ export function createLines(options: { colours: boolean; withStation: boolean })
     /** A line when state, reason or restarts have changed; null when the status only repeats itself. */
     status(of: SourceStatus): string | null {
       const key = `${of.station}/${of.source}`;
-      const told = `${of.state} ${of.reason} ${of.restarts}`;
-      if (states.get(key) === told) return null;
-      states.set(key, told);
+      const shownState = `${of.state} ${of.reason} ${of.restarts}`;
+      if (states.get(key) === shownState) return null;
+      states.set(key, shownState);
       const more: string[] = [];
-      if (of.reason) more.push(plain(of.reason));
+      if (of.reason) more.push(forTerminal(of.reason));
       if (of.restarts > 0) more.push(`restarted ${of.restarts} ${of.restarts === 1 ? "time" : "times"}`);
       const state = paint(`● ${of.state}`, STATES[of.state], "bold");
       return [paint(clock(of.time), "dim"), nameOf(of), [state, ...more].join(", ")].join("  ");

@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import type { z } from "zod";
 import { makeMessage } from "../messages/headers.js";
 import { MESSAGE_KINDS, type MessageKind, type OutMessage } from "../messages/message.js";
-import { type Link, openLink, within } from "../sinks/nats/connection.js";
+import { type Connection, openConnection, withTimeout } from "../sinks/nats/connection.js";
 import type { NatsServers } from "../sinks/nats/servers.js";
 
 const RETRY_MS = 2000;
@@ -60,9 +60,9 @@ export async function followTopics(
     complaint = sentence;
   };
   while (!stop.aborted) {
-    let link: Link | undefined;
+    let link: Connection | undefined;
     try {
-      link = await openLink(servers, [], "video-explainer watch", stop);
+      link = await openConnection(servers, [], "video-explainer watch", stop);
       const onEach = (error: Error | null, message: Msg): void => {
         if (error) return complain(error);
         try {
@@ -75,7 +75,7 @@ export async function followTopics(
       for (const subject of subjects) link.nc.subscribe(subject, { callback: onEach });
       const { signal } = link;
       // Once the server has the subscriptions, what is published from then on is seen.
-      await within(link.nc.flush(), Number.POSITIVE_INFINITY, AbortSignal.any([signal, stop]));
+      await withTimeout(link.nc.flush(), Number.POSITIVE_INFINITY, AbortSignal.any([signal, stop]));
       complaint = "";
       say(`watching ${subjects.join(" and ")} on ${link.server.address}`);
       await new Promise<void>((resolve) => {

@@ -19,7 +19,7 @@ export interface LoadedConfig extends ParsedConfig {
   text: string;
 }
 
-const refuse = (message: string): ConfigError => new ConfigError([{ path: "", message }]);
+const unreadableConfig = (message: string): ConfigError => new ConfigError([{ path: "", message }]);
 
 /** What a sentence says of a file that is not read. */
 const UNREAD: Record<Unreadable, string> = {
@@ -35,14 +35,14 @@ async function readText(path: string): Promise<string> {
   try {
     bytes = await readBoundedStream(path, MAX_BYTES, PATIENCE_MS);
   } catch (error) {
-    if (error instanceof UnreadableError) throw refuse(`${path} ${UNREAD[error.why]}`);
+    if (error instanceof UnreadableError) throw unreadableConfig(`${path} ${UNREAD[error.why]}`);
     const todo = systemCode(error) === "ELOOP" ? "give the file itself" : "give the path of a YAML configuration";
-    throw refuse(`${path || "an empty path"} ${systemPredicate(error)}; ${todo}`);
+    throw unreadableConfig(`${path || "an empty path"} ${systemPredicate(error)}; ${todo}`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw refuse(`${path} is not UTF-8 text; save it as a YAML file in UTF-8`);
+    throw unreadableConfig(`${path} is not UTF-8 text; save it as a YAML file in UTF-8`);
   }
 }
 

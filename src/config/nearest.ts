@@ -1,7 +1,7 @@
 /** Longer words are not typing mistakes of a key, and comparing them costs the product of the lengths. */
-const LONGEST = 64;
+const MAX_CHARACTERS = 64;
 
-const plain = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, "");
+const normalised = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, "");
 
 /** Edits between two words: insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
@@ -11,11 +11,11 @@ export function editDistance(a: string, b: string): number {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
-      let least = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
+      let best = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        least = Math.min(least, beforeLast[j - 2]! + 1);
+        best = Math.min(best, beforeLast[j - 2]! + 1);
       }
-      row.push(least);
+      row.push(best);
     }
     beforeLast = last;
     last = row;
@@ -25,14 +25,14 @@ export function editDistance(a: string, b: string): number {
 
 /** The known word that `word` was probably meant to be, or undefined. Letter case, `-` and `_` do not count. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  if (word.length > LONGEST) return undefined;
+  if (word.length > MAX_CHARACTERS) return undefined;
   let best: string | undefined;
-  let least = Number.POSITIVE_INFINITY;
+  let fewest = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const distance = editDistance(plain(word), plain(candidate));
+    const distance = editDistance(normalised(word), normalised(candidate));
     const allowed = Math.max(1, Math.floor(Math.min(word.length, candidate.length) / 3));
-    if (distance <= allowed && distance < least) {
-      least = distance;
+    if (distance <= allowed && distance < fewest) {
+      fewest = distance;
       best = candidate;
     }
   }

@@ -27,7 +27,7 @@ export const faultAt = (fileName: string, fault: PlacedFault): ConfigFault => ({
   message: `${fileName}:${fault.line}:${fault.column}: ${fault.text}`,
 });
 
-function refuse(fileName: string, faults: PlacedFault[]): never {
+function throwFaults(fileName: string, faults: PlacedFault[]): never {
   const unique = new Map<string, PlacedFault>();
   for (const fault of faults) {
     // A fault in a part that several places share is one fault.
@@ -63,7 +63,7 @@ function plainData(fileName: string, document: Document): unknown {
     if (error instanceof RangeError) throw error;
     if (!(error instanceof ReferenceError)) throw error;
     const text = "aliases expand too far; write the values out";
-    return refuse(fileName, whole(text));
+    return throwFaults(fileName, whole(text));
   }
 }
 
@@ -100,7 +100,7 @@ function validParts(data: unknown): PartialConfig {
 
 function read(text: string, fileName: string, env: Environment): ParsedConfig {
   const more = excess(text);
-  if (more !== undefined) refuse(fileName, whole(`the text has ${more}; a configuration is a short YAML file`));
+  if (more !== undefined) throwFaults(fileName, whole(`the text has ${more}; a configuration is a short YAML file`));
   const variables = new Variables(text, env);
   const { document, lines, faults: syntax } = parseYaml(variables.hidden);
   const placed = ({ offset, message }: Pick<SyntaxFault, "offset" | "message">): PlacedFault => ({
@@ -108,9 +108,9 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
     ...position(lines, offset),
     text: variables.restore(message),
   });
-  if (syntax.some((fault) => fault.fatal)) refuse(fileName, firstOfEachLine(syntax.map(placed)));
+  if (syntax.some((fault) => fault.fatal)) throwFaults(fileName, firstOfEachLine(syntax.map(placed)));
   if (document.contents === null)
-    refuse(fileName, whole("the configuration is empty; it needs model, sources and sinks"));
+    throwFaults(fileName, whole("the configuration is empty; it needs model, sources and sinks"));
 
   const substituted = variables.substitute(document);
   const faults = [...syntax, ...substituted.faults].map(placed);
@@ -130,7 +130,7 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
     const at = place(find(document, path), lines, "value");
     faults.push({ path: dotted(path), ...at, text: contradiction });
   }
-  if (faults.length > 0 || !result.success) refuse(fileName, faults);
+  if (faults.length > 0 || !result.success) throwFaults(fileName, faults);
   return {
     config: result.data!,
     locate: (path) => place(find(document, undotted(path)), lines, "value"),
@@ -150,7 +150,7 @@ export function parseLocated(text: string, fileName: string, env: Environment): 
     return read(text, fileName, env);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return refuse(fileName, whole("the text is nested too deeply; a configuration has a few levels"));
+    return throwFaults(fileName, whole("the text is nested too deeply; a configuration has a few levels"));
   }
 }
 

@@ -9,19 +9,19 @@ const MAX_BYTES = 16 * 1024;
 const MAX_FAULTS = 10;
 /** Beyond so many characters no further fault is listed. */
 const MAX_TEXT = 1200;
-const refuse = (message: string): InputError => new InputError("request", message);
+const requestError = (message: string): InputError => new InputError("request", message);
 
 /**
  * Reads the JSON of a request; an empty one counts as `{}`. Unlike a configuration it knows no variables: the worker's
  * environment is none of the asker's business. Throws an `InputError` that names every fault.
  */
 export function readRequest<T>(schema: z.ZodType<T>, body: Uint8Array): T {
-  if (body.byteLength > MAX_BYTES) throw refuse(`the request is larger than ${MAX_BYTES / 1024} KiB; send less`);
+  if (body.byteLength > MAX_BYTES) throw requestError(`the request is larger than ${MAX_BYTES / 1024} KiB; send less`);
   try {
     return checked(schema, parsed(body), "the request");
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw refuse("the request is nested too deeply; send one flat JSON object");
+    throw requestError("the request is nested too deeply; send one flat JSON object");
   }
 }
 
@@ -30,13 +30,13 @@ export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown,
   const result = schema.safeParse(data);
   if (result.success) return result.data;
   const none = { written: new Map(), broken: new Set<never>() };
-  // Faults of a request are told by their paths: their places in its text are not looked for.
+  // A request is one short object: its faults are named by path, without line and column.
   const { document, lines } = parseYaml("{}");
   const reading = { schema, called, document, lines, data, ...none };
   const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
   const listed = faults.slice(0, MAX_FAULTS);
   while (listed.length > 1 && listed.join("; ").length > MAX_TEXT) listed.pop();
-  throw refuse([...listed, ...(listed.length < faults.length ? ["and more"] : [])].join("; "));
+  throw requestError([...listed, ...(listed.length < faults.length ? ["and more"] : [])].join("; "));
 }
 
 function parsed(body: Uint8Array): unknown {
@@ -45,12 +45,12 @@ function parsed(body: Uint8Array): unknown {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch {
-    throw refuse("the request is not UTF-8 text; send a JSON object");
+    throw requestError("the request is not UTF-8 text; send a JSON object");
   }
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw refuse("the request is not JSON; send a JSON object");
+    throw requestError("the request is not JSON; send a JSON object");
   }
 }

@@ -1,6 +1,7 @@
 import type { Document, LineCounter, Node } from "yaml";
 import type { z } from "zod";
 import { isSecretKey, redactWhole } from "../redact.js";
+import { truncate } from "../truncate.js";
 import { dotted, find, type Path, place } from "../yaml-locate.js";
 import { nearest } from "./nearest.js";
 import { keysAt, placesOf, schemaAt, wordsOf } from "./shape.js";
@@ -59,7 +60,7 @@ function valueAt(data: unknown, path: Path): unknown {
 const quoted = (text: string): string => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a terminal
   const line = redactWhole(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
-  return `"${line.length > 60 ? `${line.slice(0, 60)}…` : line}"`;
+  return `"${truncate(line, 61)}"`;
 };
 
 /** What stands at a path, in words; secrets, and values from the environment, are not shown. */
@@ -139,7 +140,7 @@ function typeHint(expected: string, value: unknown): string {
   return numeric && value.trim() !== "" && Number.isFinite(Number(value)) ? "; take the quotes away" : "";
 }
 
-function sentence(reading: Reading, issue: Issue): string {
+function issueText(reading: Reading, issue: Issue): string {
   const path = issue.path;
   const name = dotted(path) || reading.called;
   const schema = schemaAt(reading.schema, path, reading.data);
@@ -200,7 +201,7 @@ export function schemaFaults(issues: readonly Issue[], reading: Reading, limit: 
     if (misspelt.has(dotted(issue.path)) && valueAt(reading.data, issue.path) === undefined) continue;
     const found = find(reading.document, issue.path);
     if (found.exact && found.node && reading.broken.has(found.node)) continue;
-    add(issue.path, "value", sentence(reading, issue));
+    add(issue.path, "value", issueText(reading, issue));
   }
   return faults;
 }

@@ -77,7 +77,7 @@ const HARMLESS: ReadonlySet<ErrorCode> = new Set([
   "BAD_COLLECTION_TYPE",
 ]);
 
-function sentence(error: YAMLError): string {
+function syntaxText(error: YAMLError): string {
   if (error.code === "MISSING_CHAR")
     return MISSING.find(([form]) => form.test(error.message))?.[1] ?? SENTENCES.MISSING_CHAR;
   if (error.code === "BAD_INDENT" && /flow|Flow/.test(error.message)) {
@@ -145,7 +145,7 @@ export function parseYaml(text: string): ParsedText {
     ({ code }) => code === "TAG_RESOLVE_FAILED" || code === "BAD_COLLECTION_TYPE",
   );
   for (const error of [...document.errors, ...warnings]) {
-    faults.push({ offset: error.pos[0], message: sentence(error), fatal: !HARMLESS.has(error.code) });
+    faults.push({ offset: error.pos[0], message: syntaxText(error), fatal: !HARMLESS.has(error.code) });
   }
   faults.push(...duplicates(document), ...unresolvedAliases(document));
   if (!faults.some((fault) => fault.fatal)) faults.push(...badMerges(document));

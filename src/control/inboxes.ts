@@ -2,15 +2,15 @@ import type { Msg, NatsConnection, SubscriptionOptions } from "nats";
 
 /** What the server puts in place of the inbox of a request that comes from another account, with a random token in it. */
 const OTHER_ACCOUNTS = "_R_";
-const LONGEST = 512;
+const MAX_CHARACTERS = 512;
 
 /**
- * Whether a reply subject is an inbox. Whoever asks chooses it, while the answer is published with the worker's own
+ * Whether a reply subject is an inbox. The asker chooses it, while the answer is published with the worker's own
  * permissions: anything else, such as `$JS.API.…` or the topics of a station, is a subject that the asker may not publish to
  * himself.
  */
 export function isInbox(reply: string, prefixes: readonly string[]): boolean {
-  if (reply.length > LONGEST || reply.split(".").some((token) => !/^[^\s*>]+$/.test(token))) return false;
+  if (reply.length > MAX_CHARACTERS || reply.split(".").some((token) => !/^[^\s*>]+$/.test(token))) return false;
   return [...prefixes, OTHER_ACCOUNTS].some((prefix) => reply.startsWith(`${prefix}.`));
 }
 

@@ -2,15 +2,15 @@ import { headers, type Msg, type MsgHdrs, type NatsConnection, type ServiceMsg }
 import { SERVICE, type SERVICES } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
-import type { Rarely } from "../rarely.js";
+import type { RateLimitedLog } from "../rate-limited-log.js";
 import { redact } from "../redact.js";
-import { shortened, withoutMiddle } from "../shortened.js";
 import { maxPayloadOf } from "../sinks/nats/greeting.js";
+import { truncate, truncateMiddle } from "../truncate.js";
 import { packageVersion } from "../version.js";
-import { calmStats } from "./calm-stats.js";
 import type { Control } from "./control.js";
 import type { Endpoint } from "./endpoints/endpoint.js";
 import { ENDPOINTS } from "./endpoints/registry.js";
+import { guardStatsReply } from "./guard-stats-reply.js";
 import { guardReplies } from "./inboxes.js";
 
 export interface ServiceOptions {
@@ -22,7 +22,7 @@ export interface ServiceOptions {
   sink: string;
   log: Logger;
   /** Of all connections of that sink: what is refused is said once, not after each reconnection. */
-  refusals: Rarely;
+  refusals: RateLimitedLog;
   /** A request came to its end; `outcome`: `ok`, an error code, or why nothing was done. */
   onAnswered(endpoint: string, outcome: string): void;
 }
@@ -47,9 +47,9 @@ function codeOf(error: unknown): number {
 const encoder = new TextEncoder();
 const HEADER_BYTES = 256;
 const USUAL_MAX_PAYLOAD = 1024 * 1024;
-/** As long as a header should be; the body has the whole sentence. */
-const HEADER_TEXT = 300;
-const BODY_TEXT = 1600;
+/** As long as a header should be; the body has the whole message. */
+const MAX_HEADER_CHARACTERS = 300;
+const MAX_MESSAGE_CHARACTERS = 1600;
 
 /**
  * Answers the micro service `video-explainer` on a connection, as long as that lasts: subjects
@@ -65,7 +65,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
   guardReplies(
     nc,
     inboxPrefixes,
-    (message) => refuse(options, nameOf(message), "reply-refused", message),
+    (message) => refuseRequest(options, nameOf(message), "reply-refused", message),
     (error) => log.debug(`${sink}: a request could not be answered: ${error.message}`),
   );
   const service = await nc.services.add({
@@ -75,7 +75,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
     metadata: { station: control.station },
     statsHandler: async () => ({ total: control.sources().total }),
   });
-  calmStats(nc, service);
+  guardStatsReply(nc, service);
   void service.stopped.then((error) => {
     if (error && !nc.isClosed() && !nc.isDraining())
       log.warn(`${sink}: the service ${SERVICE} is not answered: ${redact(error.message)}`);
@@ -87,7 +87,7 @@ export async function serveOn(nc: NatsConnection, options: ServiceOptions): Prom
       metadata: { description: endpoint.description },
       handler: (error, message) => {
         if (error) return;
-        if (endpoint.answerOnly && !message.reply) refuse(options, endpoint.name, "no-reply", message);
+        if (endpoint.answerOnly && !message.reply) refuseRequest(options, endpoint.name, "no-reply", message);
         else void respond(nc, endpoint, message, options);
       },
     });
@@ -100,7 +100,7 @@ const DISCOVERY = "discovery";
 const SUBJECT_TEXT = 80;
 
 /** Nothing is done, nothing answered: there is nobody to answer to. */
-function refuse(
+function refuseRequest(
   { sink, log, refusals, onAnswered, inboxPrefixes }: ServiceOptions,
   name: string,
   outcome: "reply-refused" | "no-reply",
@@ -112,7 +112,7 @@ function refuse(
     const why =
       outcome === "no-reply"
         ? `without a reply subject; ask with one, as nats request does`
-        : `with ${JSON.stringify(shortened(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
+        : `with ${JSON.stringify(truncate(oneLine(reply), SUBJECT_TEXT))} for a reply subject, which is no inbox; when the asker is one of yours, name the prefix of its inboxes in inboxPrefixes (now ${inboxPrefixes.join(", ")})`;
     log.warn(`${sink}: ${count} not answered, the last one of ${name} ${why}`);
   });
 }
@@ -123,17 +123,17 @@ async function respond(
   message: ServiceMsg,
   options: ServiceOptions,
 ): Promise<void> {
-  const mostBytes = maxPayloadOf(nc, USUAL_MAX_PAYLOAD) - HEADER_BYTES;
+  const maxBytes = maxPayloadOf(nc, USUAL_MAX_PAYLOAD) - HEADER_BYTES;
   let outcome = "ok";
   let body: Uint8Array;
   let about: MsgHdrs;
   try {
-    body = encoder.encode(JSON.stringify(await endpoint.handle(options.control, message.data, mostBytes)));
-    if (body.byteLength > mostBytes) throw tooLarge(body.byteLength, mostBytes);
+    body = encoder.encode(JSON.stringify(await endpoint.handle(options.control, message.data, maxBytes)));
+    if (body.byteLength > maxBytes) throw tooLarge(body.byteLength, maxBytes);
     about = jsonHeaders();
   } catch (error) {
     const code = codeOf(error);
-    const text = sentence(error);
+    const text = messageOf(error);
     if (code === INTERNAL) options.log.error(`${options.sink}: ${endpoint.name}: ${text}`);
     outcome = String(code);
     about = jsonHeaders();
@@ -157,18 +157,22 @@ function jsonHeaders(): MsgHdrs {
 }
 
 /** One line without secrets, no longer than anybody reads. */
-function sentence(error: unknown): string {
-  return withoutMiddle(oneLine(redact(error instanceof Error ? error.message : String(error))), BODY_TEXT);
+function messageOf(error: unknown): string {
+  return truncateMiddle(
+    oneLine(redact(error instanceof Error ? error.message : String(error))),
+    MAX_MESSAGE_CHARACTERS,
+  );
 }
 
 // Headers are lines of printable characters.
-const headerText = (text: string): string => {
-  const line = text.replace(/[^\x20-\x7e]+/g, " ").trim();
-  return line.length > HEADER_TEXT ? `${line.slice(0, HEADER_TEXT - 3)}...` : line;
-};
+const headerText = (text: string): string =>
+  text
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .trim()
+    .slice(0, MAX_HEADER_CHARACTERS);
 
-const tooLarge = (bytes: number, most: number): VideoExplainerError =>
+const tooLarge = (bytes: number, max: number): VideoExplainerError =>
   new VideoExplainerError(
     "too-large",
-    `the answer has ${bytes} bytes, more than the ${most} that the NATS server takes; raise its max_payload`,
+    `the answer has ${bytes} bytes, more than the ${max} that the NATS server takes; raise its max_payload`,
   );

@@ -45,7 +45,7 @@ export interface Child {
 const starting = new Gate(Math.max(4, 2 * availableParallelism()), Math.max(2, availableParallelism()));
 /** A spawner that does not answer for so long hangs. */
 const ANSWER_MS = 30_000;
-const MOST_BYTES = 4 * 2 ** 20;
+const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
 
 /**
  * Starts a program with a socket for each of these descriptors, through a small process made for it. Rejects with a
@@ -82,7 +82,7 @@ async function open(
     const ended = new Promise<ChildEnd>((resolve, reject) => {
       settleEnd = { resolve, reject };
     });
-    // Whoever has the child asks for it; before, `reject` tells.
+    // Its holder asks for it; until then `reject` reports it.
     ended.catch(() => {});
     const fail = (error: unknown): void => {
       over();
@@ -172,7 +172,7 @@ export async function runChild(
         else if (answer.kind === "output") resolve(answer.output);
         else if (answer.kind === "failed") reject(systemFault(command, answer.fault));
       };
-      const id = host.ask({ kind: "run", command, stdin, timeoutMs, mostBytes: MOST_BYTES }, hear);
+      const id = host.ask({ kind: "run", command, stdin, timeoutMs, maxBytes: MAX_OUTPUT_BYTES }, hear);
       late = setTimeout(() => host.kill(), timeoutMs + ANSWER_MS);
       onAbort = () => host.end(id, 1000);
       signal?.addEventListener("abort", onAbort, { once: true });

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { type ByteSink, type Child, startChild } from "./children.js";
 import { ffmpegArguments } from "./command.js";
 import type { Haste } from "./gate.js";
-import { LastWords } from "./log-lines.js";
-import { calm } from "./processes.js";
+import { StderrTail } from "./log-lines.js";
+import { throttle } from "./processes.js";
 import { TimeStamps } from "./timestamps.js";
 import { ffmpegPath, startFault } from "./version.js";
 
@@ -36,7 +36,7 @@ export interface DecoderEnd {
 /** One run of ffmpeg. It is never run a second time. */
 export interface Decoder {
   readonly pid: number | undefined;
-  readonly words: LastWords;
+  readonly stderrTail: StderrTail;
   /** Resolves when the process is gone and everything it wrote has been handed over. Never rejects. */
   readonly ended: Promise<DecoderEnd>;
   resume(): void;
@@ -44,12 +44,12 @@ export interface Decoder {
   stop(): Promise<void>;
 }
 
-/** Of ffmpeg's words, in a tenth of a second. */
+/** Of ffmpeg's standard error, in a tenth of a second. */
 const WORDS_BYTES = 65_536;
 
 /** Starts an ffmpeg: raw pictures on its standard output, their times on descriptor 3. */
 export function startDecoder(options: DecoderOptions): Decoder {
-  const words = new LastWords(options.mask);
+  const stderrTail = new StderrTail(options.mask);
   const program = ffmpegPath();
   const stopped = new AbortController();
   let child: Child | undefined;
@@ -70,22 +70,22 @@ export function startDecoder(options: DecoderOptions): Decoder {
       throw stopped.signal.reason;
     }
     const { sockets } = child;
-    const [pictures, said, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
+    const [pictures, stderr, times] = descriptors.map((descriptor) => sockets.get(descriptor)!) as [
       Socket,
       Socket,
       Socket,
     ];
     options.onStart();
     sockets.get(0)?.end(options.stdin ?? "");
-    calm(said, WORDS_BYTES);
-    said.setEncoding("utf8").on("data", (text: string) => {
+    throttle(stderr, WORDS_BYTES);
+    stderr.setEncoding("utf8").on("data", (text: string) => {
       // That its pipe breaks then is our doing, not its fault.
-      if (!stopped.signal.aborted) words.write(text);
+      if (!stopped.signal.aborted) stderrTail.write(text);
     });
-    said.once("close", () => words.end());
+    stderr.once("close", () => stderrTail.end());
     const stamps = new TimeStamps(options.onTime);
     times.on("data", (chunk: Buffer) => stamps.add(chunk));
-    const drained = [pictures, times, said].map(closed);
+    const drained = [pictures, times, stderr].map(closed);
     const end = await child.ended;
     await Promise.all(drained);
     return end;
@@ -104,7 +104,7 @@ export function startDecoder(options: DecoderOptions): Decoder {
     get pid() {
       return child?.pid;
     },
-    words,
+    stderrTail,
     ended,
     resume: () => void child?.sockets.get(1)?.resume(),
     stop: async () => {

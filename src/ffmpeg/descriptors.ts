@@ -9,8 +9,8 @@ const RESERVE_PART = 0.2;
 export async function hasRoomFor(count: number): Promise<boolean> {
   try {
     const [limits, open] = await Promise.all([readFile("/proc/self/limits", "utf8"), readdir("/proc/self/fd")]);
-    const most = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
-    return open.length + count <= most - Math.min(RESERVE, Math.floor(most * RESERVE_PART));
+    const max = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    return open.length + count <= max - Math.min(RESERVE, Math.floor(max * RESERVE_PART));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return code !== "EMFILE" && code !== "ENFILE";

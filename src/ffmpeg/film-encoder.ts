@@ -1,7 +1,7 @@
 import { VideoExplainerError } from "../errors.js";
 import { startChild } from "./children.js";
 import { ffmpegArguments } from "./command.js";
-import { LastWords } from "./log-lines.js";
+import { StderrTail } from "./log-lines.js";
 import { pictureAt, streamHead } from "./matroska.js";
 import { passThrough } from "./output.js";
 import { askFfmpeg, ffmpegPath, ffmpegVersion, startFault } from "./version.js";
@@ -15,7 +15,7 @@ const ENCODERS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Ticks a second of the film's clock, which MPEG-4 wants below 65536; also the least distance of two pictures. */
 const TICKS = 60_000;
-const LEAST_STEP_US = Math.ceil(1e6 / TICKS);
+const MIN_STEP_US = Math.ceil(1e6 / TICKS);
 /** JPEG is full-range BT.601; players take an HD film for BT.709 whatever it says. Chroma is halved, so sizes are even. */
 const TO_FILM =
   "scale=in_range=full:out_range=limited:in_color_matrix=bt601:out_color_matrix=bt709,format=yuv420p,pad=ceil(iw/2)*2:ceil(ih/2)*2";
@@ -59,7 +59,7 @@ export async function chooseEncoder(): Promise<string> {
 export async function startFilmEncoder(options: FilmEncoderOptions): Promise<FilmEncoder> {
   const codec = await chooseEncoder();
   const version = await ffmpegVersion();
-  const words = new LastWords((text) => text);
+  const stderrTail = new StderrTail((text) => text);
   const args = ffmpegArguments({
     input: "pipe:0",
     inputOptions: ["-hide_banner", "-nostats", "-loglevel", "level+warning", "-f", "matroska"],
@@ -77,15 +77,17 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       throw startFault("ffmpeg", program, cause);
     },
   );
-  const [input, said] = [child.sockets.get(0)!, child.sockets.get(2)!];
-  said.setEncoding("utf8").on("data", (text: string) => words.write(text));
+  const [input, stderr] = [child.sockets.get(0)!, child.sockets.get(2)!];
+  stderr.setEncoding("utf8").on("data", (text: string) => stderrTail.write(text));
   // Not `events.once`: an error of the socket would reject it, and why it broke shows in how ffmpeg ends.
-  const told = new Promise<void>((resolve) => said.once("close", () => resolve())).then(() => words.end());
+  const stderrClosed = new Promise<void>((resolve) => stderr.once("close", () => resolve())).then(() =>
+    stderrTail.end(),
+  );
 
   let over: Error | "whole" | undefined;
   const ended = child.ended
     .then(async ({ code, signal }) => {
-      await told;
+      await stderrClosed;
       over = code === 0 ? "whole" : new Error(`ffmpeg ended by ${signal ?? `code ${code}`}`);
     })
     .catch((error: Error) => {
@@ -94,17 +96,17 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
   input.write(streamHead(options.width, options.height));
 
   const fault = (): VideoExplainerError => {
-    const why = words.summary() ?? (over instanceof Error ? over.message : "ffmpeg ended too early");
+    const why = stderrTail.summary() ?? (over instanceof Error ? over.message : "ffmpeg ended too early");
     return new VideoExplainerError("encoding", `the explained film cannot be written: ${why}`, { cause: over });
   };
   let start: number | undefined;
-  let last = -LEAST_STEP_US;
+  let last = -MIN_STEP_US;
   return {
     codec,
     async add(jpeg, seconds) {
       if (over) throw fault();
       start ??= seconds;
-      last = Math.max(last + LEAST_STEP_US, Math.round((seconds - start) * 1e6));
+      last = Math.max(last + MIN_STEP_US, Math.round((seconds - start) * 1e6));
       if (input.write(pictureAt(last, jpeg))) return;
       // Nor here.
       await Promise.race([new Promise<void>((resolve) => input.once("drain", resolve)), ended]);
@@ -119,7 +121,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
       // Its pipe is left to break with the process: to destroy it first would make ffmpeg finish the file.
       if (!over) await child.end(GRACE_MS);
       input.destroy();
-      said.destroy();
+      stderr.destroy();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Whoever asks: `eager` before all that are `patient`. */
+/** `eager` ones enter before all that are `patient`. */
 export type Haste = "eager" | "patient";
 
 interface Waiting {

@@ -1,7 +1,7 @@
 import { type ErrorContext, InputError, reasonOf } from "../errors.js";
-import { shortened } from "../shortened.js";
+import { truncate } from "../truncate.js";
 import { runChild } from "./children.js";
-import { parseWord } from "./log-lines.js";
+import { parseLogLine } from "./log-lines.js";
 import { ShortageError } from "./shortage.js";
 import { askFfmpeg, ffmpegPath } from "./version.js";
 
@@ -11,7 +11,7 @@ import { askFfmpeg, ffmpegPath } from "./version.js";
  */
 const CANDIDATES = ["cuda", "vaapi", "qsv", "videotoolbox", "d3d11va", "dxva2", "vdpau", "drm"];
 const TRIAL_MS = 5000;
-const LONGEST_REASON = 100;
+const MAX_REASON_CHARACTERS = 100;
 
 /** What `auto` came to. */
 export interface AutoHardware {
@@ -97,13 +97,15 @@ async function trial(path: string, name: string): Promise<string | null> {
 
 /** Why a device does not open: the last of ffmpeg's words that say more than that an option could not be set. */
 export function whyNot(stderr: string): string {
-  const said = stderr.split(/\r?\n/).flatMap((line) => {
-    const text = parseWord(line)?.text.replace(/^(?:\[[^\]]+\] )+/, "");
+  const lines = stderr.split(/\r?\n/).flatMap((line) => {
+    const text = parseLogLine(line)?.text.replace(/^(?:\[[^\]]+\] )+/, "");
     return text ? [text.replace(/[\s.]+$/, "")] : [];
   });
-  const telling = said.filter((text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text));
-  const last = telling.at(-1) ?? said.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
-  return shortened(last, LONGEST_REASON);
+  const informative = lines.filter(
+    (text) => !/^(?:Failed to set value|Error parsing|Device creation failed)/.test(text),
+  );
+  const last = informative.at(-1) ?? lines.at(-1)?.replace(/^.*: /, "") ?? "ffmpeg did not say why";
+  return truncate(last, MAX_REASON_CHARACTERS);
 }
 
 /** Options before `-i`. Pictures come back to memory by themselves, but for qsv, which wants to be told their format. */

@@ -1,7 +1,7 @@
 import { type FfmpegVersion, isAtLeast } from "./version.js";
 
-/** An input as ffmpeg and ffprobe are told of it. */
-export interface ToldInput {
+/** An input as ffmpeg and ffprobe get it. */
+export interface FfmpegInput {
   /** Behind `-i`. */
   address: string;
   /** Text for the standard input. */
@@ -22,7 +22,7 @@ export function hiddenInput(
   address: string,
   options: readonly string[],
   version: FfmpegVersion,
-): (ToldInput & { stdin: string }) | undefined {
+): (FfmpegInput & { stdin: string }) | undefined {
   if (!/^rtsps?:/i.test(address) || /[\r\n]/.test(address) || !isAtLeast(version, 5, 1)) return undefined;
   const given = new Map<string, string>();
   for (let i = 0; i < options.length; i += 2) given.set(options[i]!.slice(1), options[i + 1]!);

@@ -1,7 +1,7 @@
 import type { ShapeReader } from "./shape.js";
 
 /** ffmpeg's words as `-loglevel level+warning` prints them. */
-export interface Word {
+export interface FfmpegLogLine {
   level: "panic" | "fatal" | "error" | "warning" | "info";
   text: string;
 }
@@ -21,15 +21,15 @@ const OUTPUT_SIDE =
   /^(?:\[[^\]]+\] )*?\[(?:(?:out|[avs]ost)#|enc:)[^\]]*\] |^\[rawvideo\] .*(?:\bmuxer\b|timestamp|\b[dp]ts\b)/i;
 
 /** One line of ffmpeg's standard error; undefined for noise and blank lines. Addresses in memory are left out. */
-export function parseWord(line: string): Word | undefined {
+export function parseLogLine(line: string): FfmpegLogLine | undefined {
   const bare = line.replace(/\[([^\s[\]]+) @ 0x[0-9a-f]+\] /g, "[$1] ").trim();
   if (!bare || NOISE.test(bare)) return undefined;
   const match = /\[(panic|fatal|error|warning|info)\] /.exec(bare);
   if (!match) return { level: "info", text: bare };
-  return { level: match[1] as Word["level"], text: bare.replace(match[0], "") };
+  return { level: match[1] as FfmpegLogLine["level"], text: bare.replace(match[0], "") };
 }
 
-export const isFault = (word: Word): boolean =>
+export const isError = (word: FfmpegLogLine): boolean =>
   word.level === "error" || word.level === "fatal" || word.level === "panic";
 
 /** What ffmpeg was not let to open (`sources/reach.ts`), and why it then could not go on. */
@@ -46,10 +46,10 @@ function refusal(text: string): string | undefined {
   return undefined;
 }
 
-const LONGEST = 4096;
+const MAX_LINE_CHARACTERS = 4096;
 
 /** The last lines that ffmpeg wrote, and among them its complaints. */
-export class LastWords {
+export class StderrTail {
   readonly #lines: string[] = [];
   readonly #faults: string[] = [];
   #rest = "";
@@ -64,9 +64,10 @@ export class LastWords {
   /** Text as it comes, in pieces; of a flood only the last lines. */
   write(text: string): void {
     const lines = (this.#rest + text).split(/\r?\n|\r/);
-    this.#rest = lines.pop()!.slice(-LONGEST);
+    this.#rest = lines.pop()!.slice(-MAX_LINE_CHARACTERS);
     // Half a secret is not known as one.
-    const short = (line: string): string => (line.length > LONGEST ? this.mask(line).slice(0, LONGEST) : line);
+    const short = (line: string): string =>
+      line.length > MAX_LINE_CHARACTERS ? this.mask(line).slice(0, MAX_LINE_CHARACTERS) : line;
     for (const line of lines.slice(-this.limit)) this.add(short(line));
   }
 
@@ -77,11 +78,11 @@ export class LastWords {
   }
 
   add(line: string): void {
-    const word = parseWord(line);
+    const word = parseLogLine(line);
     if (!word || this.shapes?.read(word.text)) return;
     const text = this.mask(word.text);
     push(this.#lines, text, this.limit);
-    if (isFault(word)) push(this.#faults, text, this.limit);
+    if (isError(word)) push(this.#faults, text, this.limit);
   }
 
   lines(): string[] {
@@ -106,9 +107,9 @@ export class LastWords {
 function summaryOf(faults: readonly string[]): string | null {
   const refused = faults.flatMap((text) => refusal(text) ?? []);
   if (refused.length > 0) return [...new Set(refused)].slice(-2).join("; ");
-  const said = faults.map(withoutOrigin);
-  const causes = said.filter((text) => !CONSEQUENCE.test(text));
-  const texts = [...new Set(causes.length > 0 ? causes : said)];
+  const stripped = faults.map(withoutOrigin);
+  const causes = stripped.filter((text) => !CONSEQUENCE.test(text));
+  const texts = [...new Set(causes.length > 0 ? causes : stripped)];
   const different = texts.filter((text) => !texts.some((t) => t !== text && t.includes(text))).slice(-2);
   return different.length > 0 ? different.join("; ") : null;
 }

@@ -1,7 +1,7 @@
 import { type ErrorContext, InputError, VideoExplainerError } from "../errors.js";
 import { runChild } from "./children.js";
 import type { Haste } from "./gate.js";
-import { LastWords } from "./log-lines.js";
+import { StderrTail } from "./log-lines.js";
 import { ffprobePath, startFault } from "./version.js";
 
 /** What ffprobe says of an input's pictures. */
@@ -109,8 +109,8 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
     throw startFault("ffprobe", program, cause);
   });
   const { stdout, code, timedOut } = ran;
-  const words = new LastWords(options.mask);
-  for (const line of ran.stderr.split(/\r?\n|\r/)) words.add(line);
+  const stderrTail = new StderrTail(options.mask);
+  for (const line of ran.stderr.split(/\r?\n|\r/)) stderrTail.add(line);
   if (ran.flooded) {
     throw new InputError("unreadable-video", "cannot be read as video: what it holds cannot be listed", about);
   }
@@ -123,7 +123,7 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const output = code === 0 ? (JSON.parse(stdout) as ProbeOutput) : {};
   const format = output.format?.format_name ?? "";
   if (code !== 0 || TEXT_FORMATS.has(format)) {
-    const reason = code !== 0 ? words.summary() : null;
+    const reason = code !== 0 ? stderrTail.summary() : null;
     if (options.live && reason) {
       throw new VideoExplainerError("unreachable", `cannot be reached: ${inOtherWords(reason)}`, about);
     }

@@ -28,8 +28,8 @@ export function onSearchPath(program: string, searchPath = ""): string | null {
   return null;
 }
 
-/** Whoever floods waits: what comes beyond so many bytes in a tenth of a second is read later, so that others have their turn. */
-export function calm(stream: Readable, bytes: number): void {
+/** Limits how fast a stream is read: beyond so many bytes in a tenth of a second the rest waits, so that others have their turn. */
+export function throttle(stream: Readable, bytes: number): void {
   let came = 0;
   const timer = setInterval(() => {
     came = 0;

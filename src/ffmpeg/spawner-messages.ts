@@ -14,7 +14,7 @@ export type SpawnerRequest =
   /** Starts a program with sockets in place of these descriptors; the others are closed to it. */
   | { kind: "start"; id: number; command: Command; descriptors: readonly number[]; folder: string }
   /** Runs a program and collects what it writes. */
-  | { kind: "run"; id: number; command: Command; stdin: string; timeoutMs: number; mostBytes: number }
+  | { kind: "run"; id: number; command: Command; stdin: string; timeoutMs: number; maxBytes: number }
   /** Ends what `id` names: SIGTERM, and SIGKILL after `graceMs`; or lets it be where it has not begun. */
   | { kind: "end"; id: number; graceMs: number };
 

@@ -6,7 +6,7 @@ import { createServer, type Socket } from "node:net";
 import { setPriority, constants as system } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { calm, dyingWithParent, endChild, onSearchPath } from "./processes.js";
+import { dyingWithParent, endChild, onSearchPath, throttle } from "./processes.js";
 import { type Command, isNews, type SpawnerAnswer, type SpawnerRequest, type SpawnFault } from "./spawner-messages.js";
 
 /** For the worker to connect what it asked for. */
@@ -21,7 +21,7 @@ const WORDS_BYTES = 262_144;
 /** What starts is looked at so often, until it waits at so many looks in a row; not for longer than five seconds. */
 const LOOK_MS = 25;
 const QUIET_LOOKS = 2;
-const MOST_LOOKS = 200;
+const MAX_POLLS = 200;
 
 /** Ends a job, whatever it has come to. */
 type End = (graceMs: number) => void;
@@ -68,7 +68,7 @@ function tellLoaded(id: number, child: ChildProcess): void {
   let quiet = 0;
   const timer = setInterval(() => {
     quiet = isWaiting(child.pid!) ? quiet + 1 : 0;
-    if (quiet < QUIET_LOOKS && ++looks < MOST_LOOKS) return;
+    if (quiet < QUIET_LOOKS && ++looks < MAX_POLLS) return;
     clearInterval(timer);
     answer({ kind: "loaded", id });
   }, LOOK_MS);
@@ -132,14 +132,14 @@ function launch(id: number, command: Command, descriptors: readonly number[], so
   tellLoaded(id, child);
 }
 
-function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerRequest, { kind: "run" }>): void {
+function run({ id, command, stdin, timeoutMs, maxBytes }: Extract<SpawnerRequest, { kind: "run" }>): void {
   const child = begin(command, [stdin === "" ? "ignore" : "pipe", "pipe", "pipe"]);
   child.once("error", (error) => {
     clearTimeout(timer);
     failed(id, error);
   });
   const [out, err] = [child.stdout, child.stderr] as [Readable | undefined, Readable | undefined];
-  const said = { stdout: "", stderr: "", timedOut: false, flooded: false };
+  const output = { stdout: "", stderr: "", timedOut: false, flooded: false };
   const end = (graceMs: number): void => {
     void endChild(child, graceMs).then(() => {
       // What it started may still hold them.
@@ -153,11 +153,11 @@ function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerReques
     clearTimeout(timer);
     if (isTold) return;
     isTold = true;
-    if (said.flooded) said.stdout = "";
-    answer({ kind: "output", id, output: { ...said, code, signal } });
+    if (output.flooded) output.stdout = "";
+    answer({ kind: "output", id, output: { ...output, code, signal } });
   };
   const timer = setTimeout(() => {
-    said.timedOut = true;
+    output.timedOut = true;
     end(GRACE_MS);
   }, timeoutMs);
   // Without them it was not started, which `error` tells.
@@ -167,15 +167,15 @@ function run({ id, command, stdin, timeoutMs, mostBytes }: Extract<SpawnerReques
   child.stdin?.on("error", () => {});
   child.stdin?.end(stdin);
   tellLoaded(id, child);
-  calm(err, WORDS_BYTES);
+  throttle(err, WORDS_BYTES);
   out.setEncoding("utf8").on("data", (text: string) => {
-    if (said.flooded) return;
-    said.stdout += text;
-    said.flooded = said.stdout.length > mostBytes;
-    if (said.flooded) end(GRACE_MS);
+    if (output.flooded) return;
+    output.stdout += text;
+    output.flooded = output.stdout.length > maxBytes;
+    if (output.flooded) end(GRACE_MS);
   });
   err.setEncoding("utf8").on("data", (text: string) => {
-    said.stderr = (said.stderr + text).slice(-STDERR_BYTES);
+    output.stderr = (output.stderr + text).slice(-STDERR_BYTES);
   });
   child.once("close", tell);
 }

@@ -57,7 +57,7 @@ export async function askFfmpeg(args: readonly string[], path = ffmpegPath()): P
   throw startFault("ffmpeg", path, new Error(last ? `${how}: ${last}` : how));
 }
 
-/** What is said of a program that did not start: a sentence that says so already is left as it is. */
+/** The error of a program that did not start; one that says so already is passed on. */
 export function startFault(tool: "ffmpeg" | "ffprobe", path: string, cause: unknown): VideoExplainerError {
   if (cause instanceof VideoExplainerError) return cause;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { hostname } from "node:os";
-import { shortened } from "../shortened.js";
+import { truncate } from "../truncate.js";
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -30,7 +30,7 @@ function nameIn(header: string): string | undefined {
   return bare(new URL(`http://${header}`).hostname);
 }
 
-const LONGEST_SHOWN = 80;
+const MAX_SHOWN_CHARACTERS = 80;
 
 /**
  * Whether a server answers to the name that a request calls it by; a sentence says why not. A web site may let a name of
@@ -49,6 +49,6 @@ export function hostCheck(boundTo: string, hosts: readonly string[]): (request: 
       if (isIP(name) !== 0 || isLoopback(name) || own.has(name)) return null;
       if (below.some((suffix) => name.endsWith(suffix) || name === suffix.slice(1))) return null;
     }
-    return `nothing here answers to the name ${shortened(host, LONGEST_SHOWN)}: use this machine's address, or allow the name (hosts in the configuration, --allow-host of watch)`;
+    return `nothing here answers to the name ${truncate(host, MAX_SHOWN_CHARACTERS)}: use this machine's address, or allow the name (hosts in the configuration, --allow-host of watch)`;
   };
 }

@@ -30,7 +30,7 @@ export interface OutMessage {
 /** A frame that went all the way, for sinks that want more than messages (the viewer). */
 export interface FrameOutcome {
   source: string;
-  /** None where only the state of the source is told. */
+  /** Absent when only the state of the source is published. */
   summary?: Summary;
   /** What the status message among the messages says. */
   status?: SourceStatus;

@@ -4,7 +4,7 @@ import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Summary } from "../messages/summary.js";
 import type { Sink, SinkStatus } from "../sinks/sink.js";
 import { cannotWrite, type StagedFile } from "./staged-file.js";
-import { Tally } from "./tally.js";
+import { TopClassCounter } from "./top-class-counter.js";
 
 export interface FilmSinkOptions {
   film: StagedFile;
@@ -19,7 +19,7 @@ export interface FilmSinkOptions {
 export class FilmSink implements Sink {
   readonly name = "film";
   readonly kinds: ReadonlySet<MessageKind> = new Set(["summary", "overlay"]);
-  readonly tally = new Tally();
+  readonly counter = new TopClassCounter();
   #encoder: FilmEncoder | undefined;
   #lines: FileHandle | undefined;
   #failure: Error | undefined;
@@ -39,7 +39,7 @@ export class FilmSink implements Sink {
         if (kind === "summary") await this.#line(body);
         else if (kind === "overlay") await this.#picture(body, summary);
       }
-      this.tally.add(summary);
+      this.counter.add(summary);
       this.options.onFrame(++this.#written);
     } catch (error) {
       this.#failure = error as Error;

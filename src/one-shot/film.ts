@@ -5,7 +5,7 @@ import { checkSource } from "../pipeline/index.js";
 import { defaultEngine } from "../station/explainer-options.js";
 import { Station } from "../station/station.js";
 import { FilmSink } from "./film-sink.js";
-import { type Done, filmSource, type Job, type OneShot, STATION } from "./settings.js";
+import { type BatchContext, type FileJob, type FileResult, filmSource, STATION } from "./settings.js";
 import { type StagedFile, stageFile } from "./staged-file.js";
 
 /** Follows a film as it is explained. */
@@ -19,8 +19,13 @@ export interface FilmProgress {
  * Explains a film into another, with a line a frame beside it. What decodes of a damaged film is written; that it is
  * damaged is among the faults. Rejects, leaving nothing behind, when no frame can be explained or written, or `stop` came.
  */
-export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress, stop: AbortSignal): Promise<Done> {
-  const source = filmSource(job, of);
+export async function explainFilm(
+  job: FileJob,
+  context: BatchContext,
+  progress: FilmProgress,
+  stop: AbortSignal,
+): Promise<FileResult> {
+  const source = filmSource(job, context);
   const found = await checkSource(source, "/").catch((error: unknown) => {
     throw error instanceof InputError ? ofFile(error, job) : error;
   });
@@ -42,20 +47,20 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
     });
     await sink.connect();
     const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
-    const { renderer, metrics } = of;
+    const { renderer, metrics } = context;
     const fixed = { station: STATION, batches: defaultEngine(), sources: [source], baseDir: "/" };
-    const station = new Station({ ...fixed, settings: { current: of }, renderer, sinks: [sink], metrics, log });
+    const station = new Station({ ...fixed, settings: { current: context }, renderer, sinks: [sink], metrics, log });
     const onStop = (): void => void station.stop();
     stop.addEventListener("abort", onStop);
     if (stop.aborted) onStop();
-    progress.start(expected(info, of.fps));
+    progress.start(expected(info, context.fps));
     await station.run().finally(() => stop.removeEventListener("abort", onStop));
     stop.throwIfAborted();
 
     const video = station.sources[0]!;
     const { captured, dropped } = video.ledger.snapshot();
     const { state, reason } = video.status();
-    const seen = sink.tally.seen();
+    const seen = sink.counter.seen();
     if (seen.explained === 0) {
       await sink.finish();
       if (errors.length > 0) throw new VideoExplainerError("explaining", errors[0]!, { file: job.shown });
@@ -73,14 +78,14 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
           `${job.shown}: ${lost} of ${captured} frames could not be explained and are missing (${errors[0]})`,
         ),
       );
-    const total = of.fps ? undefined : info.frames;
+    const total = context.fps ? undefined : info.frames;
     const short = total !== undefined && captured < total - (info.estimated ? 1 : 0);
     if (reason && (state === "failed" || short || total === undefined)) {
-      const of_ = short ? ` of ${info.estimated ? "about " : ""}${total}` : "";
+      const outOf = short ? ` of ${info.estimated ? "about " : ""}${total}` : "";
       faults.push(
         new InputError(
           "cut-off",
-          `${job.shown} is damaged or cut off: ${captured}${of_} frames were decoded and are explained, the rest is missing (${reason})`,
+          `${job.shown} is damaged or cut off: ${captured}${outOf} frames were decoded and are explained, the rest is missing (${reason})`,
         ),
       );
     } else if (reason) notes.push(`${job.shown}: ${reason}; all its frames are explained`);
@@ -94,7 +99,7 @@ export async function explainFilm(job: Job, of: OneShot, progress: FilmProgress,
 }
 
 /** The pipeline names sources and paths; here it is the file as the user wrote it. */
-const ofFile = (error: InputError, { path, shown }: Job): VideoExplainerError =>
+const ofFile = (error: InputError, { path, shown }: FileJob): VideoExplainerError =>
   inContext(error, { source: undefined, ...(error.context.subject === path ? { subject: shown } : { file: shown }) });
 
 function expected({ frames, duration }: PictureCount, fps: number | undefined): number | undefined {

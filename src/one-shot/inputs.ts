@@ -2,7 +2,7 @@ import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { type ErrorCode, InputError } from "../errors.js";
 import { PICTURE_ENDINGS } from "../pictures/kinds.js";
-import { expandGlob, filesAmong, hasWildcard } from "../pipeline/sources/glob.js";
+import { expandGlob, hasWildcard, regularFiles } from "../pipeline/sources/glob.js";
 import { inOrder } from "../pipeline/sources/images.js";
 import { statOrReason, whyUnlisted } from "../pipeline/sources/local.js";
 
@@ -12,7 +12,7 @@ const FILM_ENDINGS = new Set(
 const OUR_OWN = /\.explained\.(?:jpg|mp4)$/;
 
 /** One file to explain, or why it cannot be. */
-export type Given = { path: string; shown: string } | { fault: InputError };
+export type ResolvedInput = { path: string; shown: string } | { fault: InputError };
 
 /** Where the results of a file go. */
 export interface Outputs {
@@ -25,9 +25,9 @@ export interface Outputs {
  * The files that the arguments name, each once, in their order: files, folders (the pictures and films in them, not in
  * folders of theirs) and globs. Results of earlier runs are left out of folders and globs.
  */
-export async function findInputs(args: readonly string[]): Promise<Given[]> {
+export async function findInputs(args: readonly string[]): Promise<ResolvedInput[]> {
   const seen = new Set<string>();
-  const found: Given[] = [];
+  const found: ResolvedInput[] = [];
   for (const given of (await Promise.all(args.map(expand))).flat()) {
     const real = "fault" in given ? undefined : await realpath(given.path).catch(() => given.path);
     if (real !== undefined && seen.has(real)) continue;
@@ -37,8 +37,8 @@ export async function findInputs(args: readonly string[]): Promise<Given[]> {
   return found;
 }
 
-async function expand(arg: string): Promise<Given[]> {
-  const refuse = (code: ErrorCode, reason: string): Given[] => [
+async function expand(arg: string): Promise<ResolvedInput[]> {
+  const refuse = (code: ErrorCode, reason: string): ResolvedInput[] => [
     { fault: new InputError(code, reason, { subject: arg }) },
   ];
   const noFile = "is no file; use `video-explainer run` for streams and cameras";
@@ -58,7 +58,7 @@ async function expand(arg: string): Promise<Given[]> {
   } catch (error) {
     return refuse("unreadable-folder", whyUnlisted(error));
   }
-  const found = (await filesAmong(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
+  const found = (await regularFiles(all.filter((each) => !OUR_OWN.test(each)))).sort((a, b) => inOrder.compare(a, b));
   if (found.length > 0) return found.map((each) => ({ path: each, shown: short(each) }));
   return isThere
     ? refuse("empty-folder", "holds no pictures and no films; check the folder")

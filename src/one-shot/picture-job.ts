@@ -2,14 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { readPicture } from "../pictures/picture.js";
 import { explainOne } from "../station/explain-one.js";
 import { sourceName } from "./inputs.js";
-import { type Done, type Job, type OneShot, STATION } from "./settings.js";
+import { type BatchContext, type FileJob, type FileResult, STATION } from "./settings.js";
 import { cannotWrite, stageFile } from "./staged-file.js";
 
 /** Explains one picture into another, with its summary beside it. Rejects, leaving nothing behind, when that fails. */
-export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): Promise<Done> {
-  const { explainer, renderer, overlay: style } = of;
+export async function explainPicture(job: FileJob, context: BatchContext, stop: AbortSignal): Promise<FileResult> {
+  const { explainer, renderer, overlay: style } = context;
   stop.throwIfAborted();
-  const picture = await readPicture(job.path, job.shown, explainer.model, of);
+  const picture = await readPicture(job.path, job.shown, explainer.model, context);
   let explained: Awaited<ReturnType<typeof explainOne>>;
   try {
     explained = await explainOne(picture, {
@@ -21,7 +21,7 @@ export async function explainPicture(job: Job, of: OneShot, stop: AbortSignal): 
       want: { overlay: true, original: false, heatmap: false },
     });
     // Not when that failed: a thread that hangs or ends may still be reading it.
-    of.memory.give(picture.memory);
+    context.memory.give(picture.memory);
   } finally {
     picture.release();
   }

@@ -10,7 +10,7 @@ import type { Outputs } from "./inputs.js";
 import { sourceName } from "./inputs.js";
 
 /** What is the same for every file of one call. */
-export interface OneShot extends FrameSettings {
+export interface BatchContext extends FrameSettings {
   renderer: OverlayRenderer;
   metrics: Metrics;
   /** For its pictures. */
@@ -21,7 +21,7 @@ export interface OneShot extends FrameSettings {
 }
 
 /** One file to explain. */
-export interface Job {
+export interface FileJob {
   path: string;
   /** How sentences name it. */
   shown: string;
@@ -30,7 +30,7 @@ export interface Job {
 }
 
 /** What came of a file. */
-export interface Done {
+export interface FileResult {
   frames: number;
   explained: number;
   /** The class that was the top one in most frames, and in how many. */
@@ -47,7 +47,7 @@ export interface Done {
 export const STATION = "explain";
 
 /** A film as a source. */
-export function filmSource(job: Job, { region, fps }: Pick<OneShot, "region" | "fps">): SourceConfig {
+export function filmSource(job: FileJob, { region, fps }: Pick<BatchContext, "region" | "fps">): SourceConfig {
   if (/\p{Cc}/u.test(job.path))
     throw new InputError(
       "film-name",

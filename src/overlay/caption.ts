@@ -9,8 +9,8 @@ export interface Caption {
 }
 
 const PLATE_COVER = 0.62;
-const SMALLEST = 6;
-const LONGEST_LABEL = 160;
+const MIN_FONT_PX = 6;
+const MAX_LABEL_CHARACTERS = 160;
 
 /** A mask and where its left edge lies, counted from the text's left edge. */
 interface Piece {
@@ -54,12 +54,12 @@ async function setNumber(text: string, size: number, setter: TextSetter): Promis
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** As much of the label as fits, an ellipsis for the rest. */
-async function shorten(label: string, size: number, width: number, setter: TextSetter): Promise<string> {
-  const chars = [...graphemes.segment(label.slice(0, 8 * LONGEST_LABEL))].map((part) => part.segment);
-  const whole = chars.length <= LONGEST_LABEL && label.length <= 8 * LONGEST_LABEL;
+async function fitLabel(label: string, size: number, width: number, setter: TextSetter): Promise<string> {
+  const chars = [...graphemes.segment(label.slice(0, 8 * MAX_LABEL_CHARACTERS))].map((part) => part.segment);
+  const whole = chars.length <= MAX_LABEL_CHARACTERS && label.length <= 8 * MAX_LABEL_CHARACTERS;
   if (whole && (await setter.set(label, size, false)).width <= width) return label;
   let fits = 0;
-  let tooMany = Math.min(chars.length, LONGEST_LABEL) + 1;
+  let tooMany = Math.min(chars.length, MAX_LABEL_CHARACTERS) + 1;
   const cut = (count: number): string => `${chars.slice(0, count).join("").trimEnd()}…`;
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >> 1;
@@ -116,7 +116,7 @@ export function createCaptionDrawer(setter: TextSetter): CaptionDrawer {
     const key = `${size} ${width} ${label}`;
     const known = shortened.get(key);
     if (known !== undefined) return known;
-    const text = await shorten(label, size, width, setter);
+    const text = await fitLabel(label, size, width, setter);
     shortened.set(key, text, 2 * (key.length + text.length) + 64);
     return text;
   };
@@ -135,7 +135,7 @@ export function createCaptionDrawer(setter: TextSetter): CaptionDrawer {
         padding = 1;
         room = width - 2;
         if (numbers.width > room) {
-          size = Math.max(SMALLEST, Math.floor((size * room) / numbers.width));
+          size = Math.max(MIN_FONT_PX, Math.floor((size * room) / numbers.width));
           numbers = await setNumber(number, size, setter);
         }
       }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 const SHIPPED = fileURLToPath(new URL("../../assets/fonts/fonts.conf", import.meta.url));
 
-let lenders = 0;
+let overrides = 0;
 let before: string | undefined;
 
 /**
@@ -11,19 +11,19 @@ let before: string | undefined;
  * the user names an own one. Call the returned function when a first text was set: child processes shall not inherit it.
  * Must run on the main thread: a worker's `process.env` is a copy that native code does not see.
  */
-export function lendFontConfig(): () => void {
+export function overrideFontConfig(): () => void {
   const own = process.env.FONTCONFIG_FILE;
-  if (lenders === 0) {
+  if (overrides === 0) {
     if (own && existsSync(own)) return () => {};
     before = own;
     process.env.FONTCONFIG_FILE = SHIPPED;
   } else if (own !== SHIPPED) return () => {};
-  lenders++;
+  overrides++;
   let returned = false;
   return () => {
     if (returned) return;
     returned = true;
-    if (--lenders > 0) return;
+    if (--overrides > 0) return;
     if (before === undefined) delete process.env.FONTCONFIG_FILE;
     else process.env.FONTCONFIG_FILE = before;
   };

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { createPainter, sentence } from "./painter.js";
+import { createPainter, overlayError } from "./painter.js";
 import type { FromWorker, ToWorker } from "./worker-messages.js";
 
 const port = parentPort!;
@@ -21,7 +21,7 @@ port.on("message", (message: ToWorker) => {
         arrays.map((array) => array.buffer as ArrayBuffer),
       );
     } catch (error) {
-      say({ kind: "failed", id, message: sentence(error).message });
+      say({ kind: "failed", id, message: overlayError(error).message });
     }
   });
 });

@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from "sharp";
-import { VideoExplainerError } from "../errors.js";
+import { reasonOf, VideoExplainerError } from "../errors.js";
 import { type FrameLayout, frameBytes } from "../frame.js";
 import { type Canvas, createCanvas } from "./canvas.js";
 import { createCaptionDrawer } from "./caption.js";
@@ -8,38 +8,32 @@ import type { OverlayRequest, OverlayResult } from "./overlay.js";
 import { drawOutline, type Picture } from "./picture.js";
 import { createTextSetter } from "./text.js";
 
-const fault = (what: string): VideoExplainerError =>
+const drawingError = (what: string): VideoExplainerError =>
   new VideoExplainerError("overlay", `the overlay of a frame cannot be drawn: ${what}`);
 
-/** Any error as one sentence. */
-export const sentence = (error: unknown): VideoExplainerError =>
-  error instanceof VideoExplainerError
-    ? error
-    : fault(
-        String(error instanceof Error ? error.message : error)
-          .split("\n")[0]!
-          .replace(/\.$/, ""),
-      );
+/** Any error as an error of the overlay. */
+export const overlayError = (error: unknown): VideoExplainerError =>
+  error instanceof VideoExplainerError ? error : drawingError(reasonOf(error).split("\n", 1)[0]!);
 
 function check({ layout, memory, heatmap }: OverlayRequest): void {
   const { width, height, inputWidth, inputHeight, stride, placement } = layout;
   const sizes = { width, height, inputWidth, inputHeight, stride };
   for (const [name, size] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(size) || size < 1) throw fault(`its layout has the ${name} ${size}`);
+    if (!Number.isSafeInteger(size) || size < 1) throw drawingError(`its layout has the ${name} ${size}`);
   }
-  if (stride < 3 * width) throw fault(`its rows of ${width} pixels do not fit a stride of ${stride} bytes`);
+  if (stride < 3 * width) throw drawingError(`its rows of ${width} pixels do not fit a stride of ${stride} bytes`);
   const needed = frameBytes(layout);
   if (memory.byteLength < needed) {
-    throw fault(`its memory holds ${memory.byteLength} bytes, its layout needs ${needed}`);
+    throw drawingError(`its memory holds ${memory.byteLength} bytes, its layout needs ${needed}`);
   }
   if (!heatmap) return;
   const { rect, clip } = placement;
   const numbers = [rect.x, rect.y, rect.width, rect.height, clip.x, clip.y, clip.width, clip.height];
   if (!numbers.every(Number.isFinite) || rect.width <= 0 || rect.height <= 0) {
-    throw fault(`the model's input lies nowhere on it (placement ${JSON.stringify(placement)})`);
+    throw drawingError(`the model's input lies nowhere on it (placement ${JSON.stringify(placement)})`);
   }
   if (heatmap.length !== inputWidth * inputHeight) {
-    throw fault(`its heatmap has ${heatmap.length} values, ${inputWidth} x ${inputHeight} are needed`);
+    throw drawingError(`its heatmap has ${heatmap.length} values, ${inputWidth} x ${inputHeight} are needed`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { VideoExplainerError } from "../errors.js";
 import { workerUrl } from "../worker-url.js";
-import { lendFontConfig } from "./font-config.js";
+import { overrideFontConfig } from "./font-config.js";
 import type { OverlayRenderer, OverlayRequest, OverlayResult } from "./overlay.js";
 import type { FromWorker, ToWorker } from "./worker-messages.js";
 
@@ -17,7 +17,7 @@ interface Pending {
   reject(error: VideoExplainerError): void;
 }
 
-interface Hand {
+interface WorkerSlot {
   worker: Worker;
   pending: Map<number, Pending>;
 }
@@ -27,73 +27,73 @@ const failed = (message: string, cause?: unknown): VideoExplainerError =>
 
 /**
  * Starts a pool of threads that draw and encode. A request that fails rejects alone. A thread that dies rejects what it
- * had in hand and is replaced at the next request. An idle renderer does not keep the process alive.
+ * had under way and is replaced at the next request. An idle renderer does not keep the process alive.
  */
 export function createOverlayRenderer(options: OverlayRendererOptions = {}): OverlayRenderer {
   const { workers = 1, script = workerUrl(import.meta.url, "./overlay.worker.js") } = options;
-  const hands = new Set<Hand>();
+  const pool = new Set<WorkerSlot>();
   const exits = new Set<Promise<void>>();
   const inFlight = new Set<Promise<unknown>>();
   let nextId = 0;
   let closing: Promise<void> | undefined;
 
-  function start(): Hand {
-    const giveBackFontConfig = lendFontConfig();
+  function start(): WorkerSlot {
+    const restoreFontConfig = overrideFontConfig();
     const worker = new Worker(script, { execArgv: [] });
-    const hand: Hand = { worker, pending: new Map() };
+    const slot: WorkerSlot = { worker, pending: new Map() };
     let reason: unknown;
     const settle = (id: number): Pending | undefined => {
-      const pending = hand.pending.get(id);
-      hand.pending.delete(id);
-      if (hand.pending.size === 0) worker.unref();
+      const pending = slot.pending.get(id);
+      slot.pending.delete(id);
+      if (slot.pending.size === 0) worker.unref();
       return pending;
     };
     worker.on("message", (message: FromWorker) => {
-      if (message.kind === "ready") giveBackFontConfig();
+      if (message.kind === "ready") restoreFontConfig();
       else if (message.kind === "done") settle(message.id)?.resolve(message.result);
       else settle(message.id)?.reject(failed(message.message));
     });
     worker.on("error", (error) => {
       reason = error;
-      hands.delete(hand);
+      pool.delete(slot);
     });
     const exit = new Promise<void>((resolve) => {
       worker.on("exit", (code) => {
-        giveBackFontConfig();
-        hands.delete(hand);
+        restoreFontConfig();
+        pool.delete(slot);
         exits.delete(exit);
         const why = reason instanceof Error ? reason.message.split("\n")[0] : `exit code ${code}`;
         const message = `the overlay thread ended while drawing (${why}); this frame has no overlay, the next starts a new thread`;
-        for (const pending of hand.pending.values()) pending.reject(failed(message, reason));
-        hand.pending.clear();
+        for (const pending of slot.pending.values()) pending.reject(failed(message, reason));
+        slot.pending.clear();
         resolve();
       });
     });
     exits.add(exit);
-    hands.add(hand);
-    return hand;
+    pool.add(slot);
+    return slot;
   }
 
-  function idlest(): Hand {
-    let best: Hand | undefined;
-    for (const hand of hands) if (!best || hand.pending.size < best.pending.size) best = hand;
-    return best && (best.pending.size === 0 || hands.size >= workers) ? best : start();
+  function leastBusy(): WorkerSlot {
+    let best: WorkerSlot | undefined;
+    for (const slot of pool) if (!best || slot.pending.size < best.pending.size) best = slot;
+    return best && (best.pending.size === 0 || pool.size >= workers) ? best : start();
   }
 
   function send(request: OverlayRequest): Promise<OverlayResult> {
     return new Promise((resolve, reject) => {
-      const hand = idlest();
+      const slot = leastBusy();
       const id = nextId++;
       // A view would take its whole buffer along; the caller keeps his own.
       const heatmap = request.heatmap ? request.heatmap.slice() : null;
       const message: ToWorker = { kind: "paint", id, request: { ...request, heatmap } };
-      hand.pending.set(id, { resolve, reject });
-      hand.worker.ref();
+      slot.pending.set(id, { resolve, reject });
+      slot.worker.ref();
       try {
-        hand.worker.postMessage(message, heatmap ? [heatmap.buffer] : []);
+        slot.worker.postMessage(message, heatmap ? [heatmap.buffer] : []);
       } catch (error) {
-        hand.pending.delete(id);
-        if (hand.pending.size === 0) hand.worker.unref();
+        slot.pending.delete(id);
+        if (slot.pending.size === 0) slot.worker.unref();
         reject(failed(`the overlay of a frame cannot be drawn: its request cannot be sent (${error})`, error));
       }
     });
@@ -117,7 +117,7 @@ export function createOverlayRenderer(options: OverlayRendererOptions = {}): Ove
       closing ??= (async () => {
         await Promise.all(inFlight);
         // Not terminate(): it would cut native code short.
-        for (const { worker } of hands) {
+        for (const { worker } of pool) {
           worker.ref();
           worker.postMessage({ kind: "close" } satisfies ToWorker);
         }

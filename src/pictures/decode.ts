@@ -11,7 +11,7 @@ import type { FoundPicture } from "./worker-messages.js";
 /** Transparent pixels, and the borders of pictures that are set into a frame: about zero once a model's mean is subtracted. */
 export const GREY = "#808080";
 /** No still picture is larger; what is comes whole into memory. */
-const MOST_FILE_BYTES = 1 << 30;
+const MAX_FILE_BYTES = 1 << 30;
 const DECODE_SECONDS = 60;
 /** Bytes a pixel: the picture in RGB, and what is copied while it is made. */
 const RGB_BYTES = 4;
@@ -19,7 +19,7 @@ const RGB_BYTES = 4;
 /** Why a picture cannot be read; the message ends a sentence. */
 export class Unreadable extends Error {}
 const DAMAGED = "it is damaged or cut off";
-const refuse = (what: string, cause?: unknown): Unreadable => new Unreadable(what, { cause });
+const unreadable = (what: string, cause?: unknown): Unreadable => new Unreadable(what, { cause });
 
 /** An encoded picture, looked at. */
 export interface Encoded {
@@ -40,10 +40,10 @@ export async function look(from: string | Uint8Array): Promise<Encoded> {
   const bytes =
     typeof from === "string" ? await readBytes(from) : Buffer.from(from.buffer, from.byteOffset, from.byteLength);
   const kind = pictureKind(bytes, typeof from === "string" ? from : undefined);
-  if (!kind) throw refuse(notPixels(bytes));
+  if (!kind) throw unreadable(notPixels(bytes));
   if (kind.size) {
     const [width, height] = kind.size(bytes) ?? [0, 0];
-    if (!(width > 0 && height > 0)) throw refuse(DAMAGED);
+    if (!(width > 0 && height > 0)) throw unreadable(DAMAGED);
     return {
       bytes,
       kind,
@@ -51,11 +51,11 @@ export async function look(from: string | Uint8Array): Promise<Encoded> {
     };
   }
   const claimed = kind.name === "AVIF" ? avifPixels(bytes) : 0;
-  if (claimed === undefined) throw refuse(DAMAGED);
+  if (claimed === undefined) throw unreadable(DAMAGED);
   const meta = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => {
-      throw refuse(wordsFor(cause), cause);
+      throw unreadable(wordsFor(cause), cause);
     });
   const { width, height } = meta.autoOrient;
   const needed = Math.max(width * height, claimed) * bytesAPixel(meta);
@@ -91,7 +91,7 @@ export async function decode({ bytes, kind, found }: Encoded): Promise<Raw> {
       .toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height };
   } catch (cause) {
-    throw refuse(wordsFor(cause), cause);
+    throw unreadable(wordsFor(cause), cause);
   }
 }
 
@@ -108,14 +108,14 @@ async function readBytes(path: string): Promise<Buffer> {
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await file.stat();
-    if (!stat.isFile()) throw refuse("it is no file");
-    if (stat.size === 0) throw refuse("it is empty");
-    if (stat.size > MOST_FILE_BYTES) throw refuse(`it has more than ${MOST_FILE_BYTES >> 20} MiB`);
+    if (!stat.isFile()) throw unreadable("it is no file");
+    if (stat.size === 0) throw unreadable("it is empty");
+    if (stat.size > MAX_FILE_BYTES) throw unreadable(`it has more than ${MAX_FILE_BYTES >> 20} MiB`);
     return await file.readFile();
   } catch (cause) {
     if (cause instanceof Unreadable) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    throw refuse(
+    throw unreadable(
       code === "ENOENT" ? "it is not there any more" : `the system does not let it be read (${code})`,
       cause,
     );
@@ -145,8 +145,8 @@ function throughFfmpeg(bytes: Buffer, kind: readonly string[], found: FoundPictu
   return new Promise((resolve, reject) => {
     const child = execFile(program, args, options, (error, stdout) => {
       const short = shortageOf((error as NodeJS.ErrnoException | null)?.code);
-      if (short) reject(refuse(`ffmpeg cannot be started, ${short}`, error));
-      else if (error || stdout.length === 0) reject(refuse(DAMAGED, error));
+      if (short) reject(unreadable(`ffmpeg cannot be started, ${short}`, error));
+      else if (error || stdout.length === 0) reject(unreadable(DAMAGED, error));
       else resolve(stdout);
     });
     // That it has read enough shows in its answer.

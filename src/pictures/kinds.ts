@@ -40,20 +40,20 @@ const targaSize = (bytes: Buffer): readonly [number, number] | undefined =>
 
 const SIZE_BOX = Buffer.from("\0\0\0\x14ispe", "latin1");
 /** A picture of more pixels a side is none. */
-const LONGEST_CLAIM = 1e8;
+const MAX_CLAIMED_SIDE_PX = 1e8;
 
 /**
  * The pixels that decoding an AVIF may come to: any of its images, of which the decoder lets each be 128 pixels wider and
  * higher than it says. Undefined: one says what no picture has.
  */
 export function avifPixels(bytes: Buffer): number | undefined {
-  let most = 0;
+  let max = 0;
   for (let at = bytes.indexOf(SIZE_BOX); at >= 0 && at + 20 <= bytes.length; at = bytes.indexOf(SIZE_BOX, at + 8)) {
     const [width, height] = [bytes.readUInt32BE(at + 12), bytes.readUInt32BE(at + 16)];
-    if (Math.max(width, height) >= LONGEST_CLAIM) return undefined;
-    most = Math.max(most, (width + 128) * (height + 128));
+    if (Math.max(width, height) >= MAX_CLAIMED_SIDE_PX) return undefined;
+    max = Math.max(max, (width + 128) * (height + 128));
   }
-  return most;
+  return max;
 }
 
 /** Whether a file's first bytes, one a letter, are so. */

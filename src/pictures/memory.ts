@@ -1,4 +1,4 @@
-const LEAST_BYTES = 1 << 22;
+const MIN_BYTES = 1 << 22;
 
 /**
  * Memory for pictures that belong to no stream, used again and again. Shared memory is freed only once every thread
@@ -8,15 +8,15 @@ export class PictureMemory {
   /** The smallest first. */
   readonly #free: SharedArrayBuffer[] = [];
 
-  /** `most`: pieces that are kept; as many as are in use at a time. */
-  constructor(private readonly most: number) {}
+  /** `max`: pieces that are kept; as many as are in use at a time. */
+  constructor(private readonly max: number) {}
 
   /** At least so many bytes of any content, until they are given back. */
   take(bytes: number): SharedArrayBuffer {
     const at = this.#free.findIndex((memory) => memory.byteLength >= bytes);
     if (at >= 0) return this.#free.splice(at, 1)[0]!;
     // Powers of two: pictures that grow a little each time leave little behind. What is not written to takes no room.
-    return new SharedArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(bytes, LEAST_BYTES))));
+    return new SharedArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(bytes, MIN_BYTES))));
   }
 
   /**
@@ -27,6 +27,6 @@ export class PictureMemory {
     this.#free.push(memory);
     this.#free.sort((a, b) => a.byteLength - b.byteLength);
     // Of the smallest one there is no need while a larger one is free.
-    if (this.#free.length > this.most) this.#free.shift();
+    if (this.#free.length > this.max) this.#free.shift();
   }
 }

@@ -32,7 +32,7 @@ async function beginning(path: string): Promise<Uint8Array> {
     const { buffer, bytesRead } = await file.read(new Uint8Array(BEGINNING), 0, BEGINNING, 0);
     return buffer.subarray(0, bytesRead);
   } catch {
-    // Whoever reads it whole says why it cannot be.
+    // Reading all of it reports why that fails.
     return new Uint8Array();
   } finally {
     await file?.close();

@@ -24,7 +24,7 @@ async function answer(message: ToWorker): Promise<FromWorker> {
 
 port.on("message", (message: ToWorker) => {
   answer(message).then(
-    (said) => port.postMessage(said),
+    (reply) => port.postMessage(reply),
     (error: unknown) => {
       picture = undefined;
       const what = error instanceof Unreadable ? error.message : `its decoder failed (${String(error).split("\n")[0]})`;

@@ -21,11 +21,11 @@ export interface PictureLimits {
 }
 
 /** A JPEG's sides, as which pictures are shown with their heat. */
-const LONGEST_SIDE = 65_500;
+const MAX_SIDE_PX = 65_500;
 /** One's own files: beyond it lies no camera, only an attack on memory. */
-export const FILE_LIMITS: PictureLimits = { pixels: 200e6, side: LONGEST_SIDE, bytes: 2 ** 31 };
+export const FILE_LIMITS: PictureLimits = { pixels: 200e6, side: MAX_SIDE_PX, bytes: 2 ** 31 };
 /** Pictures that somebody sends: 50 megapixels, no camera has more. */
-export const REQUEST_LIMITS: PictureLimits = { pixels: 50e6, side: LONGEST_SIDE, bytes: DECODE_BYTES };
+export const REQUEST_LIMITS: PictureLimits = { pixels: 50e6, side: MAX_SIDE_PX, bytes: DECODE_BYTES };
 
 /** Where a picture is laid, once it is known what it is and that there is memory to decode it. */
 export interface Place extends PictureTarget {
@@ -39,14 +39,14 @@ export function pictureTarget(layout: FrameLayout, fit: Fit, region?: Rect, rota
 }
 
 /** A thread that decodes one picture at a time. */
-class Hand {
+class DecoderThread {
   readonly #worker = new Worker(workerUrl(import.meta.url, "./picture.worker.js"), { execArgv: [] });
-  #answer: ((said: FromWorker | VideoExplainerError) => void) | undefined;
+  #answer: ((reply: FromWorker | VideoExplainerError) => void) | undefined;
   #fault: VideoExplainerError | undefined;
 
   constructor() {
     this.#worker.unref();
-    this.#worker.on("message", (said: FromWorker) => this.#answer?.(said));
+    this.#worker.on("message", (reply: FromWorker) => this.#answer?.(reply));
     this.#worker.on("error", (cause) => this.#ended(cause.message.split("\n")[0]!, cause));
     this.#worker.on("exit", (code) => this.#ended(`exit code ${code}`));
   }
@@ -60,12 +60,12 @@ class Hand {
     if (this.#fault) throw this.#fault;
     this.#worker.ref();
     try {
-      const said = await new Promise<FromWorker | VideoExplainerError>((answer) => {
+      const reply = await new Promise<FromWorker | VideoExplainerError>((answer) => {
         this.#answer = answer;
         this.#worker.postMessage(message);
       });
-      if (said instanceof VideoExplainerError) throw said;
-      return said;
+      if (reply instanceof VideoExplainerError) throw reply;
+      return reply;
     } finally {
       this.#answer = undefined;
       this.#worker.unref();
@@ -84,7 +84,7 @@ class Hand {
  * first page of several. It is the one decoder of still pictures for sources, requests and commands.
  */
 export class PictureReader {
-  readonly #idle: Hand[] = [];
+  readonly #idle: DecoderThread[] = [];
   readonly #waiting: (() => void)[] = [];
   #busy = 0;
 
@@ -95,9 +95,9 @@ export class PictureReader {
 
   /** What a picture is, without decoding it. Rejects as `read` does. */
   look(from: string | Uint8Array, shown: string, limits: PictureLimits): Promise<FoundPicture> {
-    return this.#withHand(async (hand) => {
-      const found = await find(hand, from, shown, limits);
-      await hand.ask({ kind: "leave" });
+    return this.#withThread(async (thread) => {
+      const found = await find(thread, from, shown, limits);
+      await thread.ask({ kind: "leave" });
       return found;
     }, shown);
   }
@@ -112,39 +112,39 @@ export class PictureReader {
     limits: PictureLimits,
     place: (found: FoundPicture) => Place,
   ): Promise<{ found: FoundPicture; grant: Grant }> {
-    return this.#withHand(async (hand) => {
-      const found = await find(hand, from, shown, limits);
+    return this.#withThread(async (thread) => {
+      const found = await find(thread, from, shown, limits);
       let grant: Grant | undefined;
       try {
         const { memory, ...target } = place(found);
         const held = frameBytes(target.layout);
         grant = await this.budget.take(found.bytes + held);
-        const said = await hand.ask({ kind: "write", memory: memory(), target });
-        if (said.kind === "failed") throw unreadable(shown, said.what);
+        const reply = await thread.ask({ kind: "write", memory: memory(), target });
+        if (reply.kind === "failed") throw unreadable(shown, reply.what);
         grant.keep(held);
         return { found, grant };
       } catch (error) {
-        if (!grant) await hand.ask({ kind: "leave" });
+        if (!grant) await thread.ask({ kind: "leave" });
         grant?.release();
         throw error;
       }
     }, shown);
   }
 
-  async #withHand<T>(work: (hand: Hand) => Promise<T>, shown: string): Promise<T> {
+  async #withThread<T>(work: (thread: DecoderThread) => Promise<T>, shown: string): Promise<T> {
     if (this.#busy >= this.threads) await new Promise<void>((go) => this.#waiting.push(go));
     else this.#busy++;
-    let hand: Hand | undefined;
+    let thread: DecoderThread | undefined;
     try {
-      hand = this.#idle.pop() ?? new Hand();
-      return await work(hand);
+      thread = this.#idle.pop() ?? new DecoderThread();
+      return await work(thread);
     } catch (error) {
       if (error instanceof VideoExplainerError && error.code === "decoding") {
         throw inContext(error, { subject: shown });
       }
       throw error;
     } finally {
-      if (hand && !hand.isOver) this.#idle.push(hand);
+      if (thread && !thread.isOver) this.#idle.push(thread);
       // The place is handed on, not given back.
       const next = this.#waiting.shift();
       if (next) next();
@@ -154,22 +154,22 @@ export class PictureReader {
 }
 
 async function find(
-  hand: Hand,
+  thread: DecoderThread,
   from: string | Uint8Array,
   shown: string,
   limits: PictureLimits,
 ): Promise<FoundPicture> {
   // A view would take its whole buffer along.
-  const said = await hand.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
-  if (said.kind === "failed") throw unreadable(shown, said.what);
-  if (said.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
+  const reply = await thread.ask({ kind: "read", from: typeof from === "string" ? from : new Uint8Array(from) });
+  if (reply.kind === "failed") throw unreadable(shown, reply.what);
+  if (reply.kind !== "found") throw new VideoExplainerError("internal", `${shown} was not looked at`);
   try {
-    refuseLarge(shown, said.found, limits);
+    refuseLarge(shown, reply.found, limits);
   } catch (error) {
-    await hand.ask({ kind: "leave" });
+    await thread.ask({ kind: "leave" });
     throw error;
   }
-  return said.found;
+  return reply.found;
 }
 
 const unreadable = (shown: string, what: string): InputError =>

@@ -71,7 +71,7 @@ const STALE_MS = 500;
 /** A source that was silent for so long is not waited for. */
 const SILENT_MS = 2000;
 /** How long a batch may wait for more frames, whatever the period of the sources. */
-const WINDOW = { leastMs: 2, mostMs: 100 };
+const WINDOW = { minMs: 2, maxMs: 100 };
 
 interface Entry<S> {
   readonly session: S;
@@ -214,8 +214,8 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
 
   #window(): number {
     const periods = this.#entries.filter((e) => e.period < SILENT_MS).map((e) => e.period);
-    const spare = Math.min(WINDOW.mostMs, ...periods) - this.#workMs;
-    return Math.min(this.options.maxWaitMs, Math.max(WINDOW.leastMs, spare));
+    const spare = Math.min(WINDOW.maxMs, ...periods) - this.#workMs;
+    return Math.min(this.options.maxWaitMs, Math.max(WINDOW.minMs, spare));
   }
 
   #moreBefore(until: number): boolean {

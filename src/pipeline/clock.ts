@@ -1,9 +1,9 @@
-/** A picture that is later than the least delay by so much tells of a clock that was set, not of a delay. */
+/** A picture that is later than the smallest delay by so much tells of a clock that was set, not of a delay. */
 const JUMP_MS = 5000;
-/** The least delay is looked for among the pictures of the last one to two of these. */
+/** The smallest delay is looked for among the pictures of the last one to two of these. */
 const HALF_WINDOW_MS = 10_000;
 /** Two pictures of one connection never share an instant. */
-const LEAST_STEP_MS = 0.001;
+const MIN_STEP_MS = 0.001;
 
 /**
  * Says when pictures were captured, one clock a connection, in milliseconds on the clock of `at` (`performance.now()`). A film's pictures
@@ -12,9 +12,9 @@ const LEAST_STEP_MS = 0.001;
  * drift, nor a delay that stays outlives those 20 s; a step that a delay cannot explain, more than 5 s, counts at once.
  */
 export class CaptureClock {
-  /** What is to be added to stream time: least of the half window before this one, and of this one so far. */
+  /** What is to be added to stream time: the smallest of the half window before this one, and of this one so far. */
   #before = Number.POSITIVE_INFINITY;
-  #least = Number.POSITIVE_INFINITY;
+  #minOffset = Number.POSITIVE_INFINITY;
   #since = Number.NaN;
   #last = Number.NEGATIVE_INFINITY;
 
@@ -25,25 +25,25 @@ export class CaptureClock {
     const offset = at - time * 1000;
     if (Number.isNaN(this.#since)) this.#renew(offset, at);
     else if (this.live) this.#look(offset, at);
-    const placed = Math.min(this.#before, this.#least) + time * 1000;
-    this.#last = Math.max(placed, this.#last + LEAST_STEP_MS);
+    const placed = Math.min(this.#before, this.#minOffset) + time * 1000;
+    this.#last = Math.max(placed, this.#last + MIN_STEP_MS);
     return this.#last;
   }
 
   #look(offset: number, at: number): void {
     const age = at - this.#since;
     if (age >= HALF_WINDOW_MS) {
-      this.#before = age < 2 * HALF_WINDOW_MS ? this.#least : Number.POSITIVE_INFINITY;
-      this.#least = offset;
+      this.#before = age < 2 * HALF_WINDOW_MS ? this.#minOffset : Number.POSITIVE_INFINITY;
+      this.#minOffset = offset;
       this.#since = at;
     }
-    this.#least = Math.min(this.#least, offset);
-    if (offset - Math.min(this.#before, this.#least) > JUMP_MS) this.#renew(offset, at);
+    this.#minOffset = Math.min(this.#minOffset, offset);
+    if (offset - Math.min(this.#before, this.#minOffset) > JUMP_MS) this.#renew(offset, at);
   }
 
   #renew(offset: number, at: number): void {
     this.#before = Number.POSITIVE_INFINITY;
-    this.#least = offset;
+    this.#minOffset = offset;
     this.#since = at;
   }
 }
@@ -68,10 +68,9 @@ export class WallClock {
     // The process may be held up between two readings, which then says nothing of the clock.
     const before = this.monotonic();
     const wall = this.wall();
-    const least = wall - this.monotonic();
-    const most = wall + 1 - before;
-    if (this.#offset === undefined || least - this.#offset > SET_MS || this.#offset - most > SET_MS)
-      this.#offset = least;
+    const min = wall - this.monotonic();
+    const max = wall + 1 - before;
+    if (this.#offset === undefined || min - this.#offset > SET_MS || this.#offset - max > SET_MS) this.#offset = min;
     return this.#offset + moment;
   }
 }

@@ -19,9 +19,9 @@ const kindOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv
 /** Whether an address lies in a range; an IPv4 address inside an IPv6 one counts as itself. */
 export function inRange(address: string, range: string): boolean {
   const [net = "", bits] = range.split("/");
-  const most = isIP(net) === 6 ? 128 : 32;
-  const length = Number(bits ?? most);
-  if (isIP(net) === 0 || !(length >= 0 && length <= most)) return false;
+  const max = isIP(net) === 6 ? 128 : 32;
+  const length = Number(bits ?? max);
+  if (isIP(net) === 0 || !(length >= 0 && length <= max)) return false;
   const list = new BlockList();
   list.addSubnet(net, length, kindOf(net));
   return list.check(address, kindOf(address));

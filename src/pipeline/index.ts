@@ -11,6 +11,6 @@ export { checkSource } from "./check.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
 export { Ledger } from "./ledger.js";
 export { openSource, type SourceOptions, slabsOf, type VideoSource } from "./source.js";
+export type { SourceState } from "./source-state.js";
 export { SOURCE_KINDS } from "./sources/registry.js";
-export type { SourceState } from "./status.js";
 export type { Timing } from "./timing.js";

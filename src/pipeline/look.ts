@@ -1,7 +1,7 @@
 import type { SourceConfig } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import type { Haste } from "../ffmpeg/gate.js";
-import type { ToldInput } from "../ffmpeg/hidden-address.js";
+import type { FfmpegInput } from "../ffmpeg/hidden-address.js";
 import { NoSizeError, type Probe, probe } from "../ffmpeg/probe.js";
 import type { SourceSpec } from "./source-spec.js";
 
@@ -30,11 +30,11 @@ async function recalled(spec: SourceSpec): Promise<Probe | undefined> {
 
 /**
  * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws
- * what the last look threw. `told`: what ffprobe is told, with so many options more.
+ * what the last look threw. `inputWith`: the input for ffprobe, with further options.
  */
 export async function look(
   spec: SourceSpec,
-  told: (more: readonly string[]) => ToldInput,
+  told: (more: readonly string[]) => FfmpegInput,
   options: LookOptions,
 ): Promise<Probe> {
   if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, told, options);
@@ -46,11 +46,11 @@ export async function look(
 
 async function lookNow(
   { kind, mask, about }: SourceSpec,
-  told: (more: readonly string[]) => ToldInput,
+  inputWith: (more: readonly string[]) => FfmpegInput,
   { timeoutMs, haste, signal }: LookOptions,
 ): Promise<Probe> {
   const once = (more: readonly string[]): Promise<Probe> => {
-    const { address, stdin, inputOptions } = told(more);
+    const { address, stdin, inputOptions } = inputWith(more);
     const asked = { timeoutMs, haste, signal, mask, about, live: kind.isLive };
     return probe({ ...asked, input: address, stdin, inputOptions });
   };

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { VideoExplainerError } from "../errors.js";
 import type { Decoder, DecoderEnd } from "../ffmpeg/decoder.js";
-import { LastWords } from "../ffmpeg/log-lines.js";
+import { StderrTail } from "../ffmpeg/log-lines.js";
 import { FILE_LIMITS, pictureReader } from "../pictures/reader.js";
 import type { PictureTarget } from "../pictures/worker-messages.js";
 import type { PictureSink } from "./assembler.js";
 import type { Slab } from "./slabs.js";
-import { brief } from "./sources/local.js";
+import { shownPath } from "./sources/local.js";
 
 /** Still pictures, shown one after the other. */
 export interface Stills {
@@ -38,8 +38,8 @@ export function showPictures(
   sink: PictureSink,
   onUnreadable: (why: string) => void,
 ): Decoder {
-  const words = new LastWords(mask);
-  const said = new Set<string>();
+  const stderrTail = new StderrTail(mask);
+  const reported = new Set<string>();
   const stop = new AbortController();
   const { signal } = stop;
   let wake = (): void => {};
@@ -64,7 +64,7 @@ export function showPictures(
 
   const read = (path: string, slab: Slab): Promise<Error | undefined> =>
     pictureReader()
-      .read(path, brief(path), FILE_LIMITS, () => ({ ...target, memory: () => slab.memory }))
+      .read(path, shownPath(path), FILE_LIMITS, () => ({ ...target, memory: () => slab.memory }))
       .then(
         ({ grant }) => void grant.release(),
         (error: Error) => error,
@@ -80,8 +80,8 @@ export function showPictures(
   function complain(fault: Error): void {
     // A thread that ended says nothing of the file.
     const why = fault instanceof VideoExplainerError ? fault.message : `a picture cannot be decoded: ${fault.message}`;
-    if (!said.has(why)) words.add(`[error] ${why}`);
-    if (said.size < paths.length) said.add(why);
+    if (!reported.has(why)) stderrTail.add(`[error] ${why}`);
+    if (reported.size < paths.length) reported.add(why);
     onUnreadable(why);
   }
 
@@ -117,7 +117,7 @@ export function showPictures(
 
   return {
     pid: undefined,
-    words,
+    stderrTail,
     ended,
     resume: () => wake(),
     stop: async () => {

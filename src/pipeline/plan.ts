@@ -2,7 +2,7 @@ import type { SourceConfig } from "../config/schema.js";
 import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
-import { hiddenInput, type ToldInput } from "../ffmpeg/hidden-address.js";
+import { type FfmpegInput, hiddenInput } from "../ffmpeg/hidden-address.js";
 import type { PictureCount, Probe } from "../ffmpeg/probe.js";
 import { isHighDefinition } from "../ffmpeg/shape.js";
 import { type FfmpegVersion, isAtLeast } from "../ffmpeg/version.js";
@@ -16,7 +16,7 @@ import type { SourceSpec } from "./source-spec.js";
 import type { StreamTraits } from "./sources/kind.js";
 import { reachOptions } from "./sources/reach.js";
 
-/** Everything ffmpeg is told, and what comes of it. */
+/** All of ffmpeg's arguments, and the frames they lead to. */
 export interface DecodePlan {
   layout: FrameLayout;
   /** What it says of its pictures, where it was looked at. */
@@ -104,12 +104,12 @@ export async function planDecoding(
   const forProbe = isAtLeast(version, 5, 1) || PLAYLIST.test(config.url) ? segments : [];
   // Of the user's options nobody knows which are the list's and which the stream's.
   const isSecret = users.length === 0 && spec.mask(input.address) !== input.address;
-  const told = (inputOptions: readonly string[]): ToldInput =>
+  const inputWith = (inputOptions: readonly string[]): FfmpegInput =>
     (isSecret && hiddenInput(input.address, inputOptions, version)) || { address: input.address, inputOptions };
   const knownSize = kind.size?.(config) ?? (kind.isLive && !kind.mustLook ? bothOf(config) : undefined);
   const looksAt = knownSize === undefined && !input.stills;
-  const ask = (more: readonly string[]): ToldInput =>
-    told([...own, ...more, ...reach, ...forProbe, ...forFfprobe(users)]);
+  const ask = (more: readonly string[]): FfmpegInput =>
+    inputWith([...own, ...more, ...reach, ...forProbe, ...forFfprobe(users)]);
   const probed = looksAt ? await look(spec, ask, options) : undefined;
   const asStored = config.pixelAspect === "stored" || !isBelievable(probed?.pixelAspect ?? 1);
   const seenSize = input.stills ?? (asStored || !probed ? probed : squared(probed, probed.pixelAspect));
@@ -138,7 +138,7 @@ export async function planDecoding(
     };
     return { layout, stills, address: "", inputOptions: [], filter: "", finite: true, untimed: false };
   }
-  const decoded = told([
+  const decoded = inputWith([
     ...(asksAgain ? traits.repeats!.options(traits.repeats!.seconds) : own),
     ...reach,
     ...(/\bhls\b/.test(probed?.format ?? "") ? segments : []),

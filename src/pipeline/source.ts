@@ -9,25 +9,25 @@ import { ffmpegVersion } from "../ffmpeg/version.js";
 import { type Frame, type FrameLayout, frameBytes, type ModelView } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
 import { connecting, PLACE_MS } from "./connecting.js";
-import { Epoch, type EpochEnd, type EpochEvents } from "./epoch.js";
+import { DecoderSession, type SessionEnd, type SessionEvents } from "./decoder-session.js";
 import { type Claim, claimOf } from "./frame-budget.js";
 import type { Ledger } from "./ledger.js";
 import { type DecodePlan, planDecoding } from "./plan.js";
 import { Reshape } from "./reshape.js";
 import { SlabPool } from "./slabs.js";
 import { type SourceSpec, sourceSpec } from "./source-spec.js";
-import { type SourceState, StatusBoard } from "./status.js";
+import { type SourceState, SourceStateStore } from "./source-state.js";
 import { type Limits, limitsOf, TIMING, type Timing } from "./timing.js";
 
-/** Frames that a live source keeps for whoever comes to take them. */
+/** Frames that a live source keeps until they are taken. */
 const LIVE_QUEUE = 2;
 /** A camera that gave frames is likely to come back: so often it is tried before those that have long been dead. */
 const EAGER_TRIES = 5;
 const SLABS = 12;
 /** Of large pictures fewer, as many as this holds, but never less than three. */
 const SLAB_BYTES = 2 ** 30;
-/** What is said of the pictures of one source is said of so many at most. */
-const MOST_NAMED = 1000;
+/** Different faults of pictures that are reported for one source. */
+const MAX_REPORTED_FAULTS = 1000;
 
 /** How many frames of this layout a source has in memory at most, unless its options say. */
 export const slabsOf = (layout: FrameLayout): number =>
@@ -50,8 +50,8 @@ export interface SourceOptions extends ModelView {
   onNote?(source: string, note: string): void;
 }
 
-/** What `hardware: auto` came to is said once, not by every source. */
-const told = new WeakSet<AutoHardware>();
+/** The choice of `hardware: auto` is logged once, not by every source. */
+const announced = new WeakSet<AutoHardware>();
 
 /** A supervised source: connected again when it fails, its frames in a queue to be taken from. */
 export interface VideoSource {
@@ -105,7 +105,7 @@ class SupervisedSource implements VideoSource {
   readonly policy: Frame["policy"];
   readonly #timing: Timing;
   readonly #limits: Limits;
-  readonly #board: StatusBoard;
+  readonly #board: SourceStateStore;
   readonly #available = new Subject<void>();
   readonly available$ = this.#available.asObservable();
   readonly #abort = new AbortController();
@@ -117,9 +117,9 @@ class SupervisedSource implements VideoSource {
   #revision = "";
   /** Plan of the last connection that gave frames. */
   #shown: DecodePlan | undefined;
-  #current: Epoch | undefined;
-  #lastWords: string[] = [];
-  /** Pictures that could not be decoded, each said once. */
+  #current: DecoderSession | undefined;
+  #lastLines: string[] = [];
+  /** Pictures that could not be decoded, each reported once. */
   readonly #unreadable = new Set<string>();
   #epoch = -1;
   #sequence = 0;
@@ -143,7 +143,7 @@ class SupervisedSource implements VideoSource {
     this.policy = spec.policy;
     this.#timing = { ...TIMING, ...options.timing };
     this.#limits = limitsOf(spec.config.stallSeconds, this.#timing);
-    this.#board = new StatusBoard(() => this.#current?.words() ?? this.#lastWords);
+    this.#board = new SourceStateStore(() => this.#current?.logLines() ?? this.#lastLines);
     this.#supervision = this.#supervise();
   }
 
@@ -266,7 +266,7 @@ class SupervisedSource implements VideoSource {
       // Its source is named beside it already.
       const bare = error instanceof VideoExplainerError ? inContext(error, { source: undefined }) : error;
       const reason = spec.mask(reasonOf(bare));
-      this.#lastWords = [reason];
+      this.#lastLines = [reason];
       return { failure: "unreachable", reason, over: this.#isOverAfter(error), livedMs: 0 };
     }
   }
@@ -276,7 +276,7 @@ class SupervisedSource implements VideoSource {
     return !this.spec.kind.isLive && !this.spec.config.loop && !(error instanceof ShortageError);
   }
 
-  /** Empty where it cannot change, or cannot be told. */
+  /** Empty where it cannot change, or cannot be read. */
   async #revisionNow(): Promise<string> {
     const { config, kind, baseDir } = this.spec;
     if (!config.loop || kind.isLive) return "";
@@ -314,8 +314,8 @@ class SupervisedSource implements VideoSource {
       return config.hardware;
     }
     const auto = await autoHardware();
-    if (onNote && !told.has(auto)) {
-      told.add(auto);
+    if (onNote && !announced.has(auto)) {
+      announced.add(auto);
       onNote(this.name, auto.note);
     }
     return auto.name;
@@ -335,7 +335,7 @@ class SupervisedSource implements VideoSource {
     /** It is to begin anew, for this reason. */
     let anew: string | undefined;
     const beginAnew = (why: string): void => {
-      if (anew === undefined) void epoch.stop();
+      if (anew === undefined) void session.stop();
       anew ??= why;
     };
     const note = (text: string): void => this.options.onNote?.(this.name, text);
@@ -350,7 +350,7 @@ class SupervisedSource implements VideoSource {
         beginAnew(`its picture is now ${name}; it begins anew`);
       },
     });
-    const events: EpochEvents = {
+    const events: SessionEvents = {
       onFrame: (frame) => {
         if (firstAt === undefined) {
           this.#leavePlace();
@@ -371,7 +371,7 @@ class SupervisedSource implements VideoSource {
         this.#sequence++;
         this.ledger.captured();
         this.ledger.dropped("decode-error");
-        if (this.#unreadable.has(why) || this.#unreadable.size >= MOST_NAMED) return;
+        if (this.#unreadable.has(why) || this.#unreadable.size >= MAX_REPORTED_FAULTS) return;
         this.#unreadable.add(why);
         this.options.onNote?.(this.name, spec.mask(`${why}; it is left out`));
       },
@@ -383,7 +383,7 @@ class SupervisedSource implements VideoSource {
         // To begin a film again would show its frames twice; it may still go on.
         if (plan.finite || silence !== undefined) return;
         silence = seconds;
-        void epoch.stop();
+        void session.stop();
       },
       onFrozen: (frozen) => {
         if (frozen) board.set("frozen", `the picture has not changed for ${this.#limits.frozenMs / 1000} s`);
@@ -391,14 +391,14 @@ class SupervisedSource implements VideoSource {
       },
       onShape: (shape) => reshape.look(shape),
     };
-    const epoch = new Epoch(this.spec, plan, pool, version, this.#timing, events, haste);
-    this.#current = epoch;
+    const session = new DecoderSession(this.spec, plan, pool, version, this.#timing, events, haste);
+    this.#current = session;
     const unwatch = this.#watchForChange(() => beginAnew("what it shows has changed; it begins anew"));
-    if (this.#abort.signal.aborted) void epoch.stop();
-    const end = await epoch.ended();
+    if (this.#abort.signal.aborted) void session.stop();
+    const end = await session.ended();
     unwatch();
     reshape.end();
-    this.#lastWords = epoch.words();
+    this.#lastLines = session.logLines();
     this.#current = undefined;
     if (anew !== undefined) {
       note(anew);
@@ -413,8 +413,8 @@ class SupervisedSource implements VideoSource {
     const gaveNothing = end.frames === 0 && !end.error && !this.#abort.signal.aborted;
     if (plan.hardware && this.spec.config.hardware === "auto" && gaveNothing) {
       this.#software = true;
-      const said = end.complaints ? ` (${end.complaints})` : "";
-      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${said}; decoded in software from now on`);
+      const detail = end.complaints ? ` (${end.complaints})` : "";
+      this.options.onNote?.(this.name, `no frame came of ${plan.hardware}${detail}; decoded in software from now on`);
       if (silence === undefined) return { failure: null, reason: null, over: false, livedMs };
     }
     if (plan.againSeconds !== undefined && end.frames === 1 && end.code === 0) {
@@ -444,18 +444,18 @@ class SupervisedSource implements VideoSource {
   }
 }
 
-function describeEnd(end: EpochEnd, failed: boolean): string | null {
+function describeEnd(end: SessionEnd, failed: boolean): string | null {
   if (end.error) return end.error.message;
   const after = end.frames === 1 ? "after 1 frame" : `after ${end.frames} frames`;
-  const said = end.complaints ? `: ${end.complaints}` : "";
+  const detail = end.complaints ? `: ${end.complaints}` : "";
   if (!failed && end.unreadable > 0) {
     const left = end.unreadable === 1 ? "1 picture was" : `${end.unreadable} pictures were`;
-    return `it ended ${after}, and ${left} left out${said}`;
+    return `it ended ${after}, and ${left} left out${detail}`;
   }
   if (!failed) return end.damage ? `it ended ${after}, and ffmpeg reported: ${end.damage}` : null;
-  if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${said}`;
-  if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${said}`;
-  return end.frames === 0 ? `no frame could be decoded${said}` : `the stream ended ${after}${said}`;
+  if (end.signal) return `ffmpeg was ended by ${end.signal} ${after}${detail}`;
+  if (end.code) return `ffmpeg gave up with code ${end.code} ${after}${detail}`;
+  return end.frames === 0 ? `no frame could be decoded${detail}` : `the stream ended ${after}${detail}`;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

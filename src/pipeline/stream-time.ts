@@ -3,7 +3,7 @@ const BACK = 0.1;
 /** A stream's clock that runs ahead of the time that passed by so many seconds was set. */
 const JUMP = 5;
 /** Cameras give two pictures one time; these are so far apart then. */
-const LEAST = 0.001;
+const MIN_STEP_SECONDS = 0.001;
 /** A film's period where nothing is known of it. */
 const USUAL = 0.04;
 
@@ -32,13 +32,13 @@ export class StreamTime {
   #mended(time: number, at: number): number {
     const last = this.#last;
     if (Number.isNaN(last)) return Number.isNaN(time) ? 0 : time;
-    const next = last + (this.live ? Math.max((at - this.#lastAt) / 1000, LEAST) : this.#gap);
+    const next = last + (this.live ? Math.max((at - this.#lastAt) / 1000, MIN_STEP_SECONDS) : this.#gap);
     if (Number.isNaN(time)) return next;
-    const said = time + this.#shift;
-    if (said < last - BACK || (this.live && said > next + JUMP)) {
+    const shifted = time + this.#shift;
+    if (shifted < last - BACK || (this.live && shifted > next + JUMP)) {
       this.#shift = next - time;
       return next;
     }
-    return Math.max(said, last + LEAST);
+    return Math.max(shifted, last + MIN_STEP_SECONDS);
   }
 }

@@ -51,7 +51,7 @@ export interface Limits {
   frozenMs: number;
 }
 
-/** `stallSeconds` where nobody says; whoever allows for longer silences has all limits grow in proportion. */
+/** Default of `stallSeconds`; a longer one makes all limits grow in proportion. */
 const USUAL_STALL_SECONDS = 10;
 /** Longer than ours, or it would connect anew behind a source that looks live. */
 const FFMPEG_SILENCE_SECONDS = 12;
@@ -70,8 +70,8 @@ export function limitsOf(stallSeconds: number, { connectMs, probeMs, frozenMs }:
 }
 
 /** ffmpeg's options count no further. */
-const MOST_MICROSECONDS = 2 ** 31 - 1;
+const MAX_TIMEOUT_US = 2 ** 31 - 1;
 
 /** How long ffmpeg itself waits for a silent sender, in microseconds, as its options take it. */
 export const silenceMicroseconds = (stallSeconds: number): string =>
-  String(Math.min(Math.round(FFMPEG_SILENCE_SECONDS * 1e6 * growth(stallSeconds)), MOST_MICROSECONDS));
+  String(Math.min(Math.round(FFMPEG_SILENCE_SECONDS * 1e6 * growth(stallSeconds)), MAX_TIMEOUT_US));

@@ -94,8 +94,9 @@ function segment(text: string, before: string): Piece[] {
   const login = text.lastIndexOf("@");
   if (login > 0 && text.slice(0, login).includes(":"))
     return [{ text: text.slice(0, login), hidden: "secret" }, shown(text.slice(login))];
-  const told = /^[a-z_-]{2,16}$/i.test(before) && !OPEN_VALUE.test(text) && isSecretParameter(before) && !isWho(before);
-  return [told || isMadeUp(percentDecoded(text)) ? { text, hidden: "secret" } : shown(text)];
+  const isNamedSecret =
+    /^[a-z_-]{2,16}$/i.test(before) && !OPEN_VALUE.test(text) && isSecretParameter(before) && !isWho(before);
+  return [isNamedSecret || isMadeUp(percentDecoded(text)) ? { text, hidden: "secret" } : shown(text)];
 }
 
 /** Shorter stream keys are names of cameras more often than secrets. */
@@ -140,12 +141,12 @@ export const redactAddress = (address: string): string =>
     .join("");
 
 /** Of a password with more of them the first and the last places where it may end are taken. */
-const MOST_ENDS = 16;
+const MAX_ENDS = 16;
 
 /** Where the password ends is not sure when it holds an `@`. */
 function passwords(rest: string): string[] {
   const ends = [...rest.matchAll(/@|$/g)].map(({ index }) => index);
-  const likely = ends.length > MOST_ENDS ? [...ends.slice(0, MOST_ENDS / 2), ...ends.slice(-MOST_ENDS / 2)] : ends;
+  const likely = ends.length > MAX_ENDS ? [...ends.slice(0, MAX_ENDS / 2), ...ends.slice(-MAX_ENDS / 2)] : ends;
   return likely.map((end) => rest.slice(0, end));
 }
 
@@ -162,11 +163,11 @@ function loginSecrets(login: string): string[] {
 }
 
 /** Nobody takes a longer address. */
-const LONGEST = 32_768;
+const MAX_CHARACTERS = 32_768;
 
 /** What in an address, or several with commas between, is secret wherever it comes. */
 export function addressSecrets(text: string): string[] {
-  if (text.length > LONGEST) return [];
+  if (text.length > MAX_CHARACTERS) return [];
   const addresses = text.split(/,(?=[a-z][a-z0-9+.-]*:\/\/)/i);
   // Where a login goes on is not sure when an `@` comes behind the host.
   const readings = addresses.flatMap((address) => [

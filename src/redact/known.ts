@@ -3,23 +3,23 @@ import { MASK } from "./address.js";
 import { COMMON } from "./names.js";
 
 /** Shorter ones would be found in every word: they are hidden only where their place gives them away. */
-const LEAST = 4;
+const MIN_CHARACTERS = 4;
 /** Shorter ones are hidden where they stand alone, not within a longer word or number. */
 const ANYWHERE = 8;
 /** So many are remembered of sources that come and go. */
-const MOST = 50_000;
+const MAX_SECRETS = 50_000;
 
 /** Longer ones are looked for in fewer ways, and what nobody has as a password as it is. */
 const LONG = 512;
-const LONGEST = 16_384;
+const MAX_CHARACTERS = 16_384;
 
 /** Whether it is hidden wherever it comes: not what is short, or a word that our own sentences use. */
 const isTelling = (secret: string): boolean =>
-  secret.trim().length >= LEAST && !COMMON.has(secret.toLowerCase()) && !/^\*+$/.test(secret);
+  secret.trim().length >= MIN_CHARACTERS && !COMMON.has(secret.toLowerCase()) && !/^\*+$/.test(secret);
 
 /** The ways in which a program may write a secret. */
 function written(secret: string): string[] {
-  if (secret.length > LONGEST) return [secret];
+  if (secret.length > MAX_CHARACTERS) return [secret];
   // As it stands in the address, and as it is meant; half a surrogate pair cannot be encoded.
   const meant = percentDecoded(secret);
   const plain = [...new Set([secret, meant, percentDecoded(meant)])].map((text) => Buffer.from(text).toString());
@@ -78,11 +78,11 @@ export class KnownSecrets {
     this.#kept.set(text, keep);
     if (before === undefined) this.#count(text, 1);
     if (before === false) this.#forgettable--;
-    if (!keep && ++this.#forgettable > MOST) this.#forget();
+    if (!keep && ++this.#forgettable > MAX_SECRETS) this.#forget();
   }
 
   #count(text: string, by: number): void {
-    const start = text.slice(0, LEAST);
+    const start = text.slice(0, MIN_CHARACTERS);
     const counts = this.#lengths.get(start) ?? new Map<number, number>();
     const count = (counts.get(text.length) ?? 0) + by;
     if (count > 0) counts.set(text.length, count);
@@ -96,7 +96,7 @@ export class KnownSecrets {
       if (keep) continue;
       this.#kept.delete(text);
       this.#count(text, -1);
-      if (--this.#forgettable <= MOST / 2) return;
+      if (--this.#forgettable <= MAX_SECRETS / 2) return;
     }
   }
 
@@ -105,7 +105,7 @@ export class KnownSecrets {
     if (this.#kept.size === 0) return text;
     let masked = "";
     let done = 0;
-    for (let i = 0; i + LEAST <= text.length; i++) {
+    for (let i = 0; i + MIN_CHARACTERS <= text.length; i++) {
       const length = this.#longestAt(text, i);
       if (length === undefined) continue;
       masked += text.slice(done, i) + MASK;
@@ -116,7 +116,7 @@ export class KnownSecrets {
   }
 
   #longestAt(text: string, at: number): number | undefined {
-    const counts = this.#lengths.get(text.slice(at, at + LEAST));
+    const counts = this.#lengths.get(text.slice(at, at + MIN_CHARACTERS));
     if (counts === undefined) return undefined;
     const lengths = [...counts.keys()].sort((a, b) => b - a);
     return lengths.find((length) => this.#kept.has(text.slice(at, at + length)) && standsFor(text, at, length));

@@ -27,10 +27,10 @@ const wordsOf = (name: string): string[] =>
 
 /** Whether the value of a parameter, header or key of this name is not to be shown. */
 export function isSecretName(name: string): boolean {
-  const words = wordsOf(name.slice(0, LONGEST_NAME));
+  const words = wordsOf(name.slice(0, MAX_NAME_CHARACTERS));
   return PARTS.test(words.join("")) || words.some((word) => WORDS.has(word) || WORDS.has(word.replace(/\d+$/, "")));
 }
-const LONGEST_NAME = 200;
+const MAX_NAME_CHARACTERS = 200;
 
 /** The same for parameters of addresses. */
 export const isSecretParameter = (name: string): boolean => OF_ADDRESSES.has(name.toLowerCase()) || isSecretName(name);

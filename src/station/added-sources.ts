@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import type { Config, SourceConfig } from "../config/schema.js";
-import { Slots } from "../control/slots.js";
+import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import { InputError } from "../errors.js";
 import { percentDecoded } from "../percent-decoded.js";
 import { addressesOf, hostOf, inRange, isInternal, isMulticast } from "../pipeline/hosts.js";
@@ -13,7 +13,7 @@ import { sourceKind } from "../pipeline/sources/registry.js";
 export type AddedSources = Config["control"]["sources"];
 
 /** Names that nobody answers for keep a thread of the system each for many seconds, of which there are few. */
-const LOOKUPS = new Slots(2, 1000);
+const LOOKUPS = new BoundedSemaphore(2, 1000);
 
 const refuse = (text: string): InputError => new InputError("not-allowed", text);
 

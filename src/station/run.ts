@@ -15,7 +15,7 @@ import type { CheckResult } from "../metrics/readiness.js";
 import { startMetricsServer } from "../metrics/server.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { FrameBudget } from "../pipeline/index.js";
-import { Rarely } from "../rarely.js";
+import { RateLimitedLog } from "../rate-limited-log.js";
 import { createNatsSink } from "../sinks/nats/index.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink, SinkContext } from "../sinks/sink.js";
@@ -134,7 +134,7 @@ async function startParts(
   });
   const openSink = (sink: SinkConfig, context: SinkContext): Sink => {
     if (sink.kind !== "nats") return createSink(sink, context);
-    const refusals = new Rarely();
+    const refusals = new RateLimitedLog();
     const { service: groups, inboxPrefixes } = sink;
     const onAnswered = (endpoint: string, outcome: string): void => metrics.request(endpoint, outcome);
     const options = { groups, sink: sinkName(sink), inboxPrefixes, log, refusals, onAnswered };

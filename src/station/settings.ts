@@ -1,8 +1,8 @@
 import { BehaviorSubject, type Observable, timer } from "rxjs";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
+import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import type { Changes } from "../control/changes.js";
-import { Slots } from "../control/slots.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
@@ -39,7 +39,7 @@ const RETIRE_MS = 5000;
 /** The one owner of what can be changed while a station runs. */
 export class Settings implements SettingsSource {
   /** One change at a time: each begins from what the one before it left. */
-  readonly #changes = new Slots(1, 16);
+  readonly #changes = new BoundedSemaphore(1, 16);
   readonly #current: BehaviorSubject<ChangeableSettings>;
   /** What is in force, and what comes to be: for who keeps a copy. */
   readonly current$: Observable<ChangeableSettings>;

@@ -1,8 +1,8 @@
 import { sourceFaults } from "../config/cross-checks.js";
 import type { Config, SourceConfig } from "../config/schema.js";
+import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
-import { Slots } from "../control/slots.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
@@ -33,9 +33,9 @@ const PICTURES_AT_ONCE = 2;
 export class StationControl implements Control {
   readonly station: string;
   readonly #startedAt = Date.now();
-  readonly #pictures = new Slots(PICTURES_AT_ONCE, 64);
+  readonly #pictures = new BoundedSemaphore(PICTURES_AT_ONCE, 64);
   readonly #memory = new PictureMemory(PICTURES_AT_ONCE);
-  readonly #additions = new Slots(4, 64);
+  readonly #additions = new BoundedSemaphore(4, 64);
   /** Names of the sources that requests have added. */
   readonly #added = new Set<string>();
   #asked = 0;

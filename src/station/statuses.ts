@@ -4,7 +4,7 @@ import type { FrameOutcome } from "../messages/message.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { Ledger } from "../pipeline/ledger.js";
 import type { VideoSource } from "../pipeline/source.js";
-import type { SourceState } from "../pipeline/status.js";
+import type { SourceState } from "../pipeline/source-state.js";
 
 /** A status is published at every change, and as often as this without one. */
 const EVERY_MS = 10_000;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { connect } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { median, spread } from "../../src/bench/figures.js";
+import { median, percentiles } from "../../src/bench/figures.js";
 import type { BenchReport } from "../../src/bench/report.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { ffmpeg } from "./films.js";
@@ -155,8 +155,8 @@ describe("the bench's figures", () => {
   it("are medians and nearest-rank percentiles", () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 2, 3])).toBe(2.5);
-    expect(spread([])).toBeNull();
-    expect(spread(Array.from({ length: 100 }, (_, k) => 100 - k))).toEqual({
+    expect(percentiles([])).toBeNull();
+    expect(percentiles(Array.from({ length: 100 }, (_, k) => 100 - k))).toEqual({
       ...{ count: 100, mean: 50.5, p50: 50, p99: 99, max: 100 },
     });
   });
@@ -164,7 +164,7 @@ describe("the bench's figures", () => {
   it("lie within the sample, in order, whatever the sample", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 }), (values) => {
-        const { p50, p99, max, mean } = spread(values)!;
+        const { p50, p99, max, mean } = percentiles(values)!;
         expect(p50).toBeLessThanOrEqual(p99);
         expect(p99).toBeLessThanOrEqual(max);
         expect(max).toBeCloseTo(Math.max(...values), 2);

@@ -5,7 +5,7 @@ import { serveOn } from "../../src/control/nats-service.js";
 import { InputError } from "../../src/errors.js";
 import { silentLogger } from "../../src/log.js";
 import { type SourceStatus, statusSchema } from "../../src/messages/summary.js";
-import { Rarely } from "../../src/rarely.js";
+import { RateLimitedLog } from "../../src/rate-limited-log.js";
 import { cleanUps, start } from "../support/nats-sink.js";
 import { pause } from "../support/sinks.js";
 
@@ -43,7 +43,7 @@ async function serve(
     groups: ["explain", "sources", "config"],
     inboxPrefixes: ["_INBOX"],
     log: silentLogger,
-    refusals: new Rarely(),
+    refusals: new RateLimitedLog(),
     onAnswered() {},
   });
   return { served, nc };

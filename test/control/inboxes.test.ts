@@ -5,7 +5,7 @@ import type { Control } from "../../src/control/control.js";
 import { isInbox } from "../../src/control/inboxes.js";
 import { serveOn } from "../../src/control/nats-service.js";
 import type { Logger } from "../../src/log.js";
-import { Rarely } from "../../src/rarely.js";
+import { RateLimitedLog } from "../../src/rate-limited-log.js";
 import { cleanUps, start } from "../support/nats-sink.js";
 
 const total = { captured: 0, explained: 0, classified: 0, dropped: {}, inFlight: 0 };
@@ -47,7 +47,7 @@ async function serve(config?: string, login: object = {}, asker: object = {}): P
     groups: ["explain", "sources", "config"],
     inboxPrefixes: ["_INBOX", "_INBOX_ours"],
     log,
-    refusals: new Rarely(),
+    refusals: new RateLimitedLog(),
     onAnswered: (...answer) => answered.push(answer.join(" ")),
   });
   return { url: server.url, nc, answered, warned, removed };

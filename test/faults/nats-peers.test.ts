@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { natsSinkSchema } from "../../src/config/schema.js";
 import type { Control } from "../../src/control/control.js";
 import { serveOn } from "../../src/control/nats-service.js";
-import { Rarely } from "../../src/rarely.js";
+import { RateLimitedLog } from "../../src/rate-limited-log.js";
 import { createNatsSink } from "../../src/sinks/nats/index.js";
 import { MAIN } from "../cli/run-cli.js";
 import { message, outcome, recordingContext, until } from "../support/sinks.js";
@@ -173,7 +173,7 @@ async function meet(played: Script, jetstream: boolean): Promise<"connected" | "
         inboxPrefixes: settings.inboxPrefixes,
         sink: "nats",
         log: context.log,
-        refusals: new Rarely(),
+        refusals: new RateLimitedLog(),
         onAnswered() {},
       }),
   });

@@ -234,7 +234,7 @@ describe("the overlay renderer", () => {
     }
   });
 
-  it.each(["die", "leave"])("replaces a thread that ends (%s) and rejects what it had in hand", async (label) => {
+  it.each(["die", "leave"])("replaces a thread that ends (%s) and rejects what it had under way", async (label) => {
     const mortal = createOverlayRenderer({ script: new URL("./dying.worker.mjs", import.meta.url) });
     const good = request({ width: 64, height: 48 });
     await mortal.render(good);

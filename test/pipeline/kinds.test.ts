@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
-import { LastWords } from "../../src/ffmpeg/log-lines.js";
+import { StderrTail } from "../../src/ffmpeg/log-lines.js";
 import type { SourceState, Timing } from "../../src/pipeline/index.js";
 import { sourceSpec } from "../../src/pipeline/source-spec.js";
 import { startCamera } from "../faults/camera.js";
@@ -169,9 +169,12 @@ async function begun<T extends Sender>(t: Test, sender: T): Promise<T> {
   return sender;
 }
 
-async function untilSaid(camera: Watched, words: RegExp): Promise<string> {
-  await until(() => camera.states.some((s) => words.test(s.reason ?? "")), `it says ${words}; it says ${told(camera)}`);
-  return camera.states.find((s) => words.test(s.reason ?? ""))!.reason!;
+async function untilSaid(camera: Watched, reason: RegExp): Promise<string> {
+  await until(
+    () => camera.states.some((s) => reason.test(s.reason ?? "")),
+    `it says ${reason}; it says ${told(camera)}`,
+  );
+  return camera.states.find((s) => reason.test(s.reason ?? ""))!.reason!;
 }
 
 describe.concurrent("each kind of source is live, says why it is not, and goes on when its sender is back:", () => {
@@ -606,7 +609,7 @@ test("whatever the kind of address and however its secret is written, nobody is 
       const encoded = encodeURIComponent(plain);
       const url = address(encoded);
       const spec = sourceSpec(config({ url, inputOptions: options(plain) }), "/");
-      const words = new LastWords(spec.mask);
+      const stderrTail = new StderrTail(spec.mask);
       const basic = Buffer.from(`admin:${plain}`).toString("base64");
       const lines = [
         `[error] ${url}: Input/output error`,
@@ -615,10 +618,10 @@ test("whatever the kind of address and however its secret is written, nobody is 
         `[error] tried '${encoded}' and ${encoded.toLowerCase()}`,
         `[error] ${address(plain)} is no address`,
       ];
-      for (const line of lines) words.add(line);
+      for (const line of lines) stderrTail.add(line);
       const all = [
-        ...words.lines(),
-        words.summary(),
+        ...stderrTail.lines(),
+        stderrTail.summary(),
         spec.about.subject,
         spec.mask(`sent ${url.startsWith("rtsp") ? basic : ""}`),
       ].join("\n");
@@ -632,9 +635,9 @@ test("whatever the kind of address and however its secret is written, nobody is 
 test("a secret that stands where a long line of ffmpeg's is cut shows no half of itself", () => {
   const { mask } = sourceSpec(config({ url: "rtsp://me:geheim-4711-geheim@cam/1" }), "/");
   for (let before = 4060; before < 4100; before++) {
-    const words = new LastWords(mask);
-    words.write(`[error] ${"x ".repeat(before / 2)}geheim-4711-geheim ${"y".repeat(100)}\n`);
-    expect(words.lines()).toHaveLength(1);
-    expect(words.lines().join()).not.toMatch(/geh|4711/);
+    const stderrTail = new StderrTail(mask);
+    stderrTail.write(`[error] ${"x ".repeat(before / 2)}geheim-4711-geheim ${"y".repeat(100)}\n`);
+    expect(stderrTail.lines()).toHaveLength(1);
+    expect(stderrTail.lines().join()).not.toMatch(/geh|4711/);
   }
 });

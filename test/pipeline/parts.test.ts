@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backoff } from "../../src/backoff.js";
-import { LastWords, parseWord } from "../../src/ffmpeg/log-lines.js";
+import { parseLogLine, StderrTail } from "../../src/ffmpeg/log-lines.js";
 import { outputOptions } from "../../src/ffmpeg/output.js";
 import { TimeStamps } from "../../src/ffmpeg/timestamps.js";
 import { isAtLeast, parseVersion, supported } from "../../src/ffmpeg/version.js";
@@ -106,40 +106,40 @@ test("what ffmpeg says of its raw output to us is no fault of what it reads", ()
     "[vost#0:0/rawvideo @ 0x55] [error] Non-monotonic DTS; previous: 2, current: 1",
     "[out#0/rawvideo @ 0x55] [error] Error muxing a packet",
   ];
-  const words = new LastWords((text) => text);
-  for (const line of ours) words.add(line);
-  expect(words.inputSummary()).toBeNull();
-  expect(words.summary()).toContain("Error muxing a packet");
+  const stderrTail = new StderrTail((text) => text);
+  for (const line of ours) stderrTail.add(line);
+  expect(stderrTail.inputSummary()).toBeNull();
+  expect(stderrTail.summary()).toContain("Error muxing a packet");
   // The decoder of raw pictures has the same name as their muxer.
-  words.add("[rawvideo @ 0x55] [error] Invalid buffer size, packet size 100 < expected frame_size 57600");
-  words.add("[h264 @ 0x55] [error] error while decoding MB 4 5");
-  expect(words.inputSummary()).toMatch(/^Invalid buffer size.*; error while decoding MB 4 5$/);
+  stderrTail.add("[rawvideo @ 0x55] [error] Invalid buffer size, packet size 100 < expected frame_size 57600");
+  stderrTail.add("[h264 @ 0x55] [error] error while decoding MB 4 5");
+  expect(stderrTail.inputSummary()).toMatch(/^Invalid buffer size.*; error while decoding MB 4 5$/);
 });
 
 test("a far end that has ffmpeg write nothing but brackets does not keep this program busy", () => {
-  const words = new LastWords((text) => text);
-  // Half a minute of all that is read of its words: looked through from each bracket on to the line's end, it takes as long.
-  for (let i = 0; i < 5000; i++) words.add(`[error] ${"[".repeat(4000)}`);
-  expect(words.lines()).toHaveLength(100);
+  const stderrTail = new StderrTail((text) => text);
+  // Half a minute of all that is read of its lines: looked through from each bracket on to the line's end, it takes as long.
+  for (let i = 0; i < 5000; i++) stderrTail.add(`[error] ${"[".repeat(4000)}`);
+  expect(stderrTail.lines()).toHaveLength(100);
   // The same of the sentence that is made of the last lines.
-  for (let i = 0; i < 100; i++) words.add(`[error] [${"a".repeat(4000)}`);
-  for (let i = 0; i < 100; i++) words.summary();
-  expect(words.summary()).toMatch(/^\[a+$/);
+  for (let i = 0; i < 100; i++) stderrTail.add(`[error] [${"a".repeat(4000)}`);
+  for (let i = 0; i < 100; i++) stderrTail.summary();
+  expect(stderrTail.summary()).toMatch(/^\[a+$/);
 });
 
-test("ffmpeg's words lose addresses in memory and noise, and its complaints become part of a sentence", () => {
-  expect(parseWord("[mov,mp4 @ 0x55cf6ccc59c0] [error] moov atom not found")).toEqual({
+test("ffmpeg's lines lose addresses in memory and noise, and its complaints become part of a sentence", () => {
+  expect(parseLogLine("[mov,mp4 @ 0x55cf6ccc59c0] [error] moov atom not found")).toEqual({
     level: "error",
     text: "[mov,mp4] moov atom not found",
   });
   expect(
-    parseWord("[swscaler @ 0x5] [swscaler @ 0x6] [warning] deprecated pixel format used, make sure"),
+    parseLogLine("[swscaler @ 0x5] [swscaler @ 0x6] [warning] deprecated pixel format used, make sure"),
   ).toBeUndefined();
-  const words = new LastWords((text) => text.replace("s3cret", "***"), 3);
-  for (let i = 0; i < 5; i++) words.add(`[h264 @ 0x1] [error] error while decoding MB ${i}`);
-  words.add("[error] rtsp://a:s3cret@b: Connection refused");
-  expect(words.lines()).toHaveLength(3);
-  expect(words.summary()).toBe("error while decoding MB 4; Connection refused");
+  const stderrTail = new StderrTail((text) => text.replace("s3cret", "***"), 3);
+  for (let i = 0; i < 5; i++) stderrTail.add(`[h264 @ 0x1] [error] error while decoding MB ${i}`);
+  stderrTail.add("[error] rtsp://a:s3cret@b: Connection refused");
+  expect(stderrTail.lines()).toHaveLength(3);
+  expect(stderrTail.summary()).toBe("error while decoding MB 4; Connection refused");
 });
 
 test.each([
@@ -240,9 +240,9 @@ test.each([
     "Invalid argument",
   ],
 ])("the cause is found in the complaints of ffmpeg %s", (_version, lines, summary) => {
-  const words = new LastWords((text) => text);
-  for (const line of lines) words.add(line);
-  expect(words.summary()).toBe(summary);
+  const stderrTail = new StderrTail((text) => text);
+  for (const line of lines) stderrTail.add(line);
+  expect(stderrTail.summary()).toBe(summary);
 });
 
 test("options may be written apart or together, and values keep their spaces", () => {

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
-import { LastWords } from "../../src/ffmpeg/log-lines.js";
+import { StderrTail } from "../../src/ffmpeg/log-lines.js";
 import { SOURCE_KINDS } from "../../src/pipeline/index.js";
 import { reachOptions } from "../../src/pipeline/sources/reach.js";
 import { freePort } from "../support/nats-server.js";
@@ -200,8 +200,8 @@ test("whoever writes the configuration may let more be opened by its input optio
 });
 
 test("a list of what is allowed does not stand in the sentence about what is not", () => {
-  const words = new LastWords((text) => text);
-  words.add("[hls @ 0x5579f4043280] [error] Format not on whitelist 'mpegts,mov'");
-  words.add("[error] tcp://127.0.0.1:24150: Invalid argument");
-  expect(words.summary()).toBe("it turned out to be hls, which is not read from such an address");
+  const stderrTail = new StderrTail((text) => text);
+  stderrTail.add("[hls @ 0x5579f4043280] [error] Format not on whitelist 'mpegts,mov'");
+  stderrTail.add("[error] tcp://127.0.0.1:24150: Invalid argument");
+  expect(stderrTail.summary()).toBe("it turned out to be hls, which is not read from such an address");
 });

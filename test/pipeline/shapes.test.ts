@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
-import { LastWords } from "../../src/ffmpeg/log-lines.js";
+import { StderrTail } from "../../src/ffmpeg/log-lines.js";
 import { isHighDefinition, type Shape, ShapeReader } from "../../src/ffmpeg/shape.js";
 import { frameLayout } from "../../src/frame.js";
 import type { DecodePlan } from "../../src/pipeline/plan.js";
@@ -179,15 +179,17 @@ test("a picture counts as HD as players count, upright or turned", () => {
 
 test("what ffmpeg says of its pictures is read, and stands among no one's words", () => {
   const shapes: Shape[] = [];
-  const words = new LastWords((text) => text);
-  words.shapes = new ShapeReader((shape) => shapes.push(shape));
-  words.write("[warning] 20971760.000000\n[warning] 1.333333\n[warning] 20971760.000000\n[error] 12 is no number\n");
-  words.write("[Eval @ 0x55] [warning] 47186496.000000\n[Eval @ 0x55] [warning] 1.777778\n");
+  const stderrTail = new StderrTail((text) => text);
+  stderrTail.shapes = new ShapeReader((shape) => shapes.push(shape));
+  stderrTail.write(
+    "[warning] 20971760.000000\n[warning] 1.333333\n[warning] 20971760.000000\n[error] 12 is no number\n",
+  );
+  stderrTail.write("[Eval @ 0x55] [warning] 47186496.000000\n[Eval @ 0x55] [warning] 1.777778\n");
   expect(shapes).toEqual([
     { width: 320, height: 240, aspect: 1.333333 },
     { width: 720, height: 576, aspect: 1.777778 },
   ]);
-  expect(words.lines()).toEqual(["12 is no number"]);
+  expect(stderrTail.lines()).toEqual(["12 is no number"]);
 });
 
 const shape = (width: number, height: number, aspect = width / height): Shape => ({ width, height, aspect });

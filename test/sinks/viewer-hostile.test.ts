@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { createBacklog } from "../../src/sinks/viewer/backlog.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
+import { createStallDetector } from "../../src/sinks/viewer/stall-detector.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
 import { connectClient } from "./viewer-client.js";
 import { masked, type RawClient, rawClient, upgradeRequest } from "./viewer-raw.js";
@@ -115,14 +115,14 @@ describe("a client that never reads", () => {
 
 it("of a backlog that becomes less nothing is cut, however long it takes", () => {
   let time = 0;
-  const backlog = createBacklog(() => time);
+  const stallDetector = createStallDetector(() => time);
   for (let bytes = 30_000_000; bytes > 0; bytes -= 500_000) {
     time += 9_000;
-    expect(backlog.isStuck(bytes)).toBe(false);
+    expect(stallDetector.isStuck(bytes)).toBe(false);
   }
-  expect(backlog.isStuck(5_000_000)).toBe(false);
+  expect(stallDetector.isStuck(5_000_000)).toBe(false);
   time += 10_001;
-  expect(backlog.isStuck(5_000_000)).toBe(true);
+  expect(stallDetector.isStuck(5_000_000)).toBe(true);
 });
 
 describe("a refused upgrade", () => {

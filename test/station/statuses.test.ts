@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { FrameOutcome, OutMessage } from "../../src/messages/message.js";
 import { type SourceStatus, statusSchema } from "../../src/messages/summary.js";
 import { Ledger, type SourceState, type VideoSource } from "../../src/pipeline/index.js";
-import { StatusBoard } from "../../src/pipeline/status.js";
+import { SourceStateStore } from "../../src/pipeline/source-state.js";
 import { StatusReporter } from "../../src/station/statuses.js";
 
 const STARTED_AT = Date.UTC(2024, 0, 1);
@@ -16,7 +16,7 @@ afterEach(() => {
 
 /** A source's board and ledger, without a stream behind them. */
 function source(name: string) {
-  const board = new StatusBoard(() => [`${name} said this`]);
+  const board = new SourceStateStore(() => [`${name} said this`]);
   const ledger = new Ledger(name);
   const video = { name, ledger, status$: board.changes$, status: () => board.now() } as Partial<VideoSource>;
   return { board, ledger, video: video as VideoSource };

@@ -16,6 +16,6 @@ export interface Endpoint {
   readonly request: z.ZodType | null;
   /** Of the JSON that is answered. */
   readonly reply: z.ZodType;
-  /** Resolves to what is answered; throws a `VideoExplainerError` of one sentence. `mostBytes`: of the answer. */
-  handle(control: Control, body: Uint8Array, mostBytes: number): Promise<unknown>;
+  /** Resolves to what is answered; throws a `VideoExplainerError` of one sentence. `maxBytes`: of the answer. */
+  handle(control: Control, body: Uint8Array, maxBytes: number): Promise<unknown>;
 }

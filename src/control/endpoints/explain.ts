@@ -24,10 +24,10 @@ export const explain: Endpoint = {
     ),
     heatmap: picture("image/png").describe("8-bit grey at the model's resolution, 128 = zero"),
   }),
-  async handle(control, body, mostBytes) {
+  async handle(control, body, maxBytes) {
     const { summary, overlay, heatmap } = await control.explain(body);
     const rest = Buffer.byteLength(JSON.stringify(summary)) + base64Bytes(heatmap.length) + ENVELOPE_BYTES;
-    const room = Math.floor(((mostBytes - rest) * 3) / 4) - 3;
+    const room = Math.floor(((maxBytes - rest) * 3) / 4) - 3;
     const fitting = overlay.length <= room ? overlay : await shrinkJpeg(overlay, room);
     if (!fitting) throw tooLarge(overlay.length, room);
     const encoded = (contentType: string, bytes: Uint8Array) => ({

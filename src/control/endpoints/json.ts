@@ -6,12 +6,12 @@ import type { Endpoint } from "./endpoint.js";
 interface JsonEndpoint<T, R> extends Omit<Endpoint, "handle" | "request" | "reply"> {
   readonly request: z.ZodType<T>;
   readonly reply: z.ZodType<R>;
-  /** `mostBytes`: of the answer. */
-  answer(control: Control, request: T, mostBytes: number): Promise<R> | R;
+  /** `maxBytes`: of the answer. */
+  answer(control: Control, request: T, maxBytes: number): Promise<R> | R;
 }
 
 /** An endpoint whose request is JSON, checked against its schema before it is answered. */
 export const json = <T, R>({ answer, ...endpoint }: JsonEndpoint<T, R>): Endpoint => ({
   ...endpoint,
-  handle: async (control, body, mostBytes) => answer(control, readRequest(endpoint.request, body), mostBytes),
+  handle: async (control, body, maxBytes) => answer(control, readRequest(endpoint.request, body), maxBytes),
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ledgerSchema, statusSchema } from "../../messages/summary.js";
-import { fitWords } from "./fit-words.js";
 import { json } from "./json.js";
+import { truncateStatuses } from "./truncate-statuses.js";
 
 export const sourcesList = json({
   name: "sources-list",
@@ -14,8 +14,8 @@ export const sourcesList = json({
     sources: z.array(statusSchema),
     total: ledgerSchema.describe("Frames of all sources since the start, removed ones included"),
   }),
-  answer: (control, _request, mostBytes) => {
+  answer: (control, _request, maxBytes) => {
     const { sources, total } = control.sources();
-    return { sources: fitWords(sources, mostBytes), total };
+    return { sources: truncateStatuses(sources, maxBytes), total };
   },
 });

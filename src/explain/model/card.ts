@@ -3,7 +3,7 @@ import { z } from "zod";
 import { excess, keysGivenTwice } from "../../bounded-yaml.js";
 import { ModelError } from "../../errors.js";
 import { FITS } from "../../fit.js";
-import { shortened } from "../../shortened.js";
+import { truncate } from "../../truncate.js";
 import { find } from "../../yaml-locate.js";
 
 const perChannel = z
@@ -71,7 +71,7 @@ export function parseCard(text: string, fileName: string): ModelCard {
   if (twice)
     throw new ModelError(
       "model-card",
-      `${place(twice.offset)}: the model card gives ${shortened(twice.name, 60)} twice; keep one`,
+      `${place(twice.offset)}: the model card gives ${truncate(twice.name, 60)} twice; keep one`,
     );
   let content: unknown;
   try {

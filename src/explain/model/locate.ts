@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../../errors.js";
 import { readBounded } from "../../read-file.js";
-import { listed } from "../../shortened.js";
+import { listed } from "../../truncate.js";
 import { type ModelCard, parseCard } from "./card.js";
 import { isConfined } from "./confined.js";
 import type { FileFingerprints } from "./file-fingerprints.js";

@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { listed } from "../../shortened.js";
+import { listed } from "../../truncate.js";
 import { layoutOf } from "../onnx/input.js";
 import type { Preprocessing } from "../preprocessing.js";
 import type { ModelCard } from "./card.js";

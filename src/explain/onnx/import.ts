@@ -1,5 +1,5 @@
 import { InputError, ModelError } from "../../errors.js";
-import { listed, shortenedInside } from "../../shortened.js";
+import { listed, truncateMiddle } from "../../truncate.js";
 import { elements, type Network } from "../network/network.js";
 import { decodeModel, type ModelMessage, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
 import { Budget } from "./budget.js";
@@ -256,7 +256,7 @@ function others(importer: Importer, proto: NodeProto, nodes: readonly NodeProto[
     if (folds || n.opType === "Shape" || n.opType === "Size") for (const name of n.output ?? []) constant.add(name);
     return n !== proto && !folds && !isKnown(n);
   });
-  const names = rest.map((n) => `"${shortenedInside(n.name || n.output?.[0] || "", 40)}" (${n.opType})`);
+  const names = rest.map((n) => `"${truncateMiddle(n.name || n.output?.[0] || "", 40)}" (${n.opType})`);
   return names.length === 0 ? "" : `, nor ${listed(names)}`;
 }
 

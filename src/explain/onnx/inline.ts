@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { shortenedInside } from "../../shortened.js";
+import { truncateMiddle } from "../../truncate.js";
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, Scope, TensorProto } from "../proto/onnx.js";
 
 /** Nodes of a file, functions and branches written out, beyond which it is damaged rather than large. */
@@ -120,7 +120,7 @@ export function writeOut(nodes: readonly NodeProto[], functions: readonly Functi
       continue;
     }
     refuseDepth(depth + 1);
-    const prefix = `${shortenedInside(node.name || body.name, 100)}/${calls++}/`;
+    const prefix = `${truncateMiddle(node.name || body.name, 100)}/${calls++}/`;
     letters += lettersOf(body.node ?? [], prefix);
     refuseLetters(letters);
     const inside = called(node, body, prefix);

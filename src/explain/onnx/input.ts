@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { listed } from "../../shortened.js";
+import { listed } from "../../truncate.js";
 import { ElementType, toNumber, typeName, type ValueInfo } from "../proto/onnx.js";
 import type { InputHints } from "./hints.js";
 import { refuseAxes, refuseInput } from "./limits.js";

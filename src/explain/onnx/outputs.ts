@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { listed } from "../../shortened.js";
+import { listed } from "../../truncate.js";
 import { ElementType, type NodeProto, typeName, type ValueInfo } from "../proto/onnx.js";
 
 /** An output of a model file. */

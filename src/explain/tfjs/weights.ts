@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { listed } from "../../shortened.js";
+import { listed } from "../../truncate.js";
 import { allFinite, firstNotFinite } from "../onnx/finite.js";
 import { type Constant, halfToFloat } from "../onnx/tensor.js";
 

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { type ErrorCode, InputError } from "../../errors.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, statOf, statOrReason } from "./local.js";
+import { isLocal, localPath, shownPath, statOf, statOrReason } from "./local.js";
 import { FILMS, PICTURES, STREAMS } from "./reach.js";
 
 /** Films that are lists of other files. What is one without being called so did not come from who wrote the address. */
@@ -37,7 +37,7 @@ export const file: SourceKind = {
     const path = localPath(url, baseDir);
     const found = statOrReason(path);
     const refuse = (code: ErrorCode, what: string): InputError => new InputError(code, what, { source: name });
-    const shown = brief(path);
+    const shown = shownPath(path);
     const { stats } = found;
     if (!stats) {
       throw found.missing

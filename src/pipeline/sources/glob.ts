@@ -7,9 +7,9 @@ import { isDenied } from "./local.js";
 import { nameMatcher } from "./name-matcher.js";
 
 /** To look into more of them takes too long, and is seldom what was meant. */
-const MOST_FOLDERS = 1000;
+const MAX_FOLDERS = 1000;
 /** Names that are tried, and files that are looked at, before others have their turn. */
-const AT_ONCE = 256;
+const MAX_PARALLEL_STATS = 256;
 
 export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 
@@ -21,20 +21,20 @@ export const hasWildcard = (url: string): boolean => /[*?[\]{}]/.test(url);
 export async function expandGlob(path: string): Promise<string[]> {
   const parts = path.split(sep);
   const first = parts.findIndex(hasWildcard);
-  if (first < 0) return existing([path]);
+  if (first < 0) return existingPaths([path]);
   const rest = parts.slice(first).filter((part) => part !== "");
   let found = [parts.slice(0, first).join(sep) || sep];
   let folders = 0;
   for (const [at, part] of rest.entries()) {
-    if (folders + found.length > MOST_FOLDERS) {
-      throw new InputError("glob", `looks into more than ${MOST_FOLDERS} folders; name more of its path`);
+    if (folders + found.length > MAX_FOLDERS) {
+      throw new InputError("glob", `looks into more than ${MAX_FOLDERS} folders; name more of its path`);
     }
     if (hasWildcard(part)) {
       folders += found.length;
       found = await matchesIn(found, part, at < rest.length - 1);
     } else found = found.map((folder) => join(folder, part));
   }
-  return hasWildcard(rest.at(-1)!) ? found : existing(found);
+  return hasWildcard(rest.at(-1)!) ? found : existingPaths(found);
 }
 
 async function matchesIn(folders: readonly string[], pattern: string, foldersOnly: boolean): Promise<string[]> {
@@ -46,7 +46,7 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
       return [];
     });
     for (const [n, entry] of entries.entries()) {
-      if (n % AT_ONCE === AT_ONCE - 1) await nextTurn();
+      if (n % MAX_PARALLEL_STATS === MAX_PARALLEL_STATS - 1) await nextTurn();
       if (!matches(entry.name)) continue;
       const path = join(folder, entry.name);
       if (!foldersOnly || entry.isDirectory() || (!entry.isFile() && (await statOrUndefined(path))?.isDirectory())) {
@@ -60,15 +60,16 @@ async function matchesIn(folders: readonly string[], pattern: string, foldersOnl
 /** Undefined where there is nothing, or nothing that may be looked at. */
 const statOrUndefined = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
 
-const existing = (paths: readonly string[]): Promise<string[]> => those(paths, () => true);
+const existingPaths = (paths: readonly string[]): Promise<string[]> => filterByStat(paths, () => true);
 
 /** The files among paths, also behind symbolic links, in their order. */
-export const filesAmong = (paths: readonly string[]): Promise<string[]> => those(paths, (found) => found.isFile());
+export const regularFiles = (paths: readonly string[]): Promise<string[]> =>
+  filterByStat(paths, (found) => found.isFile());
 
-async function those(paths: readonly string[], wanted: (found: Stats) => boolean): Promise<string[]> {
+async function filterByStat(paths: readonly string[], wanted: (found: Stats) => boolean): Promise<string[]> {
   const kept: string[] = [];
-  for (let at = 0; at < paths.length; at += AT_ONCE) {
-    const some = paths.slice(at, at + AT_ONCE);
+  for (let at = 0; at < paths.length; at += MAX_PARALLEL_STATS) {
+    const some = paths.slice(at, at + MAX_PARALLEL_STATS);
     const stats = await Promise.all(some.map(statOrUndefined));
     kept.push(...some.filter((_, i) => stats[i] && wanted(stats[i])));
   }

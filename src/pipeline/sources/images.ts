@@ -5,12 +5,12 @@ import { PICTURE_ENDINGS } from "../../pictures/kinds.js";
 import { FILE_LIMITS, pictureReader } from "../../pictures/reader.js";
 import type { FoundPicture } from "../../pictures/worker-messages.js";
 import { revisionOf } from "./file.js";
-import { expandGlob, filesAmong, hasWildcard } from "./glob.js";
+import { expandGlob, hasWildcard, regularFiles } from "./glob.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, statOf, whyUnlisted } from "./local.js";
+import { isLocal, localPath, shownPath, statOf, whyUnlisted } from "./local.js";
 
 /** To look at more of a folder that begins with damaged ones would delay what is said of it. */
-const MOST_LOOKED_AT = 100;
+const MAX_PICTURES_TRIED = 100;
 
 const isNamedPicture = (path: string): boolean => PICTURE_ENDINGS.has(extname(path).toLowerCase());
 export const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
@@ -39,7 +39,7 @@ export const images: SourceKind = {
       throw new InputError("input-options", text, { source: name });
     }
     const path = localPath(url, baseDir);
-    const shown = brief(path);
+    const shown = shownPath(path);
     const paths = await listPictures(path).catch((cause: unknown) => {
       throw new InputError("unreadable-folder", whyUnlisted(cause), { source: name, subject: shown, cause });
     });
@@ -55,15 +55,15 @@ export const images: SourceKind = {
 /** The first picture that is one; the others are set into its size. Throws an `InputError` when there is none. */
 async function firstOf(name: string, paths: readonly string[]): Promise<FoundPicture> {
   let first: InputError | undefined;
-  for (const path of paths.slice(0, MOST_LOOKED_AT)) {
+  for (const path of paths.slice(0, MAX_PICTURES_TRIED)) {
     try {
-      return await pictureReader().look(path, brief(path), FILE_LIMITS);
+      return await pictureReader().look(path, shownPath(path), FILE_LIMITS);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       first ??= error;
     }
   }
-  const tried = Math.min(paths.length, MOST_LOOKED_AT);
+  const tried = Math.min(paths.length, MAX_PICTURES_TRIED);
   const others = tried > 1 ? `; nor can the ${tried - 1} after it` : "";
   throw new InputError(first!.code, `${first!.reason}${others}`, { ...first!.context, source: name, cause: first });
 }
@@ -71,7 +71,7 @@ async function firstOf(name: string, paths: readonly string[]): Promise<FoundPic
 /** The pictures of a folder, of a glob, or the one picture itself, in order. */
 async function listPictures(path: string): Promise<string[]> {
   if (statOf(path)?.isFile()) return [path];
-  return (await filesAmong(await namesOf(path))).sort((a, b) => inOrder.compare(a, b));
+  return (await regularFiles(await namesOf(path))).sort((a, b) => inOrder.compare(a, b));
 }
 
 /** What is called like a picture in a folder or a glob. */

@@ -69,7 +69,7 @@ const STILLS = /^(?:mjpeg|mjpeg_2000|mpjpeg|\w+_pipe)$/;
 /** Of a stream of this format: the time of its pictures is that of their coming, and nothing more need be looked for. */
 export const untimedTraits = (format: string): Pick<StreamTraits, "inputOptions" | "untimed"> => ({
   untimed: BARE.test(format),
-  inputOptions: STILLS.test(format) ? ["-f", format, ...AT_ONCE] : [],
+  inputOptions: STILLS.test(format) ? ["-f", format, ...SMALL_PROBE] : [],
 });
 
 /** The format that a user's own options name. */
@@ -83,4 +83,4 @@ export function namedFormat(inputOptions: readonly string[]): string | undefined
 export const NO_RATE_GUESS: readonly string[] = ["-fpsprobesize", "0"];
 
 /** Begins with the first packet: ffmpeg would watch eight pictures to guess how they are ordered, which a slow camera sends in a minute. */
-export const AT_ONCE: readonly string[] = ["-probesize", "32"];
+export const SMALL_PROBE: readonly string[] = ["-probesize", "32"];

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
 import { redactWhole } from "../../redact.js";
-import { shortened } from "../../shortened.js";
 import { systemAdvice, systemCode, systemReason } from "../../system-error.js";
+import { truncate } from "../../truncate.js";
 
 /** Whether an address names something on this machine. */
 export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
@@ -18,12 +18,12 @@ export function localPath(url: string, baseDir: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    const text = `${brief(redactWhole(url))} is no address of a file on this machine; write file:///path, or the path alone`;
+    const text = `${shownPath(redactWhole(url))} is no address of a file on this machine; write file:///path, or the path alone`;
     throw new InputError("address", text, { cause });
   }
 }
 
-/** What is at a path, or why that cannot be told. */
+/** What is at a path, or why that cannot be found out. */
 export type Found = { stats: Stats } | { stats: undefined; missing: boolean; reason: string };
 
 /** What is at a path, without opening it. */
@@ -51,7 +51,7 @@ export function whyUnlisted(error: unknown): string {
   return `cannot be listed (${systemReason(error)}); ${systemAdvice(error)}`;
 }
 
-const LONGEST_SHOWN = 300;
+const MAX_SHOWN_CHARACTERS = 300;
 
 /** An address or path as it stands in a sentence. */
-export const brief = (text: string): string => shortened(text.replace(/\p{Cc}+/gu, " "), LONGEST_SHOWN);
+export const shownPath = (text: string): string => truncate(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);

@@ -4,7 +4,7 @@ import { file } from "./file.js";
 import { http } from "./http.js";
 import { images } from "./images.js";
 import type { SourceKind } from "./kind.js";
-import { brief, isLocal, localPath, statOf } from "./local.js";
+import { isLocal, localPath, shownPath, statOf } from "./local.js";
 import { network } from "./network.js";
 import { rtsp } from "./rtsp.js";
 import { testsrc } from "./testsrc.js";
@@ -24,7 +24,7 @@ const OPEN_LOGIN =
 export function sourceKind(name: string, url: string, baseDir: string): SourceKind {
   const refuse = (code: ErrorCode, text: string, cause?: unknown) =>
     new InputError(code, text, { source: name, cause });
-  if (hasOpenLogin(url)) throw refuse("address", `${brief(redactWhole(url))} ${OPEN_LOGIN}`);
+  if (hasOpenLogin(url)) throw refuse("address", `${shownPath(redactWhole(url))} ${OPEN_LOGIN}`);
   let found: SourceKind | undefined;
   try {
     // A file may be called so.
@@ -36,5 +36,5 @@ export function sourceKind(name: string, url: string, baseDir: string): SourceKi
   }
   if (found) return found;
   const known = SOURCE_KINDS.map((kind) => kind.looksLike).join("; ");
-  throw refuse("unknown-source", `${brief(redactWhole(url))} is no address that can be read; known are: ${known}`);
+  throw refuse("unknown-source", `${shownPath(redactWhole(url))} is no address that can be read; known are: ${known}`);
 }

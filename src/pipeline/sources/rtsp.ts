@@ -1,6 +1,6 @@
 import { isAtLeast } from "../../ffmpeg/version.js";
 import { silenceMicroseconds } from "../timing.js";
-import { AT_ONCE, NO_RATE_GUESS, type SourceKind } from "./kind.js";
+import { NO_RATE_GUESS, SMALL_PROBE, type SourceKind } from "./kind.js";
 
 /** `http` is there for cameras behind a tunnel (`-rtsp_transport http`). */
 const PROTOCOLS = ["rtsp", "rtsps", "rtp", "srtp", "udp", "tcp", "tls", "http", "https", "httpproxy"];
@@ -20,6 +20,6 @@ export const rtsp: SourceKind = {
   // What its packets hold is in their description; no other demuxer is asked.
   reach: () => ({ protocols: PROTOCOLS, formats: ["rtsp"] }),
   input: ({ url }) => ({ address: url }),
-  quickLook: AT_ONCE,
-  traits: () => ({ finite: false, paced: false, inputOptions: [...AT_ONCE] }),
+  quickLook: SMALL_PROBE,
+  traits: () => ({ finite: false, paced: false, inputOptions: [...SMALL_PROBE] }),
 };

@@ -3,11 +3,11 @@ import type { OutMessage } from "../../messages/message.js";
 /** What a message costs besides its body: headers, subject, bookkeeping. */
 const OVERHEAD_BYTES = 512;
 
-/** A message on its way: `queued` waits for its turn, `flying` is handed to the client but not confirmed. */
-export interface Parcel {
+/** A message on its way: `queued` waits for its turn, `inFlight` is handed to the client but not confirmed. */
+export interface PendingMessage {
   message: OutMessage;
   bytes: number;
-  state: "queued" | "flying" | "done";
+  state: "queued" | "inFlight" | "done";
   /** Times it was handed to a connection; above 0 and queued, the server may have it already. */
   tries: number;
 }
@@ -30,12 +30,12 @@ interface Waiter {
  */
 export class PublishBuffer {
   // Sets keep the order of insertion and let go of what is dropped from their middle.
-  #queue = new Set<Parcel>();
-  #droppable = new Set<Parcel>();
-  #flying = new Set<Parcel>();
+  #queue = new Set<PendingMessage>();
+  #droppable = new Set<PendingMessage>();
+  #inFlight = new Set<PendingMessage>();
   #waiting = new Set<Waiter>();
   #bytes = 0;
-  #flyingBytes = 0;
+  #inFlightBytes = 0;
   #droppableBytes = 0;
   #count = 0;
   #sealed = false;
@@ -53,15 +53,15 @@ export class PublishBuffer {
   get bytes(): number {
     return this.#bytes;
   }
-  get flying(): number {
-    return this.#flying.size;
+  get inFlight(): number {
+    return this.#inFlight.size;
   }
-  get flyingBytes(): number {
-    return this.#flyingBytes;
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   /** Resolves when the message is held or, dropped and reported, will never be. */
-  async offer(message: OutMessage): Promise<void> {
+  async enqueue(message: OutMessage): Promise<void> {
     if (this.#sealed) return this.events.onDropped(message, "closed");
     const bytes = message.body.byteLength + OVERHEAD_BYTES;
     if (message.whenFull === "drop") {
@@ -74,61 +74,61 @@ export class PublishBuffer {
   }
 
   /** The next message to publish; it stays held until `confirm` or `discard`. */
-  take(): Parcel | undefined {
-    const parcel = first(this.#queue);
-    if (!parcel) return undefined;
-    this.#queue.delete(parcel);
-    if (this.#droppable.delete(parcel)) this.#droppableBytes -= parcel.bytes;
-    parcel.state = "flying";
-    parcel.tries++;
-    this.#flying.add(parcel);
-    this.#flyingBytes += parcel.bytes;
-    return parcel;
+  take(): PendingMessage | undefined {
+    const entry = first(this.#queue);
+    if (!entry) return undefined;
+    this.#queue.delete(entry);
+    if (this.#droppable.delete(entry)) this.#droppableBytes -= entry.bytes;
+    entry.state = "inFlight";
+    entry.tries++;
+    this.#inFlight.add(entry);
+    this.#inFlightBytes += entry.bytes;
+    return entry;
   }
 
   /** Takes the message out for good; false when it was out already. */
-  confirm(parcel: Parcel): boolean {
-    if (parcel.state === "done") return false;
-    this.#remove(parcel);
+  confirm(entry: PendingMessage): boolean {
+    if (entry.state === "done") return false;
+    this.#remove(entry);
     this.#admitWaiting();
     if (this.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     return true;
   }
 
-  discard(parcel: Parcel, reason: string): void {
-    if (this.confirm(parcel)) this.events.onDropped(parcel.message, reason);
+  discard(entry: PendingMessage, reason: string): void {
+    if (this.confirm(entry)) this.events.onDropped(entry.message, reason);
   }
 
   /** Puts everything unconfirmed back at the front, in its old order. */
   requeue(): void {
-    if (this.#flying.size === 0) return;
-    const all = [...this.#flying, ...this.#queue];
-    this.#flying.clear();
-    this.#flyingBytes = 0;
+    if (this.#inFlight.size === 0) return;
+    const all = [...this.#inFlight, ...this.#queue];
+    this.#inFlight.clear();
+    this.#inFlightBytes = 0;
     this.#queue.clear();
     this.#droppable.clear();
     this.#droppableBytes = 0;
-    for (const parcel of all) this.#enqueue(parcel);
+    for (const entry of all) this.#enqueue(entry);
   }
 
   /** Queued messages that an earlier connection was handed and did not confirm, oldest first. */
-  uncertain(): Parcel[] {
-    return [...this.#queue].filter((parcel) => parcel.tries > 0);
+  uncertain(): PendingMessage[] {
+    return [...this.#queue].filter((entry) => entry.tries > 0);
   }
 
   /** Messages that wait for their turn, oldest first. */
-  queued(): Parcel[] {
+  queued(): PendingMessage[] {
     return [...this.#queue];
   }
 
   /** Puts a smaller body into a message that waits for its turn; one that was dropped meanwhile stays so. */
-  shrink(parcel: Parcel, body: Uint8Array): void {
-    if (parcel.state !== "queued") return;
-    const less = parcel.message.body.byteLength - body.byteLength;
-    parcel.message = { ...parcel.message, body };
-    parcel.bytes -= less;
+  shrink(entry: PendingMessage, body: Uint8Array): void {
+    if (entry.state !== "queued") return;
+    const less = entry.message.body.byteLength - body.byteLength;
+    entry.message = { ...entry.message, body };
+    entry.bytes -= less;
     this.#bytes -= less;
-    if (this.#droppable.has(parcel)) this.#droppableBytes -= less;
+    if (this.#droppable.has(entry)) this.#droppableBytes -= less;
     this.#admitWaiting();
   }
 
@@ -138,13 +138,13 @@ export class PublishBuffer {
   }
 
   /** Gives up: reports everything held as dropped, lets the waiting writers go, takes nothing from now on. */
-  abandon(reason: string): OutMessage[] {
+  dropAll(reason: string): OutMessage[] {
     this.#sealed = true;
     this.requeue();
     const lost: OutMessage[] = [];
-    for (const parcel of this.#queue) {
-      this.#remove(parcel);
-      lost.push(parcel.message);
+    for (const entry of this.#queue) {
+      this.#remove(entry);
+      lost.push(entry.message);
     }
     for (const waiter of this.#waiting) {
       lost.push(waiter.message);
@@ -182,12 +182,12 @@ export class PublishBuffer {
     this.events.onQueued();
   }
 
-  #enqueue(parcel: Parcel): void {
-    parcel.state = "queued";
-    this.#queue.add(parcel);
-    if (parcel.message.whenFull !== "drop") return;
-    this.#droppable.add(parcel);
-    this.#droppableBytes += parcel.bytes;
+  #enqueue(entry: PendingMessage): void {
+    entry.state = "queued";
+    this.#queue.add(entry);
+    if (entry.message.whenFull !== "drop") return;
+    this.#droppable.add(entry);
+    this.#droppableBytes += entry.bytes;
   }
 
   #admitWaiting(): void {
@@ -200,12 +200,12 @@ export class PublishBuffer {
     }
   }
 
-  #remove(parcel: Parcel): void {
-    if (this.#flying.delete(parcel)) this.#flyingBytes -= parcel.bytes;
-    if (this.#droppable.delete(parcel)) this.#droppableBytes -= parcel.bytes;
-    this.#queue.delete(parcel);
-    parcel.state = "done";
-    this.#bytes -= parcel.bytes;
+  #remove(entry: PendingMessage): void {
+    if (this.#inFlight.delete(entry)) this.#inFlightBytes -= entry.bytes;
+    if (this.#droppable.delete(entry)) this.#droppableBytes -= entry.bytes;
+    this.#queue.delete(entry);
+    entry.state = "done";
+    this.#bytes -= entry.bytes;
     this.#count--;
   }
 }

@@ -3,12 +3,12 @@ import { connect, type NatsConnection, NatsError } from "nats";
 import { VideoExplainerError } from "../../errors.js";
 import { redact } from "../../redact.js";
 import { connectionFault, isAuthFault } from "./faults.js";
-import { greets, maxPayloadOf, readInfo, tlsRefusal } from "./greeting.js";
+import { awaitInfo, maxPayloadOf, readInfo, tlsRefusal } from "./greeting.js";
 import { type Login, readLogin, tlsOptions } from "./login.js";
 import { type NatsServer, type NatsServers, readServers } from "./servers.js";
 
 /** One connection, from greeting to loss. The client never reconnects it: what it buffers must not outlive it. */
-export interface Link {
+export interface Connection {
   nc: NatsConnection;
   server: NatsServer;
   /** Other members of the server's cluster. */
@@ -22,25 +22,25 @@ export interface Link {
 }
 
 /** A longer timer of Node's fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Subjects that nobody asked after are remembered up to so many: more than are published between two looks. */
-const MOST_DENIED = 1024;
+const MAX_DENIED_SUBJECTS = 1024;
 const TIMES = { connectMs: 5_000, alertMs: 1_000, pingMs: 10_000, pongMs: 10_000 };
 
 /** Tries the servers in turn; throws one sentence when none takes the connection. */
-export async function openLink(
+export async function openConnection(
   config: NatsServers,
   discovered: readonly NatsServer[],
   clientName: string,
   stop: AbortSignal,
-): Promise<Link> {
+): Promise<Connection> {
   const login = await readLogin(config);
   const candidates = [...shuffled(config.servers), ...shuffled(discovered)];
   let first: Error | undefined;
   for (const server of candidates) {
     try {
-      await greets(server, login.tls, TIMES.connectMs, stop);
-      const nc = await dial(config, login, server, clientName, stop);
+      await awaitInfo(server, login.tls, TIMES.connectMs, stop);
+      const nc = await connectTo(config, login, server, clientName, stop);
       try {
         return watch(nc, login, server);
       } catch (error) {
@@ -52,11 +52,11 @@ export async function openLink(
       if (stop.aborted) throw error;
       const cause = (await refusal(error, server, login)) ?? error;
       // The words of a server, which knows what it was sent, may repeat it.
-      first ??= linkError(redact(connectionFault(cause, server, login)), cause);
+      first ??= connectionError(redact(connectionFault(cause, server, login)), cause);
     }
   }
   if (candidates.length <= 1) throw first;
-  throw linkError(`none of ${candidates.length} NATS servers can be used: ${first?.message}`, first);
+  throw connectionError(`none of ${candidates.length} NATS servers can be used: ${first?.message}`, first);
 }
 
 /** What a connection that was cut while it was set up failed of, where TLS may tell. */
@@ -68,12 +68,12 @@ async function refusal(error: unknown, server: NatsServer, { tls }: Login): Prom
 const CUT = new Set(["ECONNRESET", "EPIPE", "CONNECTION_CLOSED"]);
 
 /** Settles as `work` does, or rejects when the signal aborts or the time passes first. */
-export function within<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal): Promise<T> {
+export function withTimeout<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => finish(() => reject(signal.reason));
     const timer = setTimeout(
       () => finish(() => reject(new NatsError("no answer", "TIMEOUT"))),
-      Math.min(timeoutMs, LONGEST_TIMER_MS),
+      Math.min(timeoutMs, MAX_TIMER_MS),
     );
     const finish = (settle: () => void): void => {
       clearTimeout(timer);
@@ -90,10 +90,10 @@ export function within<T>(work: Promise<T>, timeoutMs: number, signal: AbortSign
 }
 
 /** Proves that the server answers now. */
-export const roundTrip = (link: Link, timeoutMs: number): Promise<void> =>
-  within(link.nc.flush(), timeoutMs, link.signal);
+export const roundTrip = (connection: Connection, timeoutMs: number): Promise<void> =>
+  withTimeout(connection.nc.flush(), timeoutMs, connection.signal);
 
-async function dial(
+async function connectTo(
   config: NatsServers,
   login: Login,
   server: NatsServer,
@@ -115,7 +115,7 @@ async function dial(
     ...(config.user !== undefined && { user: config.user, pass: config.password ?? "" }),
     ...(config.token !== undefined && { token: config.token }),
   });
-  return within(dialled, 2 * TIMES.connectMs, stop).catch((error: unknown) => {
+  return withTimeout(dialled, 2 * TIMES.connectMs, stop).catch((error: unknown) => {
     dialled.then(
       (late) => late.close(),
       () => undefined,
@@ -124,7 +124,7 @@ async function dial(
   });
 }
 
-function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
+function watch(nc: NatsConnection, login: Login, server: NatsServer): Connection {
   const info = readInfo(nc.info);
   const ended = new AbortController();
   const denied = new Set<string>();
@@ -134,7 +134,7 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
     return taken;
   };
   let { maxPayload } = info;
-  const link: Link = {
+  const connection: Connection = {
     nc,
     server,
     discovered: membersOf(info.members, server),
@@ -148,22 +148,22 @@ function watch(nc: NatsConnection, login: Login, server: NatsServer): Link {
 
   // The client's own heartbeat waits for its last write before it closes, which a dead network never completes.
   const heartbeat = setInterval(() => {
-    roundTrip(link, TIMES.pongMs).catch(() => nc.close());
+    roundTrip(connection, TIMES.pongMs).catch(() => nc.close());
   }, TIMES.pingMs);
   void nc.closed().then((error) => {
     clearInterval(heartbeat);
     const why = error && isAuthFault(error) ? `: ${connectionFault(error, server, login)}` : "";
-    ended.abort(linkError(`the connection to NATS server ${server.address} was lost${why}`, error));
+    ended.abort(connectionError(`the connection to NATS server ${server.address} was lost${why}`, error));
   });
   void (async () => {
     for await (const status of nc.status()) {
       const context = status.permissionContext;
       if (context?.operation !== "publish") continue;
       denied.add(context.subject);
-      if (denied.size > MOST_DENIED) denied.delete(denied.values().next().value!);
+      if (denied.size > MAX_DENIED_SUBJECTS) denied.delete(denied.values().next().value!);
     }
   })();
-  return link;
+  return connection;
 }
 
 /** A cluster tells the addresses of its members, while their certificates bear the name that was dialled. */
@@ -182,7 +182,7 @@ function readable(url: string): NatsServer[] {
   }
 }
 
-const linkError = (message: string, cause?: unknown): Error =>
+const connectionError = (message: string, cause?: unknown): Error =>
   new VideoExplainerError("nats-connection", message, { cause });
 
 function shuffled<T>(items: readonly T[]): T[] {

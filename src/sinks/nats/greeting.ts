@@ -4,11 +4,11 @@ import type { NatsConnection } from "nats";
 import { z } from "zod";
 import { oneLine } from "../../log.js";
 import { redact } from "../../redact.js";
-import { shortened } from "../../shortened.js";
+import { truncate } from "../../truncate.js";
 import { type TlsMaterial, tlsOptions } from "./login.js";
 import type { NatsServer } from "./servers.js";
 
-/** What of a server's INFO is used. Whoever answers on that port writes it, and may write another at any time. */
+/** The fields of a server's INFO that are used. Any program that listens on that port can write it, and again at any time. */
 export interface ServerInfo {
   maxPayload: number;
   /** `host:port` of the members of its cluster, as it tells them. */
@@ -37,16 +37,16 @@ export function readInfo(info: unknown): ServerInfo {
 
 /** The largest message that a server takes now, in bytes: it may change that, and one that tells nonsense does not. */
 export function maxPayloadOf({ info }: Pick<NatsConnection, "info">, before: number): number {
-  const told: unknown = info?.max_payload;
-  return Number.isSafeInteger(told) && (told as number) > 0 ? (told as number) : before;
+  const announced: unknown = info?.max_payload;
+  return Number.isSafeInteger(announced) && (announced as number) > 0 ? (announced as number) : before;
 }
 
 /** Far more than a cluster of thousands needs. */
-const LONGEST_GREETING = 256 * 1024;
+const MAX_INFO_BYTES = 256 * 1024;
 
 /** What is wrong with the first line of a server, in the middle of a sentence. */
 function greetingFault(line: string): string | undefined {
-  if (line.startsWith("-ERR")) return `it says ${shortened(oneLine(redact(line.slice(4))), 200)}`;
+  if (line.startsWith("-ERR")) return `it says ${truncate(oneLine(redact(line.slice(4))), 200)}`;
   if (!line.startsWith("INFO ")) return "it does not greet as one";
   try {
     readInfo(JSON.parse(line.slice(5)));
@@ -62,7 +62,7 @@ function greetingFault(line: string): string | undefined {
  * standard output, at what it does not understand: no such server is handed to it. A server that begins with TLS greets
  * after the handshake.
  */
-export function greets(
+export function awaitInfo(
   server: NatsServer,
   tls: TlsMaterial | undefined,
   timeoutMs: number,
@@ -91,7 +91,7 @@ export function greets(
     socket.on("data", (chunk: Buffer) => {
       greeting = Buffer.concat([greeting, chunk]);
       const end = greeting.indexOf("\n");
-      if (end < 0 && greeting.length <= LONGEST_GREETING) return;
+      if (end < 0 && greeting.length <= MAX_INFO_BYTES) return;
       const fault = end < 0 ? "its greeting has no end" : greetingFault(greeting.toString("utf8", 0, end));
       finish(fault === undefined ? undefined : new Error(fault));
     });

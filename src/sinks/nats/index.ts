@@ -5,12 +5,12 @@ import { type NatsSinkConfig, sinkName } from "../../config/schema.js";
 import { VideoExplainerError } from "../../errors.js";
 import { subjectFor } from "../../messages/headers.js";
 import type { FrameOutcome, MessageKind, OutMessage } from "../../messages/message.js";
-import { Rarely } from "../../rarely.js";
+import { RateLimitedLog } from "../../rate-limited-log.js";
 import { countByKind } from "../lost.js";
 import { shrinkJpeg } from "../shrink.js";
 import type { Sink, SinkContext, SinkStatus } from "../sink.js";
-import { type Parcel, PublishBuffer } from "./buffer.js";
-import { type Link, openLink, roundTrip, within } from "./connection.js";
+import { type PendingMessage, PublishBuffer } from "./buffer.js";
+import { type Connection, openConnection, roundTrip, withTimeout } from "./connection.js";
 import { type Publishing, publishAcknowledged, publishFlushed, roomFor } from "./publisher.js";
 import { type NatsServer, readServers } from "./servers.js";
 import { ensureStream, lastIds, streamSpec } from "./stream.js";
@@ -43,11 +43,11 @@ class NatsSink implements Sink {
   readonly #stop = new AbortController();
   /** Of each source the end of the last write that waits for a smaller overlay; later ones come after it. */
   readonly #shrinking = new Map<string, Promise<void>>();
-  readonly #toldSmaller = new Set<string>();
-  readonly #rarely = new Rarely();
+  readonly #warnedOversize = new Set<string>();
+  readonly #rarely = new RateLimitedLog();
   #lastMaxPayload = USUAL_MAX_PAYLOAD;
   #discovered: NatsServer[] = [];
-  #link: Link | undefined;
+  #connection: Connection | undefined;
   #pump: () => void = () => undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -77,9 +77,9 @@ class NatsSink implements Sink {
   async write({ source, messages }: FrameOutcome): Promise<void> {
     const taken = messages.filter(({ kind }) => this.kinds.has(kind));
     const before = this.#shrinking.get(source);
-    if (!before && !taken.some((message) => this.#isTooLarge(message))) return this.#offer(taken);
+    if (!before && !taken.some((message) => this.#isTooLarge(message))) return this.#enqueue(taken);
     const fitting = Promise.all(taken.map((message) => this.#fitting(message)));
-    const turn = Promise.all([fitting, before?.catch(() => undefined)]).then(([smaller]) => this.#offer(smaller));
+    const turn = Promise.all([fitting, before?.catch(() => undefined)]).then(([smaller]) => this.#enqueue(smaller));
     this.#shrinking.set(source, turn);
     try {
       await turn;
@@ -89,11 +89,11 @@ class NatsSink implements Sink {
   }
 
   forget(source: string): void {
-    this.#toldSmaller.delete(source);
+    this.#warnedOversize.delete(source);
   }
 
-  async #offer(messages: readonly OutMessage[]): Promise<void> {
-    for (const message of messages) await this.#buffer.offer(message);
+  async #enqueue(messages: readonly OutMessage[]): Promise<void> {
+    for (const message of messages) await this.#buffer.enqueue(message);
   }
 
   get #farEnd(): string {
@@ -102,7 +102,7 @@ class NatsSink implements Sink {
 
   /** Of the present connection, whose server may change it, or the last. */
   get #maxPayload(): number {
-    return this.#link?.maxPayload ?? this.#lastMaxPayload;
+    return this.#connection?.maxPayload ?? this.#lastMaxPayload;
   }
 
   #isTooLarge(message: OutMessage): boolean {
@@ -115,8 +115,8 @@ class NatsSink implements Sink {
     const limit = this.#maxPayload;
     const body = await shrinkJpeg(message.body, roomFor(message, limit));
     if (!body) return message;
-    if (!this.#toldSmaller.has(message.source)) {
-      this.#toldSmaller.add(message.source);
+    if (!this.#warnedOversize.has(message.source)) {
+      this.#warnedOversize.add(message.source);
       this.context.log.warn(
         `${this.name}: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
       );
@@ -125,18 +125,18 @@ class NatsSink implements Sink {
   }
 
   /** For a server that takes less than the one before. */
-  async #fitBuffered(link: Link): Promise<void> {
-    for (const parcel of this.#buffer.queued()) {
-      if (link.signal.aborted || this.#stop.signal.aborted) return;
-      const { body } = await this.#fitting(parcel.message);
-      if (body !== parcel.message.body) this.#buffer.shrink(parcel, body);
+  async #fitBuffered(connection: Connection): Promise<void> {
+    for (const entry of this.#buffer.queued()) {
+      if (connection.signal.aborted || this.#stop.signal.aborted) return;
+      const { body } = await this.#fitting(entry.message);
+      if (body !== entry.message.body) this.#buffer.shrink(entry, body);
     }
   }
 
   async verify(timeoutMs: number): Promise<boolean> {
-    const link = this.#link;
-    if (!link || !this.#connected) return false;
-    return roundTrip(link, timeoutMs).then(
+    const connection = this.#connection;
+    if (!connection || !this.#connected) return false;
+    return roundTrip(connection, timeoutMs).then(
       () => this.#connected,
       () => false,
     );
@@ -159,17 +159,17 @@ class NatsSink implements Sink {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    await within(this.flushed(), deadlineMs, this.#stop.signal).catch(() => undefined);
-    const lost = this.#buffer.abandon("not-delivered");
+    await withTimeout(this.flushed(), deadlineMs, this.#stop.signal).catch(() => undefined);
+    const lost = this.#buffer.dropAll("not-delivered");
     this.#finished = true;
-    const link = this.#link;
-    if (link && !link.signal.aborted) {
-      await within(link.nc.drain(), TIMES.drainMs, link.signal).catch(() => undefined);
-      await link.nc.close();
+    const connection = this.#connection;
+    if (connection && !connection.signal.aborted) {
+      await withTimeout(connection.nc.drain(), TIMES.drainMs, connection.signal).catch(() => undefined);
+      await connection.nc.close();
     }
     const reason = this.#connected ? "the server confirms too slowly" : this.#reason;
     this.#stop.abort(new VideoExplainerError("nats", "the sink was closed"));
-    await this.#link?.nc.close();
+    await this.#connection?.nc.close();
     await this.#running;
     this.#connected = false;
     this.#reason = "closed";
@@ -186,82 +186,83 @@ class NatsSink implements Sink {
     for (let attempt = 0; !stop.aborted; attempt++) {
       await this.#pause(attempt);
       try {
-        const link = await openLink(this.#servers, this.#discovered, name, stop);
-        this.#link = link;
-        if (link.discovered.length > 0) this.#discovered = link.discovered;
-        this.#serve(link);
-        if (stop.aborted) await link.nc.close();
-        else if (this.config.jetstream) await this.#serveStream(link);
-        else this.#away(await this.#serveCore(link));
+        const connection = await openConnection(this.#servers, this.#discovered, name, stop);
+        this.#connection = connection;
+        if (connection.discovered.length > 0) this.#discovered = connection.discovered;
+        this.#serve(connection);
+        if (stop.aborted) await connection.nc.close();
+        else if (this.config.jetstream) await this.#serveStream(connection);
+        else this.#markDisconnected(await this.#serveCore(connection));
         attempt = 0;
       } catch (error) {
-        this.#away(error as Error);
+        this.#markDisconnected(error as Error);
       } finally {
         this.#lastMaxPayload = this.#maxPayload;
-        this.#link = undefined;
+        this.#connection = undefined;
         this.#pump = () => undefined;
       }
     }
   }
 
   /** Requests are answered beside the publishing, and whether they are is no condition of it. */
-  #serve(link: Link): void {
-    this.context.onConnection?.(link.nc).catch((error: Error) => {
-      if (!link.signal.aborted) this.context.log.warn(`${this.name}: requests are not answered: ${error.message}`);
+  #serve(connection: Connection): void {
+    this.context.onConnection?.(connection.nc).catch((error: Error) => {
+      if (!connection.signal.aborted)
+        this.context.log.warn(`${this.name}: requests are not answered: ${error.message}`);
     });
   }
 
-  async #serveCore(link: Link): Promise<Error> {
-    await this.#fitBuffered(link);
-    if (!link.signal.aborted) this.#back(link);
-    return publishFlushed(this.#publishing(link));
+  async #serveCore(connection: Connection): Promise<Error> {
+    await this.#fitBuffered(connection);
+    if (!connection.signal.aborted) this.#markConnected(connection);
+    return publishFlushed(this.#publishing(connection));
   }
 
-  async #serveStream(link: Link): Promise<void> {
+  async #serveStream(connection: Connection): Promise<void> {
     let attempt = 0;
-    while (!link.signal.aborted && !this.#stop.signal.aborted) {
+    while (!connection.signal.aborted && !this.#stop.signal.aborted) {
       try {
-        await this.#prepareStream(link);
-        await this.#fitBuffered(link);
-        this.#back(link);
+        await this.#prepareStream(connection);
+        await this.#fitBuffered(connection);
+        this.#markConnected(connection);
         const before = this.#counts.published;
-        const failure = await publishAcknowledged(this.#publishing(link), this.#stream.name);
+        const failure = await publishAcknowledged(this.#publishing(connection), this.#stream.name);
         if (this.#counts.published > before) attempt = 0;
-        this.#away(failure);
+        this.#markDisconnected(failure);
       } catch (error) {
-        this.#away(link.signal.aborted ? (link.signal.reason as Error) : (error as Error));
+        this.#markDisconnected(connection.signal.aborted ? (connection.signal.reason as Error) : (error as Error));
       }
       attempt++;
       // A server that is gone without a word is found here, not after minutes.
-      await roundTrip(link, TIMES.probeMs).catch(() => link.nc.close());
-      if (!link.signal.aborted) await this.#pause(attempt);
+      await roundTrip(connection, TIMES.probeMs).catch(() => connection.nc.close());
+      if (!connection.signal.aborted) await this.#pause(attempt);
     }
   }
 
   /** Makes the stream ready and settles which uncertain messages it already holds. */
-  async #prepareStream(link: Link): Promise<void> {
-    const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
+  async #prepareStream(connection: Connection): Promise<void> {
+    const jsm = await connection.nc.jetstreamManager({ checkAPI: false, timeout: TIMES.apiMs });
     const lacking = await ensureStream(jsm, this.#stream);
     if (lacking) this.#rarely.happened("replicas", () => this.context.log.warn(`${this.name}: ${lacking}`));
-    const bySubject = new Map<string, Parcel[]>();
-    for (const parcel of this.#buffer.uncertain()) {
-      const { station, source, kind } = parcel.message;
+    const bySubject = new Map<string, PendingMessage[]>();
+    for (const entry of this.#buffer.uncertain()) {
+      const { station, source, kind } = entry.message;
       const subject = subjectFor(this.config.prefix, station, source, kind);
-      bySubject.set(subject, [...(bySubject.get(subject) ?? []), parcel]);
+      bySubject.set(subject, [...(bySubject.get(subject) ?? []), entry]);
     }
     // The stream forgets message ids after its duplicate window; the last one stored under a subject tells for longer.
     const stored = await lastIds(jsm, this.#stream.name, [...bySubject.keys()]);
-    for (const [subject, parcels] of bySubject) {
-      const last = parcels.findLastIndex(({ message }) => message.id === stored.get(subject));
-      for (const parcel of parcels.slice(0, last + 1)) {
-        if (this.#buffer.confirm(parcel)) this.#published(parcel.message);
+    for (const [subject, pending] of bySubject) {
+      const last = pending.findLastIndex(({ message }) => message.id === stored.get(subject));
+      for (const entry of pending.slice(0, last + 1)) {
+        if (this.#buffer.confirm(entry)) this.#published(entry.message);
       }
     }
   }
 
-  #publishing(link: Link): Publishing {
+  #publishing(connection: Connection): Publishing {
     return {
-      link,
+      connection,
       buffer: this.#buffer,
       prefix: this.config.prefix,
       onQueued: (pump) => {
@@ -296,13 +297,13 @@ class NatsSink implements Sink {
     );
   }
 
-  #back(link: Link): void {
+  #markConnected(connection: Connection): void {
     if (this.#connected) return;
     this.#connected = true;
     this.#reason = undefined;
     this.context.events.onConnected(true);
-    const { version } = link.nc.info ?? {};
-    this.context.log.info(`${this.name}: connected to ${link.server.address}`, {
+    const { version } = connection.nc.info ?? {};
+    this.context.log.info(`${this.name}: connected to ${connection.server.address}`, {
       server: version,
       waiting: this.#buffer.size,
       ...(this.config.jetstream && { stream: this.#stream.name }),
@@ -312,7 +313,7 @@ class NatsSink implements Sink {
   }
 
   /** Reported once, and again only when the reason is another. */
-  #away(error: Error): void {
+  #markDisconnected(error: Error): void {
     if (this.#finished || (!this.#connected && this.#reason === error.message)) return;
     this.#connected = false;
     this.#reason = error.message;

@@ -80,7 +80,7 @@ const fault = (file: LoginFile) => (what: string) =>
 const seedFault = (key: string) => (what: string) => new LoginError(key, `${key} ${what}`);
 
 /** Far above any certificate bundle. */
-const LARGEST_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 async function textOf(file: LoginFile): Promise<string> {
   if (/[\r\n\0]/.test(file.path))
@@ -92,7 +92,7 @@ async function textOf(file: LoginFile): Promise<string> {
     throw fault(file)(`${systemPredicate(error)}; ${systemAdvice(error)}`);
   }
   if (bytes.length === 0) throw fault(file)("is empty; write it again");
-  if (bytes.length > LARGEST_BYTES) throw fault(file)("is too large to be one; correct the path");
+  if (bytes.length > MAX_FILE_BYTES) throw fault(file)("is too large to be one; correct the path");
   return bytes.toString("utf8");
 }
 

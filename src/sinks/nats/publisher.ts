@@ -3,19 +3,19 @@ import { headers, type MsgHdrs, NatsError } from "nats";
 import { VideoExplainerError } from "../../errors.js";
 import { headersFor, subjectFor } from "../../messages/headers.js";
 import type { MessageKind, OutMessage } from "../../messages/message.js";
-import type { Parcel, PublishBuffer } from "./buffer.js";
-import { type Link, roundTrip } from "./connection.js";
+import type { PendingMessage, PublishBuffer } from "./buffer.js";
+import { type Connection, roundTrip } from "./connection.js";
 import { jetStreamCode } from "./stream.js";
 
 /** What a publisher works with; both publishers run until the connection ends or the server refuses. */
 export interface Publishing {
-  link: Link;
+  connection: Connection;
   buffer: PublishBuffer;
   prefix: string;
   /** Called with a function that the owner calls whenever something was queued. */
   onQueued(pump: () => void): void;
   onPublished(message: OutMessage): void;
-  /** A message that can never be delivered was dropped; `alike`: what all those have in common that are told once. */
+  /** A message that can never be delivered was dropped; `alike`: the same for all messages that are reported as one. */
   onRefused(error: Error, alike: string): void;
 }
 
@@ -30,28 +30,28 @@ const MESSAGE_TOO_LARGE = 10054;
  * again in its old order.
  */
 export function publishAcknowledged(work: Publishing, stream: string): Promise<Error> {
-  const { link, buffer } = work;
-  const js = link.nc.jetstream({ timeout: WINDOW.ackMs });
+  const { connection, buffer } = work;
+  const js = connection.nc.jetstream({ timeout: WINDOW.ackMs });
   return new Promise((resolve) => {
     let failure: Error | undefined;
     let unsettled = 0;
     const finish = (): void => {
-      if (!failure || (unsettled > 0 && !link.signal.aborted)) return;
-      link.signal.removeEventListener("abort", lost);
+      if (!failure || (unsettled > 0 && !connection.signal.aborted)) return;
+      connection.signal.removeEventListener("abort", lost);
       buffer.requeue();
       resolve(failure);
     };
     const lost = (): void => {
-      failure = link.signal.reason as Error;
+      failure = connection.signal.reason as Error;
       finish();
     };
-    const send = async (parcel: Parcel, wire: Wire): Promise<void> => {
+    const send = async (entry: PendingMessage, wire: Wire): Promise<void> => {
       try {
-        await js.publish(wire.subject, parcel.message.body, { headers: wire.headers, expect: { streamName: stream } });
-        if (buffer.confirm(parcel)) work.onPublished(parcel.message);
+        await js.publish(wire.subject, entry.message.body, { headers: wire.headers, expect: { streamName: stream } });
+        if (buffer.confirm(entry)) work.onPublished(entry.message);
       } catch (error) {
         if (jetStreamCode(error) === MESSAGE_TOO_LARGE)
-          refuse(work, parcel, tooLarge(parcel, bytesOf(parcel.message, wire.headers), `stream ${stream}`));
+          discardRefused(work, entry, tooLarge(entry, bytesOf(entry.message, wire.headers), `stream ${stream}`));
         else failure ??= publishFault(error, wire.subject, stream);
       }
       unsettled--;
@@ -59,17 +59,17 @@ export function publishAcknowledged(work: Publishing, stream: string): Promise<E
       else pump();
     };
     const pump = (): void => {
-      while (!failure && unsettled < WINDOW.messages && buffer.flyingBytes < WINDOW.bytes) {
-        const parcel = buffer.take();
-        if (!parcel) return;
-        const wire = wireOf(work, parcel);
+      while (!failure && unsettled < WINDOW.messages && buffer.inFlightBytes < WINDOW.bytes) {
+        const entry = buffer.take();
+        if (!entry) return;
+        const wire = wireOf(work, entry);
         if (!wire) continue;
         unsettled++;
-        void send(parcel, wire);
+        void send(entry, wire);
       }
     };
-    link.signal.addEventListener("abort", lost, { once: true });
-    if (link.signal.aborted) return lost();
+    connection.signal.addEventListener("abort", lost, { once: true });
+    if (connection.signal.aborted) return lost();
     work.onQueued(pump);
     pump();
   });
@@ -80,53 +80,53 @@ export function publishAcknowledged(work: Publishing, stream: string): Promise<E
  * is lost, and a subscriber may see its messages twice, with the same `Nats-Msg-Id`.
  */
 export async function publishFlushed(work: Publishing): Promise<Error> {
-  const { link, buffer } = work;
+  const { connection, buffer } = work;
   let silent: Error | undefined;
-  while (!link.signal.aborted) {
+  while (!connection.signal.aborted) {
     const batch = sendBatch(work);
     if (batch.length === 0) {
       await queuedOrLost(work);
       continue;
     }
     try {
-      await roundTrip(link, WINDOW.flushMs);
+      await roundTrip(connection, WINDOW.flushMs);
     } catch {
-      const text = `NATS server ${link.server.address} does not answer`;
-      if (!link.signal.aborted) silent = new VideoExplainerError("nats-silent", text);
-      await link.nc.close();
+      const text = `NATS server ${connection.server.address} does not answer`;
+      if (!connection.signal.aborted) silent = new VideoExplainerError("nats-silent", text);
+      await connection.nc.close();
       break;
     }
     // The client passes on a refusal that came before the answer a few turns after it.
     await nextTurn();
-    const denied = link.takeDenied();
-    for (const { parcel, subject } of batch) {
-      if (denied.has(subject)) refuse(work, parcel, { reason: "denied", error: deniedError(subject) });
-      else if (buffer.confirm(parcel)) work.onPublished(parcel.message);
+    const denied = connection.takeDenied();
+    for (const { entry, subject } of batch) {
+      if (denied.has(subject)) discardRefused(work, entry, { reason: "denied", error: deniedError(subject) });
+      else if (buffer.confirm(entry)) work.onPublished(entry.message);
     }
   }
   buffer.requeue();
-  return silent ?? (link.signal.reason as Error);
+  return silent ?? (connection.signal.reason as Error);
 }
 
-function sendBatch(work: Publishing): { parcel: Parcel; subject: string }[] {
-  const batch: { parcel: Parcel; subject: string }[] = [];
-  while (batch.length < WINDOW.messages && work.buffer.flyingBytes < WINDOW.bytes) {
-    const parcel = work.buffer.take();
-    if (!parcel) break;
-    const wire = wireOf(work, parcel);
+function sendBatch(work: Publishing): { entry: PendingMessage; subject: string }[] {
+  const batch: { entry: PendingMessage; subject: string }[] = [];
+  while (batch.length < WINDOW.messages && work.buffer.inFlightBytes < WINDOW.bytes) {
+    const entry = work.buffer.take();
+    if (!entry) break;
+    const wire = wireOf(work, entry);
     if (!wire) continue;
     try {
-      work.link.nc.publish(wire.subject, parcel.message.body, { headers: wire.headers });
+      work.connection.nc.publish(wire.subject, entry.message.body, { headers: wire.headers });
     } catch {
-      // Only a connection that is closing throws here; the parcel stays unconfirmed and its flush fails.
+      // Only a connection that is closing throws here; the message stays unconfirmed and its flush fails.
     }
-    batch.push({ parcel, subject: wire.subject });
+    batch.push({ entry, subject: wire.subject });
   }
   return batch;
 }
 
 function queuedOrLost(work: Publishing): Promise<void> {
-  const { signal } = work.link;
+  const { signal } = work.connection;
   return new Promise((resolve) => {
     const go = (): void => {
       signal.removeEventListener("abort", go);
@@ -164,17 +164,17 @@ export const roomFor = (message: OutMessage, maxPayload: number): number =>
   maxPayload - wireHeaders(message).encode().byteLength - JETSTREAM_BYTES;
 
 /** Subject and headers; undefined when the message cannot be sent at all, which drops and reports it. */
-function wireOf(work: Publishing, parcel: Parcel): Wire | undefined {
-  const { message } = parcel;
+function wireOf(work: Publishing, entry: PendingMessage): Wire | undefined {
+  const { message } = entry;
   try {
     const subject = subjectFor(work.prefix, message.station, message.source, message.kind);
     const wire = { subject, headers: wireHeaders(message) };
     const bytes = bytesOf(message, wire.headers);
-    const limit = work.link.maxPayload;
+    const limit = work.connection.maxPayload;
     if (bytes <= limit) return wire;
-    refuse(work, parcel, tooLarge(parcel, bytes, `max_payload ${limit} of the NATS server`));
+    discardRefused(work, entry, tooLarge(entry, bytes, `max_payload ${limit} of the NATS server`));
   } catch (error) {
-    refuse(work, parcel, { reason: "invalid", error: error as Error });
+    discardRefused(work, entry, { reason: "invalid", error: error as Error });
   }
   return undefined;
 }
@@ -184,9 +184,9 @@ interface Refusal {
   error: Error;
 }
 
-function refuse(work: Publishing, parcel: Parcel, { reason, error }: Refusal): void {
-  work.onRefused(error, `${reason} ${parcel.message.kind}`);
-  work.buffer.discard(parcel, reason);
+function discardRefused(work: Publishing, entry: PendingMessage, { reason, error }: Refusal): void {
+  work.onRefused(error, `${reason} ${entry.message.kind}`);
+  work.buffer.discard(entry, reason);
 }
 
 /** What makes a message of a kind smaller. */
@@ -197,7 +197,7 @@ const SMALLER: Readonly<Record<MessageKind, string>> = {
   status: "raise that limit",
 };
 
-function tooLarge({ message: { kind, source } }: Parcel, bytes: number, limit: string): Refusal {
+function tooLarge({ message: { kind, source } }: PendingMessage, bytes: number, limit: string): Refusal {
   const text = `${kind} of source ${source} has ${bytes} bytes with its headers, more than ${limit} allows; ${SMALLER[kind]}`;
   return { reason: "too-large", error: new VideoExplainerError("nats-too-large", text) };
 }

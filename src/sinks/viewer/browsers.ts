@@ -1,11 +1,11 @@
 import { type RawData, WebSocket } from "ws";
-import { type Allowance, createAllowance } from "./allowance.js";
-import { type Backlog, createBacklog } from "./backlog.js";
-import { answerPings } from "./pongs.js";
+import { replyToPings } from "./ping-reply.js";
 import { parseClientMessage, type ServerMessage } from "./protocol.js";
+import { createRateLimiter, type RateLimiter } from "./rate-limiter.js";
 import type { Picture, SourceBook } from "./sources.js";
+import { createStallDetector, type StallDetector } from "./stall-detector.js";
 import type { PageStyle } from "./style.js";
-import { dismiss } from "./upgrades.js";
+import { dismiss } from "./websocket-upgrade.js";
 
 const LIMITS = {
   newsEveryMs: 100,
@@ -30,8 +30,8 @@ interface Browser {
   alive: boolean;
   /** News was withheld: it needs everything again. */
   behind: boolean;
-  allowance: Allowance;
-  backlog: Backlog;
+  rateLimiter: RateLimiter;
+  stallDetector: StallDetector;
 }
 
 /**
@@ -72,7 +72,7 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
     for (const browser of browsers) {
       for (const key of gone) browser.sent.delete(key);
       const unsent = browser.socket.bufferedAmount;
-      if (browser.backlog.isStuck(unsent)) browser.socket.terminate();
+      if (browser.stallDetector.isStuck(unsent)) browser.socket.terminate();
       else if (unsent > LIMITS.newsBacklog) browser.behind = true;
       else if (browser.behind) greet(browser);
       else for (const text of texts) browser.socket.send(text);
@@ -90,7 +90,7 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
 
   /** False when the browser has asked for more than it may, and is dismissed. */
   const allows = (browser: Browser, cost: number): boolean => {
-    if (browser.allowance.spend(cost)) return true;
+    if (browser.rateLimiter.spend(cost)) return true;
     dismiss(browser.socket, 1008, "this is more than the live page ever asks for");
     return false;
   };
@@ -131,12 +131,12 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
         sent: new Map(),
         alive: true,
         behind: false,
-        allowance: createAllowance(),
-        backlog: createBacklog(),
+        rateLimiter: createRateLimiter(),
+        stallDetector: createStallDetector(),
       };
       browsers.add(browser);
       socket.on("message", (data, isBinary) => onMessage(browser, data, isBinary));
-      answerPings(socket);
+      replyToPings(socket);
       for (const kind of ["ping", "pong"] as const) {
         socket.on(kind, () => {
           browser.alive = true;
@@ -147,7 +147,7 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
       greet(browser);
       for (const picture of book.pictures()) offer(browser, picture);
     },
-    /** A picture has come: whoever is ready for it gets it now. */
+    /** A picture has come: browsers that are ready for it get it now. */
     offer(picture: Picture) {
       for (const browser of browsers) offer(browser, picture);
     },

@@ -3,10 +3,10 @@ import type { AddressInfo } from "node:net";
 import { guardConnections, TIMES } from "../../http/connections.js";
 import { isWildcard } from "../../http/hosts.js";
 import { listenError } from "../../http/listen.js";
-import { answer, refuse } from "./answer.js";
 import type { Asset } from "./assets.js";
-import { acceptBrowsers, type UpgradeOptions } from "./upgrades.js";
+import { sendError, serveStatic } from "./static-handler.js";
 import { visitsOf } from "./visit.js";
+import { acceptBrowsers, type UpgradeOptions } from "./websocket-upgrade.js";
 
 export interface ViewerServerOptions extends UpgradeOptions {
   host: string;
@@ -29,12 +29,12 @@ export interface ViewerServer {
 export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
   const { host, port, assets } = options;
   const visitOf = await visitsOf(options);
-  // The host is asked for by the answer itself, whose refusals have its headers.
+  // The host is asked for by the handler itself, whose refusals have its headers.
   const http = createServer({ ...TIMES, requireHostHeader: false }, (request, response) =>
-    answer(assets, visitOf(request), request, response),
+    serveStatic(assets, visitOf(request), request, response),
   );
   http.on("checkExpectation", (_request, response) =>
-    refuse(response, 417, "nothing can be expected here", { Connection: "close" }),
+    sendError(response, 417, "nothing can be expected here", { Connection: "close" }),
   );
   const connections = guardConnections(http);
   acceptBrowsers(http, visitOf, options);

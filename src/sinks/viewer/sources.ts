@@ -1,17 +1,17 @@
 import type { FrameOutcome } from "../../messages/message.js";
 import type { Summary } from "../../messages/summary.js";
-import { createForgotten } from "./forgotten.js";
 import { encodePicture, type Pictures, type Row, type SourceNews, type SourceSnapshot } from "./protocol.js";
+import { createTombstones } from "./tombstones.js";
 
 const LIMITS = {
-  /** What a browser that comes later is told of the past. */
+  /** The history that a browser gets when it connects. */
   historyMs: 60_000,
   historyStepMs: 200,
   /** Rows kept for the next news, should nothing fetch them. */
   pendingRows: 2_000,
   /** A classified-only picture does not push out an explained one as young as this. */
   explainedHoldsMs: 1_000,
-  /** A source that has said nothing for so long is forgotten. */
+  /** A source without news for so long is forgotten. */
   forgetMs: 10 * 60_000,
 };
 
@@ -42,9 +42,9 @@ const keyOf = (station: string, source: string): string => `${station}/${source}
 /** All that the page shows, by source. */
 export function createSourceBook(station: string, now: () => number = () => Date.now()) {
   const known = new Map<string, Known>();
-  /** Removed for good, and not told to the browsers yet. */
+  /** Removed for good; the browsers do not know it yet. */
   let removed: string[] = [];
-  const forgotten = createForgotten();
+  const tombstones = createTombstones();
   let pictures = 0;
 
   const entry = (stationName: string, source: string): Known => {
@@ -118,12 +118,12 @@ export function createSourceBook(station: string, now: () => number = () => Date
     add(outcome: FrameOutcome): Picture | null {
       const { summary, status } = outcome;
       const message = status && outcome.messages.find(({ kind }) => kind === "status");
-      if (message && !forgotten.isLate(keyOf(message.station, message.source), message))
+      if (message && !tombstones.isLate(keyOf(message.station, message.source), message))
         tell(entry(message.station, message.source), { status });
       if (!summary) return null;
       const stationName = summary.station ?? station;
       const key = keyOf(stationName, outcome.source);
-      if (outcome.messages.some((message) => forgotten.isLate(key, message))) return null;
+      if (outcome.messages.some((message) => tombstones.isLate(key, message))) return null;
       const to = entry(stationName, outcome.source);
       const { relevance, classification, timing, sequence, frame, model, capturedAt } = summary;
       addRow(to, [
@@ -143,7 +143,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
     /** The source was removed for good: what comes of it late does not bring it back. */
     forget(source: string): void {
       const key = keyOf(station, source);
-      forgotten.add(key, now());
+      tombstones.add(key, now());
       if (known.delete(key)) removed.push(key);
     },
 

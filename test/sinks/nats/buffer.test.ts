@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { OutMessage } from "../../../src/messages/message.js";
-import { type Parcel, PublishBuffer } from "../../../src/sinks/nats/buffer.js";
+import { type PendingMessage, PublishBuffer } from "../../../src/sinks/nats/buffer.js";
 import { message } from "../../support/sinks.js";
 
 function bufferOf(limitBytes: number) {
@@ -17,23 +17,23 @@ const sized = (sequence: number, bytes: number, whenFull: "wait" | "drop", sourc
 
 it("a message larger than the bound is taken when nothing else is held", async () => {
   const { buffer, dropped } = bufferOf(100);
-  await buffer.offer(sized(0, 1000, "wait"));
+  await buffer.enqueue(sized(0, 1000, "wait"));
   expect(buffer.size).toBe(1);
-  await buffer.offer(sized(1, 10, "drop"));
+  await buffer.enqueue(sized(1, 10, "drop"));
   expect(dropped.map(({ sequence }) => sequence)).toEqual([1]);
 });
 
 it("a message that may be dropped never pushes out one that may not", async () => {
   const { buffer, dropped } = bufferOf(2000);
-  await buffer.offer(sized(0, 1400, "wait"));
-  await buffer.offer(sized(1, 1400, "drop"));
+  await buffer.enqueue(sized(0, 1400, "wait"));
+  await buffer.enqueue(sized(1, 1400, "drop"));
   expect(dropped.map(({ sequence }) => sequence)).toEqual([1]);
   expect(buffer.take()?.message.sequence).toBe(0);
 });
 
 it("what was handed out and not confirmed comes again first and in its old order", async () => {
   const { buffer } = bufferOf(1_000_000);
-  for (let i = 0; i < 6; i++) await buffer.offer(sized(i, 10, i % 2 ? "drop" : "wait"));
+  for (let i = 0; i < 6; i++) await buffer.enqueue(sized(i, 10, i % 2 ? "drop" : "wait"));
   const taken = [buffer.take()!, buffer.take()!, buffer.take()!];
   buffer.confirm(taken[1]!);
   buffer.requeue();
@@ -43,10 +43,10 @@ it("what was handed out and not confirmed comes again first and in its old order
 
 it("a message made smaller gives its room to who waits, and one that is gone stays gone", async () => {
   const { buffer, dropped } = bufferOf(3000);
-  await buffer.offer(sized(0, 1400, "drop"));
+  await buffer.enqueue(sized(0, 1400, "drop"));
   const [large] = buffer.queued();
   let admitted = false;
-  const waiting = buffer.offer(sized(1, 1400, "wait")).then(() => {
+  const waiting = buffer.enqueue(sized(1, 1400, "wait")).then(() => {
     admitted = true;
   });
   expect(admitted).toBe(false);
@@ -63,13 +63,13 @@ it("a message made smaller gives its room to who waits, and one that is gone sta
 
 it("giving up lets waiting writers go and names all that is lost", async () => {
   const { buffer, dropped } = bufferOf(1000);
-  await buffer.offer(sized(0, 400, "wait"));
-  const waiting = buffer.offer(sized(1, 400, "wait"));
+  await buffer.enqueue(sized(0, 400, "wait"));
+  const waiting = buffer.enqueue(sized(1, 400, "wait"));
   buffer.take();
-  expect(buffer.abandon("gone").map(({ sequence }) => sequence)).toEqual([0, 1]);
+  expect(buffer.dropAll("gone").map(({ sequence }) => sequence)).toEqual([0, 1]);
   await waiting;
   await buffer.whenEmpty();
-  await buffer.offer(sized(2, 1, "wait"));
+  await buffer.enqueue(sized(2, 1, "wait"));
   expect(dropped.length).toBe(3);
 });
 
@@ -83,35 +83,35 @@ it("whatever happens, each message is confirmed or dropped once, order holds, an
       const limit = 4000;
       const { buffer, dropped } = bufferOf(limit);
       const confirmed: number[] = [];
-      const flying: Parcel[] = [];
+      const inFlight: PendingMessage[] = [];
       const offers: Promise<void>[] = [];
       const confirmOldest = (): void => {
-        const parcel = flying.shift();
-        if (parcel && buffer.confirm(parcel)) confirmed.push(parcel.message.sequence);
+        const entry = inFlight.shift();
+        if (entry && buffer.confirm(entry)) confirmed.push(entry.message.sequence);
       };
       for (const next of steps) {
         if (next.do === "offer")
-          offers.push(buffer.offer(sized(offers.length, next.bytes, next.wait ? "wait" : "drop")));
+          offers.push(buffer.enqueue(sized(offers.length, next.bytes, next.wait ? "wait" : "drop")));
         else if (next.do === "take") {
-          const parcel = buffer.take();
-          if (parcel) flying.push(parcel);
+          const entry = buffer.take();
+          if (entry) inFlight.push(entry);
         } else if (next.do === "confirm") confirmOldest();
         else {
           buffer.requeue();
-          flying.length = 0;
+          inFlight.length = 0;
         }
         expect(buffer.bytes).toBeLessThanOrEqual(limit);
-        expect(buffer.flying).toBe(flying.length);
+        expect(buffer.inFlight).toBe(inFlight.length);
       }
-      while (flying.length > 0) confirmOldest();
-      for (let parcel = buffer.take(); parcel; parcel = buffer.take()) {
-        if (buffer.confirm(parcel)) confirmed.push(parcel.message.sequence);
+      while (inFlight.length > 0) confirmOldest();
+      for (let entry = buffer.take(); entry; entry = buffer.take()) {
+        if (buffer.confirm(entry)) confirmed.push(entry.message.sequence);
       }
       await Promise.all(offers);
       await buffer.whenEmpty();
       const all = [...confirmed, ...dropped.map(({ sequence }) => sequence)].toSorted((a, b) => a - b);
       expect(all).toEqual(offers.map((_, i) => i));
-      expect([buffer.bytes, buffer.flyingBytes, buffer.size]).toEqual([0, 0, 0]);
+      expect([buffer.bytes, buffer.inFlightBytes, buffer.size]).toEqual([0, 0, 0]);
       expect(dropped.every(({ whenFull }) => whenFull === "drop")).toBe(true);
     }),
     { numRuns: 300 },

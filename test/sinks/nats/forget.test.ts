@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import sharp from "sharp";
 import { expect, it } from "vitest";
 import { natsSinkSchema } from "../../../src/config/schema.js";
-import { openLink } from "../../../src/sinks/nats/connection.js";
+import { openConnection } from "../../../src/sinks/nats/connection.js";
 import { readServers } from "../../../src/sinks/nats/servers.js";
 import { cleanUps, connectedSink, start } from "../../support/nats-sink.js";
 import { message, outcome, pause, until } from "../../support/sinks.js";
@@ -45,13 +45,13 @@ it("subjects that a server refuses are remembered up to a bound", async () => {
   const users = `{ user: "me", password: "x", permissions: { publish: { deny: "denied.>" } } }`;
   const server = await start({ config: `authorization { users: [${users}] }` });
   const sink = natsSinkSchema.parse({ kind: "nats", servers: [server.url], user: "me", password: "x" });
-  const link = await openLink(readServers(sink, "."), [], "test", new AbortController().signal);
-  cleanUps.push(() => link.nc.close());
-  for (let i = 0; i < 3000; i++) link.nc.publish(`denied.${i}`);
-  await link.nc.flush();
+  const connection = await openConnection(readServers(sink, "."), [], "test", new AbortController().signal);
+  cleanUps.push(() => connection.nc.close());
+  for (let i = 0; i < 3000; i++) connection.nc.publish(`denied.${i}`);
+  await connection.nc.flush();
   // The client passes refusals on a few turns after the answer.
   await pause(500);
-  const denied = link.takeDenied();
+  const denied = connection.takeDenied();
   expect(denied.size).toBe(1024);
   expect(denied.has("denied.2999")).toBe(true);
 });

@@ -3,7 +3,7 @@ import type { SourceConfig } from "../../../src/config/schema.js";
 import { type Frame, frameBytes, frameLayout } from "../../../src/frame.js";
 import type { DropReason } from "../../../src/messages/ledger.js";
 import type { Ledger, SourceOptions, VideoSource } from "../../../src/pipeline/index.js";
-import { StatusBoard } from "../../../src/pipeline/status.js";
+import { SourceStateStore } from "../../../src/pipeline/source-state.js";
 
 const labels = new WeakMap<SharedArrayBuffer, string>();
 /** `belt 3`: source and sequence of the frame that lies in this memory. */
@@ -18,7 +18,7 @@ export class FakeSource implements VideoSource {
   readonly layout = layout;
   readonly pid = undefined;
   readonly isFull = false;
-  readonly #board = new StatusBoard(() => []);
+  readonly #board = new SourceStateStore(() => []);
   readonly #available = new Subject<void>();
   readonly #queue: Frame[] = [];
   #sequence = 0;

@@ -1,5 +1,5 @@
 import { ModelError } from "../../../errors.js";
-import { listed } from "../../../shortened.js";
+import { listed } from "../../../truncate.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
 import { type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { errorLines } from "../src/cli/errors.js";
-import { ConfigError, LONGEST_SENTENCE, ModelError, VideoExplainerError } from "../src/errors.js";
+import { ConfigError, MAX_SENTENCE_CHARACTERS, ModelError, VideoExplainerError } from "../src/errors.js";
 import { createLogger } from "../src/log.js";
 import { learnSecrets, MASK } from "../src/redact.js";
-import { withoutMiddle } from "../src/shortened.js";
+import { truncateMiddle } from "../src/truncate.js";
 
 const NAME = "x".repeat(5_000_000);
 
 test("a text without its middle keeps its begin and its end, and is no longer than it may be", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 200 }), fc.integer({ min: 20, max: 100 }), (text, most) => {
-      const short = withoutMiddle(text, most);
+      const short = truncateMiddle(text, most);
       expect(short.length).toBeLessThanOrEqual(most);
       if (text.length <= most) expect(short).toBe(text);
       else expect([text.startsWith(short.slice(0, 9)), text.endsWith(short.slice(-5))]).toEqual([true, true]);
@@ -26,7 +26,7 @@ test.each([
   ["of a configuration", new ConfigError([{ path: "", message: `c.yaml:1:1: ${NAME} is wrong; export it again.` }])],
 ])("an error %s with a name of megabytes is a sentence that ends with what to do", (_name, error) => {
   const [line = ""] = errorLines(error, false);
-  expect(line.length).toBeLessThan(LONGEST_SENTENCE + 100);
+  expect(line.length).toBeLessThan(MAX_SENTENCE_CHARACTERS + 100);
   expect(line).toMatch(/export it again\.(?:; run again with --verbose for details)?$/);
 });
 
@@ -42,8 +42,8 @@ test("what is cut from a sentence leaves no half of a secret behind: they are ma
   const address = "rtsp://me:geheim-4711-geheim@cam/1";
   learnSecrets(address);
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 2 * LONGEST_SENTENCE }), (before) => {
-      const long = `${"x ".repeat(before)}${address} and ${"y ".repeat(LONGEST_SENTENCE)}`;
+    fc.property(fc.integer({ min: 1, max: 2 * MAX_SENTENCE_CHARACTERS }), (before) => {
+      const long = `${"x ".repeat(before)}${address} and ${"y ".repeat(MAX_SENTENCE_CHARACTERS)}`;
       const { message } = new VideoExplainerError("source", long);
       expect(message).not.toMatch(/gehei|4711/);
       expect(new ConfigError([{ path: "", message: long }]).message).not.toMatch(/gehei|4711/);

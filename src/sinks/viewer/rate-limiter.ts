@@ -2,7 +2,7 @@
 const LIMITS = { atOnce: 2_000, perSecond: 200 };
 
 /** What a browser may ask for: much at once, little for ever. `spend` is false when it has asked for more. */
-export function createAllowance(now: () => number = () => performance.now()) {
+export function createRateLimiter(now: () => number = () => performance.now()) {
   let left = LIMITS.atOnce;
   let at = now();
   return {
@@ -15,4 +15,4 @@ export function createAllowance(now: () => number = () => performance.now()) {
   };
 }
 
-export type Allowance = ReturnType<typeof createAllowance>;
+export type RateLimiter = ReturnType<typeof createRateLimiter>;

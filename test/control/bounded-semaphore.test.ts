@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Slots } from "../../src/control/slots.js";
+import { BoundedSemaphore } from "../../src/control/bounded-semaphore.js";
 
 /** Work that ends when it is told to. */
 function work() {
@@ -11,7 +11,7 @@ function work() {
 }
 
 it("lets so much work run at a time, the rest in the order it came, and refuses what is too much", async () => {
-  const slots = new Slots(2, 2);
+  const slots = new BoundedSemaphore(2, 2);
   const began: number[] = [];
   const works = Array.from({ length: 5 }, work);
   const settled = works.map(({ run }, i) =>
@@ -32,7 +32,7 @@ it("lets so much work run at a time, the rest in the order it came, and refuses 
 });
 
 it("gives a slot back when its work fails, and says when nothing runs any more", async () => {
-  const slots = new Slots(1, 1);
+  const slots = new BoundedSemaphore(1, 1);
   await slots.whenIdle();
   const failing = slots.run(() => Promise.reject(new Error("no")));
   const next = slots.run(async () => "yes");

@@ -9,7 +9,7 @@ export const NO_TOKEN = "this page is for those who have its token: open it with
 export const pathOf = (request: IncomingMessage): string => (request.url ?? "/").split("?", 1)[0]!;
 
 /** Answers with one sentence. */
-export function refuse(
+export function sendError(
   response: ServerResponse,
   status: number,
   text: string,
@@ -20,23 +20,23 @@ export function refuse(
 }
 
 /** Answers a request for a file of the page. */
-export function answer(
+export function serveStatic(
   assets: ReadonlyMap<string, Asset>,
   { access, misdirected }: Visit,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   if (request.headers.host === undefined && request.httpVersion !== "1.0") {
-    return refuse(response, 400, "a request names its host", { Connection: "close" });
+    return sendError(response, 400, "a request names its host", { Connection: "close" });
   }
   if (request.method !== "GET" && request.method !== "HEAD") {
-    return refuse(response, 405, "only GET is answered here", { Allow: "GET, HEAD", Connection: "close" });
+    return sendError(response, 405, "only GET is answered here", { Allow: "GET, HEAD", Connection: "close" });
   }
-  if (access.kind === "refused") return refuse(response, 401, NO_TOKEN, { "WWW-Authenticate": "Bearer" });
-  if (misdirected !== null) return refuse(response, 421, misdirected);
+  if (access.kind === "refused") return sendError(response, 401, NO_TOKEN, { "WWW-Authenticate": "Bearer" });
+  if (misdirected !== null) return sendError(response, 421, misdirected);
   const path = pathOf(request);
   const asset = assets.get(path);
-  if (!asset) return refuse(response, 404, NO_PAGE);
+  if (!asset) return sendError(response, 404, NO_PAGE);
   if (access.kind === "cookie") {
     response.writeHead(303, { ...HEADERS, "Set-Cookie": access.cookie, Location: path });
     response.end();

@@ -4,7 +4,7 @@ import type { OutMessage } from "../../messages/message.js";
 const LIMIT = 1_000;
 
 /** When sources were removed, to know what comes of them late from what comes after they were added anew. */
-export function createForgotten() {
+export function createTombstones() {
   const removedAt = new Map<string, number>();
   return {
     add(key: string, at: number): void {

@@ -14,7 +14,7 @@ import type { SourceSpec } from "./source-spec.js";
 import { StreamTime } from "./stream-time.js";
 import { type Limits, limitsOf, type Timing } from "./timing.js";
 
-export interface EpochEvents {
+export interface SessionEvents {
   /** A frame, without its place in the source's count: that is the source's to give. */
   onFrame(frame: Omit<Frame, "epoch" | "sequence">): void;
   /** A whole picture came and could not be kept. */
@@ -29,7 +29,7 @@ export interface EpochEvents {
   onShape(shape: Shape): void;
 }
 
-export interface EpochEnd extends DecoderEnd {
+export interface SessionEnd extends DecoderEnd {
   frames: number;
   /** Pictures that could not be decoded. */
   unreadable: number;
@@ -42,7 +42,7 @@ export interface EpochEnd extends DecoderEnd {
 }
 
 /** One connection of a source: one run of ffmpeg, from its start to its end. */
-export class Epoch {
+export class DecoderSession {
   readonly #decoder: Decoder;
   readonly #assembler: Assembler;
   readonly #live: boolean;
@@ -65,7 +65,7 @@ export class Epoch {
     private readonly pool: SlabPool,
     version: FfmpegVersion,
     timing: Timing,
-    private readonly events: EpochEvents,
+    private readonly events: SessionEvents,
     haste: Haste,
   ) {
     const live = spec.kind.isLive && !plan.finite;
@@ -101,7 +101,7 @@ export class Epoch {
             this.#lastSign = performance.now();
           },
         });
-    this.#decoder.words.shapes = new ShapeReader((shape) => events.onShape(shape));
+    this.#decoder.stderrTail.shapes = new ShapeReader((shape) => events.onShape(shape));
     this.#watch = setInterval(() => this.#lookForSilence(), timing.tickMs);
   }
 
@@ -114,12 +114,13 @@ export class Epoch {
     return this.#decoder.pid;
   }
 
-  words(): string[] {
-    return this.#decoder.words.lines();
+  /** ffmpeg's last lines. */
+  logLines(): string[] {
+    return this.#decoder.stderrTail.lines();
   }
 
   /** Resolves when ffmpeg is gone and all that it wrote has been handed over, or let go by `stop`. */
-  async ended(): Promise<EpochEnd> {
+  async ended(): Promise<SessionEnd> {
     const end = await this.#decoder.ended;
     if (this.#assembler.isHeld && !this.#stopped) {
       await new Promise<void>((resolve) => {
@@ -128,14 +129,14 @@ export class Epoch {
     }
     clearInterval(this.#watch);
     const cutOff = this.#assembler.end();
-    const { words } = this.#decoder;
+    const { stderrTail } = this.#decoder;
     return {
       ...end,
       cutOff,
       frames: this.#frames,
       unreadable: this.#unreadable,
-      complaints: words.summary(),
-      damage: words.inputSummary(),
+      complaints: stderrTail.summary(),
+      damage: stderrTail.inputSummary(),
     };
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { hearLibraries } from "../../src/cli/said.js";
+import { hearLibraries } from "../../src/cli/library-output.js";
 import { learnSecrets } from "../../src/redact.js";
 
 const { log, info, debug } = console;

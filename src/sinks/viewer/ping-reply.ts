@@ -4,7 +4,7 @@ import type { WebSocket } from "ws";
  * Answers the pings of a browser, one answer under way at a time: of those that come meanwhile only the last is answered.
  * Who pings and never reads so costs one answer's memory.
  */
-export function answerPings(socket: WebSocket): void {
+export function replyToPings(socket: WebSocket): void {
   let underWay = false;
   let next: Buffer | null = null;
   const answer = (data: Buffer) => {

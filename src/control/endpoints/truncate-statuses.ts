@@ -1,5 +1,5 @@
 import type { SourceStatus } from "../../messages/summary.js";
-import { shortened } from "../../shortened.js";
+import { truncate } from "../../truncate.js";
 
 /** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
 const LEFT: readonly { lines: number; characters: number }[] = [
@@ -13,18 +13,18 @@ const ENVELOPE_BYTES = 2048;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-/** The statuses as they are where they fit into an answer of `mostBytes`, else with fewer of ffmpeg's last words. */
-export function fitWords(statuses: SourceStatus[], mostBytes: number): SourceStatus[] {
-  const room = mostBytes - ENVELOPE_BYTES;
+/** The statuses as they are where they fit into an answer of `maxBytes`, else with fewer of ffmpeg's last words. */
+export function truncateStatuses(statuses: SourceStatus[], maxBytes: number): SourceStatus[] {
+  const room = maxBytes - ENVELOPE_BYTES;
   let fitting = statuses;
   for (const { lines, characters } of LEFT) {
     if (bytesOf(fitting) <= room) break;
     fitting = statuses.map((status) => ({
       ...status,
-      reason: status.reason && shortened(status.reason, characters),
+      reason: status.reason && truncate(status.reason, characters),
       ffmpeg: status.ffmpeg
         .slice(status.ffmpeg.length - Math.min(lines, status.ffmpeg.length))
-        .map((line) => shortened(line, characters)),
+        .map((line) => truncate(line, characters)),
     }));
   }
   return fitting;

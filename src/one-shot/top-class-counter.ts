@@ -1,7 +1,7 @@
 import type { Summary } from "../messages/summary.js";
 
 /** What was seen in a file. */
-export interface Seen {
+export interface TopClassCounts {
   frames: number;
   explained: number;
   /** The class that was the top one in most frames. */
@@ -11,7 +11,7 @@ export interface Seen {
 }
 
 /** Counts the top classes of a file's frames. */
-export class Tally {
+export class TopClassCounter {
   readonly #labels = new Map<string, number>();
   #frames = 0;
   #explained = 0;
@@ -25,7 +25,7 @@ export class Tally {
     this.#probability = probability;
   }
 
-  seen(): Seen {
+  seen(): TopClassCounts {
     const best = [...this.#labels].reduce<[string, number] | undefined>(
       (a, b) => (a && a[1] >= b[1] ? a : b),
       undefined,

@@ -15,13 +15,13 @@ export interface SourceState {
 }
 
 /** The state of one source; observers hear of changes of state or reason. */
-export class StatusBoard {
+export class SourceStateStore {
   readonly #changes: BehaviorSubject<SourceState>;
   readonly changes$: Observable<SourceState>;
   restarts = 0;
   lastFrameAt: number | null = null;
 
-  constructor(private readonly words: () => string[]) {
+  constructor(private readonly logLines: () => string[]) {
     this.#changes = new BehaviorSubject<SourceState>(this.#describe("connecting", null, Date.now()));
     this.changes$ = this.#changes.asObservable();
   }
@@ -46,6 +46,6 @@ export class StatusBoard {
   }
 
   #describe(state: SourceStateName, reason: string | null, since: number): SourceState {
-    return { state, reason, since, restarts: this.restarts, lastFrameAt: this.lastFrameAt, ffmpeg: this.words() };
+    return { state, reason, since, restarts: this.restarts, lastFrameAt: this.lastFrameAt, ffmpeg: this.logLines() };
   }
 }
