@@ -81,7 +81,7 @@ export class RelevanceForms {
     return {
       form: same[0]!.form,
       value: same.map((r) => r.value).reduce(this.scope.e.add),
-      crossed: mostCrossed(same),
+      crossed: maxCrossed(same),
     };
   }
 
@@ -91,5 +91,5 @@ export class RelevanceForms {
 }
 
 /** Of relevance that becomes one. */
-export const mostCrossed = (list: readonly (PendingRelevance | undefined)[]): number =>
+export const maxCrossed = (list: readonly (PendingRelevance | undefined)[]): number =>
   Math.max(...list.map((r) => r?.crossed ?? 0));

@@ -7,7 +7,7 @@ import type { InputBounds } from "../program/bounds.js";
 import type { Value } from "../program/emitter.js";
 import { type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "../rules/rule.js";
 import { InputBoundsPropagation } from "./input-bounds.js";
-import { mostCrossed, type PendingRelevance, RelevanceForms } from "./pending-relevance.js";
+import { maxCrossed, type PendingRelevance, RelevanceForms } from "./pending-relevance.js";
 import { noRelevance } from "./refusal.js";
 import { madeOfPixels, readings } from "./structure.js";
 import { type Method, type Sent, walkBack } from "./walk.js";
@@ -72,7 +72,7 @@ class RelevancePass implements Method<PendingRelevance> {
       return settled && parts.length > 1 ? this.forms.oneToOne(at, settled) : settled;
     });
     const first = same.find((part) => part !== undefined)!;
-    return back(same.map((part) => part?.value)).map((value) => ({ ...first, value, crossed: mostCrossed(same) }));
+    return back(same.map((part) => part?.value)).map((value) => ({ ...first, value, crossed: maxCrossed(same) }));
   }
 
   cross(layer: Layer, message: PendingRelevance, alone: boolean): Sent<PendingRelevance> | undefined {
