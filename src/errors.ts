@@ -76,7 +76,7 @@ export function inContext(error: VideoExplainerError, context: ErrorContext): Vi
   return new Kind(error.code, error.reason, { ...error.context, ...context, cause: error });
 }
 
-/** Longer ones nobody reads. */
+/** Nobody reads longer ones. */
 export const MAX_SENTENCE_CHARACTERS = 2000;
 
 /** Half a secret is not known as one: they are masked before anything is cut. */
@@ -92,23 +92,26 @@ export class InputError extends VideoExplainerError {
 /** A model file cannot be read, or holds something that cannot be explained. */
 export class ModelError extends InputError {
   override readonly name = "ModelError";
-  constructor(code: ErrorCode, reason: string, options: ErrorContext & { cause?: unknown } = {}) {
+  constructor(code: ErrorCode, reason: string, { file, subject, ...options }: ErrorContext & { cause?: unknown } = {}) {
     // Names of a damaged file may hold anything, and a sentence stays on one line that can be read.
-    super(code, readable(reason), { ...options, file: options.file && readable(options.file) });
+    super(code, readable(reason), { ...options, file: file && readable(file), subject: subject && readable(subject) });
   }
 }
 
 /** Characters of a sentence about a model; its names and lists are cut before it is. */
-const MOST = { sentence: 800, name: 80, numbers: 8, looked: 20_000 };
+const MAX_CHARACTERS = { sentence: 800, name: 80, scanned: 20_000 };
+const MAX_LISTED_NUMBERS = 8;
 
 /** What stands in a file does not flood a sentence: quoted names are cut inside, lists of numbers after the first few. */
 const readable = (message: string): string =>
   truncateMiddle(
-    truncateMiddle(message, MOST.looked)
+    truncateMiddle(message, MAX_CHARACTERS.scanned)
       .replace(/\p{Cc}+/gu, "·")
-      .replace(/"([^"]*)"/g, (_, name: string) => `"${truncateMiddle(name, MOST.name)}"`)
-      .replace(/-?\d[\d.]*(?:(?:, | \+ |x)-?\d[\d.]*){8,}/g, (list) => listed(list.split(/, | \+ |x/), MOST.numbers)),
-    MOST.sentence,
+      .replace(/"([^"]*)"/g, (_, name: string) => `"${truncateMiddle(name, MAX_CHARACTERS.name)}"`)
+      .replace(/-?\d[\d.]*(?:(?:, | \+ |x)-?\d[\d.]*){8,}/g, (list) =>
+        listed(list.split(/, | \+ |x/), MAX_LISTED_NUMBERS),
+      ),
+    MAX_CHARACTERS.sentence,
   );
 
 /** One or more faults in a configuration; `faults` holds each, `message` all of them, one a line. */

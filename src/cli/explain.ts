@@ -106,18 +106,18 @@ async function planJobs(files: readonly string[], options: ExplainOptions, repor
   const taken = new Set<string>();
   return found.flatMap((file, k) => {
     const { explained, summaries } = outputs[k]!;
-    const refuse = (sentence: string): [] => {
-      report.fault(new InputError("output", `${file.shown}: ${sentence}`));
+    const skip = (reason: string): [] => {
+      report.fault(new InputError("output", reason, { file: file.shown }));
       return [];
     };
     if (taken.has(summaries))
-      return refuse(
+      return skip(
         `${short(summaries)} is the result of another file of that name; explain it into a folder of its own with --out`,
       );
     taken.add(summaries);
     const there = [explained, summaries].find((path) => existsSync(path));
     if (there && !options.force)
-      return refuse(`${short(there)} exists already; give --force to replace it, or another folder with --out`);
+      return skip(`${short(there)} exists already; give --force to replace it, or another folder with --out`);
     return [{ ...file, outputs: outputs[k]! }];
   });
 }
