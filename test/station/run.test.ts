@@ -1,10 +1,13 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect } from "nats";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { parseConfig } from "../../src/config/load.js";
 import type { Logger } from "../../src/log.js";
 import { type RunHandle, startStation } from "../../src/station/run.js";
-import { EFFICIENTNET } from "../e2e/worker.js";
+import { BOTTLES, EFFICIENTNET } from "../e2e/worker.js";
 import { connectClient } from "../sinks/viewer-client.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
@@ -58,6 +61,7 @@ describe("a worker with two NATS sinks, of which one is there and one is not", (
         { kind: "nats", servers: [`nats://127.0.0.1:${away}`] },
         { kind: "viewer", port: 0 },
       ],
+      control: { sources: { folders: ["/"] } },
       overlay: { show: "signed", colormap: "grey", opacity: 1 },
     });
     handle = await startStation({ config, baseDir: "/" }, log);
@@ -119,6 +123,30 @@ describe("a worker with two NATS sinks, of which one is there and one is not", (
     } finally {
       await nc.close();
       client.socket.close();
+    }
+  });
+
+  it("looks once at a film that is added by a request", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "run-"));
+    const [script, looks] = [join(folder, "ffprobe"), join(folder, "looks")];
+    writeFileSync(script, `#!/bin/sh\ncase "$*" in *-i*) echo look >> "${looks}";; esac\nexec ffprobe "$@"\n`);
+    chmodSync(script, 0o755);
+    vi.stubEnv("FFPROBE_PATH", script);
+    const nc = await connect({ servers: server.url });
+    try {
+      const ask = async (what: string, body: object) =>
+        (await nc.request(`video-explainer.desk.${what}`, JSON.stringify(body), { timeout: LONG_MS })).json();
+      expect(await ask("sources.add", { name: "belt", url: BOTTLES, fps: 1 })).toMatchObject({
+        added: { source: "belt" },
+      });
+      const started = () => lines.includes("source belt: live");
+      await until("the film to be decoded", started, LONG_MS);
+      expect(readFileSync(looks, "utf8")).toBe("look\n");
+      expect(await ask("sources.remove", { name: "belt" })).toMatchObject({ removed: { source: "belt" } });
+    } finally {
+      await nc.close();
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
     }
   });
 

@@ -54,7 +54,7 @@ export function message(
 export const outcome = (...messages: OutMessage[]) => ({ source: messages[0]!.source, messages });
 
 /** Waits until something holds; fails with the sentence after the time. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 45_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`in vain waited for: ${what}`);
