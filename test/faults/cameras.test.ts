@@ -168,7 +168,7 @@ describe("with four cameras running, the ledger stays exact and the others keep 
   });
 
   it("the name of a camera is not known", async () => {
-    const pace = await undisturbed(bed, OTHERS, () => untilState(bed, "nowhere", "failed"), 4);
+    const pace = await undisturbed(bed, OTHERS, () => untilState(bed, "nowhere", "failed"));
     report("name not known", pace);
     expect(reasonsOf("nowhere").join("\n")).toMatch(/failed \(.*no-such-host\.invalid/);
     expect(JSON.stringify(bed.worker.log)).not.toContain("geheim99");
