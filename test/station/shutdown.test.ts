@@ -50,6 +50,18 @@ describe("a station whose films are over", () => {
     expect(sink.statuses.at(-1)).toMatchObject({ ledger: { explained: 2, inFlight: 0 } });
   });
 
+  it("waits for pictures too that a sink holds behind the summaries", async () => {
+    const { explainer, source, sink, ended } = await running({ belt: 1 }, { sinks: [nats()] });
+    sink.behind = 2;
+    source().end();
+    await explainer.answer(0);
+    sink.publishAll();
+    await after(60_000);
+    expect([await isDone(ended), sink.closed, source().ledger.inFlight]).toEqual([false, undefined, 0]);
+    sink.publishBehind();
+    expect(await ended).toMatchObject({ explained: 1 });
+  });
+
   it("does not wait for that any longer once it is stopped, and tells what was lost", async () => {
     const { explainer, source, sink, station, ended } = await running({ belt: 2 }, { sinks: [nats()] });
     source().end();
