@@ -133,6 +133,8 @@ export class RecordingSink implements Sink {
   looks = false;
   /** While there, writes wait for it; one that rejects makes them fail. */
   gate: Promise<void> | undefined;
+  /** Messages behind the summaries, which it holds as well. */
+  behind = 0;
   closed: Error | undefined | "well";
   lost: Error | undefined;
   #flushed: (() => void)[] = [];
@@ -160,14 +162,21 @@ export class RecordingSink implements Sink {
   /** Publishes, or drops, the oldest summary that waits. */
   publish(published = true): void {
     this.waiting.shift()!.onSettled!(published);
-    if (this.waiting.length === 0) for (const resolve of this.#flushed.splice(0)) resolve();
+    this.#look();
+  }
+  #look(): void {
+    if (this.waiting.length + this.behind === 0) for (const resolve of this.#flushed.splice(0)) resolve();
+  }
+  publishBehind(): void {
+    this.behind = 0;
+    this.#look();
   }
   publishAll(): void {
     while (this.waiting.length > 0) this.publish();
   }
 
   async flushed(): Promise<void> {
-    if (this.waiting.length > 0) await new Promise<void>((resolve) => this.#flushed.push(resolve));
+    if (this.waiting.length + this.behind > 0) await new Promise<void>((resolve) => this.#flushed.push(resolve));
   }
 
   /** Names of the frames whose summaries came, in their order. */
@@ -180,7 +189,13 @@ export class RecordingSink implements Sink {
   }
 
   verify = () => Promise.resolve(true);
-  status = () => ({ connected: this.connected, buffered: this.waiting.length, published: 0, errors: 0, dropped: 0 });
+  status = () => ({
+    connected: this.connected,
+    buffered: this.waiting.length + this.behind,
+    published: 0,
+    errors: 0,
+    dropped: 0,
+  });
   async close(): Promise<void> {
     this.closed = this.lost ?? "well";
     while (this.waiting.length > 0) this.publish(false);
