@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { loadConfig } from "../config/load.js";
+import { type LoadedConfig, loadConfig } from "../config/load.js";
 import { InputError } from "../errors.js";
 import { closeSpawner, spawner } from "../ffmpeg/spawner.js";
 import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
-import { checkModel, startChecks } from "./config-checks.js";
+import { type ConfigCheck, checkModel, configChecks, startChecks } from "./config-checks.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { hearLibraries } from "./library-output.js";
 import { onSignal } from "./signals.js";
@@ -12,6 +12,14 @@ import { checkConfig } from "./validate.js";
 
 /** However slow a far end is, the process is gone so long after the first signal. */
 const LAST_RESORT_MS = 9500;
+
+/** Throws what these checks find instead of an error of the user's making, as `validate` does, with places; else the error itself. */
+const faultsOf =
+  (loaded: LoadedConfig, checks: readonly ConfigCheck[]) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof InputError) await checkConfig(loaded, checks);
+    throw error;
+  };
 
 async function run(path: string, _options: object, command: Command): Promise<void> {
   let log = silentLogger;
@@ -33,14 +41,10 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   spawner();
   const loaded = await loadConfig(path);
   // All faults at once, those of the model too.
-  await checkConfig(loaded, startChecks).catch(() => checkConfig(loaded));
+  await checkConfig(loaded, startChecks).catch(faultsOf(loaded, configChecks));
   log = createLogger({ level: loaded.config.log.level });
   hearLibraries(log.debug);
-  handle = await startStation(loaded, log).catch(async (error: unknown) => {
-    // What is wrong with the model is said as `validate` says it, with its place.
-    if (error instanceof InputError) await checkConfig(loaded, [checkModel]);
-    throw error;
-  });
+  handle = await startStation(loaded, log).catch(faultsOf(loaded, [checkModel]));
   const end = await handle.ended;
   await closeSpawner();
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);
