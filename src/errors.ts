@@ -118,8 +118,9 @@ const readable = (message: string): string =>
 export class ConfigError extends InputError {
   override readonly name = "ConfigError";
   constructor(readonly faults: readonly ConfigFault[]) {
-    super("config", "");
-    this.message = faults.map((f) => bounded(f.message)).join("\n");
+    const all = faults.map((f) => bounded(f.message)).join("\n");
+    super("config", all);
+    this.message = all;
   }
 }
 

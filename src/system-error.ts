@@ -20,7 +20,7 @@ const FILES: Readonly<Record<string, Wording>> = {
   ELOOP: { is: "is a symbolic link that leads back to itself", todo: "give the file itself" },
   ENAMETOOLONG: { is: "has too long a path", why: "its path is too long", todo: "give a shorter one" },
   EEXIST: { why: "something of that name is in the way", todo: "remove it" },
-  EROFS: { why: "the file system is read-only", todo: "choose another place" },
+  EROFS: { why: "the file system is read-only", todo: "make it writable" },
   ENOSPC: { why: "the disk is full", todo: "make room there" },
   EDQUOT: { why: "the disk quota is used up", todo: "make room there" },
 };

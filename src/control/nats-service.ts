@@ -1,6 +1,6 @@
 import { headers, type Msg, type MsgHdrs, type NatsConnection, type ServiceMsg } from "nats";
 import { SERVICE, type SERVICES } from "../config/schema.js";
-import { InputError, VideoExplainerError } from "../errors.js";
+import { InputError, reasonOf, VideoExplainerError } from "../errors.js";
 import { type Logger, oneLine } from "../log.js";
 import type { RateLimitedLog } from "../rate-limited-log.js";
 import { redact } from "../redact.js";
@@ -157,19 +157,13 @@ function jsonHeaders(): MsgHdrs {
 }
 
 /** One line without secrets, no longer than anybody reads. */
-function messageOf(error: unknown): string {
-  return truncateMiddle(
-    oneLine(redact(error instanceof Error ? error.message : String(error))),
-    MAX_MESSAGE_CHARACTERS,
-  );
-}
+const messageOf = (error: unknown): string => truncateMiddle(oneLine(redact(reasonOf(error))), MAX_MESSAGE_CHARACTERS);
 
 // Headers are lines of printable characters.
-const headerText = (text: string): string =>
-  text
-    .replace(/[^\x20-\x7e]+/g, " ")
-    .trim()
-    .slice(0, MAX_HEADER_CHARACTERS);
+const headerText = (text: string): string => {
+  const line = text.replace(/[^\x20-\x7e]+/g, " ").trim();
+  return line.length > MAX_HEADER_CHARACTERS ? `${line.slice(0, MAX_HEADER_CHARACTERS - 3)}...` : line;
+};
 
 const tooLarge = (bytes: number, max: number): VideoExplainerError =>
   new VideoExplainerError(

@@ -330,7 +330,7 @@ describe("explain, of what cannot be explained", () => {
     [
       "a region outside the frame",
       () => [film, "--region", "600,0,100,100"],
-      /film\.mp4: The region .* reaches outside the 640x360 frame/,
+      /film\.mp4: the region .* reaches outside the 640x360 frame/,
     ],
     ["a region that is none", () => [film, "--region", "1,2,3"], /give x,y,width,height/],
     ["a class that the model has not", () => [film, "--target", "99"], /99/],
