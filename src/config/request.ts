@@ -1,7 +1,7 @@
+import { Document, LineCounter } from "yaml";
 import type { z } from "zod";
 import { InputError } from "../errors.js";
 import { schemaFaults } from "./schema-faults.js";
-import { parseYaml } from "./syntax.js";
 
 /** A request of this size is none that anybody would write. */
 const MAX_BYTES = 16 * 1024;
@@ -31,8 +31,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown,
   if (result.success) return result.data;
   const none = { written: new Map(), broken: new Set<never>() };
   // A request is one short object: its faults are named by path, without line and column.
-  const { document, lines } = parseYaml("{}");
-  const reading = { schema, called, document, lines, data, ...none };
+  const reading = { schema, called, document: new Document({}), lines: new LineCounter(), data, ...none };
   const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
   const listed = faults.slice(0, MAX_FAULTS);
   while (listed.length > 1 && listed.join("; ").length > MAX_TEXT) listed.pop();

@@ -98,7 +98,7 @@ test("where descriptors run out some sources fail in one sentence, and come when
 test("where there is no descriptor for the spawner either, that is said", async () => {
   const dist = pathToFileURL(resolve(import.meta.dirname, "../../dist")).href;
   const program = `
-    const { runChild } = await import("${dist}/pipeline/children.js");
+    const { runChild } = await import("${dist}/ffmpeg/children.js");
     const { closeSync, openSync } = await import("node:fs");
     const held = [];
     try {
