@@ -9,5 +9,5 @@ export const noRelevance = ({ kind, name, operator }: Layer): ModelError =>
       kind === "softmax"
         ? "a softmax is known at the end of a classifier and in gates, and this one is neither; export the network without it"
         : "no rule says how relevance crosses it"
-    }.`,
+    }`,
   );
