@@ -5,7 +5,6 @@ import {
   SERVICE,
   type SinkConfig,
   type SourceConfig,
-  sinkName,
   type ViewerSinkConfig,
 } from "./schema.js";
 
@@ -161,22 +160,15 @@ const twins: Check = (config) => [
   ),
 ];
 
-/** What is said of twins is enough. */
-const sinkNames: Check = (config) => {
-  const twinned = new Set(twins(config).map(({ path }) => path[1]));
-  const sinks = entries(config.sinks).filter(([, i]) => !twinned.has(i));
-  return repeated(sinks, sinkName, ({ name, kind }, i, first) =>
-    name === undefined
-      ? {
-          path: ["sinks", i],
-          text: `sinks[${i}] has no name and would be called ${kind}, as sinks[${first}] is; give it a name of its own`,
-        }
-      : {
-          path: ["sinks", i, "name"],
-          text: `sinks[${i}].name is already the name of sinks[${first}]; names must differ`,
-        },
+const sinkNames: Check = (config) =>
+  repeated(
+    entries(config.sinks.map((sink) => sink?.name)),
+    (name) => name,
+    (_, i, first) => ({
+      path: ["sinks", i, "name"],
+      text: `sinks[${i}].name is already the name of sinks[${first}]; names must differ`,
+    }),
   );
-};
 
 const LOGINS = ["user", "token", "credentials", "nkey", "nkeyFile"] as const;
 

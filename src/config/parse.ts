@@ -7,6 +7,7 @@ import { crossChecks, type PartialConfig } from "./cross-checks.js";
 import { type Environment, type Substituted, Variables } from "./environment.js";
 import { type Config, configSchema, sinkSchema, sourceSchema } from "./schema.js";
 import { type PlacedFault, type Reading, schemaFaults } from "./schema-faults.js";
+import { withNames } from "./sink-names.js";
 import { MAX_ALIASES, parseYaml, type SyntaxFault } from "./syntax.js";
 
 /** More faults than these are counted, not listed. */
@@ -132,7 +133,7 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
   }
   if (faults.length > 0 || !result.success) throwFaults(fileName, faults);
   return {
-    config: result.data!,
+    config: { ...result.data, sinks: withNames(result.data.sinks) },
     locate: (path) => place(find(document, undotted(path)), lines, "value"),
   };
 }

@@ -136,7 +136,9 @@ const sinkNameSchema = z
   .regex(SUBJECT_TOKEN, "must be letters, digits, - or _, beginning with a letter or digit")
   .refine((text) => text !== "model", "must not be model, as readiness names the model itself")
   .optional()
-  .describe("Name of the sink in metrics, readiness and log lines, of its own each; default: its kind");
+  .describe(
+    "Name of the sink in metrics, readiness and log lines, unique; default: its kind, with a number from the second of a kind on (nats, nats-2)",
+  );
 
 export const natsSinkSchema = z.strictObject({
   kind: z.literal("nats"),
@@ -264,6 +266,11 @@ export const sinkSchema = z.discriminatedUnion("kind", [
   stdoutSinkSchema,
 ]);
 
+export type SinkConfig = z.infer<typeof sinkSchema>;
+
+/** What a sink is called wherever there may be several. */
+export const sinkName = ({ name, kind }: Pick<SinkConfig, "name" | "kind">): string => name ?? kind;
+
 export const configSchema = z.strictObject({
   station: name.default("station").describe("Name of this worker; part of every subject"),
   model: z.strictObject({
@@ -380,10 +387,6 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type SourceConfig = z.infer<typeof sourceSchema>;
-export type SinkConfig = z.infer<typeof sinkSchema>;
-
-/** What a sink is called wherever there may be several. */
-export const sinkName = ({ name, kind }: Pick<SinkConfig, "name" | "kind">): string => name ?? kind;
 
 export type NatsSinkConfig = z.infer<typeof natsSinkSchema>;
 export type ViewerSinkConfig = z.infer<typeof viewerSinkSchema>;

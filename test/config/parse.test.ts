@@ -35,6 +35,13 @@ describe("a configuration", () => {
     expect(config.metrics.port).toBe(9090);
   });
 
+  it("gives each sink without a name its kind for one, with a number where that is taken", () => {
+    const sinks =
+      "{ kind: nats }, { kind: nats, prefix: b }, { kind: files, path: a, name: nats-2 }, { kind: nats, prefix: c }";
+    const config = parseConfig(VALID.replace("{ kind: stdout }", sinks), "demo.yaml", {});
+    expect(config.sinks.map(({ name }) => name)).toEqual(["nats", "nats-3", "nats-2", "nats-4"]);
+  });
+
   it("may share parts by anchors, aliases and merge keys", () => {
     const text = `model: { path: m.onnx }
 sources:
