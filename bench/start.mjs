@@ -53,13 +53,13 @@ function startExplainer(cache) {
   return status === 0 ? Number(stdout) / 1000 : fail(stderr);
 }
 
-/** Seconds from the start of `run` until it logs that its model is warm; it has no source. */
+/** Seconds from the start of `run` until it logs that its model is warm. */
 async function startRun(cache) {
   const config = join(folder, "run.yaml");
   const settings = {
     model: { path: resolve(args.model) },
     engine: { threads: Number(args.threads), cache },
-    sources: [],
+    sources: [{ name: "picture", url: "testsrc" }],
     sinks: [{ kind: "stdout" }],
     metrics: { port: 0 },
   };

@@ -8,7 +8,7 @@ import { INSPECTION, START_MS, temporaryFolder, writeConfig } from "./worker.js"
 
 const folder = temporaryFolder();
 
-/** Starts `run` without a source until its model is warm; how often any of its threads opened the model's file. */
+/** Starts `run` and stops it once its model is warm; how often any of its threads opened the model's file. */
 async function opened(config: string): Promise<number> {
   const trace = join(folder, "trace");
   const strace = ["-f", "--seccomp-bpf", "-qq", "-e", "trace=openat", "-e", "signal=none", "-o", trace];
@@ -30,7 +30,7 @@ it("reads the model once for each thread that explains, and not at all where wha
       station: "line-1",
       model: INSPECTION,
       engine: { kind: "onnxruntime", threads: 1, cache: join(folder, "cache") },
-      sources: [],
+      sources: [{ name: "belt", url: "testsrc" }],
       sinks: [{ kind: "stdout" }],
       metrics: { port: 0 },
     },
