@@ -231,7 +231,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "a broken picture",
       () => ["--model", CNN, "--input", at("broken.png")],
-      /broken\.png cannot be read as a picture: it is damaged or cut off\./,
+      /broken\.png cannot be read as a picture: it is damaged or cut off\n$/,
     ],
     [
       "a picture, without a card",
