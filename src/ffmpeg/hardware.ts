@@ -74,11 +74,11 @@ async function choose(path: string): Promise<AutoHardware> {
   for (const name of CANDIDATES.filter((candidate) => known.includes(candidate))) {
     const reason = await trial(path, name);
     const before = failed.length > 0 ? ` (${failed.join("; ")})` : "";
-    if (reason === null) return { name, note: `hardware auto: decoded on ${name}${before}.` };
+    if (reason === null) return { name, note: `hardware auto: decoded on ${name}${before}` };
     failed.push(`${name}: ${reason}`);
   }
   const why = failed.length > 0 ? failed.join("; ") : "this ffmpeg was built for none";
-  return { note: `hardware auto: decoded in software, no hardware works (${why}).` };
+  return { note: `hardware auto: decoded in software, no hardware works (${why})` };
 }
 
 /** Opens the device and nothing else. Null when it works, else why not. */
