@@ -84,7 +84,7 @@ describe("a change of settings", () => {
     const { settings, made } = settingsOf();
     const before = settings.current;
     await expect(settings.change({ overlay: { opacity: 2 } })).rejects.toThrow(
-      "opacity must be at most 1, found the number 2",
+      "opacity must be at most 1 (of the strongest heat), found the number 2",
     );
     const changing = settings.change({ explain: { target: 6 }, overlay: { show: "signed" } });
     await settled();

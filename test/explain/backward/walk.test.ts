@@ -82,7 +82,7 @@ describe("the walk back", () => {
 
   it("refuses a network whose scores nothing joins to the picture", () => {
     expect(() => walkBack(scopeOf([passes("a", 5, 6)]), writer(), "start")).toThrow(
-      "no layer carries relevance from the scores to the picture.",
+      "no layer carries relevance from the scores to the picture",
     );
   });
 });

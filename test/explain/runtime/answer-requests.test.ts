@@ -73,14 +73,14 @@ it("hands heatmaps over instead of copying them", async () => {
 
 it("answers a batch that fails with its error, and the next one all the same", async () => {
   const { ask, received, until } = channel(async ([first]) => {
-    if (first!.scale === 1) throw new ModelError("model-corrupt", "it is broken.");
+    if (first!.scale === 1) throw new ModelError("model-corrupt", "it is broken");
     return [explanation(2)];
   });
   ask({ kind: "batch", id: 1, batch: [input(1)] });
   ask({ kind: "batch", id: 2, batch: [input(2)] });
   await until(2);
   expect(received).toMatchObject([
-    { kind: "failed", id: 1, error: { code: "model-corrupt", message: "it is broken." } },
+    { kind: "failed", id: 1, error: { code: "model-corrupt", reason: "it is broken" } },
     { kind: "result", id: 2 },
   ]);
 });
