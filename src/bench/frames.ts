@@ -95,5 +95,5 @@ export async function firstFrames(
 export const noFrames = (source: VideoSource): VideoExplainerError =>
   new VideoExplainerError(
     "bench-film",
-    `the film gave no frames: ${source.status().reason ?? "the time was too short; give more with --seconds."}`,
+    `the film gave no frames: ${source.status().reason ?? "the time was too short; give more with --seconds"}`,
   );

@@ -9,6 +9,9 @@ const MAX_BYTES = 16 * 1024;
 const MAX_FAULTS = 10;
 /** Beyond so many characters no further fault is listed. */
 const MAX_TEXT = 1200;
+/** Parsed once, when it is first needed. */
+let empty: ReturnType<typeof parseYaml> | undefined;
+
 const requestError = (message: string): InputError => new InputError("request", message);
 
 /**
@@ -31,7 +34,8 @@ export function checked<Schema extends z.ZodType>(schema: Schema, data: unknown,
   if (result.success) return result.data;
   const none = { written: new Map(), broken: new Set<never>() };
   // A request is one short object: its faults are named by path, without line and column.
-  const { document, lines } = parseYaml("{}");
+  empty ??= parseYaml("{}");
+  const { document, lines } = empty;
   const reading = { schema, called, document, lines, data, ...none };
   const faults = schemaFaults(result.error.issues, reading, MAX_FAULTS + 1).map((fault) => fault.text);
   const listed = faults.slice(0, MAX_FAULTS);
