@@ -1,3 +1,4 @@
+import { redact } from "../redact.js";
 import type { Path } from "../yaml-locate.js";
 import {
   type Config,
@@ -198,9 +199,10 @@ function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradi
   if (cert !== undefined && key === undefined) say(["tls", "cert"], "tls.cert", "needs tls.key beside it");
   if (key !== undefined && cert === undefined) say(["tls", "key"], "tls.key", "needs tls.cert beside it");
   for (const [j, server] of sink.servers.entries()) {
-    const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1]?.toLowerCase();
-    if (kind === undefined || ["nats", "tls"].includes(kind)) continue;
-    say(["servers", j], `servers[${j}]`, `begins with ${kind}://; use nats:// or tls://`);
+    const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1];
+    if (kind === undefined || ["nats", "tls"].includes(kind.toLowerCase())) continue;
+    // A variable may have put a secret there.
+    say(["servers", j], `servers[${j}]`, `begins with ${redact(kind)}://; use nats:// or tls://`);
   }
   return faults;
 }

@@ -52,6 +52,12 @@ function check(text: string): string[] {
   }
 }
 
+it("tells no secret that a variable has put where a server's protocol stands", () => {
+  expect(check(TEXT.replace("nats://localhost", "${PASSWORD}nats://localhost"))).toEqual([
+    "demo.yaml:17:29: sinks[0].servers[0] begins with ***nats://; use nats:// or tls://",
+  ]);
+});
+
 const at = fc.nat({ max: TEXT.length });
 const snippet = fc.oneof(
   fc.string({ maxLength: 12 }),

@@ -16,6 +16,7 @@ function faults(schema: z.ZodType, body: unknown): string {
 }
 
 it("tells what is wrong with a request without looking for its place in the text", () => {
+  faults(sourceSchema, {});
   vi.mocked(syntax.parseYaml).mockClear();
   expect(faults(sourceSchema, { name: "a b", url: 5, region: { x: -1, y: 0, width: 1, height: 1 } })).toBe(
     [
