@@ -9,7 +9,6 @@ const MAX_BYTES = 16 * 1024;
 const MAX_FAULTS = 10;
 /** Beyond so many characters no further fault is listed. */
 const MAX_TEXT = 1200;
-/** Parsed once, when it is first needed. */
 
 const requestError = (message: string): InputError => new InputError("request", message);
 
