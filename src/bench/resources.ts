@@ -11,7 +11,7 @@ export interface Cpu {
   decoder: number | null;
 }
 
-let measuredTickMs: number | null | undefined;
+let measuredTickMs: number | undefined;
 
 /** What Linux counts processor time in; null on other systems. Asked once. */
 function clockTickMs(): number | null {
@@ -22,7 +22,7 @@ function clockTickMs(): number | null {
   } catch {
     measuredTickMs = 10;
   }
-  return measuredTickMs ?? null;
+  return measuredTickMs;
 }
 
 /** Fields of `/proc/PID/stat` behind the name, which may hold spaces; the first is the state, field 3 of proc(5). */

@@ -28,22 +28,23 @@ async function recalled(spec: SourceSpec): Promise<Probe | undefined> {
   return known.revision === (await revisionOf(spec)) ? known.probe : undefined;
 }
 
-/**
- * Looks at a stream: quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws
- * what the last look threw. `inputWith`: the input for ffprobe, with further options.
- */
+/** Looks at a stream, unless it was looked at just before, with `remember`. `inputWith`: the input for ffprobe, with further options. */
 export async function look(
   spec: SourceSpec,
-  told: (more: readonly string[]) => FfmpegInput,
+  inputWith: (more: readonly string[]) => FfmpegInput,
   options: LookOptions,
 ): Promise<Probe> {
-  if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, told, options);
+  if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, inputWith, options);
   const revision = await revisionOf(spec);
-  const probe = await lookNow(spec, told, options);
+  const probe = await lookNow(spec, inputWith, options);
   seen.set(spec.config, { probe, at: performance.now(), revision });
   return probe;
 }
 
+/**
+ * Quickly first where its kind can, then as long as ffprobe wants, then with what the kind knows to help. Throws what the
+ * last look threw.
+ */
 async function lookNow(
   { kind, mask, about }: SourceSpec,
   inputWith: (more: readonly string[]) => FfmpegInput,

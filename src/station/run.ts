@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { NatsConnection } from "nats";
+import { timer } from "rxjs";
 import type { LoadedConfig } from "../config/load.js";
 import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";
@@ -20,14 +20,14 @@ import { createNatsSink } from "../sinks/nats/index.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink, SinkContext } from "../sinks/sink.js";
 import { explainerOptions } from "./explainer-options.js";
+import { orUntil } from "./or-until.js";
 import { Settings } from "./settings.js";
 import { Station, type StationEnd } from "./station.js";
 import { StationControl } from "./station-control.js";
 
 /** What hangs is not waited for longer. */
 const CLOSE_MS = 2000;
-const soon = (work: Promise<unknown> | undefined): Promise<unknown> =>
-  Promise.race([work, sleep(CLOSE_MS, undefined, { ref: false })]);
+const soon = (work: Promise<unknown>): Promise<unknown> => orUntil(timer(CLOSE_MS), work);
 
 /** A NATS round trip must have succeeded within the last seconds. */
 const VERIFY_MS = 1500;
@@ -112,11 +112,10 @@ async function startParts(
   const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });
   const renderer = createOverlayRenderer();
   const { sinks } = health;
-  const engineCheck = () => {
+  health.engine = () => {
     const fault = [...open].map((explainer) => explainer.fault).find((known) => known !== undefined);
     return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
   };
-  health.engine = engineCheck;
   const closeAll = async (): Promise<void> => {
     await soon(settings.close());
     await soon(renderer.close());

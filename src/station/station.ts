@@ -1,6 +1,7 @@
 import {
   AsyncSubject,
   BehaviorSubject,
+  delay,
   filter,
   firstValueFrom,
   lastValueFrom,
@@ -70,6 +71,8 @@ export interface StationEnd {
 
 /** SIGTERM leaves 10 s: so long for what is queued, and so long for the sinks. */
 const STOP_DRAIN_MS = 4000;
+/** What is given up by then leaves within this time, before the last statuses are told and the sinks closed. */
+const GIVE_UP_MS = 100;
 const STOP_FLUSH_MS = 4000;
 /** So long for a removed source's last frames; beyond it those still queued are let go, and the rest settles later. */
 const REMOVE_DRAIN_MS = 5000;
@@ -200,15 +203,17 @@ export class Station {
   async run(): Promise<StationEnd> {
     const left = lastValueFrom(this.#frames$, { defaultValue: undefined });
     const flushed = () => orUntil(this.#stopping$.pipe(filter(Boolean)), this.#delivery.flushed(this.#noteAway));
-    await orUntil(this.#giveUp$, left);
+    const deadline$ = new AsyncSubject<void>();
+    this.#giveUp$.pipe(delay(GIVE_UP_MS)).subscribe(deadline$);
+    await orUntil(deadline$, left);
     await flushed();
     const idle$ = this.#counted.pipe(
       startWith(undefined),
       filter(() => this.#total.inFlight === 0),
     );
-    await orUntil(this.#giveUp$, firstValueFrom(idle$));
+    await orUntil(deadline$, firstValueFrom(idle$));
     // The last statuses tell the final ledgers.
-    await orUntil(this.#giveUp$, this.#statuses.close());
+    await orUntil(deadline$, this.#statuses.close());
     const faults = [...this.#faults, ...this.sources.flatMap((source) => this.#faultOf(source) ?? [])];
     await flushed();
     faults.push(...(await this.#delivery.close(STOP_FLUSH_MS)));

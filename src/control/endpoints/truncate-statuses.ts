@@ -1,7 +1,7 @@
 import type { SourceStatus } from "../../messages/summary.js";
 import { truncate } from "../../truncate.js";
 
-/** What of ffmpeg's last words and of a reason may be left of each source, the most first. */
+/** How much of ffmpeg's last lines and of a reason is kept of each source, the most generous first. */
 const LEFT: readonly { lines: number; characters: number }[] = [
   { lines: 20, characters: 400 },
   { lines: 5, characters: 200 },
@@ -13,7 +13,7 @@ const ENVELOPE_BYTES = 2048;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-/** The statuses as they are where they fit into an answer of `maxBytes`, else with fewer of ffmpeg's last words. */
+/** The statuses as they are where they fit into an answer of `maxBytes`, else with fewer of ffmpeg's last lines. */
 export function truncateStatuses(statuses: SourceStatus[], maxBytes: number): SourceStatus[] {
   const room = maxBytes - ENVELOPE_BYTES;
   let fitting = statuses;

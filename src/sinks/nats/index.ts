@@ -182,11 +182,12 @@ class NatsSink implements Sink {
 
   async #run(): Promise<void> {
     const stop = this.#stop.signal;
-    const name = ["video-explainer", this.context.station, ...(this.config.name ? [this.config.name] : [])].join(" ");
+    // As NATS lists it; sinks of other names are told apart.
+    const clientName = `video-explainer ${this.context.station}${this.name === this.config.kind ? "" : ` ${this.name}`}`;
     for (let attempt = 0; !stop.aborted; attempt++) {
       await this.#pause(attempt);
       try {
-        const connection = await openConnection(this.#servers, this.#discovered, name, stop);
+        const connection = await openConnection(this.#servers, this.#discovered, clientName, stop);
         this.#connection = connection;
         if (connection.discovered.length > 0) this.#discovered = connection.discovered;
         this.#serve(connection);

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { headersFor } from "../../../src/messages/headers.js";
 import { addStream, listen, seconds, storedMessages, streamConfig } from "../../support/nats-client.js";
 import { cleanUps, connectedSink, start } from "../../support/nats-sink.js";
+import { freePort } from "../../support/ports.js";
 import { message, outcome, pause, STATION, until } from "../../support/sinks.js";
 
 const STREAM = `explain-${STATION}`;
@@ -26,6 +27,20 @@ it("publishes under the topic of each kind, with every header and the body uncha
   }
   expect(stored[1]?.headers["Relevance-Scale"]).toBe("0.00031");
   expect(recorded.published.toSorted()).toEqual(["heatmap", "overlay", "status", "summary"]);
+});
+
+it("is listed by its server under its station, and under its name too where that is not its kind", async () => {
+  const http = await freePort();
+  const server = await start({ config: `http: "127.0.0.1:${http}"` });
+  for (const name of ["nats", "plant"]) {
+    const { sink } = await connectedSink({ servers: [server.url], name });
+    await until("the connection", () => sink.status().connected);
+  }
+  const { connections } = (await (await fetch(`http://127.0.0.1:${http}/connz`)).json()) as {
+    connections: { name: string }[];
+  };
+  const names = connections.map(({ name }) => name).toSorted();
+  expect(names).toEqual([`video-explainer ${STATION}`, `video-explainer ${STATION} plant`]);
 });
 
 it("publishes only the kinds that the configuration names", async () => {

@@ -54,7 +54,7 @@ export function pace(source, now, connectedFor) {
 }
 
 /** Ms since the last frame, or null when there never was one. */
-export function lastFrameAge(source, now) {
+function lastFrameAge(source, now) {
   const last = source.rows.at(-1);
   if (last) return now - last.at;
   const at = source.status?.lastFrameAt;
