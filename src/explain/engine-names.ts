@@ -1,5 +1,6 @@
 /** Engines that run a program, the first one first where none is chosen. */
 export const ENGINE_NAMES = ["openvino", "onnxruntime", "tfjs"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** What a program can run on. */
 export const DEVICES = ["cpu", "cuda", "tensorrt", "webgpu"] as const;
