@@ -40,6 +40,10 @@ const folder = mkdtempSync(join(tmpdir(), "start-"));
 const file = join(folder, "start.mjs");
 writeFileSync(file, script);
 
+/**
+ * @param {string} stderr
+ * @returns {never}
+ */
 function fail(stderr) {
   console.error(stderr.split("\n").find((line) => line.includes("Error:")) ?? stderr);
   process.exit(1);
@@ -80,7 +84,12 @@ async function startRun(cache) {
 }
 
 try {
-  for (const [what, start] of Object.entries({ "the explainer": startExplainer, run: startRun })) {
+  /** @type {[what: string, start: (cache: string) => number | Promise<number>][]} */
+  const kinds = [
+    ["the explainer", startExplainer],
+    ["run", startRun],
+  ];
+  for (const [what, start] of kinds) {
     const first = [];
     const again = [];
     for (let i = 0; i < rounds; i++) {

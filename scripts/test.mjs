@@ -15,7 +15,7 @@ const STEPS = [
 
 function main() {
   const counts = { passed: 0, failed: 0 };
-  const said = [];
+  const failed = [];
   try {
     const say = (line) => console.log(`- ${line}`);
     setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "strace", "rtsp-server"], say });
@@ -27,9 +27,9 @@ function main() {
       console.log(`- ${name}`);
       return node(script, words) !== 0;
     });
-    Object.assign(counts, runTests(said));
+    Object.assign(counts, runTests(failed));
     // Again at the end, where it is seen without a search through the words of three thousand tests.
-    for (const words of said) console.log(words);
+    for (const paragraph of failed) console.log(paragraph);
     for (const [name] of failedSteps) console.log(`FAILED: ${name}; its words are above.`);
     counts.failed += failedSteps.length;
   } catch (error) {
@@ -43,9 +43,9 @@ function main() {
 
 /**
  * Runs vitest with the arguments behind `npm test --`; without any: unit, integration, then faults (see vitest.config.ts).
- * Adds to `said` what is to be read of the tests that failed.
+ * Adds a paragraph to `failed` for each test that failed.
  */
-function runTests(said) {
+function runTests(failed) {
   console.log("- tests");
   const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-test-"));
   const report = path.join(folder, "report.json");
@@ -53,7 +53,7 @@ function runTests(said) {
   const status = node("node_modules/vitest/vitest.mjs", ["run", ...reporters, ...process.argv.slice(2)]);
   const results = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
   rmSync(folder, { recursive: true });
-  said.push(...failures(results, root));
+  failed.push(...failures(results, root));
   return countResults(results, status);
 }
 

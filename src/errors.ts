@@ -10,12 +10,12 @@ export const ERROR_CODES = [
   "file-unreadable", "file-too-large", "glob", "npy", "output", "input-missing", "input-shape", "input-value", "not-a-file",
   "empty-folder",
   // The model and its card.
-  "model", "model-card", "model-changed", "model-corrupt", "model-external", "model-format", "model-input", "model-inputs",
+  "model-card", "model-changed", "model-corrupt", "model-external", "model-format", "model-input", "model-inputs",
   "model-missing", "model-opset", "model-output", "model-outside", "model-quantised", "model-size", "model-type",
   "model-unsupported", "model-weights", "labels-form", "labels-missing", "labels-outside", "labels-count",
   "unknown-rule", "not-finite",
   // What computes: `engine-missing` and `engine-refused` let `auto` take the next engine.
-  "engine", "engine-died", "engine-failed", "engine-input", "engine-missing", "engine-refused", "unknown-engine", "explaining",
+  "engine-died", "engine-failed", "engine-input", "engine-missing", "engine-refused", "unknown-engine", "explaining",
   // Sources: their addresses, what is behind them, and ffmpeg. `unreachable` and `shortage` may pass, and are tried again.
   "address", "source", "unknown-source", "double-source", "missing-file", "unreadable-file", "no-file", "empty-file",
   "input-options", "unreachable", "unreadable-video", "no-video", "no-size", "encrypted", "region", "hardware", "shortage",
@@ -64,7 +64,7 @@ export class VideoExplainerError extends Error {
     { cause, ...context }: ErrorContext & { cause?: unknown } = {},
   ) {
     // Names in files may be of any length and hold anything.
-    super(bounded(worded(reason, context)), { cause });
+    super(bounded(worded(reason, context)), cause === undefined ? undefined : { cause });
     this.context = context;
   }
 }

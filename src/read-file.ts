@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "./errors.js";
-import { systemCode } from "./system-error.js";
+import { systemCode, systemReason } from "./system-error.js";
 
 /** What a path leads to that is no regular file, in words. */
 function kindOf(stat: Stats): string | undefined {
@@ -32,7 +32,7 @@ export function withRegularFile<T>(file: string, work: (handle: number, size: nu
     handle = openSync(file, READ);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    throw unreadable(file, (cause as NodeJS.ErrnoException).code ?? String(cause), cause);
+    throw unreadable(file, systemReason(cause), cause);
   }
   try {
     const stat = fstatSync(handle);

@@ -7,6 +7,7 @@ it("words an error from its reason and what it is about", () => {
   expect(error.message).toBe("source belt: notes.mp4 cannot be read as video: it is a text file");
   expect(new ModelError("model-output", "there is none", { file: "m.onnx" }).message).toBe("m.onnx: there is none");
   expect(new VideoExplainerError("internal", "it fell over").message).toBe("it fell over");
+  expect(Object.hasOwn(error, "cause")).toBe(false);
 });
 
 it("says the same fault of something else, by its fields", () => {

@@ -20,8 +20,8 @@ test("a text without its middle keeps its begin and its end, and is no longer th
 });
 
 test.each([
-  ["of a model", new ModelError("model", `operator ${NAME}\u0000 is not known; export it again.`)],
-  ["of a program", new VideoExplainerError("engine", `the engine said ${NAME}; export it again.`)],
+  ["of a model", new ModelError("model-format", `operator ${NAME}\u0000 is not known; export it again.`)],
+  ["of a program", new VideoExplainerError("engine-died", `the engine said ${NAME}; export it again.`)],
   ["that nobody expected", new Error(`${NAME}; export it again.`)],
   ["of a configuration", new ConfigError([{ path: "", message: `c.yaml:1:1: ${NAME} is wrong; export it again.` }])],
 ])("an error %s with a name of megabytes is a sentence that ends with what to do", (_name, error) => {

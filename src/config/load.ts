@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
 import { readBoundedStream, type Unreadable, UnreadableError } from "../read-file.js";
-import { systemCode, systemPredicate } from "../system-error.js";
+import { systemAdvice, systemCode, systemPredicate } from "../system-error.js";
 import type { Environment } from "./environment.js";
 import { type ParsedConfig, parseLocated } from "./parse.js";
 
@@ -36,7 +36,8 @@ async function readText(path: string): Promise<string> {
     bytes = await readBoundedStream(path, MAX_BYTES, PATIENCE_MS);
   } catch (error) {
     if (error instanceof UnreadableError) throw unreadableConfig(`${path} ${UNREAD[error.why]}`);
-    const todo = systemCode(error) === "ELOOP" ? "give the file itself" : "give the path of a YAML configuration";
+    const ownAdvice = ["EACCES", "EPERM", "ELOOP"].includes(systemCode(error));
+    const todo = ownAdvice ? systemAdvice(error) : "give the path of a YAML configuration";
     throw unreadableConfig(`${path || "an empty path"} ${systemPredicate(error)}; ${todo}`);
   }
   try {

@@ -27,6 +27,7 @@ export function ffmpegArguments({ input, inputOptions, filter, output, outputOpt
     .outputOptions(...outputOptions);
   if ("chain" in filter) command.videoFilters(filter.chain);
   else command.complexFilter(filter.graph, "out");
-  if (!withArguments(command)) throw new Error("This version of fluent-ffmpeg tells no arguments; install 2.1.");
+  if (!withArguments(command))
+    throw new Error("this version of fluent-ffmpeg does not give its arguments; install 2.1");
   return command._getArguments();
 }

@@ -29,8 +29,7 @@ export function parseLogLine(line: string): FfmpegLogLine | undefined {
   return { level: match[1] as FfmpegLogLine["level"], text: bare.replace(match[0], "") };
 }
 
-export const isError = (word: FfmpegLogLine): boolean =>
-  word.level === "error" || word.level === "fatal" || word.level === "panic";
+const isError = ({ level }: FfmpegLogLine): boolean => level === "error" || level === "fatal" || level === "panic";
 
 /** What ffmpeg was not let to open (`sources/reach.ts`), and why it then could not go on. */
 const FORMAT_REFUSED = /^(?:\[[^\]]+\] )*\[([^\]\s]+)(?:\s[^\]]*)?\] Format not on whitelist '.*$/;

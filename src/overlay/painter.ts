@@ -13,7 +13,7 @@ const drawingError = (what: string): VideoExplainerError =>
 
 /** Any error as an error of the overlay. */
 export const overlayError = (error: unknown): VideoExplainerError =>
-  error instanceof VideoExplainerError ? error : drawingError(reasonOf(error).split("\n", 1)[0]!);
+  error instanceof VideoExplainerError ? error : drawingError(reasonOf(error).split("\n", 1)[0]!.replace(/\.$/, ""));
 
 function check({ layout, memory, heatmap }: OverlayRequest): void {
   const { width, height, inputWidth, inputHeight, stride, placement } = layout;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type ErrorCode, InputError } from "../../errors.js";
 import { readBounded } from "../../read-file.js";
-import { truncate, truncateMiddle } from "../../truncate.js";
+import { truncateMiddle } from "../../truncate.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
@@ -54,14 +54,14 @@ function labelFile(source: string, namedBy: string, fingerprints: FileFingerprin
   const outside = (): never =>
     refuse(
       "labels-outside",
-      `${namedBy}: the label file "${truncate(source, 200)}" lies outside the card's own folder; copy it there`,
+      `${namedBy}: the label file "${truncateMiddle(source, 200)}" lies outside the card's own folder; copy it there`,
     );
   if (!file.startsWith(path.dirname(path.resolve(namedBy)) + path.sep) && file !== path.dirname(path.resolve(namedBy)))
     outside();
   if (!fingerprints.exists(file))
     refuse(
       "labels-missing",
-      `${namedBy}: the label file "${truncate(source, 200)}" does not exist; write one label a line into it`,
+      `${namedBy}: the label file "${truncateMiddle(source, 200)}" does not exist; write one label a line into it`,
     );
   if (file !== path.dirname(path.resolve(namedBy)) && !isConfined(file, namedBy)) outside();
   return file;

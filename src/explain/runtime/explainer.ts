@@ -9,7 +9,7 @@ import { explainEach } from "./explain-each.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
 /** Each thread holds the weights: more would cost more memory than they bring. */
-const MAX_THREADS = 4;
+const MAX_ENGINE_THREADS = 4;
 
 /**
  * Loads a model in worker threads, compiles and warms it. Frames of a batch are shared out: one thread a core, each
@@ -21,7 +21,7 @@ const MAX_THREADS = 4;
 export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
   quietTensorFlow();
   const total = options.threads || availableParallelism();
-  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MAX_THREADS);
+  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MAX_ENGINE_THREADS);
   const each = { ...options, threads: Math.max(1, Math.floor(total / count)), streams: count };
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;
@@ -47,6 +47,8 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   });
   const running = new Set<Promise<unknown>>();
   let next = 0;
+  /** Threads that end because they were asked to are no fault. */
+  let closing = false;
   const explain = async (batch: readonly ExplainInput[]): Promise<Explanation[]> => {
     const shares = Math.min(batch.length, count);
     const size = Math.ceil(batch.length / shares);
@@ -72,13 +74,15 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     hasClassifier: (options.every ?? 1) > 1,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {
-      return threads.map((t) => t.fault).find((fault) => fault !== undefined);
+      return closing ? undefined : threads.map((t) => t.fault).find((fault) => fault !== undefined);
     },
     explain: (batch) => kept(explain(batch)),
     explainEach: (batch) => kept(eachOf(batch)),
     async close() {
       await Promise.allSettled(running);
+      closing = true;
       const closed = await Promise.allSettled(threads.map((t) => t.close()));
+      closing = false;
       const bad = closed.find((c) => c.status === "rejected");
       if (bad) throw new VideoExplainerError("engine-died", `an engine thread did not close (${String(bad.reason)})`);
     },

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.js";
 import { redactWhole } from "../../redact.js";
 import { systemAdvice, systemCode, systemReason } from "../../system-error.js";
-import { truncate } from "../../truncate.js";
+import { truncateMiddle } from "../../truncate.js";
 
 /** Whether an address names something on this machine. */
 export const isLocal = (url: string): boolean => /^file:/i.test(url) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
@@ -54,4 +54,4 @@ export function whyUnlisted(error: unknown): string {
 const MAX_SHOWN_CHARACTERS = 300;
 
 /** An address or path as it stands in a sentence. */
-export const shownPath = (text: string): string => truncate(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);
+export const shownPath = (text: string): string => truncateMiddle(text.replace(/\p{Cc}+/gu, " "), MAX_SHOWN_CHARACTERS);

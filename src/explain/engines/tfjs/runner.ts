@@ -38,7 +38,7 @@ export async function tfjsRunner(
   const use = tf().getBackend();
   const constants = new Map(whole.constants.map((c) => [c.name, upload(c)]));
   const drops = lastUses(whole);
-  // The backend has the constants now: keeping them here too would wrap the model twice.
+  // The backend has the constants now: keeping them here too would hold the model twice.
   const program: Program = { ...whole, constants: [] };
   return {
     name: backend.name,

@@ -1,1 +1,0 @@
-export declare function chartSchema(values: object, configuration: object): object;
