@@ -1,4 +1,5 @@
 import { InputError, VideoExplainerError } from "../../errors.js";
+import { ENGINE_NAMES, type EngineName } from "../engine-names.js";
 import type { Engine, EngineOptions, PreparingEngine, Runner } from "./engine.js";
 import { onnxruntimePreparing, onnxruntimeRunner } from "./onnxruntime.js";
 import { openvinoPreparing, openvinoRunner } from "./openvino/runner.js";
@@ -9,7 +10,7 @@ export const ENGINES: Record<string, Engine> = {
   openvino: openvinoRunner,
   onnxruntime: onnxruntimeRunner,
   tfjs: (program, options) => tfjsRunner(program, options),
-};
+} satisfies Record<EngineName, Engine>;
 
 /** What engines make of a program can be kept; TensorFlow.js interprets it. */
 const PREPARING: Record<string, PreparingEngine> = {
@@ -17,14 +18,11 @@ const PREPARING: Record<string, PreparingEngine> = {
   onnxruntime: onnxruntimePreparing as PreparingEngine,
 };
 
-/** What `engine.kind` and `--engine` may say. */
-export const ENGINE_NAMES = ["auto", ...Object.keys(ENGINES)] as const;
-
 /** `auto` is the best that loads. */
 export function engineNamed(name: string): Engine {
   if (name === "auto") return bestEngine;
   if (Object.hasOwn(ENGINES, name)) return ENGINES[name]!;
-  throw new InputError("unknown-engine", `engine "${name}" is not known; known are ${ENGINE_NAMES.join(", ")}`);
+  throw new InputError("unknown-engine", `engine "${name}" is not known; known are auto, ${ENGINE_NAMES.join(", ")}`);
 }
 
 /** An engine whose work can be kept. */
