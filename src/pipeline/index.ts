@@ -1,12 +1,7 @@
 /** Sources, batches and the ledger: everything between a camera and the explainer. */
 
 export { ShortageError } from "../ffmpeg/shortage.js";
-export { ffmpegVersion } from "../ffmpeg/version.js";
-export type { Fit } from "../fit.js";
-export type { ModelView } from "../frame.js";
-export { type Frame, frameBytes, frameLayout, placement, type Rect } from "../frame.js";
-export type { DropReason, LedgerSnapshot } from "../messages/ledger.js";
-export { type Batch, type BatchedFrame, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
+export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
 export { checkSource } from "./check.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";
 export { Ledger } from "./ledger.js";

@@ -13,6 +13,7 @@ import {
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { Logger } from "../log.js";
+import type { LedgerSnapshot } from "../messages/ledger.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
@@ -23,7 +24,6 @@ import {
   createBatcher,
   type FrameBudget,
   Ledger,
-  type LedgerSnapshot,
   openSource,
   ShortageError,
   type VideoSource,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Frame } from "../../src/pipeline/index.js";
+import type { Frame } from "../../src/frame.js";
 import { ffmpeg, open, pixel, pull, temporaryFolder, until } from "./helpers.js";
 
 const folder = temporaryFolder();

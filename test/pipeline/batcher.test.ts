@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { defer, finalize, lastValueFrom, mergeMap } from "rxjs";
 import { afterEach, expect, test } from "vitest";
-import { type Batcher, type BatcherOptions, createBatcher, type Frame } from "../../src/pipeline/index.js";
+import type { Frame } from "../../src/frame.js";
+import { type Batcher, type BatcherOptions, createBatcher } from "../../src/pipeline/index.js";
 import { ffmpeg, isRunning, type Opened, open, temporaryFolder, until } from "./helpers.js";
 
 const folder = temporaryFolder();

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { InputError, VideoExplainerError } from "../../src/errors.js";
-import { checkSource, ffmpegVersion } from "../../src/pipeline/index.js";
+import { ffmpegVersion } from "../../src/ffmpeg/version.js";
+import { checkSource } from "../../src/pipeline/index.js";
 import { config, ffmpeg, MEDIA, open, pull, takeAll, temporaryFolder, until } from "./helpers.js";
 import { listening, portOf } from "./senders.js";
 

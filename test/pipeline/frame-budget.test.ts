@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { frameLayout } from "../../src/frame.js";
 import { claimOf, FrameBudget } from "../../src/pipeline/frame-budget.js";
-import { frameLayout } from "../../src/pipeline/index.js";
 import { open, until } from "./helpers.js";
 
 const layout = frameLayout(1920, 1080, undefined, "stretch", 224, 224);

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type SourceConfig, sourceSchema } from "../../src/config/schema.js";
-import { type Frame, Ledger, openSource, type SourceOptions, type VideoSource } from "../../src/pipeline/index.js";
+import type { Frame } from "../../src/frame.js";
+import { Ledger, openSource, type SourceOptions, type VideoSource } from "../../src/pipeline/index.js";
 import { until as untilHolds } from "../support/sinks.js";
 
 export { temporaryFolder } from "../support/folders.js";

@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Rotation } from "../../src/frame.js";
-import type { Rect } from "../../src/pipeline/index.js";
+import type { Rect, Rotation } from "../../src/frame.js";
 import { planDecoding } from "../../src/pipeline/plan.js";
 import { sourceSpec } from "../../src/pipeline/source-spec.js";
 import { v4l2 } from "../../src/pipeline/sources/v4l2.js";

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Explanation, ModelInfo, Relevance } from "../../src/explain/explanation.js";
+import type { Fit } from "../../src/fit.js";
+import { type Frame, frameBytes, frameLayout, type Rect } from "../../src/frame.js";
 import { summarySchema } from "../../src/messages/summary.js";
-import { type Fit, type Frame, frameBytes, frameLayout, type Rect } from "../../src/pipeline/index.js";
 import { summarise } from "../../src/station/summarise.js";
 
 const INPUT = { width: 224, height: 160 };
