@@ -1,4 +1,5 @@
 import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
+import { VideoExplainerError } from "../errors.js";
 
 /** One run of ffmpeg: an input, what is done with its pictures, an output. Options are taken as they are, one word each. */
 export interface CommandParts {
@@ -27,6 +28,7 @@ export function ffmpegArguments({ input, inputOptions, filter, output, outputOpt
     .outputOptions(...outputOptions);
   if ("chain" in filter) command.videoFilters(filter.chain);
   else command.complexFilter(filter.graph, "out");
-  if (!withArguments(command)) throw new Error("This version of fluent-ffmpeg tells no arguments; install 2.1.");
+  if (!withArguments(command))
+    throw new VideoExplainerError("internal", "this version of fluent-ffmpeg tells no arguments; install 2.1");
   return command._getArguments();
 }

@@ -37,7 +37,7 @@ export async function explainPicture(job: FileJob, context: BatchContext, stop: 
     probability: best.probability,
     faults: [],
     notes:
-      pages > 1 ? [`${job.shown} holds ${pages} pictures, and the first is explained; make a GIF or MP4 for all.`] : [],
+      pages > 1 ? [`${job.shown} holds ${pages} pictures, and the first is explained; make a GIF or MP4 for all`] : [],
   };
 }
 

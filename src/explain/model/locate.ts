@@ -50,7 +50,7 @@ function inFolder(folder: string, fingerprints: FileFingerprints): Located {
   if (file === undefined)
     throw new InputError(
       "model-missing",
-      `folder "${folder}" holds no ${names.join(" or ")}; ${insteadOf(folder) ?? 'put the model there or name its file in model.yaml under "model".'}`,
+      `folder "${folder}" holds no ${names.join(" or ")}; ${insteadOf(folder) ?? 'put the model there or name its file in model.yaml under "model"'}`,
     );
   if (card.model !== undefined && !isConfined(path.resolve(file), path.resolve(at)))
     throw new InputError(
