@@ -34,12 +34,12 @@ async function recalled(spec: SourceSpec): Promise<Probe | undefined> {
  */
 export async function look(
   spec: SourceSpec,
-  told: (more: readonly string[]) => FfmpegInput,
+  inputWith: (more: readonly string[]) => FfmpegInput,
   options: LookOptions,
 ): Promise<Probe> {
-  if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, told, options);
+  if (!options.remember) return (await recalled(spec)) ?? lookNow(spec, inputWith, options);
   const revision = await revisionOf(spec);
-  const probe = await lookNow(spec, told, options);
+  const probe = await lookNow(spec, inputWith, options);
   seen.set(spec.config, { probe, at: performance.now(), revision });
   return probe;
 }

@@ -183,7 +183,7 @@ describe("a program that OpenVINO cannot compile", () => {
       options: OPTIONS,
     });
     try {
-      // Two dense layers with their matrices left in: see src/explain/engines/openvino/pointwise.ts.
+      // Two dense layers with their matrices left in: see src/explain/engines/openvino/dense-as-conv.ts.
       const { program: dense } = goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!);
       write(dense);
       // Whether it dies of them depends on the processor: that none ends the process here is what counts.
