@@ -1,4 +1,5 @@
-import { bySign, type ClassicalRule, negative, positive } from "./rule.js";
+import { negative, positive } from "../../layers/weight-map.js";
+import { bySign, type ClassicalRule } from "./rule.js";
 
 /**
  * `R_i = α Σ_j (a_i w_ij)⁺ R_j / z⁺_j − β Σ_j (a_i w_ij)⁻ R_j / z⁻_j`, where `z⁺` and `z⁻` add up the positive and the

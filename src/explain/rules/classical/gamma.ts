@@ -1,4 +1,5 @@
-import { bySign, type ClassicalRule, negative, positive } from "./rule.js";
+import { negative, positive } from "../../layers/weight-map.js";
+import { bySign, type ClassicalRule } from "./rule.js";
 
 const GAMMA = 0.25;
 const favourPositive = (w: number): number => w + GAMMA * positive(w);

@@ -1,5 +1,6 @@
 import { linearWith, type WeightedLayer, weightedTransposed } from "../../layers/linear.js";
 import { type Scope, shapeOf } from "../../layers/scope.js";
+import type { WeightMap } from "../../layers/weight-map.js";
 import type { InputBounds } from "../../program/bounds.js";
 import type { Emitter, Value } from "../../program/emitter.js";
 
@@ -28,8 +29,6 @@ export interface Crossing {
 const STABILIZER = 1e-6;
 
 export const stabilized = (e: Emitter, value: Value): Value => e.add(value, e.mul(e.sign(value), e.number(STABILIZER)));
-
-type WeightMap = (w: number) => number;
 
 /** `Σ_i a_i m(w_ij) + m(b_j)`, without bias where no map is given for it. */
 export function forwardWith(
@@ -75,7 +74,3 @@ export function ones(scope: Scope, layer: WeightedLayer): Value {
   const mask = data.map((_, i) => (holds(Math.floor(i / width) % height, 0) && holds(i % width, 1) ? 1 : 0));
   return scope.e.tensor(mask, dims);
 }
-
-export const positive: WeightMap = (w) => Math.max(w, 0);
-export const negative: WeightMap = (w) => Math.min(w, 0);
-export const same: WeightMap = (w) => w;
