@@ -80,10 +80,7 @@ async function startRun(cache) {
 }
 
 try {
-  for (const [what, start] of [
-    ["the explainer", startExplainer],
-    ["run", startRun],
-  ]) {
+  for (const [what, start] of Object.entries({ "the explainer": startExplainer, run: startRun })) {
     const first = [];
     const again = [];
     for (let i = 0; i < rounds; i++) {

@@ -14,11 +14,11 @@ const schemas = {
   "video-explainer.schema.json": configJsonSchema(),
   "service.schema.json": serviceSchema(),
 };
-const files = Object.entries(schemas).map(([name, schema]) => [`config/${name}`, schema]);
-const values = JSON.parse(readFileSync(at(CHART), "utf8"));
-for (const [name, schema] of [...files, [CHART, chartSchema(values, configJsonSchema())]]) {
+const write = (name, schema) => {
   writeFileSync(at(name), schemaText(schema));
   console.log(name);
-}
+};
+for (const [name, schema] of Object.entries(schemas)) write(`config/${name}`, schema);
+write(CHART, chartSchema(JSON.parse(readFileSync(at(CHART), "utf8")), configJsonSchema()));
 writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationPage(configJsonSchema()));
 console.log("docs/configuration.md");
