@@ -8,11 +8,10 @@ import { configDefaults, defineConfig } from "vitest/config";
  */
 const UNIT = [
   "!(bounded-yaml|redact-fuzz).test.ts",
-  "cli/{npy,progress,said}.test.ts",
+  "cli/{npy,progress,library-output}.test.ts",
   "config/!(load|mutations).test.ts",
-  "control/slots.test.ts",
   "docs/links.test.ts",
-  "explain/engines/early.test.ts",
+  "explain/engines/schedule-means.test.ts",
   "explain/model/!(labels|load).test.ts",
   "explain/onnx/{finite,refusals}.test.ts",
   "explain/programs/regions.test.ts",

@@ -31,6 +31,9 @@ export const inputRuleOption = (): Option =>
 export const startOption = (): Option =>
   new Option("--start <kind>", "where relevance starts").choices(START_NAMES).default("one-hot");
 
+export const targetOption = (): Option =>
+  new Option("--target <class>", "top, or the index of the class to explain").argParser(classTarget).default("top");
+
 export const threadsOption = (): Option =>
   new Option("--threads <count>", "threads of the engine; 0: one per core")
     .argParser(wholeNumber(0, MAX_THREADS))
@@ -58,7 +61,7 @@ export const number =
   };
 
 /** `top`, or the index of a class. */
-export function classTarget(text: string): "top" | number {
+function classTarget(text: string): "top" | number {
   if (text === "top") return "top";
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class');
   return Number(text);

@@ -19,15 +19,15 @@ import { readPicture } from "../pictures/picture.js";
 import { readBounded } from "../read-file.js";
 import { systemPredicate, systemReason } from "../system-error.js";
 import {
-  classTarget,
   inputRuleOption,
   methodOption,
   modelOutputOption,
   precisionOption,
   startOption,
+  targetOption,
   threadsOption,
 } from "./arguments.js";
-import { numbers, rangeOf } from "./input-range.js";
+import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 import { readNpy, writeNpy } from "./npy.js";
 
@@ -188,13 +188,9 @@ export const attributeCommand = (): Command =>
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())
-    .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
-    .option(
-      "--low <values>",
-      "the network's input value for pixel 0, one or one a channel (default: from the card)",
-      numbers,
-    )
-    .option("--high <values>", "the network's input value for pixel 255 (default: from the card)", numbers)
+    .addOption(targetOption())
+    .addOption(lowOption())
+    .addOption(highOption())
     .option("--engine <name>", "engine", "auto")
     .addOption(threadsOption())
     .addOption(precisionOption())

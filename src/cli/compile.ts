@@ -10,8 +10,8 @@ import { framesProgram, type SummaryOptions } from "../explain/programs/frames.j
 import { tensorProgram } from "../explain/programs/tensor.js";
 import { replaceFile } from "../replace-file.js";
 import { systemCode, systemReason } from "../system-error.js";
-import { classTarget, inputRuleOption, methodOption, modelOutputOption, startOption } from "./arguments.js";
-import { numbers, rangeOf } from "./input-range.js";
+import { inputRuleOption, methodOption, modelOutputOption, startOption, targetOption } from "./arguments.js";
+import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 
 interface CompileOptions extends MethodOptions {
@@ -107,13 +107,9 @@ export const compileCommand = (): Command =>
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())
-    .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
-    .option(
-      "--low <values>",
-      "the network's input value for pixel 0, one or one a channel (default: from the card)",
-      numbers,
-    )
-    .option("--high <values>", "the network's input value for pixel 255 (default: from the card)", numbers)
+    .addOption(targetOption())
+    .addOption(lowOption())
+    .addOption(highOption())
     .addHelpText(
       "after",
       `

@@ -20,7 +20,6 @@ import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
-  classTarget,
   inputRuleOption,
   methodOption,
   modelOption,
@@ -29,6 +28,7 @@ import {
   precisionOption,
   region,
   startOption,
+  targetOption,
   threadsOption,
   wholeNumber,
 } from "./arguments.js";
@@ -197,7 +197,7 @@ export const explainCommand = (): Command =>
     .addOption(methodOption())
     .addOption(inputRuleOption())
     .addOption(startOption())
-    .option("--target <class>", "top, or the index of the class to explain", classTarget, "top")
+    .addOption(targetOption())
     .option("--region <x,y,w,h>", "pixels of the frame that alone are classified and explained", region)
     .option("--fps <rate>", "films: frames a second at most (default: all)", number(0, 1000, false))
     .option(

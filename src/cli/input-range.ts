@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { InputError } from "../errors.js";
 import { R_LRP_NAMES } from "../explain/method-names.js";
 import type { LoadedModel } from "../explain/model/load.js";
@@ -7,12 +7,20 @@ import { inputValues } from "../explain/preprocessing.js";
 import type { InputRange } from "../explain/programs/tensor.js";
 
 /** Reads `v` or `v,v,v`. */
-export const numbers = (text: string): number[] => {
+const numbers = (text: string): number[] => {
   const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
   if (values.some((v) => !Number.isFinite(v)))
     throw new InvalidArgumentError("give one number, or one a channel separated by commas");
   return values;
 };
+
+export const lowOption = (): Option =>
+  new Option(
+    "--low <values>",
+    "the network's input value for pixel 0, one or one a channel (default: from the card)",
+  ).argParser(numbers);
+export const highOption = (): Option =>
+  new Option("--high <values>", "the network's input value for pixel 255 (default: from the card)").argParser(numbers);
 
 export interface RangeOptions {
   method: MethodOptions["method"];

@@ -3,6 +3,7 @@ import type { Msg } from "nats";
 import { type ViewerSinkConfig, viewerSinkSchema } from "../config/schema.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import { SUBJECT_TOKEN } from "../messages/headers.js";
+import { jsonLine } from "../messages/json-line.js";
 import type { OutMessage } from "../messages/message.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../messages/summary.js";
 import { learnSecrets, redact } from "../redact.js";
@@ -144,12 +145,7 @@ async function watch(options: WatchOptions): Promise<void> {
       );
       return stop();
     }
-    stdout.write(
-      `${new TextDecoder()
-        .decode(body)
-        .replace(/\s*\n\s*/g, " ")
-        .trim()}\n`,
-    );
+    stdout.write(`${jsonLine(body)}\n`);
   };
   const blame = (subject: string, fault: string): void => {
     if (!blamed.has(subject))

@@ -1,4 +1,5 @@
 import createCommand, { type FfmpegCommand } from "fluent-ffmpeg";
+import { VideoExplainerError } from "../errors.js";
 
 /** One run of ffmpeg: an input, what is done with its pictures, an output. Options are taken as they are, one word each. */
 export interface CommandParts {
@@ -28,6 +29,6 @@ export function ffmpegArguments({ input, inputOptions, filter, output, outputOpt
   if ("chain" in filter) command.videoFilters(filter.chain);
   else command.complexFilter(filter.graph, "out");
   if (!withArguments(command))
-    throw new Error("this version of fluent-ffmpeg does not give its arguments; install 2.1");
+    throw new VideoExplainerError("internal", "this version of fluent-ffmpeg does not give its arguments; install 2.1");
   return command._getArguments();
 }

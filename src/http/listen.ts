@@ -1,7 +1,8 @@
+import type { Server } from "node:http";
 import { type ErrorCode, InputError, VideoExplainerError } from "../errors.js";
 
 /** A server that shall listen. */
-export interface Listener {
+interface Listener {
   /** E.g. `metrics`. */
   what: string;
   host: string;
@@ -11,8 +12,14 @@ export interface Listener {
   code: Extract<ErrorCode, `${string}-listen`>;
 }
 
-/** Why nothing can listen at an address, and what to do. */
-export function listenError(cause: NodeJS.ErrnoException, { what, host, port, keys, code }: Listener) {
+/** Rejects with why nothing can listen at that address, and what to do. */
+export const listenAt = (server: Server, listener: Listener): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", (cause) => reject(listenError(cause, listener)));
+    server.listen(listener.port, listener.host, resolve);
+  });
+
+function listenError(cause: NodeJS.ErrnoException, { what, host, port, keys, code }: Listener) {
   const failed = (Kind: typeof VideoExplainerError, why: string): VideoExplainerError =>
     new Kind(code, `${what} cannot listen on ${host}:${port}: ${why}`, { cause });
   switch (cause.code) {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { guardConnections, TIMES } from "../http/connections.js";
 import { hostCheck, isLoopback } from "../http/hosts.js";
-import { type Listener, listenError } from "../http/listen.js";
+import { listenAt } from "../http/listen.js";
 import { redact } from "../redact.js";
 import type { Metrics } from "./metrics.js";
 import { type CheckResult, type ReadinessCheck, type ReadinessLimits, readinessOf } from "./readiness.js";
@@ -114,12 +114,8 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
     void answer(routes, check, request).then((made) => send(request, response, made));
   });
   const connections = guardConnections(server);
-  await new Promise<void>((resolve, reject) => {
-    const keys = { host: "metrics.host", port: "metrics.port" };
-    const listener: Listener = { what: "metrics", host, port, keys, code: "metrics-listen" };
-    server.once("error", (error) => reject(listenError(error, listener)));
-    server.listen(port, host, resolve);
-  });
+  const keys = { host: "metrics.host", port: "metrics.port" };
+  await listenAt(server, { what: "metrics", host, port, keys, code: "metrics-listen" });
   const { address, port: taken } = server.address() as AddressInfo;
   const shown = address.includes(":") ? `[${address}]` : address;
   return {

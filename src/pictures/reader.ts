@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { BoundedSemaphore } from "../bounded-semaphore.js";
 import { InputError, inContext, VideoExplainerError } from "../errors.js";
 import type { Fit } from "../fit.js";
 import { type FrameLayout, fitting, frameBytes, type Rect, type Rotation, watchedRegion } from "../frame.js";
@@ -85,13 +86,14 @@ class DecoderThread {
  */
 export class PictureReader {
   readonly #idle: DecoderThread[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #busy = 0;
+  readonly #turns: BoundedSemaphore;
 
   constructor(
-    private readonly threads = THREADS,
+    threads = THREADS,
     private readonly budget = new Budget(DECODE_BYTES),
-  ) {}
+  ) {
+    this.#turns = new BoundedSemaphore(threads, Number.POSITIVE_INFINITY);
+  }
 
   /** What a picture is, without decoding it. Rejects as `read` does. */
   look(from: string | Uint8Array, shown: string, limits: PictureLimits): Promise<FoundPicture> {
@@ -131,25 +133,20 @@ export class PictureReader {
     }, shown);
   }
 
-  async #withThread<T>(work: (thread: DecoderThread) => Promise<T>, shown: string): Promise<T> {
-    if (this.#busy >= this.threads) await new Promise<void>((go) => this.#waiting.push(go));
-    else this.#busy++;
-    let thread: DecoderThread | undefined;
-    try {
-      thread = this.#idle.pop() ?? new DecoderThread();
-      return await work(thread);
-    } catch (error) {
-      if (error instanceof VideoExplainerError && error.code === "decoding") {
-        throw inContext(error, { subject: shown });
+  #withThread<T>(work: (thread: DecoderThread) => Promise<T>, shown: string): Promise<T> {
+    return this.#turns.run(async () => {
+      const thread = this.#idle.pop() ?? new DecoderThread();
+      try {
+        return await work(thread);
+      } catch (error) {
+        if (error instanceof VideoExplainerError && error.code === "decoding") {
+          throw inContext(error, { subject: shown });
+        }
+        throw error;
+      } finally {
+        if (!thread.isOver) this.#idle.push(thread);
       }
-      throw error;
-    } finally {
-      if (thread && !thread.isOver) this.#idle.push(thread);
-      // The place is handed on, not given back.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#busy--;
-    }
+    });
   }
 }
 

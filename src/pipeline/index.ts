@@ -1,8 +1,6 @@
 /** Sources, batches and the ledger: everything between a camera and the explainer. */
 
 export { ShortageError } from "../ffmpeg/shortage.js";
-export type { ModelView } from "../frame.js";
-export type { LedgerSnapshot } from "../messages/ledger.js";
 export { type Batch, type Batcher, type BatcherOptions, createBatcher } from "./batcher.js";
 export { checkSource } from "./check.js";
 export { type Claim, claimOf, FrameBudget } from "./frame-budget.js";

@@ -22,10 +22,6 @@ export class SlabPool {
     readonly limit: number,
   ) {}
 
-  get allocated(): number {
-    return this.#free.length + this.#out.size;
-  }
-
   /** True when every slab is out. */
   get exhausted(): boolean {
     return this.#out.size >= this.limit;

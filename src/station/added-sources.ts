@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
+import { BoundedSemaphore } from "../bounded-semaphore.js";
 import type { Config, SourceConfig } from "../config/schema.js";
-import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import { InputError } from "../errors.js";
 import { percentDecoded } from "../percent-decoded.js";
 import { addressesOf, hostOf, inRange, isInternal, isMulticast } from "../pipeline/hosts.js";

@@ -1,7 +1,7 @@
 import { BehaviorSubject, type Observable, timer } from "rxjs";
+import { BoundedSemaphore } from "../bounded-semaphore.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
-import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import type { Changes } from "../control/changes.js";
 import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";

@@ -1,6 +1,6 @@
+import { BoundedSemaphore } from "../bounded-semaphore.js";
 import { sourceFaults } from "../config/cross-checks.js";
 import type { Config, SourceConfig } from "../config/schema.js";
-import { BoundedSemaphore } from "../control/bounded-semaphore.js";
 import type { Changes } from "../control/changes.js";
 import type { Control, ExplainedPicture } from "../control/control.js";
 import { InputError, VideoExplainerError } from "../errors.js";

@@ -14,6 +14,7 @@ import {
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { Logger } from "../log.js";
+import type { LedgerSnapshot } from "../messages/ledger.js";
 import type { SourceStatus } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer } from "../overlay/overlay.js";
@@ -24,7 +25,6 @@ import {
   createBatcher,
   type FrameBudget,
   Ledger,
-  type LedgerSnapshot,
   openSource,
   ShortageError,
   type VideoSource,

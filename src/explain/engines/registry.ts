@@ -22,10 +22,7 @@ const PREPARING: Record<string, PreparingEngine> = {
 export function engineNamed(name: string): Engine {
   if (name === "auto") return bestEngine;
   if (Object.hasOwn(ENGINES, name)) return ENGINES[name]!;
-  throw new InputError(
-    "unknown-engine",
-    `engine "${name}" is not known; known are ${["auto", ...ENGINE_NAMES].join(", ")}`,
-  );
+  throw new InputError("unknown-engine", `engine "${name}" is not known; known are auto, ${ENGINE_NAMES.join(", ")}`);
 }
 
 /** An engine whose work can be kept. */

@@ -4,8 +4,7 @@ import { InputError, inContext, ModelError } from "../../errors.js";
 import { readBounded } from "../../read-file.js";
 import type { ModelInfo } from "../explanation.js";
 import { canonicalise } from "../network/canonicalise.js";
-import type { Network } from "../network/network.js";
-import { classesOf } from "../network/network.js";
+import { classesOf, type Network } from "../network/network.js";
 import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
@@ -112,8 +111,8 @@ function assemble(
     output: options.output ?? card.output,
     note: (sentence: string) => notes.push(`${file}: ${sentence}`),
   };
-  const shard = (name: string, most: number): Uint8Array => {
-    const part = readWeightsFile(file, name, 0, undefined, fingerprints, most);
+  const shard = (name: string, maxBytes: number): Uint8Array => {
+    const part = readWeightsFile(file, name, 0, undefined, fingerprints, maxBytes);
     hash.update(part);
     return part;
   };
@@ -122,7 +121,8 @@ function assemble(
       ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
       : importOnnx(
           bytes,
-          (location, offset, length, most) => readWeightsFile(file, location, offset, length, fingerprints, most),
+          (location, offset, length, maxBytes) =>
+            readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
           imported,
         ),
   );

@@ -37,10 +37,6 @@ export function costOf(network: Network, layer: Layer): Cost {
       return { parameters: 0, multiplyAdds: channels * (rows * height * width + rows * width * columns) };
     }
     case "norm":
-      return {
-        parameters: (layer.factor?.data.length ?? 0) + (layer.shift?.data.length ?? 0),
-        multiplyAdds: layer.factor ? outputs : 0,
-      };
     case "scale":
       return {
         parameters: (layer.factor?.data.length ?? 0) + (layer.shift?.data.length ?? 0),

@@ -14,10 +14,10 @@ const MAX_LAYERS = 10_000;
 export class FrameMemory {
   #taken = 0;
   #layers = 0;
-  readonly #most: number;
+  readonly #max: number;
 
   constructor(input: readonly number[]) {
-    this.#most = Math.min(
+    this.#max = Math.min(
       MAX_ACTIVATION_ELEMENTS,
       Math.max(MIN_ACTIVATION_ELEMENTS, ACTIVATIONS_PER_INPUT_ELEMENT * elements(input)),
     );
@@ -27,10 +27,10 @@ export class FrameMemory {
   take<Node>(importer: Refusing<Node>, node: Node, shapes: readonly (readonly number[])[]): void {
     const count = shapes.reduce((sum, dims) => sum + elements(dims), 0);
     this.#taken += count;
-    if (!(this.#taken <= this.#most))
+    if (!(this.#taken <= this.#max))
       importer.refuse(
         node,
-        `its output would have ${count} elements a frame, and all tensors together may have ${this.#most} with such an input`,
+        `its output would have ${count} elements a frame, and all tensors together may have ${this.#max} with such an input`,
       );
     if (++this.#layers > MAX_LAYERS) importer.refuse(node, `it is one of more than ${MAX_LAYERS} layers`);
   }

@@ -1,6 +1,7 @@
 import { convTransposed } from "../layers/conv.js";
 import { type WeightedLayer, weightedTransposed } from "../layers/linear.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
+import { negative, positive, same } from "../layers/weight-map.js";
 import type { ConvLayer } from "../network/network.js";
 import type { InputBounds } from "../program/bounds.js";
 import type { Value } from "../program/emitter.js";
@@ -35,11 +36,8 @@ function transposes(scope: Scope, layer: WeightedLayer, q: Value, { low, high, n
     const weighed = { dims: layer.weight.dims, data: weigh(layer, numbers) };
     return convTransposed(scope, layer, q, [layer.weight, weighed]) as [Value, Value];
   }
-  const [all, raising, lowering] = weightedTransposed(scope, layer, q, [
-    (w) => w,
-    (w) => Math.max(w, 0),
-    (w) => Math.min(w, 0),
-  ]) as [Value, Value, Value];
+  const maps = [same, positive, negative];
+  const [all, raising, lowering] = weightedTransposed(scope, layer, q, maps) as [Value, Value, Value];
   return [all, e.add(e.mul(low, raising), e.mul(high, lowering))];
 }
 

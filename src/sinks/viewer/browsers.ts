@@ -170,5 +170,3 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
     },
   };
 }
-
-export type Browsers = ReturnType<typeof createBrowsers>;

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { guardConnections, TIMES } from "../../http/connections.js";
 import { isWildcard } from "../../http/hosts.js";
-import { listenError } from "../../http/listen.js";
+import { listenAt } from "../../http/listen.js";
 import type { Asset } from "./assets.js";
 import { sendError, serveStatic } from "./static-handler.js";
 import { visitsOf } from "./visit.js";
@@ -38,14 +38,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
   );
   const connections = guardConnections(http);
   acceptBrowsers(http, visitOf, options);
-
-  await new Promise<void>((resolve, reject) => {
-    http.once("error", (cause: NodeJS.ErrnoException) => {
-      const keys = { host: "its host", port: "its port" };
-      reject(listenError(cause, { what: "the live page", host, port, keys, code: "viewer-listen" }));
-    });
-    http.listen(port, host, resolve);
-  });
+  const keys = { host: "its host", port: "its port" };
+  await listenAt(http, { what: "the live page", host, port, keys, code: "viewer-listen" });
 
   const shown = isWildcard(host) ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return {

@@ -1,5 +1,6 @@
 import type { TensorId } from "../../network/network.js";
 import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { cropped } from "./pad.js";
 
 /**
  * A transposed convolution is a convolution of its input with `stride − 1` zeros between the elements, by the kernel turned
@@ -37,7 +38,7 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
   // Padding of the convolution; negative where elements of its input are to be cut off.
   const before = [0, 1].map((k) => reach[k]! - 1 - begin[k]!);
   const after = [0, 1].map((k) => reach[k]! - 1 - end[k]! + outputPadding[k]!);
-  const spread = cropped(importer, node, spreadOut(importer, node, x, strides), before, after);
+  const spread = cropped(importer, node, spreadOut(importer, node, x, strides), [0, 0, ...before], [0, 0, ...after]);
   // After a crop the next element follows at the stride.
   const firstElement = (k: number): number => (strides[k]! - (Math.max(0, -before[k]!) % strides[k]!)) % strides[k]!;
   const pads = [...before, ...after].map((p) => Math.max(0, p)) as [number, number, number, number];
@@ -58,21 +59,6 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
     }),
   });
 };
-
-function cropped(
-  importer: Importer,
-  node: Node,
-  x: TensorId,
-  before: readonly number[],
-  after: readonly number[],
-): TensorId {
-  if ([...before, ...after].every((p) => p >= 0)) return x;
-  const shape = importer.shape(x);
-  const starts = before.map((p) => Math.max(0, -p));
-  const ends = after.map((p, k) => shape[k + 2]! + Math.min(0, p));
-  const dims = [...shape.slice(0, 2), ...ends.map((end, k) => end - starts[k]!)];
-  return importer.push(node, "slice", [x], [dims], { axes: [2, 3], starts, ends })[0]!;
-}
 
 /** How much is cut off the full result at the begin and end of each axis. */
 function margins(

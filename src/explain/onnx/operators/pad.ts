@@ -54,8 +54,8 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
   importer.push(node, "pad", [at], [dims], { before: more, after: rest, value });
 };
 
-/** Negative padding cuts off. */
-function cropped(
+/** Cuts off where the padding before or after an axis is negative. */
+export function cropped(
   importer: Importer,
   node: Node,
   x: TensorId,

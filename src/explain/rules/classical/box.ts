@@ -1,7 +1,8 @@
 import { weightedTransposed } from "../../layers/linear.js";
 import { shapeOf } from "../../layers/scope.js";
+import { negative, positive, same } from "../../layers/weight-map.js";
 import type { Value } from "../../program/emitter.js";
-import { type ClassicalRule, forwardWith, negative, positive, same, stabilized } from "./rule.js";
+import { type ClassicalRule, forwardWith, stabilized } from "./rule.js";
 
 /** z^B: `R_i = Σ_j (x_i w_ij − l_i w⁺_ij − h_i w⁻_ij) R_j / Σ_i (…)`, for the layer that reads the picture. */
 export const box: ClassicalRule = {

@@ -1,5 +1,6 @@
-import { linearWith, type WeightedLayer } from "../../layers/linear.js";
+import { linearWith, type WeightedLayer, weightedTransposed } from "../../layers/linear.js";
 import { type Scope, shapeOf } from "../../layers/scope.js";
+import type { WeightMap } from "../../layers/weight-map.js";
 import type { InputBounds } from "../../program/bounds.js";
 import type { Emitter, Value } from "../../program/emitter.js";
 
@@ -29,8 +30,6 @@ const STABILIZER = 1e-6;
 
 export const stabilized = (e: Emitter, value: Value): Value => e.add(value, e.mul(e.sign(value), e.number(STABILIZER)));
 
-type WeightMap = (w: number) => number;
-
 /** `Σ_i a_i m(w_ij) + m(b_j)`, without bias where no map is given for it. */
 export function forwardWith(
   scope: Scope,
@@ -45,6 +44,25 @@ export function forwardWith(
   return scope.e.add(z, scope.e.tensor(layer.bias.map(bias), dims));
 }
 
+/**
+ * Shares relevance by contributions that tell signs apart: `R_i = Σ_j m(a_i w_ij) R_j / Σ_i m(a_i w_ij)`, where weights are mapped by
+ * `ofUp` at positive inputs and by `ofDown` at negative ones; of outputs where `where` is false, nothing.
+ */
+export function bySign(scope: Scope, layer: WeightedLayer, { r, a, nonNegative }: Crossing) {
+  const { e } = scope;
+  const up = nonNegative ? a : e.relu(a);
+  const down = nonNegative ? undefined : e.op("Min", [a, e.number(0)]);
+  return (ofUp: WeightMap, ofDown: WeightMap, where?: Value): Value => {
+    const first = forwardWith(scope, layer, up, ofUp, ofUp);
+    const total = down === undefined ? first : e.add(first, forwardWith(scope, layer, down, ofDown, undefined));
+    const share = e.div(r, stabilized(e, total));
+    const g = where === undefined ? share : e.where(where, share, e.number(0));
+    if (down === undefined) return e.mul(up, weightedTransposed(scope, layer, g, [ofUp])[0]!);
+    const [fromUp, fromDown] = weightedTransposed(scope, layer, g, [ofUp, ofDown]) as [Value, Value];
+    return e.add(e.mul(up, fromUp), e.mul(down, fromDown));
+  };
+}
+
 /** An input of ones, one frame; the zeros that a transposed convolution puts between its elements are none. */
 export function ones(scope: Scope, layer: WeightedLayer): Value {
   const dims = [1, ...shapeOf(scope, layer.inputs[0]!).slice(1)];
@@ -56,9 +74,3 @@ export function ones(scope: Scope, layer: WeightedLayer): Value {
   const mask = data.map((_, i) => (holds(Math.floor(i / width) % height, 0) && holds(i % width, 1) ? 1 : 0));
   return scope.e.tensor(mask, dims);
 }
-
-export const positive: WeightMap = (w) => Math.max(w, 0);
-export const negative: WeightMap = (w) => Math.min(w, 0);
-export const same: WeightMap = (w) => w;
-/** The negative part of a value. */
-export const belowZero = (e: Emitter, a: Value): Value => e.op("Min", [a, e.number(0)]);

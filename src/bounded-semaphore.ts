@@ -1,4 +1,4 @@
-import { VideoExplainerError } from "../errors.js";
+import { VideoExplainerError } from "./errors.js";
 
 /** Lets so many pieces of work run at a time and so many wait; refuses the rest, so that a flood cannot pile up. */
 export class BoundedSemaphore {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { BoundedSemaphore } from "../../src/control/bounded-semaphore.js";
+import { BoundedSemaphore } from "../src/bounded-semaphore.js";
 
 /** Work that ends when it is told to. */
 function work() {
