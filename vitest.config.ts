@@ -27,7 +27,7 @@ const UNIT = [
   "scripts/results.test.ts",
   "sinks/{files,registry}.test.ts",
   "sinks/nats/{buffer,servers}.test.ts",
-  "station/{scale,statuses,summarise}.test.ts",
+  "station/!(added-sources|budget|control|run).test.ts",
 ];
 
 const FAULTS = ["faults/*.test.ts"];
