@@ -92,7 +92,8 @@ async function show(sink: ViewerSink, page: Page, source: string) {
   await until("the picture", async () => {
     await send(sink, source);
     await pause(60);
-    return sum(await colourAt(page, 20, 300)) > 30;
+    // A busy browser has no tile for it yet.
+    return (await page.locator(".picture canvas").count()) > 0 && sum(await colourAt(page, 20, 300)) > 30;
   });
 }
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
