@@ -399,6 +399,8 @@ describe.concurrent("over HTTP", () => {
       const camera = watched(t, {
         url,
         fps: 4,
+        // Not about that: a busy machine may take a second for a picture.
+        stallSeconds: 20,
         ...more,
         inputOptions: [...("inputOptions" in more ? more.inputOptions : [])],
       });
@@ -574,8 +576,10 @@ test("no source holds up another: one silent, one whose look hangs, one that flo
   const { user, system } = process.cpuUsage(used);
   expect((user + system) / 6e6).toBeLessThan(0.5);
   const span = picture.seen.slice(from);
-  const rate = (span.at(-1)!.sequence - span[0]!.sequence) / ((span.at(-1)!.takenAt - span[0]!.takenAt) / 1000);
-  expect(Math.abs(rate - 10)).toBeLessThan(0.5);
+  const [first, last] = [span[0]!, span.at(-1)!];
+  // Every picture by its own clock, and of the six seconds hardly one is missing, however busy the machine is.
+  expect((last.sequence - first.sequence) / (last.pts - first.pts)).toBeCloseTo(10, 1);
+  expect(last.pts - first.pts).toBeGreaterThan(4.5);
   expect(picture.source.status()).toMatchObject({ state: "live", restarts: 0 });
   await untilSaid(mute, /^no frame came for 2 s$/);
   await untilSaid(hangs, /gave no pictures within 1 s$/);
