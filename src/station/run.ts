@@ -69,9 +69,10 @@ export async function startStation(loaded: RunConfig, log: Logger): Promise<RunH
     ],
     liveness: () => health.engine?.() ?? { ok: true },
   });
-  log.info(`metrics: ${server.url}/metrics`);
+  log.info(`health: ${server.url}/healthz, from now on; the model is loaded next`);
   try {
     const { ended, stop } = await startParts(loaded, log, metrics, health);
+    log.info(`metrics: ${server.url}/metrics`);
     return { ended: ended.finally(() => server.close()), stop, metricsUrl: server.url };
   } catch (error) {
     await server.close();

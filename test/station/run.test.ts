@@ -36,7 +36,7 @@ function listening(): { log: Logger; lines: string[]; first: Promise<Answers> } 
   });
   const say = (line: string): void => {
     lines.push(line);
-    const found = /^metrics: (http:\S+)\/metrics$/.exec(line)?.[1];
+    const found = /^health: (http:\S+)\/healthz/.exec(line)?.[1];
     if (found) begin(found);
   };
   return { log: { debug: say, info: say, warn: say, error: say }, lines, first: url.then(ask) };
@@ -87,7 +87,11 @@ describe("a worker with two NATS sinks, of which one is there and one is not", (
       ],
     });
     expect(metrics).toContain("video_explainer_build_info");
-    expect(lines.findIndex((line) => line.startsWith("metrics: "))).toBe(0);
+    // The last line of a start, which scripts wait for, comes when all is there.
+    expect(lines[0]).toMatch(/^health: http:.*the model is loaded next$/);
+    expect(lines.findIndex((line) => line.startsWith("metrics: "))).toBeGreaterThan(
+      lines.findIndex((line) => line.includes("is warm on")),
+    );
   });
 
   it("tells them apart by name in readiness and metrics", async () => {
