@@ -126,8 +126,8 @@ export function watchedRegion(width: number, height: number, region?: Rect): Rec
   return { ...region };
 }
 
-/** Cuts and scales `region` for a model input of the given size. */
-export function fitting(region: Rect, fit: Fit, inputWidth: number, inputHeight: number): Fitting {
+/** Cuts and scales `region` for a model's input. */
+export function fitting(region: Rect, { fit, inputWidth, inputHeight }: ModelView): Fitting {
   const whole: Rect = { x: 0, y: 0, width: inputWidth, height: inputHeight };
   if (fit === "stretch") return { source: region, target: whole };
   if (fit === "crop") {
@@ -146,43 +146,24 @@ export function fitting(region: Rect, fit: Fit, inputWidth: number, inputHeight:
   return { source: region, target: { x, y, width, height } };
 }
 
-/** Where the model's input lies on a frame of `width` x `height`: see `Placement`. */
-export function placement(
-  width: number,
-  height: number,
-  region: Rect | undefined,
-  fit: Fit,
-  inputWidth: number,
-  inputHeight: number,
-): Placement {
-  const { source, target } = fitting(watchedRegion(width, height, region), fit, inputWidth, inputHeight);
-  return {
-    rect: {
-      x: source.x - (target.x * source.width) / target.width,
-      y: source.y - (target.y * source.height) / target.height,
-      width: (inputWidth * source.width) / target.width,
-      height: (inputHeight * source.height) / target.height,
-    },
-    clip: source,
-  };
-}
+/** Where the whole of a model's input lies on the frame, and the part of it that it saw. */
+const placementOf = ({ source, target }: Fitting, { inputWidth, inputHeight }: ModelView): Placement => ({
+  rect: {
+    x: source.x - (target.x * source.width) / target.width,
+    y: source.y - (target.y * source.height) / target.height,
+    width: (inputWidth * source.width) / target.width,
+    height: (inputHeight * source.height) / target.height,
+  },
+  clip: source,
+});
 
 /** The layout of one frame in its slab. Throws an `InputError` when the region reaches outside the frame. */
-export function frameLayout(
-  width: number,
-  height: number,
-  region: Rect | undefined,
-  fit: Fit,
-  inputWidth: number,
-  inputHeight: number,
-): FrameLayout {
+export function frameLayout(width: number, height: number, region: Rect | undefined, view: ModelView): FrameLayout {
+  const { inputWidth, inputHeight } = view;
   return {
-    width,
-    height,
-    inputWidth,
-    inputHeight,
+    ...{ width, height, inputWidth, inputHeight },
     stride: 3 * Math.max(width, inputWidth),
-    placement: placement(width, height, region, fit, inputWidth, inputHeight),
+    placement: placementOf(fitting(watchedRegion(width, height, region), view), view),
   };
 }
 

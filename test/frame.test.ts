@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InputError } from "../src/errors.js";
 import type { Fit } from "../src/fit.js";
-import { frameBytes, frameLayout, placement, type Rect, watchedRegion } from "../src/frame.js";
+import { frameBytes, frameLayout, type ModelView, type Rect, watchedRegion } from "../src/frame.js";
 
 const side = fc.integer({ min: 1, max: 4000 });
 const inputSide = fc.integer({ min: 8, max: 512 });
@@ -24,6 +24,8 @@ const frameAndRegion = fc.tuple(side, side).chain(([width, height]) =>
   }),
 );
 
+const view = (fit: Fit, inputWidth: number, inputHeight: number): ModelView => ({ fit, inputWidth, inputHeight });
+
 const contains = (outer: Rect, inner: Rect, slack = 1e-6): boolean =>
   inner.x >= outer.x - slack &&
   inner.y >= outer.y - slack &&
@@ -34,7 +36,7 @@ test("what the model sees lies inside the region, and inside the whole model inp
   fc.assert(
     fc.property(frameAndRegion, fit, inputSide, inputSide, ({ width, height, region }, how, w, h) => {
       const watched = watchedRegion(width, height, region);
-      const { rect, clip } = placement(width, height, region, how, w, h);
+      const { rect, clip } = frameLayout(width, height, region, view(how, w, h)).placement;
       expect(contains(watched, clip)).toBe(true);
       expect(contains(rect, clip)).toBe(true);
       expect(clip.width).toBeGreaterThanOrEqual(1);
@@ -47,7 +49,10 @@ test("stretch shows the region itself", () => {
   fc.assert(
     fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
       const watched = watchedRegion(width, height, region);
-      expect(placement(width, height, region, "stretch", w, h)).toEqual({ rect: watched, clip: watched });
+      expect(frameLayout(width, height, region, view("stretch", w, h)).placement).toEqual({
+        rect: watched,
+        clip: watched,
+      });
     }),
   );
 });
@@ -56,7 +61,7 @@ test("crop shows a centred part of the region, as large as the input's proportio
   fc.assert(
     fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
       const watched = watchedRegion(width, height, region);
-      const { rect, clip } = placement(width, height, region, "crop", w, h);
+      const { rect, clip } = frameLayout(width, height, region, view("crop", w, h)).placement;
       expect(rect).toEqual(clip);
       expect(clip.width === watched.width || clip.height === watched.height).toBe(true);
       const left = clip.x - watched.x;
@@ -72,7 +77,7 @@ test("letterbox shows the whole region, and its input reaches beyond it in one d
   fc.assert(
     fc.property(frameAndRegion, inputSide, inputSide, ({ width, height, region }, w, h) => {
       const watched = watchedRegion(width, height, region);
-      const { rect, clip } = placement(width, height, region, "letterbox", w, h);
+      const { rect, clip } = frameLayout(width, height, region, view("letterbox", w, h)).placement;
       expect(clip).toEqual(watched);
       const touchesX = Math.abs(rect.width - watched.width) < 1e-6;
       const touchesY = Math.abs(rect.height - watched.height) < 1e-6;
@@ -86,21 +91,26 @@ test("letterbox shows the whole region, and its input reaches beyond it in one d
 });
 
 test("a letterboxed 270x135 region fills the middle rows of a 224x224 input", () => {
-  const { rect, clip } = placement(640, 360, { x: 100, y: 50, width: 270, height: 135 }, "letterbox", 224, 224);
+  const { rect, clip } = frameLayout(
+    640,
+    360,
+    { x: 100, y: 50, width: 270, height: 135 },
+    view("letterbox", 224, 224),
+  ).placement;
   // 135 rows become 112, with 56 grey rows above and below: 56 * 135 / 112 = 67.5 frame pixels each.
   expect(rect).toEqual({ x: 100, y: 50 - 67.5, width: 270, height: 270 });
   expect(clip).toEqual({ x: 100, y: 50, width: 270, height: 135 });
 });
 
 test("a slab holds the picture and the model's input below it", () => {
-  const layout = frameLayout(640, 360, undefined, "stretch", 224, 224);
+  const layout = frameLayout(640, 360, undefined, view("stretch", 224, 224));
   expect(layout.stride).toBe(1920);
   expect(frameBytes(layout)).toBe(1920 * 584);
-  expect(frameLayout(100, 50, undefined, "stretch", 224, 224).stride).toBe(672);
+  expect(frameLayout(100, 50, undefined, view("stretch", 224, 224)).stride).toBe(672);
 });
 
 test("a region outside the frame is refused in one sentence with the numbers", () => {
-  const attempt = () => frameLayout(640, 360, { x: 500, y: 200, width: 270, height: 270 }, "stretch", 224, 224);
+  const attempt = () => frameLayout(640, 360, { x: 500, y: 200, width: 270, height: 270 }, view("stretch", 224, 224));
   expect(attempt).toThrow(InputError);
   expect(attempt).toThrow(
     "the region x 500, y 200, 270x270 reaches outside the 640x360 frame (it ends at x 770, y 470); choose one inside",

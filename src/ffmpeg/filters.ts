@@ -54,7 +54,7 @@ export function filterGraph({
 }: GraphOptions): string {
   const { width, height, inputWidth, inputHeight } = layout;
   const watched = watchedRegion(width, height, region);
-  const { source, target } = fitting(watched, fit, inputWidth, inputHeight);
+  const { source, target } = fitting(watched, { fit, inputWidth, inputHeight });
   const across = Math.max(width, inputWidth);
   const picture = [
     // The container counts in periods of 40 ms, in which two pictures may come. This is the host's clock, which may be set.

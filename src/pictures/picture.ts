@@ -65,17 +65,17 @@ export interface ReadOptions {
 export async function readPicture(
   from: string | Uint8Array,
   shown: string,
-  { inputWidth, inputHeight, fit }: ModelView,
+  view: ModelView,
   { memory: pool, region, limits = FILE_LIMITS }: ReadOptions,
 ): Promise<DecodedPicture> {
   let memory: SharedArrayBuffer | undefined;
   let layout: FrameLayout | undefined;
   try {
     const { found, grant } = await pictureReader().read(from, shown, limits, ({ width, height }) => {
-      const made = layoutOf(shown, () => frameLayout(width, height, region, fit, inputWidth, inputHeight));
+      const made = layoutOf(shown, () => frameLayout(width, height, region, view));
       layout = made;
       return {
-        ...pictureTarget(made, fit, region),
+        ...pictureTarget(made, view.fit, region),
         memory: () => {
           memory = pool.take(frameBytes(made));
           return memory;

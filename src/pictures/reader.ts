@@ -35,8 +35,7 @@ export interface Place extends PictureTarget {
 
 /** How a picture of a model's view and a region becomes a frame of this layout. Throws an `InputError` as `frameLayout` does. */
 export function pictureTarget(layout: FrameLayout, fit: Fit, region?: Rect, rotate: Rotation = 0): PictureTarget {
-  const { width, height, inputWidth, inputHeight } = layout;
-  return { layout, rotate, ...fitting(watchedRegion(width, height, region), fit, inputWidth, inputHeight) };
+  return { layout, rotate, ...fitting(watchedRegion(layout.width, layout.height, region), { ...layout, fit }) };
 }
 
 /** A thread that decodes one picture at a time. */

@@ -207,7 +207,7 @@ function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): bo
 
 function layoutOf({ config, about }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
   try {
-    return frameLayout(width, height, config.region, view.fit, view.inputWidth, view.inputHeight);
+    return frameLayout(width, height, config.region, view);
   } catch (error) {
     if (error instanceof InputError) throw inContext(error, { source: about.source, file: about.subject });
     throw error;

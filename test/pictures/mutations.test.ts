@@ -66,7 +66,11 @@ test(
       if (asFile) await writeFile(path, damaged);
       const about = `run ${i}, ${name}`;
       const place = (found: { width: number; height: number }) => {
-        const layout = frameLayout(found.width, found.height, undefined, "letterbox", 32, 32);
+        const layout = frameLayout(found.width, found.height, undefined, {
+          fit: "letterbox",
+          inputWidth: 32,
+          inputHeight: 32,
+        });
         return { ...pictureTarget(layout, "letterbox"), memory: () => new SharedArrayBuffer(frameBytes(layout)) };
       };
       try {

@@ -200,7 +200,7 @@ test("memory is refused by kind before it is taken: as AVIF, a fraction of the p
   const reader = new PictureReader(1, new Budget(1e6));
   const limits = { ...REQUEST_LIMITS, bytes: 5e6 };
   const place = (found: { width: number; height: number }) => {
-    const layout = frameLayout(found.width, found.height, undefined, "stretch", VIEW.inputWidth, VIEW.inputHeight);
+    const layout = frameLayout(found.width, found.height, undefined, { ...VIEW, fit: "stretch" });
     const memory = () => new SharedArrayBuffer(layout.stride * (found.height + VIEW.inputHeight));
     return { ...pictureTarget(layout, "stretch"), memory };
   };

@@ -154,7 +154,9 @@ test("a region is cut exactly where the placement says", async () => {
   ffmpeg("-f", "lavfi", "-i", graph, "-frames:v", "1", "-c:v", "ffv1", at("region.mkv"));
   const { source } = open({ url: at("region.mkv"), region }, { inputWidth: 20, inputHeight: 20 });
   await pull(source, (frame) => {
-    expect(frame.layout.placement.clip).toEqual(fitting(watchedRegion(120, 60, region), "stretch", 20, 20).source);
+    expect(frame.layout.placement.clip).toEqual(
+      fitting(watchedRegion(120, 60, region), { fit: "stretch", inputWidth: 20, inputHeight: 20 }).source,
+    );
     for (const [x, y] of [
       [0, 0],
       [19, 0],

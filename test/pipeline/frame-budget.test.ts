@@ -3,7 +3,7 @@ import { frameLayout } from "../../src/frame.js";
 import { claimOf, FrameBudget } from "../../src/pipeline/frame-budget.js";
 import { open, until } from "./helpers.js";
 
-const layout = frameLayout(1920, 1080, undefined, "stretch", 224, 224);
+const layout = frameLayout(1920, 1080, undefined, { fit: "stretch", inputWidth: 224, inputHeight: 224 });
 const GIB = 2 ** 30;
 
 test("sources have room together until their memory or their pixels are beyond the budget", () => {

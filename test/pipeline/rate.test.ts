@@ -5,7 +5,7 @@ import { frameLayout } from "../../src/frame.js";
 
 /** Times of the frames that a rate limit lets through, in seconds. */
 function through(rate: number, seconds: number, fps: number, live: boolean, times = "PTS"): number[] {
-  const layout = frameLayout(16, 16, undefined, "stretch", 8, 8);
+  const layout = frameLayout(16, 16, undefined, { fit: "stretch", inputWidth: 8, inputHeight: 8 });
   const source = `testsrc2=size=16x16:rate=${rate}:d=${seconds},setpts='${times}'`;
   const args = ["-v", "error", "-nostdin", "-f", "lavfi", "-copyts", "-i", source];
   args.push("-filter_complex", filterGraph({ layout, fit: "stretch", fps, live }), "-map", "[out]");

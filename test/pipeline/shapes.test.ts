@@ -195,7 +195,7 @@ test("what ffmpeg says of its pictures is read, and stands among no one's words"
 const shape = (width: number, height: number, aspect = width / height): Shape => ({ width, height, aspect });
 /** Of a live stream of 320x240 that does not say how its colours are coded. */
 const PLAN: DecodePlan = {
-  layout: frameLayout(320, 240, undefined, "stretch", 32, 32),
+  layout: frameLayout(320, 240, undefined, { fit: "stretch", inputWidth: 32, inputHeight: 32 }),
   ...{ address: "", inputOptions: [], filter: "", finite: false, untimed: false },
   ...{ aspect: 4 / 3, highDefinition: false },
 };

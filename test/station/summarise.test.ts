@@ -25,7 +25,7 @@ interface View {
 }
 
 function frameOf({ width, height, region, fit }: View): Frame {
-  const layout = frameLayout(width, height, region, fit, INPUT.width, INPUT.height);
+  const layout = frameLayout(width, height, region, { fit, inputWidth: INPUT.width, inputHeight: INPUT.height });
   return {
     source: "belt",
     epoch: 0,

@@ -9,7 +9,7 @@ const labels = new WeakMap<SharedArrayBuffer, string>();
 /** `belt 3`: source and sequence of the frame that lies in this memory. */
 export const labelOf = (memory: SharedArrayBuffer): string => labels.get(memory)!;
 
-const layout = frameLayout(8, 8, undefined, "stretch", 4, 4);
+const layout = frameLayout(8, 8, undefined, { fit: "stretch", inputWidth: 4, inputHeight: 4 });
 
 /** A source whose frames come when the test says so. */
 export class FakeSource implements VideoSource {
