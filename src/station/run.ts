@@ -1,6 +1,7 @@
 import { totalmem } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import type { NatsConnection } from "nats";
-import { timer } from "rxjs";
+import { distinctUntilChanged, map, timer } from "rxjs";
 import type { LoadedConfig } from "../config/load.js";
 import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";
@@ -174,9 +175,14 @@ async function startParts(
   const { sources, engine: batches } = config;
   const fixed = { station: config.station, batches, sources, baseDir };
   const station = new Station({ ...fixed, settings, renderer, sinks, metrics, log, budget });
-  settings.current$.subscribe(({ overlay }) => {
-    for (const sink of sinks) sink.restyle?.(overlay);
-  });
+  settings.current$
+    .pipe(
+      map(({ overlay }) => overlay),
+      distinctUntilChanged((a, b) => isDeepStrictEqual(a, b)),
+    )
+    .subscribe((overlay) => {
+      for (const sink of sinks) sink.restyle?.(overlay);
+    });
   beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
   const ended = (async () => {
     try {

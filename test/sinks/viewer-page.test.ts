@@ -314,6 +314,7 @@ describe("the live page", () => {
     ["a full-HD monitor", DESKTOP],
     ["a 4K monitor", { ...DESKTOP, viewport: { width: 3840, height: 2160 } }],
     ["a small laptop", { ...DESKTOP, viewport: { width: 1024, height: 640 } }],
+    ["a laptop", { ...DESKTOP, viewport: { width: 1366, height: 768 } }],
   ] as const) {
     it(`fits ${name} with one, four and nine sources, without scrolling sideways or cutting figures off`, async () => {
       const sink = await serve();
