@@ -146,7 +146,7 @@ export const benchCommand = (): Command =>
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
     .addOption(modelOutputOption())
-    .addOption(new Option("--method <name>", "method, end to end").choices(R_LRP_NAMES).default("r-lrp"))
+    .addOption(new Option("--method <name>", "method, end to end").choices(R_LRP_NAMES).default(R_LRP_NAMES[0]))
     .addOption(
       new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),
     )
