@@ -149,10 +149,10 @@ class RelevancePass implements Method<PendingRelevance> {
       g = e.div(g, e.max(frameNorm(scope, output, g), e.number(TINY)));
       crossed = 0;
     }
-    const λ = this.#oppositions.get(layer) ?? 1;
+    const opposition = this.#oppositions.get(layer) ?? 1;
     const value =
-      λ < 1 && isWeighted(layer)
-        ? weightedTransposed(scope, layer, g, [(w) => (w < 0 ? λ * w : w)])[0]!
+      opposition < 1 && isWeighted(layer)
+        ? weightedTransposed(scope, layer, g, [(w) => (w < 0 ? opposition * w : w)])[0]!
         : linearTransposed(scope, layer, g);
     const below: PendingRelevance = { form: "per-unit", value, norm, crossed, normCrossed };
     // Multiplying what only broadcasts by its input gives it full dims.

@@ -40,6 +40,8 @@ function viewOf(layer: Layer, below: View, network: Network): View {
     case "mean":
       return isOfChannels(layer, network) ? below : WHOLE;
     case "dense":
+      return WHOLE;
+    // A product of two tensors that both depend on the picture.
     case "gate":
       return WHOLE;
     case "reshape":

@@ -13,12 +13,8 @@ export function windowReach(scope: Scope, layer: ConvLayer, a: Value, least: num
   const { e } = scope;
   const { groups, weight, kernel } = layer;
   const [out, perGroup] = weight.dims as [number, number];
-  const [, channels, height, width] = shapeOf(scope, layer.inputs[0]!) as [number, number, number, number];
   const pointwise = { kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] } as const;
-  const summed =
-    perGroup === 1
-      ? a
-      : e.conv(a, e.filled(1, [groups, channels / groups, 1, 1]), undefined, pointwise, groups, [height, width]);
+  const summed = perGroup === 1 ? a : e.conv(a, e.filled(1, [groups, perGroup, 1, 1]), undefined, pointwise, groups);
   const area = kernel[0] * kernel[1];
   const boxes = norms(layer).map((norm) => norm / (perGroup * area));
   const box = Float32Array.from({ length: out * area }, (_, k) => boxes[Math.floor(k / area)]!);

@@ -127,9 +127,9 @@ type EachEdge = LinearView["forEachEdge"];
 function linearRule(b: Twin, layer: LinearView, send: Send): void {
   const { forEachEdge, a, r } = layer;
   const d = divisor(b, layer);
-  const λ = oppositionOf(b, layer);
+  const opposition = oppositionOf(b, layer);
   forEachEdge((i, j, w) => {
-    if (d[j] !== 0) send(i, (a[i]! * (w < 0 ? λ * w : w) * r[j]!) / d[j]!);
+    if (d[j] !== 0) send(i, (a[i]! * (w < 0 ? opposition * w : w) * r[j]!) / d[j]!);
   });
 }
 
