@@ -17,6 +17,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { preparingNamed } from "../dist/explain/engines/registry.js";
+import { R_LRP_NAMES } from "../dist/explain/method-names.js";
 import { markdown, median, ratios } from "./peers/report.mjs";
 import { pythonWith } from "./python.mjs";
 
@@ -25,13 +26,11 @@ const PACKAGES = ["torch", "torchvision", "zennit", "captum", "onnx"];
 const KNOWN = ["vgg16", "vgg19", "resnet50", "mobilenet_v2"];
 /** Our contenders, [name, method, engine, precision]; those of OpenVINO where it is set up. */
 const OURS = [
-  ...["forward", "r-lrp", "r-lrp-constant", "r-lrp-absolute"].map((method) => [
-    `ours ${method}`,
-    method,
-    "onnxruntime",
+  ...["forward", ...R_LRP_NAMES].map((method) => [`ours ${method}`, method, "onnxruntime"]),
+  ...["forward", "r-lrp", "r-lrp-graded"].flatMap((method) => [
+    [`ours ${method}, openvino`, method, "openvino"],
+    [`ours ${method}, openvino bfloat16`, method, "openvino", "bfloat16"],
   ]),
-  ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino`, method, "openvino"]),
-  ...["forward", "r-lrp"].map((method) => [`ours ${method}, openvino bfloat16`, method, "openvino", "bfloat16"]),
 ];
 const PEERS = ["forward", "gradient-x-input", "gradient-x-input-bfloat16", "zennit", "captum"];
 

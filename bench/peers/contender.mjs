@@ -92,7 +92,7 @@ async function programOf(contender, file) {
     const network = canonicalise(importOnnx(readFileSync(file)));
     if (contender !== "forward") {
       /** @type {import("../../dist/explain/options.js").MethodOptions} */
-      const options = { method: contender, inputRule: "bounded", start: "one-hot", target: "top" };
+      const options = { method: contender, target: "top" };
       return tensorProgram(network, options, { low: [-2.1], high: [2.6], channelAxis: 1 });
     }
     const e = new Emitter();

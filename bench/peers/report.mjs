@@ -8,7 +8,10 @@ export function median(values) {
 /** Our engines by what stands behind their contenders' names. */
 const ENGINES = { "": "onnxruntime", ", openvino": "openvino", ", openvino bfloat16": "openvino, bfloat16" };
 
-/** Of each of our engines: what forward + r-lrp costs over its own forward pass, and how many times faster than each peer it is. */
+/**
+ * Of each of our engines: what forward + r-lrp costs over its own forward pass, what forward + r-lrp-graded costs over that, and
+ * how many times faster than each peer r-lrp is.
+ */
 export function ratios(rows) {
   const named = (name) => rows.find((row) => row.name === name);
   // Numbers that are not finite are no explanation to be faster than.
@@ -17,9 +20,11 @@ export function ratios(rows) {
   return Object.entries(ENGINES).flatMap(([suffix, engine]) => {
     const [forward, ours] = [named(`ours forward${suffix}`), named(`ours r-lrp${suffix}`)];
     if (!forward || !ours) return [];
+    const graded = named(`ours r-lrp-graded${suffix}`);
     return {
       engine,
       overOwnForward: ours.msPerFrame / forward.msPerFrame,
+      ...(graded && { gradedOverRLrp: graded.msPerFrame / ours.msPerFrame }),
       fasterThan: each((peer) => peer.msPerFrame / ours.msPerFrame),
       memoryOfPeer: each((peer) => ours.peakMib / peer.peakMib),
     };
@@ -49,6 +54,7 @@ export function markdown(results, { batch, rounds, threads }) {
       network,
       engine,
       r.overOwnForward.toFixed(2),
+      cell(r.gradedOverRLrp, (v) => v.toFixed(2)),
       ...names.map((name) => cell(r.fasterThan[name], (v) => `${v.toFixed(1)}×`)),
       ...names.map((name) => cell(r.memoryOfPeer[name], (v) => v.toFixed(2))),
     ]),
@@ -65,6 +71,7 @@ export function markdown(results, { batch, rounds, threads }) {
       "network",
       "engine",
       "r-lrp over own forward",
+      "r-lrp-graded over r-lrp",
       ...names.map((n) => `faster than ${n}`),
       ...names.map((n) => `memory / ${n}`),
     ]),

@@ -68,6 +68,9 @@ const timed = async <T>(work: () => Promise<T> | T): Promise<Timed & { value: T 
   return { ms: performance.now() - startedAt, value };
 };
 
+/** `r-lrp-local` costs what `r-lrp-graded` does: the same operations, with other weights. */
+export const COMPARED_METHODS = R_LRP_NAMES.filter((method) => method !== "r-lrp-local");
+
 /** Runs A B A B … for so long, five rounds at least, after a warm-up; medians in milliseconds. */
 async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>, seconds: number, stop: AbortSignal) {
   for (let k = 0; k < WARM_UP; k++) {
@@ -86,7 +89,7 @@ async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>,
 
 /** Measures the cost of explaining beside the forward pass alone, on real frames. */
 export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
-  const { methods = R_LRP_NAMES, explainer: explained } = options;
+  const { methods = COMPARED_METHODS, explainer: explained } = options;
   const loading = await timed(() => loadModel(explained.model, explained));
   const model = loading.value;
   const figures: EngineFigures = {

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS } from "../config/schema.js";
 import { PRECISIONS } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
+import { DEFAULT_METHOD } from "../explain/options.js";
 import type { Rect } from "../frame.js";
 
 /** The model that comes with the package. */
@@ -23,13 +24,13 @@ export const modelOutputOption = (): Option =>
   new Option("--model-output <name>", "the model's output that holds the scores, where it has several");
 
 export const methodOption = (): Option =>
-  new Option("--method <name>", "method").choices(METHOD_NAMES).default("r-lrp");
+  new Option("--method <name>", "method").choices(METHOD_NAMES).default(DEFAULT_METHOD.method);
 export const inputRuleOption = (): Option =>
-  new Option("--input-rule <name>", "rule of the layer that reads the picture")
-    .choices(INPUT_RULE_NAMES)
-    .default("bounded");
+  new Option("--input-rule <name>", "rule of the layer that reads the picture (default: the method's own)").choices(
+    INPUT_RULE_NAMES,
+  );
 export const startOption = (): Option =>
-  new Option("--start <kind>", "where relevance starts").choices(START_NAMES).default("one-hot");
+  new Option("--start <kind>", "where relevance starts (default: the method's own)").choices(START_NAMES);
 
 export const targetOption = (): Option =>
   new Option("--target <class>", "top, or the index of the class to explain").argParser(classTarget).default("top");

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { BATCHES, benchEngine } from "../bench/engine.js";
+import { BATCHES, benchEngine, COMPARED_METHODS } from "../bench/engine.js";
 import { benchDecoding, firstFrames } from "../bench/frames.js";
 import { describeMachine } from "../bench/machine.js";
 import { type NatsTarget, natsTarget } from "../bench/nats-target.js";
@@ -115,7 +115,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     report.decode = await benchDecoding(source, info, seconds * DECODE_SHARE, stop);
   }
   if (options.only !== "pipeline") {
-    say(`engine alone: ${seconds} s for ${R_LRP_NAMES.length} methods and batches of ${BATCHES.join(", ")}`);
+    say(`engine alone: ${seconds} s for ${COMPARED_METHODS.length} methods and batches of ${BATCHES.join(", ")}`);
     const frames = await firstFrames(source, info, Math.max(...BATCHES), stop);
     stop.throwIfAborted();
     report.engine = await benchEngine({ explainer, frames, seconds }, stop);
@@ -146,7 +146,7 @@ export const benchCommand = (): Command =>
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
     .addOption(modelOutputOption())
-    .addOption(new Option("--method <name>", "method, end to end").choices(R_LRP_NAMES).default("r-lrp"))
+    .addOption(new Option("--method <name>", "method, end to end").choices(R_LRP_NAMES).default(R_LRP_NAMES[0]))
     .addOption(
       new Option("--film <path>", "film, played over and over").default(SHIPPED_FILM, "the shipped bottles.mp4"),
     )

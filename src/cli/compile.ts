@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { InputError } from "../errors.js";
 import { toOnnx } from "../explain/engines/serialise.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
-import type { MethodOptions } from "../explain/options.js";
+import { completed, type MethodOptions } from "../explain/options.js";
 import type { Program } from "../explain/program/program.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
@@ -39,14 +39,15 @@ async function compile(options: CompileOptions): Promise<void> {
       "too-large",
       `${model.file} with its explanation would take ${Math.round(constants / 2 ** 20)} MiB, and an ONNX file ends at 2048 MiB; compile a smaller model`,
     );
+  const { inputRule, start } = completed(options);
   const file = toOnnx(program, {
     doc: `${model.info.name} with its explanation by ${options.method}; made by video-explainer.`,
     metadata: {
       model: model.info.name,
       model_sha256: model.info.sha256,
       method: options.method,
-      input_rule: options.inputRule,
-      start: options.start,
+      input_rule: inputRule,
+      start,
       target: String(options.target),
       classes: String(model.classes),
       labels: JSON.stringify(model.info.labels),

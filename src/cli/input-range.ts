@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { InputError } from "../errors.js";
 import { R_LRP_NAMES } from "../explain/method-names.js";
 import type { LoadedModel } from "../explain/model/load.js";
-import type { MethodOptions } from "../explain/options.js";
+import { completed, type MethodOptions } from "../explain/options.js";
 import { inputValues } from "../explain/preprocessing.js";
 import type { InputRange } from "../explain/programs/tensor.js";
 
@@ -24,16 +24,17 @@ export const highOption = (): Option =>
 
 export interface RangeOptions {
   method: MethodOptions["method"];
-  inputRule: MethodOptions["inputRule"];
+  inputRule?: MethodOptions["inputRule"];
   low?: number[];
   high?: number[];
 }
 
 /** What measures a pixel against the darkest and brightest it could be, if anything does. */
-function boundedBy({ method, inputRule }: RangeOptions): string | undefined {
+function boundedBy(options: RangeOptions): string | undefined {
+  const { method, inputRule } = completed({ ...options, target: "top" });
   if (method === "epsilon-gamma-box") return `the method "${method}"`;
   const shares = (R_LRP_NAMES as readonly string[]).includes(method);
-  return shares && inputRule === "bounded" ? 'the input rule "bounded"' : undefined;
+  return shares && (inputRule === "bounded" || inputRule === "box") ? `the input rule "${inputRule}"` : undefined;
 }
 
 /** Pixel 0 and 255 as the model sees them: given, or from the card. */

@@ -6,9 +6,10 @@ import { recordOf } from "../explain/layers/registry.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
-import { DEFAULT_METHOD, type MethodOptions } from "../explain/options.js";
+import { completed, DEFAULT_METHOD, type MethodOptions } from "../explain/options.js";
 import { requireExplainableTensor } from "../explain/programs/explainable.js";
 import { compositeNamed } from "../explain/rules/classical/composites.js";
+import { methodNamed } from "../explain/rules/registry.js";
 import { inputRuleOption, methodOption, modelOutputOption } from "./arguments.js";
 import { sayModelNotes } from "./model-notes.js";
 import { alignedRows } from "./table.js";
@@ -16,7 +17,7 @@ import { alignedRows } from "./table.js";
 interface InspectOptions {
   modelOutput?: string;
   method: MethodOptions["method"];
-  inputRule: MethodOptions["inputRule"];
+  inputRule?: MethodOptions["inputRule"];
   json?: boolean;
 }
 
@@ -41,8 +42,12 @@ const RULES: Partial<Record<Family, string>> = {
   opaque: "none (gate)",
 };
 
+/** The same of methods that share among what pulls the same way. */
+const AGREEING: typeof RULES = { ...RULES, maximum: "by squares", sum: "by agreeing share" };
+
 /** Rule of each layer under a method. */
-function ruleOf(layer: Layer, readsPicture: boolean, { method, inputRule }: InspectOptions): string {
+function ruleOf(layer: Layer, readsPicture: boolean, options: InspectOptions): string {
+  const { method, inputRule } = completed({ ...options, target: "top" });
   if (method === "gradient-x-input") return "gradient";
   const { family } = recordOf(layer);
   const composite = compositeNamed(method);
@@ -52,7 +57,7 @@ function ruleOf(layer: Layer, readsPicture: boolean, { method, inputRule }: Insp
     return shared ? "by share" : RULES[family]!;
   }
   if (readsPicture) return inputRule;
-  return isLinear(layer) ? method : RULES[family]!;
+  return isLinear(layer) ? method : (methodNamed(method).agreeing ? AGREEING : RULES)[family]!;
 }
 
 function rows(model: LoadedModel, options: InspectOptions): Row[] {

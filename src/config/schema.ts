@@ -323,9 +323,17 @@ export const configSchema = z.strictObject({
     .prefault({}),
   explain: z
     .strictObject({
-      method: z.enum(METHOD_NAMES).default("r-lrp").describe("How relevance is computed: docs/method.md"),
-      inputRule: z.enum(INPUT_RULE_NAMES).default("bounded").describe("Rule of the layer that reads the picture"),
-      start: z.enum(START_NAMES).default("one-hot").describe("contrast: what speaks for this class, not the others"),
+      method: z.enum(METHOD_NAMES).default("r-lrp-graded").describe("How relevance is computed: docs/method.md"),
+      inputRule: z
+        .enum(INPUT_RULE_NAMES)
+        .optional()
+        .describe("Rule of the layer that reads the picture; default: the method's own"),
+      start: z
+        .enum(START_NAMES)
+        .optional()
+        .describe(
+          "one-hot: what speaks for this class; rivals: and against others as likely as they are; contrast: for it rather than the others; default: the method's own",
+        ),
       target: z
         .union([z.literal("top"), z.number().int().min(0)])
         .default("top")

@@ -3,10 +3,26 @@ import type { InputRuleName, MethodName, StartName } from "./method-names.js";
 /** What to explain, and how. Same names as in the configuration. */
 export interface MethodOptions {
   method: MethodName;
-  inputRule: InputRuleName;
-  start: StartName;
+  /** Default: the method's own, as is that of `start`. */
+  inputRule?: InputRuleName;
+  start?: StartName;
   /** The top class of each frame, or always this index. */
   target: "top" | number;
 }
 
-export const DEFAULT_METHOD: MethodOptions = { method: "r-lrp", inputRule: "bounded", start: "one-hot", target: "top" };
+type Own = Required<Pick<MethodOptions, "inputRule" | "start">>;
+
+/** What these methods start with and read the picture by; for all others it is `OTHERS`. */
+const OWN: Partial<Record<MethodName, Own>> = {
+  "r-lrp-graded": { inputRule: "box", start: "rivals" },
+  "r-lrp-local": { inputRule: "box", start: "rivals" },
+};
+const OTHERS: Own = { inputRule: "bounded", start: "one-hot" };
+
+/** The same options with the method's own input rule and start where none is given. */
+export function completed<O extends MethodOptions>(options: O): O & Required<MethodOptions> {
+  const own = OWN[options.method] ?? OTHERS;
+  return { ...options, inputRule: options.inputRule ?? own.inputRule, start: options.start ?? own.start };
+}
+
+export const DEFAULT_METHOD: MethodOptions = { method: "r-lrp-graded", target: "top" };

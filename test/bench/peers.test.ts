@@ -31,6 +31,11 @@ describe("the report of bench/peers.mjs", () => {
     ]);
   });
 
+  it("sets r-lrp-graded beside r-lrp where both ran", () => {
+    const graded = { name: "ours r-lrp-graded", msPerFrame: 26, bestMsPerFrame: 25, peakMib: 210 };
+    expect(ratios([...rows, graded])).toMatchObject([{ overOwnForward: 2.5, gradedOverRLrp: 1.04 }]);
+  });
+
   it("takes the middle of the rounds", () => {
     expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2.5]);
   });
@@ -38,7 +43,7 @@ describe("the report of bench/peers.mjs", () => {
   it("says which peer gave no numbers", () => {
     const text = markdown([{ network: "vgg16", rows, ratios: ratios(rows) }], { batch: 4, rounds: 3, threads: 2 });
     expect(text).toContain("| vgg16 | captum (gave NaN) | 50.0 | 40.0 | 400 |");
-    expect(text).toContain("| vgg16 | onnxruntime | 2.50 | 4.0× | 0.25 |");
+    expect(text).toContain("| vgg16 | onnxruntime | 2.50 |  | 4.0× | 0.25 |");
   });
 });
 

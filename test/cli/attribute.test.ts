@@ -36,11 +36,12 @@ const at = (name: string): string => join(folder, name);
 
 describe("attribute on a batch", () => {
   it.each<[name: string, map: string, args: string[]]>([
-    ["inverted-residual", "r-lrp", []],
+    ["inverted-residual", "r-lrp-graded", []],
+    ["conv-same", "r-lrp", ["--method", "r-lrp", "--threads", "1"]],
     ["keras-se", "r-lrp-absolute", ["--method", "r-lrp-absolute"]],
-    ["keras-plain", "r-lrp.contrast", ["--start", "contrast"]],
-    ["residual", "r-lrp.target-0", ["--target", "0", "--threads", "1", "--engine", "onnxruntime"]],
-    ["single-logit", "r-lrp.flat", ["--input-rule=flat"]],
+    ["keras-plain", "r-lrp.contrast", ["--method", "r-lrp", "--start", "contrast"]],
+    ["residual", "r-lrp-graded.target-0", ["--target", "0", "--threads", "1", "--engine", "onnxruntime"]],
+    ["single-logit", "r-lrp.flat", ["--method=r-lrp", "--input-rule=flat", "--start=one-hot"]],
   ])("of %s writes the golden map %s and an entry per frame", async (name, map, args) => {
     const golden = goldenCase(name);
     const output = at(`${name}.npy`);
@@ -318,7 +319,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "an unknown method",
       () => ["--model", model, "--input", input, "--method", "lrp"],
-      /Allowed choices are r-lrp, r-lrp-constant, r-lrp-absolute/,
+      /Allowed choices are r-lrp-graded, r-lrp-local, r-lrp, r-lrp-constant, r-lrp-absolute/,
     ],
     [
       "an unknown engine",

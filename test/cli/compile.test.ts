@@ -32,7 +32,8 @@ print(meta.custom_metadata_map["method"], meta.custom_metadata_map["model_sha256
 
 describe("compile --input tensor", () => {
   it.each([
-    ["inverted-residual", "r-lrp"],
+    ["inverted-residual", "r-lrp-graded"],
+    ["residual", "r-lrp"],
     ["keras-se", "r-lrp-absolute"],
     ["max-pool-overlapping", "r-lrp-constant"],
   ])("writes a file of %s that gives the golden map %s in Python's onnxruntime", async (name, method) => {

@@ -22,9 +22,9 @@ describe("inspect", () => {
     expect(ended).toMatchObject({ code: 0, stderr: "" });
     const lines = ended.stdout.trimEnd().split("\n");
     expect(lines[1]).toMatch(/^layer +kind +input +output +parameters +multiply-adds +rule$/);
-    expect(lines[2]).toMatch(/ conv .* bounded$/);
+    expect(lines[2]).toMatch(/ conv .* box$/);
     expect(lines.at(-1)).toMatch(/^total +\d+ layers/);
-    expect(lines.filter((line) => / conv .* r-lrp$/.test(line)).length).toBeGreaterThan(1);
+    expect(lines.filter((line) => / conv .* r-lrp-graded$/.test(line)).length).toBeGreaterThan(1);
   });
 
   it("counts the published multiply-adds of EfficientNet-Lite0", async () => {
@@ -44,7 +44,16 @@ describe("inspect", () => {
     expect(rules).toContain("r-lrp-absolute");
     expect(rules).toContain("flat");
     expect(rules).toContain("by |share|");
-    expect(rules).not.toContain("r-lrp");
+    expect(rules).not.toContain("r-lrp-graded");
+  });
+
+  it("shows what shares at skip connections and in max pools by default", async () => {
+    const inspected = async (name: string): Promise<string[]> => {
+      const { layers } = JSON.parse((await runCli(["inspect", join(GOLDEN, name, "model.onnx"), "--json"])).stdout);
+      return layers.map((l: { rule: string }) => l.rule);
+    };
+    expect(await inspected("residual")).toContain("by agreeing share");
+    expect(await inspected("max-pool")).toContain("by squares");
   });
 
   it("shows the rules that a composite puts together", async () => {

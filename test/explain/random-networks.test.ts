@@ -16,11 +16,13 @@ const TOLERANCE = 1e-4;
 const CLASSICAL_TOLERANCE: Record<string, number> = { openvino: 1e-3 };
 
 const OPTIONS: TwinOptions[] = [
+  { method: "r-lrp-graded" },
+  { method: "r-lrp-local", inputRule: "bounded", start: "contrast" },
+  { method: "r-lrp-graded", inputRule: "flat", start: "one-hot", target: 0 },
   { method: "r-lrp", inputRule: "bounded" },
   { method: "r-lrp-constant", inputRule: "contribution", start: "contrast" },
   { method: "r-lrp-absolute", inputRule: "flat", target: 0 },
-  { method: "r-lrp", inputRule: "flat", start: "contrast" },
-  { method: "r-lrp-constant", inputRule: "bounded", target: 0 },
+  { method: "r-lrp-constant", inputRule: "box", start: "rivals", target: 0 },
   { method: "r-lrp-absolute", inputRule: "bounded", start: "contrast" },
   { method: "r-lrp", inputRule: "contribution" },
 ];

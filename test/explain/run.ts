@@ -35,8 +35,8 @@ export interface Explained {
 
 const methodOptions = ({ method, inputRule, start, target }: TwinOptions): MethodOptions => ({
   method: method ?? DEFAULT_METHOD.method,
-  inputRule: inputRule ?? DEFAULT_METHOD.inputRule,
-  start: start ?? DEFAULT_METHOD.start,
+  inputRule,
+  start,
   target: target ?? DEFAULT_METHOD.target,
 });
 

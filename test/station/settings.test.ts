@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { configSchema } from "../../src/config/schema.js";
+import { type Config, configSchema } from "../../src/config/schema.js";
 import type { Explainer } from "../../src/explain/explanation.js";
+import { completed } from "../../src/explain/options.js";
 import { silentLogger } from "../../src/log.js";
 import { Settings } from "../../src/station/settings.js";
 import { after, Call, SteppedExplainer, settled } from "./support/stage.js";
@@ -16,7 +17,7 @@ afterEach(() => {
 function settingsOf(every = 1) {
   const explainer = new SteppedExplainer();
   explainer.hasClassifier = every > 1;
-  const made: Call<unknown, Explainer>[] = [];
+  const made: Call<Config["explain"], Explainer>[] = [];
   const retired: Call<Explainer, void>[] = [];
   const lines: string[] = [];
   const { shape } = configSchema;
@@ -25,7 +26,7 @@ function settingsOf(every = 1) {
     {
       log: { ...silentLogger, info: (text) => void lines.push(text) },
       createExplainer: (explain) => {
-        made.push(new Call<unknown, Explainer>(explain));
+        made.push(new Call<Config["explain"], Explainer>(explain));
         return made.at(-1)!.answered;
       },
       retire: (old) => {
@@ -55,7 +56,7 @@ describe("a change of settings", () => {
     const { settings, explainer, made, retired } = settingsOf(1);
     const changing = settings.change({ explain: { every: 4 } });
     await after(60_000);
-    expect(made.map(({ request }) => request)).toMatchObject([{ every: 4, method: "r-lrp" }]);
+    expect(made.map(({ request }) => request)).toMatchObject([{ every: 4, method: "r-lrp-graded" }]);
     expect(settings.current).toMatchObject({ explainer, explain: { every: 1 } });
     const next = new SteppedExplainer();
     made[0]!.answer(next);
@@ -64,6 +65,24 @@ describe("a change of settings", () => {
     expect([settings.current.explainer === next, retired[0]!.request === explainer]).toEqual([true, true]);
     retired[0]!.answer();
     await changing;
+  });
+
+  it("of the method leaves start and input rule to the new one, unless they were asked for", async () => {
+    const { settings, made } = settingsOf(2);
+    const changes = [{ method: "r-lrp" }, { start: "contrast" }, { method: "r-lrp-local" }] as const;
+    for (const [k, explain] of changes.entries()) {
+      const changing = settings.change({ explain });
+      await settled();
+      made[k]!.answer(new SteppedExplainer());
+      await after(6000);
+      await changing;
+    }
+    const asked = made.map(({ request }) => completed(request));
+    expect(asked.map(({ method, inputRule, start }) => [method, inputRule, start])).toEqual([
+      ["r-lrp", "bounded", "one-hot"],
+      ["r-lrp", "bounded", "contrast"],
+      ["r-lrp-local", "box", "contrast"],
+    ]);
   });
 
   it("of the method does so too, and waits five seconds at most for the one it replaces", async () => {

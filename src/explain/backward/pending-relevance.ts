@@ -17,6 +17,11 @@ export interface PendingRelevance {
    * Linear layers keep ‖R‖₁, so one rescaling at the end of a chain of them stands for one at each.
    */
   norm?: Value;
+  /** Whether R is 0 wherever the tensor is (always so where the form is per unit), and where it is negative as well. */
+  vanishes?: boolean;
+  positive?: boolean;
+  /** What may stand for `|t|`: it differs only where R is 0. */
+  size?: Value;
   /** Linear layers that the value has crossed since its scale was last known; default 0. */
   crossed?: number;
   /** The same of the norm: what is brought to it is as far from a known scale as it was. */
@@ -43,20 +48,32 @@ export class RelevanceForms {
     const { e } = this.scope;
     const value =
       r.form === "per-unit" ? e.mul(r.value, this.magnitude(at)) : e.mul(r.value, e.sign(tensorValue(this.scope, at)));
-    return { ...r, form: "unsigned", value };
+    return { ...r, form: "unsigned", vanishes: vanishes(r), value };
   }
 
   signed(at: TensorId, r: PendingRelevance): PendingRelevance {
     if (r.form === "signed") return r;
     const { e } = this.scope;
     const t = tensorValue(this.scope, at);
-    return { ...r, form: "signed", value: e.mul(r.value, r.form === "per-unit" ? t : e.sign(t)) };
+    const value = e.mul(r.value, r.form === "per-unit" ? t : e.sign(t));
+    return { ...r, form: "signed", vanishes: vanishes(r), value };
+  }
+
+  /** Whether a tensor cannot be negative. */
+  isNonNegative(at: TensorId): boolean {
+    return this.#nonNegative.has(at);
   }
 
   /** `|t|`. */
   magnitude(at: TensorId): Value {
     const t = tensorValue(this.scope, at);
-    return this.#nonNegative.has(at) ? t : this.scope.e.abs(t);
+    return this.isNonNegative(at) ? t : this.scope.e.abs(t);
+  }
+
+  /** `max(t, 0)`. */
+  positive(at: TensorId): Value {
+    const t = tensorValue(this.scope, at);
+    return this.isNonNegative(at) ? t : this.scope.e.relu(t);
   }
 
   /** ‖R‖₁ by the value's own scale, `[N, 1, …]`. */
@@ -71,7 +88,8 @@ export class RelevanceForms {
     const p = this.#amount(at, r);
     const factor = e.div(frameScalar(this.scope, at, r.norm), e.max(this.norm(at, p), e.number(TINY)));
     // Where nothing is left to scale the factor must stay finite: 0 · ∞ is no number.
-    return { form: p.form, value: e.mul(p.value, e.op("Min", [factor, e.number(3e38)])), crossed: r.normCrossed };
+    const value = e.mul(p.value, e.op("Min", [factor, e.number(3e38)]));
+    return { ...p, value, norm: undefined, normCrossed: undefined, crossed: r.normCrossed };
   }
 
   /** Adds up what arrives at one tensor, several at least. */
@@ -81,6 +99,8 @@ export class RelevanceForms {
     return {
       form: same[0]!.form,
       value: same.map((r) => r.value).reduce(this.scope.e.add),
+      vanishes: settled.every(vanishes),
+      positive: settled.every((r) => r.positive),
       crossed: maxCrossed(same),
     };
   }
@@ -89,6 +109,9 @@ export class RelevanceForms {
     return r.form === "per-unit" ? this.unsigned(at, r) : r;
   }
 }
+
+/** Whether relevance is 0 wherever its tensor is. */
+export const vanishes = (r: PendingRelevance): boolean => r.form === "per-unit" || r.vanishes === true;
 
 /** Of relevance that becomes one. */
 export const maxCrossed = (list: readonly (PendingRelevance | undefined)[]): number =>

@@ -1,4 +1,11 @@
-import { broadcasts, isLinear, isWeighted, type LinearLayer, linearTransposed } from "../layers/linear.js";
+import {
+  broadcasts,
+  isLinear,
+  isWeighted,
+  type LinearLayer,
+  linearTransposed,
+  weightedTransposed,
+} from "../layers/linear.js";
 import { frameNorm } from "../layers/per-frame.js";
 import { recordOf } from "../layers/registry.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
@@ -6,8 +13,11 @@ import type { Layer, TensorId } from "../network/network.js";
 import type { InputBounds } from "../program/bounds.js";
 import type { Value } from "../program/emitter.js";
 import { type InputRule, type LinearRule, NEGLIGIBLE, TINY } from "../rules/rule.js";
+import { agreeingMaximum, agreeingSum } from "./agreement.js";
 import { InputBoundsPropagation } from "./input-bounds.js";
-import { maxCrossed, type PendingRelevance, RelevanceForms } from "./pending-relevance.js";
+import { oppositions } from "./opposition.js";
+import { maxCrossed, type PendingRelevance, RelevanceForms, vanishes } from "./pending-relevance.js";
+import { cutsAtZero } from "./rectified.js";
 import { noRelevance } from "./refusal.js";
 import { madeOfPixels, readings } from "./structure.js";
 import { type Method, type Sent, walkBack } from "./walk.js";
@@ -38,8 +48,7 @@ class RelevancePass implements Method<PendingRelevance> {
   readonly forms: RelevanceForms;
   #pixels: Set<TensorId>;
   #bounds: InputBoundsPropagation;
-  /** Outputs of ReLUs by what they alone read, where relevance is a multiple of them: |z| is their value wherever it counts. */
-  #rectified = new Map<TensorId, Value>();
+  #oppositions: ReadonlyMap<Layer, number>;
   readonly refusal = noRelevance;
 
   constructor(
@@ -49,6 +58,8 @@ class RelevancePass implements Method<PendingRelevance> {
     this.forms = new RelevanceForms(scope);
     this.#pixels = madeOfPixels(scope.network);
     this.#bounds = new InputBoundsPropagation(scope, options.bounds);
+    const { opposition } = options.method;
+    this.#oppositions = opposition ? oppositions(scope.network, opposition) : new Map();
   }
 
   /** What norm a message should have no longer matters when nothing else is under way: the scale is free. */
@@ -72,30 +83,44 @@ class RelevancePass implements Method<PendingRelevance> {
       return settled && parts.length > 1 ? this.forms.oneToOne(at, settled) : settled;
     });
     const first = same.find((part) => part !== undefined)!;
-    return back(same.map((part) => part?.value)).map((value) => ({ ...first, value, crossed: maxCrossed(same) }));
+    const known = {
+      vanishes: same.every((part) => !part || vanishes(part)),
+      positive: same.every((part) => !part || part.positive),
+      size: undefined,
+      crossed: maxCrossed(same),
+    };
+    return back(same.map((part) => part?.value)).map((value) => ({ ...first, ...known, value }));
   }
 
   cross(layer: Layer, message: PendingRelevance, alone: boolean): Sent<PendingRelevance> | undefined {
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
-    const { scope, forms } = this;
+    const { scope, forms, options } = this;
     if (isLinear(layer)) return [[input, this.#linear(layer, forms.unsigned(output, message), alone)]];
     const record = recordOf(layer);
     switch (record.family) {
       case "one-to-one": {
-        if (message.form === "per-unit" && isRelu(layer) && readings(scope.network, input) === 1)
-          this.#rectified.set(input, tensorValue(scope, output));
         const passed = forms.oneToOne(output, message);
         const slope = passed.form === "unsigned" ? record.slope?.(scope, layer) : undefined;
-        return [[input, slope ? { ...passed, value: scope.e.mul(passed.value, slope) } : passed]];
+        const value = slope ? scope.e.mul(passed.value, slope) : passed.value;
+        // What a ReLU has cut off carries no relevance where its output of zero carries none.
+        const positive = cutsAtZero(layer, 0) && vanishes(passed);
+        const size = positive && isRelu(layer) ? tensorValue(scope, output) : undefined;
+        return [[input, { ...passed, value, vanishes: positive, positive, size }]];
       }
-      case "gate":
+      case "gate": {
         // A gate that is closed hides the sign of its signal: unsigned relevance there is that of a zero, which counts as positive.
-        return [[input, message.form === "unsigned" ? forms.signed(output, message) : forms.oneToOne(output, message)]];
+        const passed = message.form === "unsigned" ? forms.signed(output, message) : forms.oneToOne(output, message);
+        return [[input, { ...passed, positive: undefined, size: undefined }]];
+      }
       case "sum":
-        return this.#share(layer.inputs, output, message);
+        return options.method.agreeing
+          ? agreeingSum(forms, layer.inputs, output, message)
+          : this.#share(layer.inputs, output, message);
       case "maximum": {
         const kept = record.tiles(scope, layer) ? message : forms.settled(output, message);
-        return [[input, { ...kept, value: record.back(scope, layer, kept.value, "share") }]];
+        if (options.method.agreeing) return [[input, agreeingMaximum(forms, layer, record, kept)]];
+        const value = record.back(scope, layer, kept.value, "share");
+        return [[input, { ...kept, value, vanishes: undefined, positive: undefined, size: undefined }]];
       }
       default:
         return undefined;
@@ -113,14 +138,22 @@ class RelevancePass implements Method<PendingRelevance> {
       const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input), summed);
       return { form: "signed", value, norm };
     }
-    const denominator = options.method.denominator(scope, layer, this.#rectified.get(output));
+    const denominator = options.method.denominator(scope, layer, {
+      input: forms.magnitude(input),
+      output: message.size,
+      vanishes: vanishes(message),
+    });
     let g = denominator === undefined ? message.value : e.div(message.value, denominator);
     let crossed = (message.crossed ?? 0) + 1;
     if (crossed === RESCALE_EVERY) {
       g = e.div(g, e.max(frameNorm(scope, output, g), e.number(TINY)));
       crossed = 0;
     }
-    const value = linearTransposed(scope, layer, g);
+    const opposition = this.#oppositions.get(layer) ?? 1;
+    const value =
+      opposition < 1 && isWeighted(layer)
+        ? weightedTransposed(scope, layer, g, [(w) => (w < 0 ? opposition * w : w)])[0]!
+        : linearTransposed(scope, layer, g);
     const below: PendingRelevance = { form: "per-unit", value, norm, crossed, normCrossed };
     // Multiplying what only broadcasts by its input gives it full dims.
     return broadcasts(layer) ? forms.unsigned(input, below) : below;
@@ -137,5 +170,5 @@ class RelevancePass implements Method<PendingRelevance> {
   }
 }
 
-const isRelu = (layer: Layer): boolean =>
-  layer.kind === "activation" && layer.steps.length === 1 && layer.steps[0]!.op === "Relu";
+/** Whether a layer is a ReLU and no clip that ends somewhere. */
+const isRelu = (layer: Layer): boolean => layer.kind === "activation" && layer.steps[0]!.op === "Relu";

@@ -2,6 +2,7 @@ import type { ConvLayer, Weights, Window } from "../network/network.js";
 import type { Emitter, Value } from "../program/emitter.js";
 import type { Size } from "../program/program.js";
 import type { Weighted } from "./layer.js";
+import { windowReach } from "./reach.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 import { mapWeights } from "./weight-map.js";
 
@@ -22,6 +23,7 @@ export const conv: Weighted<ConvLayer> = {
     const weights = maps.map((map) => mapWeights(layer.weight, map));
     return convTransposed(scope, layer, g, weights);
   },
+  reach: windowReach,
 };
 
 function sizeOf(scope: Scope, layer: ConvLayer): Size {

@@ -1,5 +1,6 @@
 import type { DenseLayer, Weights } from "../network/network.js";
 import type { Weighted } from "./layer.js";
+import { rowReach } from "./reach.js";
 import { shapeOf, tensorValue } from "./scope.js";
 import { mapWeights, same } from "./weight-map.js";
 
@@ -28,6 +29,7 @@ export const dense: Weighted<DenseLayer> = {
           : e.matmul(g, e.weights(swapped(w))),
     );
   },
+  reach: rowReach,
 };
 
 /** The transpose of a matrix. */

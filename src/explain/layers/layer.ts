@@ -29,6 +29,8 @@ export interface Weighted<L extends Layer> extends Linear<L> {
   family: "weighted";
   /** `Σ_j m(w_ij) g_j`, dims of the layer's input, one value for each map `m` of the weights. */
   transposedWith(scope: Scope, layer: L, g: Value, maps: readonly WeightMap[]): Value[];
+  /** `S_j = ‖w_j‖₁ · mean |a|` over what neuron j reads, plus `least`, broadcastable against the output; `a` is `|a|`. */
+  reach(scope: Scope, layer: L, a: Value, least: number): Value;
 }
 /** With weights that follow from its geometry, and perhaps a folded scale. */
 export interface Averaging<L extends Layer> extends Linear<L> {
@@ -66,6 +68,10 @@ export interface Maximum<L extends Layer> extends Emission<L> {
   back(scope: Scope, layer: L, r: Value, ties: Ties): Value;
   /** Windows tile the input: none overlaps another, none is padded. */
   tiles(scope: Scope, layer: L): boolean;
+  /** `Σ v` over each window, dims of the output. */
+  windowSums(scope: Scope, layer: L, v: Value): Value;
+  /** `Σ_j g_j` over the windows that hold each element, dims of the input. */
+  spread(scope: Scope, layer: L, g: Value): Value;
 }
 /** What relevance does not cross. */
 export interface Opaque<L extends Layer> extends Emission<L>, Partial<Differentiable<L>> {

@@ -1,4 +1,4 @@
-import type { Layer } from "../network/network.js";
+import type { ConvLayer, Layer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import type { Linear, Weighted } from "./layer.js";
 import { LAYERS, type LayerIn } from "./registry.js";
@@ -13,6 +13,10 @@ export type LinearLayer = LayerIn<"weighted" | "averaging">;
 export const isWeighted = (layer: Layer): layer is WeightedLayer => LAYERS[layer.kind].family === "weighted";
 export const isLinear = (layer: Layer): layer is LinearLayer =>
   isWeighted(layer) || LAYERS[layer.kind].family === "averaging";
+
+export const isPlainConv = (layer: Layer): layer is ConvLayer => layer.kind === "conv" && layer.groups === 1;
+/** Whether a neuron reads what its kernel covers: not so in a transposed convolution. */
+export const readsOwnWindow = (layer: WeightedLayer): boolean => layer.kind !== "conv" || layer.spread === undefined;
 
 const linear = (layer: LinearLayer): Linear<LinearLayer> => LAYERS[layer.kind];
 const weighted = (layer: WeightedLayer): Weighted<WeightedLayer> => LAYERS[layer.kind];
@@ -31,3 +35,11 @@ export const broadcasts = (layer: LinearLayer): boolean => linear(layer).broadca
 /** `Σ_j m(w_ij) g_j`, one value for each map `m` of the weights. */
 export const weightedTransposed = (scope: Scope, layer: WeightedLayer, g: Value, maps: readonly WeightMap[]): Value[] =>
   weighted(layer).transposedWith(scope, layer, g, maps);
+
+/**
+ * `S_j = ‖w_j‖₁ · mean |a|` over what neuron j reads, plus `least`; undefined of layers without weights of their own and of
+ * transposed convolutions.
+ * @param a `|a|`, the layer's input without signs
+ */
+export const neuronReach = (scope: Scope, layer: LinearLayer, a: Value, least: number): Value | undefined =>
+  isWeighted(layer) && readsOwnWindow(layer) ? weighted(layer).reach(scope, layer, a, least) : undefined;

@@ -1,6 +1,7 @@
 import type { MaxPoolLayer } from "../network/network.js";
 import type { Emitter, Value, WindowAttributes } from "../program/emitter.js";
 import type { Maximum, Ties } from "./layer.js";
+import { spreadOverWindows, windowSums } from "./max-pool-sums.js";
 import { type Scope, shapeOf, tensorValue } from "./scope.js";
 
 /** Stands for minus infinity where padding must never win. */
@@ -162,6 +163,8 @@ export const maxPool: Maximum<MaxPoolLayer> = {
   family: "maximum",
   forward,
   tiles,
+  windowSums: (scope, layer, v) => windowSums(scope, layer, v, tiles(scope, layer)),
+  spread: (scope, layer, g) => spreadOverWindows(scope, layer, g, tiles(scope, layer)),
   back: (scope, layer, r, ties) =>
     ties === "share" && tiles(scope, layer) ? tiledBack(scope, layer, r) : windowsBack(scope, layer, r, ties),
 };

@@ -29,6 +29,7 @@ export class Emitter {
   #emitted = new Map<string, Value[]>();
   /** Names of constants by their data and dims: weights used twice are kept once. */
   #tensors = new Map<Float32Array, Map<string, Value>>();
+  #filled = new Map<string, Float32Array>();
 
   input(name: string, kind: ElementKind, dims: readonly number[]): Value {
     this.#inputs.push({ name, kind, dims });
@@ -75,6 +76,14 @@ export class Emitter {
 
   weights(w: Weights): Value {
     return this.tensor(w.data, w.dims);
+  }
+
+  /** A constant of one number throughout, the same for equal dims. */
+  filled(value: number, dims: readonly number[]): Value {
+    const key = `${value}|${dims.join(",")}`;
+    const data = this.#filled.get(key) ?? new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(value);
+    this.#filled.set(key, data);
+    return this.tensor(data, dims);
   }
 
   number(value: number): Value {

@@ -4,9 +4,9 @@ import { emitGradientTimesInput } from "../backward/gradient.js";
 import { emitRelevance } from "../backward/relevance.js";
 import { emitForward } from "../layers/forward.js";
 import type { Scope } from "../layers/scope.js";
-import { R_LRP_NAMES } from "../method-names.js";
+import { R_LRP_NAMES, type StartName } from "../method-names.js";
 import { classesOf, type Network } from "../network/network.js";
-import type { MethodOptions } from "../options.js";
+import { completed, type MethodOptions } from "../options.js";
 import type { InputBounds } from "../program/bounds.js";
 import type { Emitter, Value } from "../program/emitter.js";
 import { compositeNamed } from "../rules/classical/composites.js";
@@ -47,9 +47,17 @@ export function emitScores(
   return { scope, scores: { logits, probabilities, target: index, oneHot } };
 }
 
-/** `R / s(z)` at the logits: 1 at the explained class, or ½ there and −½ shared by the others as the softmax shares it. */
-function emitStart(e: Emitter, scores: Scores, start: MethodOptions["start"], classes: number): Value {
-  if (start === "one-hot" || classes === 1) return scores.oneHot;
+/**
+ * `R / s(z)` at the logits. `one-hot`: 1 at the explained class. `contrast`: ½ there and −½ shared by the others as the softmax
+ * shares it. `rivals`: 1/N there and `−p_m / N` at the others, `p` the softmax and `N = 1 + Σ_{m≠t} p_m`, unless scores are independent.
+ */
+function emitStart(e: Emitter, scores: Scores, start: StartName, { final }: Network, classes: number): Value {
+  if (start === "one-hot" || classes === 1 || (start === "rivals" && final === "sigmoid")) return scores.oneHot;
+  if (start === "rivals") {
+    const rivals = e.mul(scores.probabilities, e.sub(e.number(1), scores.oneHot));
+    const total = e.add(e.reduce("ReduceSum", rivals, [1]), e.number(1));
+    return e.div(e.sub(scores.oneHot, rivals), total);
+  }
   const others = e.where(e.cast(scores.oneHot, "bool"), e.number(-3e38), scores.logits);
   return e.mul(e.sub(scores.oneHot, e.op("Softmax", [others], { axis: { int: -1 } })), e.number(0.5));
 }
@@ -62,13 +70,14 @@ export function emitInputRelevance(
   bounds: InputBounds,
   summed = false,
 ): Value {
-  const start = emitStart(scope.e, scores, options.start, classesOf(scope.network));
+  const { inputRule, start: startName } = completed(options);
+  const start = emitStart(scope.e, scores, startName, scope.network, classesOf(scope.network));
   if (options.method === "gradient-x-input") return emitGradientTimesInput(scope, start);
   const composite = compositeNamed(options.method);
   if (composite) return emitClassical(scope, { composite, start, bounds });
   return emitRelevance(scope, {
     method: methodNamed(options.method),
-    inputRule: inputRuleNamed(options.inputRule),
+    inputRule: inputRuleNamed(inputRule),
     start,
     bounds,
     summed,

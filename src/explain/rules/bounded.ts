@@ -1,5 +1,5 @@
 import { convTransposed } from "../layers/conv.js";
-import { type WeightedLayer, weightedTransposed } from "../layers/linear.js";
+import { isPlainConv, type WeightedLayer, weightedTransposed } from "../layers/linear.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
 import { negative, positive, same } from "../layers/weight-map.js";
 import type { ConvLayer } from "../network/network.js";
@@ -13,7 +13,7 @@ export const bounded: InputRule = {
   emit(scope, layer, q, bounds, summed = false) {
     const { e } = scope;
     const x = tensorValue(scope, layer.inputs[0]!);
-    if (summed && isPlain(layer) && bounds.numbers) {
+    if (summed && isPlainConv(layer) && bounds.numbers) {
       const { dims } = layer.weight;
       const weighed = {
         dims: [dims[0]!, 1, dims[2]!, dims[3]!],
@@ -27,12 +27,10 @@ export const bounded: InputRule = {
   },
 };
 
-const isPlain = (layer: WeightedLayer): layer is ConvLayer => layer.kind === "conv" && layer.groups === 1;
-
 /** `wᵀQ`, and `l (w⁺ᵀQ) + h (w⁻ᵀQ)`: of weights of its own where the bounds of each channel are numbers. */
 function transposes(scope: Scope, layer: WeightedLayer, q: Value, { low, high, numbers }: InputBounds): [Value, Value] {
   const { e } = scope;
-  if (isPlain(layer) && numbers) {
+  if (isPlainConv(layer) && numbers) {
     const weighed = { dims: layer.weight.dims, data: weigh(layer, numbers) };
     return convTransposed(scope, layer, q, [layer.weight, weighed]) as [Value, Value];
   }

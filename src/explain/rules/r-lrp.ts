@@ -6,10 +6,10 @@ import { divisor, type LinearRule } from "./rule.js";
 export const rLrp: LinearRule = {
   name: "r-lrp",
   smooth: true,
-  denominator(scope, layer, given) {
+  denominator(scope, layer, { output }) {
     const { e } = scope;
     const id = layer.outputs[0]!;
     const magnitude = e.abs(tensorValue(scope, id));
-    return e.add(given ?? magnitude, divisor(e, frameMean(scope, id, magnitude)));
+    return e.add(output ?? magnitude, divisor(e, frameMean(scope, id, magnitude)));
   },
 };

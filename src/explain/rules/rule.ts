@@ -12,10 +12,30 @@ export interface LinearRule {
   /** Whether `|d_j|` is at least as large as is usual in its layer, or 1: `Program.smooth` then holds. */
   smooth: boolean;
   /**
-   * `|d_j|`, broadcastable against the layer's output; undefined where d is s(z) alone.
-   * @param magnitude what may stand for `|z_j|`: it differs only where there is no relevance
+   * `|d_j|`, broadcastable against the layer's output and above 0 wherever there is relevance; undefined where d is s(z) alone.
    */
-  denominator(scope: Scope, layer: LinearLayer, magnitude?: Value): Value | undefined;
+  denominator(scope: Scope, layer: LinearLayer, crossing: Crossing): Value | undefined;
+  /**
+   * λ, how much of what speaks against a neuron is passed on, `U_i = a_i Σ_j (w⁺ + λ w⁻)_ij g_j`, where no input is negative and
+   * the output is rectified; elsewhere, and without it, 1.
+   * @param seen the share of the picture's side that one element of the layer's output can see
+   */
+  opposition?(seen: number): number;
+  /**
+   * Whether only what pulls the same way shares: at a skip connection the branches that have the sum's sign, in each window of
+   * a max pool the squares of what is positive. Otherwise shares go by magnitude and to the winner.
+   */
+  agreeing?: true;
+}
+
+/** What a linear layer reads and gives, as far as a method divides by it. */
+export interface Crossing {
+  /** `|a|`, the layer's input without signs. */
+  input: Value;
+  /** What may stand for `|z_j|`: it differs only where there is no relevance. */
+  output?: Value;
+  /** Whether there is no relevance where z is zero. */
+  vanishes: boolean;
 }
 
 /** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. Derivation: docs/method.md, "Input layer". */

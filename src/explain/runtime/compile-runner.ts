@@ -9,6 +9,7 @@ import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
 import { elements, type Network } from "../network/network.js";
+import { completed } from "../options.js";
 import type { Program } from "../program/program.js";
 import { framesProgram } from "../programs/frames.js";
 import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
@@ -52,7 +53,7 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   }
   const { engine, skipped } = chosen;
   const store = new CompiledStore(folder, options.cacheBytes);
-  const { method, inputRule, start, target, top, grid, blur } = options;
+  const { method, inputRule, start, target, top, grid, blur } = completed(options);
   const key = CompiledStore.key([
     packageVersion(),
     compilerState(),

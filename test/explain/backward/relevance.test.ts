@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { R_LRP_NAMES } from "../../../src/explain/method-names.js";
 import { classifier, ints, node, ramp } from "../onnx/messages.js";
 import { noise } from "../random/writer.js";
 import { explainFrames } from "../run.js";
@@ -10,7 +11,6 @@ import { type TwinOptions, twin } from "../twin/twin.js";
 
 const SHAPE = [1, 3, 6, 6];
 const RANGE = { low: [-1, -1, -1], high: [2, 2, 2] };
-const METHODS = ["r-lrp", "r-lrp-constant", "r-lrp-absolute"] as const;
 
 /** Noise in the left half, zeros in the right; zeros alone; noise alone. */
 const pictures = [(x: number) => x < 3, () => false, () => true].map((shown, k) => {
@@ -19,7 +19,7 @@ const pictures = [(x: number) => x < 3, () => false, () => true].map((shown, k) 
 });
 
 async function expectAgreement(model: Uint8Array, frames = pictures, shape = SHAPE, options: TwinOptions = {}) {
-  for (const method of METHODS) {
+  for (const method of R_LRP_NAMES) {
     const given = { ...RANGE, ...options, method };
     const explained = await explainFrames(model, frames, shape, given);
     frames.forEach((frame, n) => {

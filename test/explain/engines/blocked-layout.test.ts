@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { blockOf, keepBlocked } from "../../../src/explain/engines/blocked-layout.js";
 import { type Graph, toOnnx } from "../../../src/explain/engines/serialise.js";
 import { withWinograd } from "../../../src/explain/engines/winograd.js";
+import { R_LRP_NAMES } from "../../../src/explain/method-names.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
-import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import type { MethodOptions } from "../../../src/explain/options.js";
 import { framesProgram } from "../../../src/explain/programs/frames.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { type ModelMessage, ModelProto } from "../../../src/explain/proto/onnx.js";
@@ -123,7 +124,7 @@ describe("an explanation in the blocked layout is what the twin says", () => {
     const model = NETWORKS[name]!(new Wide());
     const random = noise(3);
     const frames = [0, 1, 2].map(() => Float64Array.from({ length: 3 * 14 * 18 }, () => random() * 2));
-    for (const method of ["r-lrp", "r-lrp-constant", "r-lrp-absolute"] as const) {
+    for (const method of R_LRP_NAMES) {
       const options = { method, low: [-2], high: [2], channelAxis: 1 };
       const explained = await explainFrames(model, frames, SHAPE, options);
       frames.forEach((frame, n) => {
@@ -136,11 +137,11 @@ describe("an explanation in the blocked layout is what the twin says", () => {
 });
 
 describe("an explanation with convolutions by minimal filtering", () => {
-  it("is what the twin says", async () => {
+  it.each(["r-lrp-graded", "r-lrp-local", "r-lrp"] as const)("is what the twin says of %s", async (method) => {
     const model = wide(new Wide());
     const random = noise(5);
     const frame = Float64Array.from({ length: 3 * 14 * 18 }, () => random() * 2);
-    const options = { method: "r-lrp", low: [-2], high: [2], channelAxis: 1 } as const;
+    const options = { method, low: [-2], high: [2], channelAxis: 1 };
     const [explained] = await explainFrames(model, [frame], SHAPE, options);
     const expected = twin(model, frame, SHAPE, options);
     expect(relativeError(explained!.logits, expected.logits)).toBeLessThan(1e-5);
@@ -149,6 +150,8 @@ describe("an explanation with convolutions by minimal filtering", () => {
 });
 
 describe("keepBlocked", () => {
+  /** Its operators are the ones that are counted here. */
+  const R_LRP: MethodOptions = { method: "r-lrp", target: "top" };
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "blocked-"));
@@ -177,7 +180,7 @@ describe("keepBlocked", () => {
 
   it("leaves few of the returns to the plain layout, and no operator out", async () => {
     const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
-    const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
+    const program = tensorProgram(network, R_LRP, { low: [-2], high: [2], channelAxis: 1 });
     const saved = await optimised(program);
     const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before.ReorderOutput).toBeGreaterThan(8);
@@ -185,9 +188,20 @@ describe("keepBlocked", () => {
     for (const op of ["Conv", "Abs", "Div", "Mul", "Add", "ReduceMean", "Relu"]) expect(after[op]).toBe(before[op]);
   });
 
+  it("keeps what r-lrp-graded adds blocked, but for the one channel a group of what is filtered by a box", async () => {
+    const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
+    const range = { low: [-2], high: [2], channelAxis: 1 };
+    const returns = async (method: MethodOptions["method"]): Promise<number> => {
+      const saved = await optimised(tensorProgram(network, { ...R_LRP, method, inputRule: "bounded" }, range));
+      return counts(keepBlocked(saved, blockOf(saved)!)).ReorderOutput!;
+    };
+    const filtered = new Set(network.layers.filter((l) => l.kind === "conv").map((l) => l.inputs[0]));
+    expect(await returns("r-lrp-graded")).toBeLessThanOrEqual((await returns("r-lrp")) + filtered.size);
+  });
+
   it("follows dims through the five axes that onnxruntime makes for sums it is not sure of", async () => {
     const network = canonicalise(importOnnx(NETWORKS["inception blocks with pools that overlap"]!(new Wide())));
-    const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
+    const program = tensorProgram(network, R_LRP, { low: [-2], high: [2], channelAxis: 1 });
     const saved = await optimised(program);
     const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before.Reshape! - after.Reshape!).toBeGreaterThan(8);
@@ -197,7 +211,7 @@ describe("keepBlocked", () => {
 
   it("moves whole blocks where channels become pixels and where rows and columns are cut off", async () => {
     const network = canonicalise(importOnnx(wide(new Wide())));
-    const program = tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 });
+    const program = tensorProgram(network, R_LRP, { low: [-2], high: [2], channelAxis: 1 });
     const saved = await optimised(withWinograd(program));
     const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before).toMatchObject({ DepthToSpace: 4, Slice: 3 });
@@ -226,7 +240,7 @@ describe("keepBlocked", () => {
       const network = canonicalise(importOnnx(wide(new Wide(), channels)));
       const preprocessing = { width, height, channels, channelOrder, layout: "NCHW", mean: [128], std: [64] } as const;
       const summary = { top: 1, grid: { rows: 2, columns: 2 }, blur: 1 };
-      const program = framesProgram(network, DEFAULT_METHOD, preprocessing, summary, false);
+      const program = framesProgram(network, R_LRP, preprocessing, summary, false);
       const saved = await optimised(withWinograd(program));
       expect(counts(keepBlocked(saved, blockOf(saved)!)).ReorderOutput).toBeLessThanOrEqual(4);
     },
@@ -234,7 +248,7 @@ describe("keepBlocked", () => {
 
   it("adds to a graph without blocked operators nothing but early readers of means", () => {
     const network = canonicalise(importOnnx(NETWORKS["a residual network with stride"]!(new Wide())));
-    const plain = toOnnx(tensorProgram(network, DEFAULT_METHOD, { low: [-2], high: [2], channelAxis: 1 }));
+    const plain = toOnnx(tensorProgram(network, R_LRP, { low: [-2], high: [2], channelAxis: 1 }));
     const means = counts(plain).ReduceMean!;
     expect(means).toBeGreaterThan(3);
     const { Identity, ...rest } = counts(plain);

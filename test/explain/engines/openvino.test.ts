@@ -28,8 +28,8 @@ beforeAll(requireOpenvino);
 
 describe("OpenVINO gives the golden maps of", () => {
   // Each of the other maps on some of them: compiling takes longer than elsewhere.
-  const others = ["r-lrp-absolute", "r-lrp.contrast", "r-lrp-constant", "r-lrp.flat"];
-  const cases = goldenNames().map((name, k) => [name, ["r-lrp", others[k % 8]]] as const);
+  const others = ["r-lrp", "r-lrp-absolute", "r-lrp.contrast", "r-lrp-constant", "r-lrp.flat", "r-lrp-local"];
+  const cases = goldenNames().map((name, k) => [name, ["r-lrp-graded", others[k % 8]]] as const);
   it.each(cases)("%s", async (name, maps) => {
     const golden = goldenCase(name);
     const network = canonicalise(importOnnx(golden.model));

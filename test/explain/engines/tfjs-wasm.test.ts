@@ -8,10 +8,10 @@ const TOLERANCE = 1e-4;
 describe("WebAssembly, which is always there, gives the golden map of", () => {
   it.each(goldenNames())("%s", async (name) => {
     const golden = goldenCase(name);
-    const { program, feeds } = goldenProgram(golden, GOLDEN_MAPS["r-lrp"]!);
+    const { program, feeds } = goldenProgram(golden, GOLDEN_MAPS["r-lrp-graded"]!);
     const out = await onTfjs("wasm", program, feeds);
     expect(tf().getBackend()).toBe("wasm");
-    const maps = golden.maps.get("r-lrp")!;
+    const maps = golden.maps.get("r-lrp-graded")!;
     const data = out.relevance!.data as Float32Array;
     const size = data.length / maps.length;
     maps.forEach((map, n) => {

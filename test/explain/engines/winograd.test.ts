@@ -162,9 +162,9 @@ describe("a convolution stays as it is", () => {
 });
 
 describe("methods whose programs may round by the layer", () => {
-  it("are those that divide by the layer's magnitude, or not at all", () => {
-    expect(isSmooth("r-lrp")).toBe(true);
-    expect(isSmooth("r-lrp-constant")).toBe(true);
+  it("are those that divide by the magnitude of a layer or of what a neuron reads, or not at all", () => {
+    for (const method of ["r-lrp-graded", "r-lrp-local", "r-lrp", "r-lrp-constant"] as const)
+      expect(isSmooth(method), method).toBe(true);
     for (const method of ["r-lrp-absolute", "z-plus", "epsilon-plus-flat", "gradient-x-input"] as const)
       expect(isSmooth(method), method).toBe(false);
   });

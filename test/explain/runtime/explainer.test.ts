@@ -226,7 +226,7 @@ describe("an explainer that cannot start says why", () => {
       "an unknown method",
       () => ({ method: "magic" as never }),
       InputError,
-      /known are r-lrp, r-lrp-constant, r-lrp-absolute/,
+      /known are r-lrp-graded, r-lrp-local, r-lrp, r-lrp-constant, r-lrp-absolute/,
     ],
     [
       "an unknown engine",

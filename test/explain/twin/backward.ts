@@ -32,6 +32,8 @@ export interface Backward<O extends BackwardOptions = BackwardOptions> {
   options: O;
   logits: Float64Array;
   target: number;
+  /** Whether scores stand alone: there is one, or a sigmoid follows. */
+  independent: boolean;
   /** Relevance by tensor name, complete once every reader of the tensor has been visited. */
   relevance: Map<string, Float64Array>;
   cancellation: number;
@@ -58,27 +60,45 @@ export function prepare<O extends BackwardOptions>(
   const structure = structureOf(run);
   const logits = run.values.get(structure.logits)!.data;
   const target = options.target === undefined || options.target === "top" ? argMax(logits) : options.target;
-  return { run, structure, options, logits, target, relevance: new Map(), cancellation: 1, fragile: false };
+  const independent = logits.length === 1 || structure.final === "Sigmoid";
+  return {
+    run,
+    structure,
+    options,
+    logits,
+    target,
+    independent,
+    relevance: new Map(),
+    cancellation: 1,
+    fragile: false,
+  };
 }
 
 /** A linear layer on the way back: its edges with what is folded into it, and relevance in the order of its outputs. */
 export interface LinearView {
   node: OnnxNode;
-  /** The tensor that it reads. */
+  /** The tensor that it reads, and the one that it gives, with what is folded into it. */
   name: string;
+  output: string;
   a: Float64Array;
   z: Float64Array;
   r: Float64Array;
   /** Whether it is the layer that reads the image. */
   first: boolean;
+  /** What is folded into the weights of each output. */
+  factor: Float64Array;
   forEachEdge(visit: (i: number, j: number, w: number) => void): void;
 }
 
-/** `one-hot`: 1 at the target. `contrast`: +½ there, −½ p_k / Σ_{m≠t} p_m elsewhere. */
-export function startAt({ logits, target }: Backward, start: "one-hot" | "contrast"): Float64Array {
-  if (start === "one-hot") return logits.map((_, k) => (k === target ? 1 : 0));
+/**
+ * `one-hot`: 1 at the target. `contrast`: +½ there, −½ p_k / Σ_{m≠t} p_m elsewhere. `rivals`: 1/N there, −p_m/N elsewhere with
+ * N = 1 + Σ_{m≠t} p_m; one-hot where there are no rivals.
+ */
+export function startAt({ logits, target, independent }: Backward, start: Start): Float64Array {
+  if (start === "one-hot" || (start === "rivals" && independent)) return logits.map((_, k) => (k === target ? 1 : 0));
   const p = softmax({ dims: [logits.length], data: logits }, 0);
   const rest = p.reduce((sum, v, k) => (k === target ? sum : sum + v), 0);
+  if (start === "rivals") return p.map((v, k) => (k === target ? 1 : -v) / (1 + rest));
   return p.map((v, k) => (k === target ? 0.5 : (-0.5 * v) / rest));
 }
 
@@ -88,6 +108,8 @@ export interface Branch {
   value(j: number): number;
 }
 
+export type Start = "rivals" | "one-hot" | "contrast";
+
 /** What tells one family of methods from another. */
 export interface Rules<O extends BackwardOptions> {
   linear(b: Backward<O>, layer: LinearView): void;
@@ -96,6 +118,8 @@ export interface Rules<O extends BackwardOptions> {
   share(r: number, z: number, value: number, all: readonly number[]): number;
   /** Of the tied winners of a window, which take its relevance in equal parts. */
   winners(tied: readonly number[]): readonly number[];
+  /** Whether the winners take all only where nothing in a window is positive, and else max(a, 0)² shares. */
+  squares?: boolean;
 }
 
 /** Sends `start` from the logits down to the image, and gives what arrives there. */
@@ -141,10 +165,12 @@ function viewOf({ run, structure }: Backward, folded: FoldedLayer, output: strin
   return {
     node,
     name,
+    output,
     a: run.values.get(name)!.data,
     z: inOrder(run.values.get(output)!.data),
     r: inOrder(r),
     first: readsImage(structure, node),
+    factor,
     forEachEdge: (visit) => run.layers.get(node)!.forEachEdge((i, j, w) => visit(i, j, w * factor[j]!)),
   };
 }
@@ -247,6 +273,14 @@ function sendThroughMaxPool<O extends BackwardOptions>(
   const received = new Float64Array(x.length);
   b.run.pools.get(node)!.windows.forEach((members, j) => {
     const top = highest(x, members);
+    if (rules.squares && top > 0) {
+      const squares = members.map((i) => Math.max(x[i]!, 0) ** 2);
+      const total = squares.reduce((sum, v) => sum + v, 0);
+      members.forEach((i, k) => {
+        received[i]! += (r[j]! * squares[k]!) / total;
+      });
+      return;
+    }
     const winners = members.filter((i) => x[i] === top);
     const close = members.filter((i) => top - x[i]! <= 1e-6 * Math.abs(top));
     // Equal multiples of 1/1024 are equal in float32 too.

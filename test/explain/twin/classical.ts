@@ -11,6 +11,7 @@ import {
   type LinearView,
   prepare,
   type Rules,
+  type Start,
   s,
   sendToBroadcast,
   startAt,
@@ -21,7 +22,7 @@ export type ClassicalMethod = keyof typeof COMPOSITES;
 export interface ClassicalTwinOptions extends BackwardOptions {
   method: ClassicalMethod;
   /** `contrast` without the signs of the scores, as `one-hot` has none here. */
-  start?: "one-hot" | "contrast";
+  start?: Start;
 }
 
 export interface ClassicalTwinResult {

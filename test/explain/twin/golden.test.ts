@@ -11,7 +11,7 @@ describe("the twin agrees with the golden maps", () => {
     const golden = goldenCase(name);
     const model = readOnnx(golden.model);
     // A single class has no others to contrast with.
-    expect(golden.maps.size).toBe(name === "single-logit" ? 6 : 7);
+    expect(golden.maps.size).toBe(name === "single-logit" ? 11 : 12);
     for (const [map, expected] of golden.maps)
       golden.frames.forEach((frame, k) => {
         const options = { low: golden.low, high: golden.high, ...GOLDEN_MAPS[map] };

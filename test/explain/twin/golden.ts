@@ -9,13 +9,18 @@ export const INSPECTION = fileURLToPath(new URL("../../fixtures/inspection/", im
 
 /** The R-LRP files of a golden case and the options that stand behind each name. */
 export const GOLDEN_MAPS: Record<string, TwinOptions> = {
-  "r-lrp": {},
+  "r-lrp-graded": { method: "r-lrp-graded" },
+  "r-lrp-graded.one-hot.bounded": { method: "r-lrp-graded", start: "one-hot", inputRule: "bounded" },
+  "r-lrp-graded.target-0": { method: "r-lrp-graded", target: 0 },
+  "r-lrp-local": { method: "r-lrp-local" },
+  "r-lrp": { method: "r-lrp" },
   "r-lrp-constant": { method: "r-lrp-constant" },
   "r-lrp-absolute": { method: "r-lrp-absolute" },
-  "r-lrp.contribution": { inputRule: "contribution" },
-  "r-lrp.flat": { inputRule: "flat" },
-  "r-lrp.target-0": { target: 0 },
-  "r-lrp.contrast": { start: "contrast" },
+  "r-lrp.contribution": { method: "r-lrp", inputRule: "contribution" },
+  "r-lrp.flat": { method: "r-lrp", inputRule: "flat" },
+  "r-lrp.target-0": { method: "r-lrp", target: 0 },
+  "r-lrp.contrast": { method: "r-lrp", start: "contrast" },
+  "r-lrp.rivals": { method: "r-lrp", start: "rivals" },
 };
 
 export interface GoldenCase {

@@ -15,6 +15,8 @@ export interface Structure {
   beforeLinear: Set<string>;
   /** The scores: the output before a final softmax or sigmoid. */
   logits: string;
+  /** The operator that reads the scores at the end, if one does. */
+  final?: string;
 }
 
 export function structureOf(run: Forward): Structure {
@@ -45,6 +47,8 @@ export function structureOf(run: Forward): Structure {
     if (keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
   }
   structure.logits = findLogits(run, structure);
+  const last = run.model.nodes.filter((node) => node.inputs.includes(structure.logits));
+  structure.final = last.length === 1 ? last[0]!.op : undefined;
   return structure;
 }
 

@@ -39,7 +39,8 @@ const firstDense = buildModel({
 });
 
 describe("a dense layer of two neurons, by hand", () => {
-  const explain = (options: TwinOptions) => twin(hiddenDense, [1, 2], [1, 1, 1, 2], { start: "contrast", ...options });
+  const explain = (options: TwinOptions) =>
+    twin(hiddenDense, [1, 2], [1, 1, 1, 2], { method: "r-lrp", start: "contrast", ...options });
 
   it("has the scores 4 and −1", () => expectMap(explain({}).logits, [4, -1]));
 
@@ -56,6 +57,20 @@ describe("a dense layer of two neurons, by hand", () => {
   it("divides by the sum of |a w| in r-lrp-absolute", () =>
     expectMap(explain({ method: "r-lrp-absolute" }).relevance, [-1 / 20, 19 / 20]));
 
+  // mean|a| = 3/2, ‖w_1‖₁ = 2, ‖w_2‖₁ = 7/2, S = (3, 21/4), d = (7, −25/4).
+  // U_1 = 1·(1·½/7 − 2·½/(25/4)) = 1/14 − 4/25 = −31/350. U_2 = 2·(1·½/7 + 1.5·½/(25/4)) = 1/7 + 6/25 = 67/175. ‖U‖ = 165/350.
+  it("divides by |z| and by what the neuron could have had in r-lrp-local", () =>
+    expectMap(explain({ method: "r-lrp-local" }).relevance, [-31 / 165, 134 / 165]));
+
+  // p of (4, −1): the rival's is p = 1/(1 + e⁵), N = 1 + p. R = (s(4), −s(−1) p)/N = (1, p)/N, with r-lrp's d = (6.5, −3.5).
+  // U_1·N = 1/6.5 − 2p/3.5, U_2·N = 2·(1/6.5 + 1.5p/3.5).
+  it("starts at the class and against its rivals, each as strong as its probability", () => {
+    const p = 1 / (1 + Math.exp(5));
+    const u = [1 / 6.5 - (2 * p) / 3.5, 2 * (1 / 6.5 + (1.5 * p) / 3.5)] as const;
+    const total = u[0] + u[1];
+    expectMap(explain({ start: "rivals" }).relevance, [u[0] / total, u[1] / total]);
+  });
+
   // R_2 = s(−1) = −1, d_2 = −3.5: R_2/d_2 > 0, so an input that raises the score has positive relevance though z_2 < 0.
   // U_1 = 1·2/3.5, U_2 = −2·1.5/3.5: 2 to −3.
   it("keeps positive relevance meaning that the score rises, for a negative score too", () =>
@@ -64,12 +79,20 @@ describe("a dense layer of two neurons, by hand", () => {
 
 describe("the layer that reads the image, by hand", () => {
   const explain = (options: TwinOptions) =>
-    twin(firstDense, [1, 2], [1, 2], { start: "contrast", low: [-1, -1], high: [3, 3], ...options }).relevance;
+    twin(firstDense, [1, 2], [1, 2], {
+      ...{ method: "r-lrp", start: "contrast", low: [-1, -1], high: [3, 3] },
+      ...options,
+    }).relevance;
 
   // Q = (s(4)·½, s(−1)·½) = (½, −½), l = −1, h = 3.
   // U_1 = x·(½ − 1) − l·(½ − 1) − h·0 = −½ − ½ = −1.
   // U_2 = x·(½ + ¾) − l·½ − h·¾ = 2.5 + 0.5 − 2.25 = ¾.
   it("measures a pixel against its bounds in bounded", () => expectMap(explain({}), [-4 / 7, 3 / 7]));
+
+  // How far each neuron is from its least: (1+1)·1 + (2+1)·1 = 5 and (1+1)·2 + (2−3)·(−1.5) = 5.5. Q = (1/10, −1/11).
+  // U_1 = x·(1/10 − 2/11) − l·(1/10 − 2/11) = 2·(−9/110). U_2 = x·(1/10 + 1.5/11) − l/10 − h·1.5/11 = 3/10 − 1.5/11.
+  it("divides by the distance from the least that the bounds allow in box", () =>
+    expectMap(explain({ inputRule: "box" }), [-18 / 36, 18 / 36]));
 
   it("does not depend on the method", () =>
     expectMap(explain({ method: "r-lrp-absolute" }), [...explain({ method: "r-lrp-constant" })]));
@@ -100,10 +123,51 @@ describe("layers without weights, by hand", () => {
       initializers: { W: { dims: [2, 2], data: [-3, 0, 0, 1] } },
       outputs: ["scores"],
     });
-    const result = twin(model, [1, 2], [1, 1, 1, 2], { start: "contrast", target: 1 });
+    const result = twin(model, [1, 2], [1, 1, 1, 2], { method: "r-lrp", start: "contrast", target: 1 });
     expectMap(result.logits, [-2, 4]);
     expectMap(result.relevance, [28 / 75, 47 / 75]);
     expect(result.l1).toBeCloseTo(0.75, 12);
+  });
+
+  /*
+   * The same with r-lrp-local: of z_1 = −2 only v pulls that way, of z_2 = 4 both pull alike: to u (0, ¼), to v (½, ¼).
+   * Through the dense layer: mean|a| = 3/2, S = (9/2, 3/2), d = (−15/2, 7/2), U = (1·(−3)·½/(−15/2), 2·1·¼/(7/2)) = (1/5, 1/7),
+   * ‖U‖ = 12/35, times ¾/(12/35) = 35/16: (7/16, 5/16). Sum: (7/16, 9/16).
+   */
+  it("gives nothing at a skip connection to a branch that pulls the other way in r-lrp-local", () => {
+    const model = buildModel({
+      inputs: [{ name: "image", dims: ["N", 1, 1, 2] }],
+      nodes: [
+        ...hidesImage,
+        { op: "MatMul", inputs: ["a", "W"], outputs: ["v"] },
+        { op: "Add", inputs: ["a", "v"], outputs: ["scores"] },
+      ],
+      initializers: { W: { dims: [2, 2], data: [-3, 0, 0, 1] } },
+      outputs: ["scores"],
+    });
+    const options: TwinOptions = { method: "r-lrp-local", start: "contrast", target: 1 };
+    expectMap(twin(model, [1, 2], [1, 1, 1, 2], options).relevance, [7 / 16, 9 / 16]);
+  });
+
+  /*
+   * 1  2 −3    windows {1 2 −2 0} and {2 −3 0 −1}; squares of what is positive: 1 and 4 of 5, then 4 of 4. Target 0, contrast: R = (½, −½),
+   * −2 0 −1    to 1: ½/5 = 1/10; to 2: ½·4/5 − ½ = −1/10. Of a window without any, {−3 −1}, the largest takes all.
+   */
+  it("shares by squares in a max pool in r-lrp-local, and to the winner where nothing is positive", () => {
+    const model = (width: number) =>
+      buildModel({
+        inputs: [{ name: "image", dims: ["N", 1, 2, width] }],
+        nodes: [
+          { op: "MaxPool", inputs: ["image"], outputs: ["pooled"], attributes: { kernel_shape: [2, 2] } },
+          { op: "Flatten", inputs: ["pooled"], outputs: ["scores"] },
+        ],
+        outputs: ["scores"],
+      });
+    const options: TwinOptions = { method: "r-lrp-local", start: "contrast" };
+    const shared = twin(model(3), [1, 2, -3, -2, 0, -1], [1, 1, 2, 3], { ...options, target: 0 });
+    expectMap(shared.relevance, [1 / 2, -1 / 2, 0, 0, 0, 0]);
+    const won = twin(model(2), [-3, -2, -1, -4], [1, 1, 2, 2], { ...options, start: "one-hot" });
+    expectMap(won.relevance, [0, 0, -1, 0]);
   });
 
   /*
@@ -119,7 +183,7 @@ describe("layers without weights, by hand", () => {
       ],
       outputs: ["scores"],
     });
-    const result = twin(model, [1, 5, 5, 2, 5, 0], [1, 1, 2, 3], { start: "contrast" });
+    const result = twin(model, [1, 5, 5, 2, 5, 0], [1, 1, 2, 3], { method: "r-lrp", start: "contrast" });
     expectMap(result.relevance, [0, 1 / 4, -1 / 2, 0, 1 / 4, 0]);
     expect(result.l1).toBeCloseTo(1 / 3, 12);
   });
@@ -287,7 +351,7 @@ describe("constants after a linear layer", () => {
       initializers: { W, B, gamma: { dims: [2], data: [2, -3] } },
       outputs,
     });
-    const result = twin(model, [1, 2], [1, 1, 1, 2], { start: "contrast" });
+    const result = twin(model, [1, 2], [1, 1, 1, 2], { method: "r-lrp", start: "contrast" });
     expectMap(result.logits, [8, 3]);
     expectMap(result.relevance, expected);
   });

@@ -12,12 +12,14 @@ import {
   l1,
   prepare,
   type Rules,
+  type Start,
   s,
   sendToBroadcast,
   startAt,
 } from "./backward.js";
 import { normChannel } from "./elementwise.js";
 import type { Forward } from "./forward.js";
+import { fullWindow, isNonNegative, isRectified, seenShare } from "./graded.js";
 import type { OnnxModel, OnnxNode } from "./onnx-reader.js";
 import { affine, NORMS } from "./structure.js";
 import { broadcastIndex } from "./tensor.js";
@@ -25,9 +27,11 @@ import { broadcastIndex } from "./tensor.js";
 export { l1, s };
 
 export interface TwinOptions extends BackwardOptions {
-  method?: "r-lrp" | "r-lrp-constant" | "r-lrp-absolute";
-  inputRule?: "bounded" | "contribution" | "flat";
-  start?: "one-hot" | "contrast";
+  /** Default: `r-lrp-graded`. */
+  method?: "r-lrp-graded" | "r-lrp-local" | "r-lrp" | "r-lrp-constant" | "r-lrp-absolute";
+  /** Default of `r-lrp-graded` and `r-lrp-local`: `box` and `rivals`; of the others `bounded` and `one-hot`. */
+  inputRule?: "box" | "bounded" | "contribution" | "flat";
+  start?: Start;
 }
 
 export interface TwinResult {
@@ -60,8 +64,9 @@ export function twin(
 ): TwinResult {
   const b = prepare(model, input, shape, options);
   const { logits, target } = b;
-  const start = startAt(b, options.start ?? "one-hot").map((v, k) => s(logits[k]!) * v);
-  const pixels = descend(b, start, RULES);
+  const start = startAt(b, options.start ?? (isLocal(options) ? "rivals" : "one-hot"));
+  const signed = start.map((v, k) => s(logits[k]!) * v);
+  const pixels = descend(b, signed, isLocal(options) ? LOCAL_RULES : RULES);
   const total = l1(pixels);
   const { cancellation, fragile } = b;
   const map = rescale(pixels, total > 0 ? 1 : 0);
@@ -81,6 +86,20 @@ const RULES: Rules<TwinOptions> = {
   winners: (tied) => tied,
 };
 
+const methodOf = ({ method = "r-lrp-graded" }: TwinOptions): NonNullable<TwinOptions["method"]> => method;
+const isLocal = (options: TwinOptions): boolean => ["r-lrp-graded", "r-lrp-local"].includes(methodOf(options));
+
+const LOCAL_RULES: Rules<TwinOptions> = {
+  ...RULES,
+  squares: true,
+  /** `R_k = R · max(s(z) u_k, 0) / Σ_m max(s(z) u_m, 0)`; 0 where the sum is 0. */
+  share(r, z, value, all) {
+    const agreeing = (u: number): number => Math.max(s(z) * u, 0);
+    const total = all.reduce((sum, u) => sum + agreeing(u), 0);
+    return total === 0 ? 0 : (r * agreeing(value)) / total;
+  },
+};
+
 function sendThroughLinear(b: Twin, layer: LinearView): void {
   const { name, a, z, r, forEachEdge } = layer;
   const u = new Float64Array(a.length);
@@ -90,7 +109,7 @@ function sendThroughLinear(b: Twin, layer: LinearView): void {
     amount += size;
   };
   if (layer.first) inputRule(b, name, forEachEdge, a, z, r, send);
-  else linearRule(b.options.method ?? "r-lrp", forEachEdge, a, z, r, send);
+  else linearRule(b, layer, send);
   const largest = a.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   if (a.some((v) => v !== 0 && Math.abs(v) < 1e-7 * largest)) b.fragile = true;
   let forward = 0;
@@ -105,21 +124,24 @@ function sendThroughLinear(b: Twin, layer: LinearView): void {
 type Send = (i: number, part: number, size?: number) => void;
 type EachEdge = LinearView["forEachEdge"];
 
-function linearRule(
-  method: NonNullable<TwinOptions["method"]>,
-  forEachEdge: EachEdge,
-  a: Float64Array,
-  z: Float64Array,
-  r: Float64Array,
-  send: Send,
-): void {
-  const d = divisor(method, forEachEdge, a, z);
+function linearRule(b: Twin, layer: LinearView, send: Send): void {
+  const { forEachEdge, a, r } = layer;
+  const d = divisor(b, layer);
+  const opposition = oppositionOf(b, layer);
   forEachEdge((i, j, w) => {
-    if (d[j] !== 0) send(i, (a[i]! * w * r[j]!) / d[j]!);
+    if (d[j] !== 0) send(i, (a[i]! * (w < 0 ? opposition * w : w) * r[j]!) / d[j]!);
   });
 }
 
-function divisor(method: string, forEachEdge: EachEdge, a: Float64Array, z: Float64Array): Float64Array {
+/** λ: 1, but of `r-lrp-graded` where no input is negative and the output is rectified, the share of the picture that is seen. */
+function oppositionOf({ run, structure, options }: Twin, { node, name, output }: LinearView): number {
+  if (methodOf(options) !== "r-lrp-graded" || !["Conv", "Gemm", "MatMul"].includes(node.op)) return 1;
+  const graded = isNonNegative(run, structure, name) && isRectified(run, structure, output);
+  return graded ? seenShare(run, structure, output) : 1;
+}
+
+function divisor(b: Twin, { node, forEachEdge, a, z, factor }: LinearView): Float64Array {
+  const method = methodOf(b.options);
   if (method === "r-lrp-constant") return z.map((v) => s(v));
   if (method === "r-lrp-absolute") {
     const total = new Float64Array(z.length);
@@ -127,6 +149,21 @@ function divisor(method: string, forEachEdge: EachEdge, a: Float64Array, z: Floa
       total[j]! += Math.abs(a[i]! * w);
     });
     return total.map((t, j) => s(z[j]!) * t);
+  }
+  if (isLocal(b.options) && ["Conv", "Gemm", "MatMul"].includes(node.op)) {
+    // S_j = ‖w_j‖₁ · mean |a| over what j reads; what a convolution reads beside the picture counts as zeros.
+    const [norm, sum, count] = [0, 1, 2].map(() => new Float64Array(z.length)) as Float64Array[];
+    forEachEdge((i, j, w) => {
+      norm![j]! += Math.abs(w);
+      sum![j]! += Math.abs(a[i]!);
+      count![j]! += 1;
+    });
+    const full = node.op === "Conv" ? fullWindow(b.run, node) : undefined;
+    const plane = full && z.length / full.norms.length;
+    return z.map((v, j) => {
+      const n = full ? full.norms[Math.floor(j / plane!)]! * Math.abs(factor[j]!) : norm![j]!;
+      return s(v) * (Math.abs(v) + (n * sum![j]!) / (full?.places ?? count![j]!));
+    });
   }
   const mean = l1(z) / z.length;
   return z.map((v) => s(v) * (Math.abs(v) + mean));
@@ -143,7 +180,7 @@ function inputRule(
   send: Send,
 ): void {
   const q = r.map((v, j) => s(z[j]!) * v);
-  const rule = b.options.inputRule ?? "bounded";
+  const rule = b.options.inputRule ?? (isLocal(b.options) ? "box" : "bounded");
   if (rule === "flat") {
     forEachEdge((i, j) => send(i, r[j]!));
   } else if (rule === "contribution") {
@@ -151,12 +188,38 @@ function inputRule(
   } else {
     const low = extreme(b, name, b.options.low);
     const high = extreme(b, name, b.options.high);
+    if (rule === "box") {
+      const distance = distances(b, q.length, forEachEdge, x, low, high);
+      q.forEach((v, j) => {
+        q[j] = distance[j] === 0 ? 0 : v / distance[j]!;
+      });
+    }
     forEachEdge((i, j, w) => {
       const [own, rising, falling] = [x[i]! * w, low[i]! * Math.max(w, 0), high[i]! * Math.min(w, 0)];
       const size = Math.abs(own) + Math.abs(rising) + Math.abs(falling);
       send(i, (own - rising - falling) * q[j]!, size * Math.abs(q[j]!));
     });
   }
+}
+
+/** `z_j − b_j − Σ l w⁺ − Σ h w⁻`: how far each neuron is from the least that the image's range allows. */
+function distances(
+  b: Twin,
+  count: number,
+  forEachEdge: EachEdge,
+  x: Float64Array,
+  low: Float64Array,
+  high: Float64Array,
+): Float64Array {
+  const [distance, range] = [new Float64Array(count), new Float64Array(count)];
+  forEachEdge((i, j, w) => {
+    const bound = w > 0 ? low[i]! : high[i]!;
+    distance[j]! += (x[i]! - bound) * w;
+    range[j]! += Math.abs((high[i]! - low[i]!) * w);
+  });
+  // So near to its least that rounding alone tells whether a neuron is there.
+  if (distance.some((d, j) => Math.abs(d) < 1e-4 * range[j]!)) b.fragile = true;
+  return distance;
 }
 
 /** `R_x = R_y · s(x) · s(y) · s(slope)`; before the first linear layer `R_x = R_y`. */

@@ -54,9 +54,7 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
     groups,
     weight: { dims: [out, inputs / groups, ...kernel], data: turned(float32(weight), weight.dims, groups) },
     bias: bias && float32(bias),
-    ...(strides.some((s) => s > 1) && {
-      spread: { first: [0, 1].map(firstElement) as [number, number], every: strides },
-    }),
+    spread: { first: [0, 1].map(firstElement) as [number, number], every: strides },
   });
 };
 
