@@ -20,6 +20,8 @@ import {
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
 import { ignoredPrecision } from "./ignored.js";
+import { isProviderDevice } from "./providers/libraries.js";
+import { joinProviders, providerWords, requireProvider } from "./providers/providers.js";
 import { toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
 import { withWinograd } from "./winograd.js";
@@ -44,6 +46,7 @@ let runtime: Ort | undefined;
 function load(): Ort {
   if (runtime) return runtime;
   keepToOurselves();
+  joinProviders();
   try {
     runtime = createRequire(import.meta.url)("onnxruntime-node") as Ort;
     // What it warns of on its own, outside of any session, is nothing that a user could mend.
@@ -220,6 +223,7 @@ async function create(
   more: { optimizedModelFilePath?: string; extra?: Record<string, string> } = {},
 ): Promise<InferenceSession> {
   const { extra, ...rest } = more;
+  if (isProviderDevice(options.device)) requireProvider(options.device);
   const sessionOptions: SessionOptions = {
     executionProviders: PROVIDERS[options.device],
     graphOptimizationLevel,
@@ -237,9 +241,11 @@ async function create(
   try {
     return await ort.InferenceSession.create(model as string, sessionOptions);
   } catch (cause) {
+    const { message } = cause as Error;
+    const why = isProviderDevice(options.device) ? providerWords(message, options.device) : message.split("\n")[0];
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]})`,
+      `the engine onnxruntime cannot run this model on ${options.device} (${why})`,
       { cause },
     );
   }
