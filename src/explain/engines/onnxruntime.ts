@@ -19,10 +19,11 @@ import {
   type Runner,
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
+import { withHalves } from "./half-precision.js";
 import { ignoredPrecision } from "./ignored.js";
 import { isProviderDevice } from "./providers/libraries.js";
 import { joinProviders, providerWords, requireProvider } from "./providers/providers.js";
-import { toOnnx, writeOnnx } from "./serialise.js";
+import { type MixedGraph, toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
 import { withWinograd } from "./winograd.js";
 
@@ -83,7 +84,12 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
     // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
-    return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
+    return runner(
+      ort,
+      await create(ort, toOnnx(graphOf(program, options)), options, "all"),
+      { inputs, outputs },
+      options,
+    );
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -111,7 +117,7 @@ export async function prepareOnnxruntime(
 ): Promise<{ prepared: OrtPrepared; open(): Promise<Runner> }> {
   const ort = load();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
-  const ports = write(source, folder, width !== undefined);
+  const ports = write(source, options, folder, width !== undefined);
   await forceGc();
   const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
@@ -141,10 +147,20 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
   }
 }
 
+/** Processors multiply float16 no faster, where they do at all. */
+const isHalf = ({ device, precision }: EngineOptions): boolean => device !== "cpu" && precision === "float16";
+const graphOf = (program: Program, options: EngineOptions): MixedGraph =>
+  isHalf(options) ? withHalves(program) : program;
+
 /** Writes the graph; what is left of the program is its ports. */
-function write(source: ProgramSource, folder: string, blocked: boolean): Omit<OrtPrepared, "blocked"> {
+function write(
+  source: ProgramSource,
+  options: EngineOptions,
+  folder: string,
+  blocked: boolean,
+): Omit<OrtPrepared, "blocked"> {
   const program = programOf(source);
-  writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
+  writeOnnx(blocked ? withWinograd(program) : graphOf(program, options), folder, GRAPH);
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MAX_PACKED_ELEMENTS);
   return { inputs, outputs, packs: !large };
@@ -257,10 +273,10 @@ function runner(
   { inputs, outputs }: Pick<Program, "inputs" | "outputs">,
   options: EngineOptions,
 ): Runner {
-  const name = `onnxruntime-${options.device}`;
+  const name = `onnxruntime-${options.device}${isHalf(options) ? "-float16" : ""}`;
   return {
     name,
-    ignores: ignoredPrecision(name, options),
+    ignores: isHalf(options) ? [] : ignoredPrecision(name, options),
     async run(feeds) {
       // A prepared graph does not tell onnxruntime the dims.
       checkFeeds("onnxruntime", inputs, feeds);
