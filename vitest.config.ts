@@ -24,7 +24,7 @@ const UNIT = [
   "metrics/metrics.test.ts",
   "overlay/{canvas,heat-table}.test.ts",
   "pipeline/{assembler,clock,ledger}.test.ts",
-  "scripts/results.test.ts",
+  "scripts/{cuda-wheels,results}.test.ts",
   "sinks/{files,registry}.test.ts",
   "sinks/nats/{buffer,servers}.test.ts",
   "station/!(added-sources|budget|control|run).test.ts",

@@ -79,6 +79,6 @@ export function region(text: string): Rect {
 
 /** `--precision`, which only some engines on some processors have. */
 export const precisionOption = (): Option =>
-  new Option("--precision <name>", "of the numbers in between, with the engine openvino (default: float32)").choices([
+  new Option("--precision <name>", "of the numbers in between, where the engine has it (default: float32)").choices([
     ...PRECISIONS,
   ]);

@@ -302,7 +302,7 @@ export const configSchema = z.strictObject({
         .enum(PRECISIONS)
         .default("float32")
         .describe(
-          "Of the numbers in between: bfloat16 takes two thirds of the time with openvino where the processor has it; maps differ by some percent",
+          "Of the numbers in between: bfloat16 takes two thirds of the time with openvino where the processor has it; float16 is for graphics cards, with onnxruntime; maps differ by some percent",
         ),
       maxBatch: positive.max(256).default(8).describe("Frames of a batch, of all sources"),
       maxWaitMs: z.number().min(0).max(1000).default(20).describe("How long a batch waits for more frames"),

@@ -10,5 +10,5 @@ export type Device = (typeof DEVICES)[number];
 export const deviceOf = (given: Device | "auto"): Device => (given === "auto" ? "cpu" : given);
 
 /** Of the numbers between input and output; what engines do not have, they compute in float32. */
-export const PRECISIONS = ["float32", "bfloat16"] as const;
+export const PRECISIONS = ["float32", "float16", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];

@@ -47,6 +47,7 @@ describe("the Dockerfile", () => {
     // What a step runs must be let in as well.
     const run = instructions.join(" ").match(/scripts\/[\w.-]+/g)!;
     expect(run).toContain("scripts/setup-openvino.sh");
+    expect(run).toContain("scripts/setup-cuda.mjs");
     expect(run.filter((file) => !letIn.some((entry) => file === entry || file.startsWith(`${entry}/`)))).toEqual([]);
   });
 
@@ -90,6 +91,19 @@ describe("the compose file", () => {
     expect(Number.parseInt(compose.services.worker.stop_grace_period, 10)).toBeGreaterThan(10);
   });
 
+  it("has a card for the worker where that is added, in an image with CUDA's libraries", () => {
+    const { services } = parse(read("deploy/compose.gpu.yaml"));
+    expect(Object.keys(services)).toEqual(["worker"]);
+    const { worker } = services;
+    expect(worker.image).toBe(`video-explainer:${version}-cuda`);
+    expect(read("deploy/Dockerfile")).toContain(`ARG ${Object.keys(worker.build.args)[0]}=no`);
+    expect(worker.deploy.resources.reservations.devices).toEqual([
+      { driver: "nvidia", count: 1, capabilities: ["gpu"] },
+    ]);
+    const environment = { ...compose.services.worker.environment, ...worker.environment };
+    expect(parseConfig(read("deploy/config.yaml"), "config.yaml", environment).engine.device).toBe("cuda");
+  });
+
   it("brings a configuration that is valid and listens where the ports lead", () => {
     const config = parseConfig(read("deploy/config.yaml"), "config.yaml", compose.services.worker.environment);
     const viewer = config.sinks.find((sink) => sink.kind === "viewer");
@@ -128,6 +142,9 @@ describe("the Helm chart", () => {
     expect(isValid((v) => Object.assign(v, { terminationGracePeriodSeconds: 5 }))).toBe(false);
     expect(isValid((v) => Object.assign(v.viewer, { token: "short" }))).toBe(false);
     expect(isValid((v) => Object.assign(v.image, { digest: "latest" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.gpu, { enabled: true, resource: "nvidia.com/mig-1g.10gb" }))).toBe(true);
+    expect(isValid((v) => Object.assign(v.gpu, { resource: "gpu" }))).toBe(false);
+    expect(isValid((v) => Object.assign(v.gpu, { count: 0 }))).toBe(false);
     expect(isValid((v) => Object.assign(v.probes.startup, { httpGet: {} }))).toBe(false);
     // The worker starts empty as well, and waits for its first source.
     expect(isValid((v) => Object.assign(v.config, { sources: [] }))).toBe(true);
@@ -269,6 +286,17 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
     const own = { cache: { persistent: true, existingClaim: "mine" } };
     expect(cacheOf(own)).toEqual({ name: "cache", persistentVolumeClaim: { claimName: "mine" } });
     expect(render("PersistentVolumeClaim", own)).toEqual([]);
+  });
+
+  it("asks for a card, and goes where cards are, only where that is wanted", () => {
+    const pod = podOf({ gpu: { enabled: true, resource: "nvidia.com/gpu.shared" }, tolerations: [{ key: "line" }] });
+    expect(pod.containers[0]).toMatchObject({ resources: { limits: { "nvidia.com/gpu.shared": 1, memory: "2Gi" } } });
+    expect(pod).toHaveProperty("tolerations", [
+      { key: "line" },
+      { key: "nvidia.com/gpu.shared", operator: "Exists", effect: "NoSchedule" },
+    ]);
+    expect(podOf()).not.toHaveProperty("tolerations");
+    expect(JSON.stringify(podOf())).not.toContain("nvidia.com");
   });
 
   it("passes on what a cluster wants of a pod", () => {

@@ -19,8 +19,11 @@ import {
   type Runner,
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
+import { withHalves } from "./half-precision.js";
 import { ignoredPrecision } from "./ignored.js";
-import { toOnnx, writeOnnx } from "./serialise.js";
+import { isProviderDevice } from "./providers/libraries.js";
+import { joinProviders, providerWords, requireProvider } from "./providers/providers.js";
+import { type MixedGraph, toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
 import { withWinograd } from "./winograd.js";
 
@@ -44,6 +47,7 @@ let runtime: Ort | undefined;
 function load(): Ort {
   if (runtime) return runtime;
   keepToOurselves();
+  joinProviders();
   try {
     runtime = createRequire(import.meta.url)("onnxruntime-node") as Ort;
     // What it warns of on its own, outside of any session, is nothing that a user could mend.
@@ -80,7 +84,12 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
     // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
-    return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
+    return runner(
+      ort,
+      await create(ort, toOnnx(graphOf(program, options)), options, "all"),
+      { inputs, outputs },
+      options,
+    );
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -108,7 +117,7 @@ export async function prepareOnnxruntime(
 ): Promise<{ prepared: OrtPrepared; open(): Promise<Runner> }> {
   const ort = load();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
-  const ports = write(source, folder, width !== undefined);
+  const ports = write(source, options, folder, width !== undefined);
   await forceGc();
   const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
@@ -138,10 +147,20 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
   }
 }
 
+/** Processors multiply float16 no faster, where they do at all. */
+const isHalf = ({ device, precision }: EngineOptions): boolean => device !== "cpu" && precision === "float16";
+const graphOf = (program: Program, options: EngineOptions): MixedGraph =>
+  isHalf(options) ? withHalves(program) : program;
+
 /** Writes the graph; what is left of the program is its ports. */
-function write(source: ProgramSource, folder: string, blocked: boolean): Omit<OrtPrepared, "blocked"> {
+function write(
+  source: ProgramSource,
+  options: EngineOptions,
+  folder: string,
+  blocked: boolean,
+): Omit<OrtPrepared, "blocked"> {
   const program = programOf(source);
-  writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
+  writeOnnx(blocked ? withWinograd(program) : graphOf(program, options), folder, GRAPH);
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MAX_PACKED_ELEMENTS);
   return { inputs, outputs, packs: !large };
@@ -220,6 +239,7 @@ async function create(
   more: { optimizedModelFilePath?: string; extra?: Record<string, string> } = {},
 ): Promise<InferenceSession> {
   const { extra, ...rest } = more;
+  if (isProviderDevice(options.device)) requireProvider(options.device);
   const sessionOptions: SessionOptions = {
     executionProviders: PROVIDERS[options.device],
     graphOptimizationLevel,
@@ -237,9 +257,11 @@ async function create(
   try {
     return await ort.InferenceSession.create(model as string, sessionOptions);
   } catch (cause) {
+    const { message } = cause as Error;
+    const why = isProviderDevice(options.device) ? providerWords(message, options.device) : message.split("\n")[0];
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]})`,
+      `the engine onnxruntime cannot run this model on ${options.device} (${why})`,
       { cause },
     );
   }
@@ -251,10 +273,10 @@ function runner(
   { inputs, outputs }: Pick<Program, "inputs" | "outputs">,
   options: EngineOptions,
 ): Runner {
-  const name = `onnxruntime-${options.device}`;
+  const name = `onnxruntime-${options.device}${isHalf(options) ? "-float16" : ""}`;
   return {
     name,
-    ignores: ignoredPrecision(name, options),
+    ignores: isHalf(options) ? [] : ignoredPrecision(name, options),
     async run(feeds) {
       // A prepared graph does not tell onnxruntime the dims.
       checkFeeds("onnxruntime", inputs, feeds);

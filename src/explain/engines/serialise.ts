@@ -6,6 +6,8 @@ import type { Attribute, Program, ProgramConstant, ProgramPort } from "../progra
 import { AttributeType, ModelProto } from "../proto/onnx.js";
 
 const OPSET = 18;
+/** float16 among ONNX's kinds of elements. */
+export const FLOAT16 = 10;
 const IR_VERSION = 9;
 
 /** What an exported file says about itself. */
@@ -19,14 +21,23 @@ export interface OnnxNotes {
 interface Deferred extends Omit<ProgramConstant, "data"> {
   make(): Float32Array;
 }
+/** One of a kind that no program has: what makes it gives the bits of its numbers. */
+export interface Float16Constant extends Omit<Deferred, "kind" | "make"> {
+  kind: "float16";
+  make(): Uint16Array;
+}
 export type Constant = ProgramConstant | Deferred;
 /** A Program as it is written. Every Program is one. */
 export interface Graph extends Omit<Program, "constants"> {
   constants: readonly Constant[];
 }
+/** A graph that may hold float16. Every Graph is one. */
+export interface MixedGraph extends Omit<Graph, "constants"> {
+  constants: readonly (Constant | Float16Constant)[];
+}
 
 /** Writes a Program as a standard ONNX file (opset 18). */
-export const toOnnx = (program: Graph, notes?: OnnxNotes): Uint8Array => encode(program, notes, inline);
+export const toOnnx = (program: MixedGraph, notes?: OnnxNotes): Uint8Array => encode(program, notes, inline);
 
 /** Smaller constants stay in the graph, where optimisers see them. */
 const INLINE_BYTES = 2048;
@@ -37,12 +48,12 @@ const PAGE = 4096;
  * Writes a Program as an ONNX file with its large constants in a file beside it, straight from where they lie: no second
  * copy of them is made.
  */
-export function writeOnnx(program: Graph, folder: string, name: string): void {
+export function writeOnnx(program: MixedGraph, folder: string, name: string): void {
   const weights = `${name}.weights`;
   const handle = openSync(path.join(folder, weights), "w");
   let offset = 0;
   try {
-    const external = (constant: Constant): Record<string, unknown> => {
+    const external = (constant: MixedGraph["constants"][number]): Record<string, unknown> => {
       const { rawData, ...rest } = inline(constant);
       if (rawData.length <= INLINE_BYTES) return { ...rest, rawData };
       for (let at = 0; at < rawData.length; ) at += writeSync(handle, rawData, at, rawData.length - at, offset + at);
@@ -58,9 +69,9 @@ export function writeOnnx(program: Graph, folder: string, name: string): void {
 }
 
 function encode(
-  program: Graph,
+  program: MixedGraph,
   notes: OnnxNotes | undefined,
-  initializer: (constant: Constant) => Record<string, unknown>,
+  initializer: (constant: MixedGraph["constants"][number]) => Record<string, unknown>,
 ): Uint8Array {
   const message = {
     irVersion: IR_VERSION,
@@ -93,13 +104,18 @@ function attribute(name: string, value: Attribute): Record<string, unknown> {
   return { name, type: AttributeType.string, s: new TextEncoder().encode(value.text) };
 }
 
-const bytesOf = (data: Float32Array | Float64Array | Uint8Array | BigInt64Array): Uint8Array =>
+const bytesOf = (data: Float32Array | Float64Array | Uint16Array | Uint8Array | BigInt64Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-function inline(constant: Constant): { rawData: Uint8Array; [field: string]: unknown } {
+function inline(constant: MixedGraph["constants"][number]): { rawData: Uint8Array; [field: string]: unknown } {
   const given = "make" in constant ? constant.make() : constant.data;
   const data = ArrayBuffer.isView(given) ? given : BigInt64Array.from(given, (v) => BigInt(v));
-  return { name: constant.name, dims: constant.dims, dataType: ELEMENT_CODE[constant.kind], rawData: bytesOf(data) };
+  return {
+    name: constant.name,
+    dims: constant.dims,
+    dataType: constant.kind === "float16" ? FLOAT16 : ELEMENT_CODE[constant.kind],
+    rawData: bytesOf(data),
+  };
 }
 
 const valueInfo = (port: ProgramPort): Record<string, unknown> => ({

@@ -167,7 +167,10 @@ function runner(
   return {
     name,
     shared: compiled,
-    ignores: [...(options.precision === "bfloat16" && !half ? [noHalf] : []), ...ignoredProfile(name, options)],
+    ignores: [
+      ...((options.precision ?? "float32") !== "float32" && !half ? [noHalf] : []),
+      ...ignoredProfile(name, options),
+    ],
     async run(feeds) {
       checkFeeds("openvino", inputs, feeds);
       const frames = feeds[inputs[0]!.name]!.dims[0]!;
