@@ -1,6 +1,7 @@
+import { BATCH } from "./batch.js";
 import { foldByEngine } from "./engine-fold.js";
 import { FOLDS } from "./fold.js";
-import { BATCH, type Importer, type Node } from "./importer.js";
+import type { Importer, Node } from "./importer.js";
 import { type Constant, MAX_AXES, size } from "./tensor.js";
 
 /** Larger constants are left to the engine, which is quicker at them than starting it takes. */

@@ -1,4 +1,4 @@
-import type { LinearLayer, WeightedLayer } from "../layers/linear.js";
+import type { DividingLayer, WeightedLayer } from "../layers/linear.js";
 import type { Scope } from "../layers/scope.js";
 import type { InputBounds } from "../program/bounds.js";
 import type { Emitter, Value } from "../program/emitter.js";
@@ -15,7 +15,7 @@ export interface LinearRule {
    * `|d_j|`, broadcastable against the layer's output; undefined where d is s(z) alone.
    * @param magnitude what may stand for `|z_j|`: it differs only where there is no relevance
    */
-  denominator(scope: Scope, layer: LinearLayer, magnitude?: Value): Value | undefined;
+  denominator(scope: Scope, layer: DividingLayer, magnitude?: Value): Value | undefined;
 }
 
 /** How the layer that reads the picture gives relevance to its input: emits `U_i` from `Q_j = s(z_j) R_j`. Derivation: docs/method.md, "Input layer". */

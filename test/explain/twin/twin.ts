@@ -20,7 +20,7 @@ import { normChannel } from "./elementwise.js";
 import type { Forward } from "./forward.js";
 import type { OnnxModel, OnnxNode } from "./onnx-reader.js";
 import { affine, NORMS } from "./structure.js";
-import { broadcastIndex } from "./tensor.js";
+import { broadcastIndex, type Tensor } from "./tensor.js";
 
 export { l1, s };
 
@@ -73,6 +73,17 @@ type Twin = Backward<TwinOptions>;
 const RULES: Rules<TwinOptions> = {
   linear: sendThroughLinear,
   oneToOne: sendThroughOneToOne,
+  /** `R_x = R_y · s(x) · s(y) · s(what measures)`. */
+  norm(b, node, { x, by }, r) {
+    const { run, structure } = b;
+    const output = node.outputs[0]!;
+    const y = run.values.get(output)!;
+    const [tx, tby] = [x, by].map((name) => run.values.get(name)!) as [Tensor, Tensor];
+    const [atX, atBy] = [tx, tby].map(({ dims }) => broadcastIndex(dims, y.dims)) as [Int32Array, Int32Array];
+    const sign = (j: number): number => s(tx.data[atX[j]!]!) * s(y.data[j]!) * s(tby.data[atBy[j]!]!);
+    const keepsSign = structure.beforeLinear.has(x);
+    sendToBroadcast(b, x, output, keepsSign ? r : r.map((v, j) => v * sign(j)));
+  },
   /** `R_k = R · s(z) · u_k / Σ_m |u_m|`; 0 where all branches are zero. */
   share(r, z, value, all) {
     const total = all.reduce((sum, u) => sum + Math.abs(u), 0);
