@@ -2,6 +2,7 @@ import { expansion } from "../../network/expansion.js";
 import type { GatherLayer, LayerOf, TensorId } from "../../network/network.js";
 import { BATCH } from "../batch.js";
 import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
+import type { Constant } from "../tensor.js";
 import { FIRST, networkAxes, networkDims, type Place, shownDims, type View } from "../view.js";
 
 /** Elements along one axis beyond which copies come from a damaged file. */
@@ -65,8 +66,8 @@ export const Gather: OperatorImport = (importer: Importer, node: Node) => {
   const view = importer.view(node, 0);
   const { dims, place } = view;
   const axis = axisIn(importer, node, node.int("axis", 0), dims.length);
-  if (axis === place.axis) importer.refuse(node, "it picks frames of the batch");
   const indices = importer.weight(node, 1, "list of indices");
+  if (axis === place.axis) return gatherFrames(importer, node, view, indices);
   if (indices.data.length > MAX_AXIS_LENGTH)
     importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
   const picked = Array.from(indices.data, (k) => (k < 0 ? k + dims[axis]! : k));
@@ -76,6 +77,21 @@ export const Gather: OperatorImport = (importer: Importer, node: Node) => {
   const moved = axis < place.axis ? { ...place, axis: place.axis + indices.dims.length - 1 } : place;
   importer.push(node, "reshape", [at], [networkDims(left, moved)], {}, moved);
 };
+
+/** Of each frame its own elements, by places that count frames: `n · length + k`, n the frame. */
+function gatherFrames(importer: Importer, node: Node, view: View, indices: Constant): void {
+  const { dims, place } = view;
+  const length = dims[place.axis]!;
+  if (place.outer !== 1 || indices.step !== length) importer.refuse(node, "it picks frames of the batch");
+  const shape = importer.shape(view.id);
+  const along = 1 + place.axis;
+  const apart =
+    length === 1 ? importer.push(node, "reshape", [view.id], [shape.toSpliced(along, 0, 1)], {})[0]! : view.id;
+  const picked = pick(importer, node, { id: apart, place: FIRST }, along, Array.from(indices.data));
+  const left = [...dims.slice(0, place.axis), ...indices.dims, ...dims.slice(place.axis + 1)];
+  const alone = { axis: place.axis, outer: 1, inner: 1 };
+  importer.push(node, "reshape", [picked], [networkDims(left, alone)], {}, alone);
+}
 
 export const Tile: OperatorImport = (importer: Importer, node: Node) => {
   const view = importer.view(node, 0);
