@@ -108,6 +108,10 @@ def padded(x, pads, value=0.0):
 
 
 def conv(graph, node, x, w, b=None):
+    if x.dim() == 3:
+        left, right = node.get("pads", [0, 0])
+        strides, dilations = node.get("strides", [1]), node.get("dilations", [1])
+        return F.conv1d(F.pad(x, (left, right)), w, b, strides, 0, dilations, node.get("group", 1))
     x = padded(x, explicit_pads(node, x.shape[2:], w.shape[2:]))
     return F.conv2d(x, w, b, node.get("strides", [1, 1]), 0, node.get("dilations", [1, 1]), node.get("group", 1))
 
@@ -171,7 +175,7 @@ LINEAR = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
     "Gemm": gemm,
-    "MatMul": lambda g, n, x, w: x @ w,
+    "MatMul": lambda g, n, a, b: a @ b,
     "AveragePool": average_pool,
     "GlobalAveragePool": lambda g, n, x: x.mean(list(range(2, x.dim())), keepdim=True),
     "ReduceMean": mean,
@@ -252,7 +256,7 @@ def slices(graph, node, x, starts=None, ends=None, axes=None, steps=None):
 
 
 def pad(graph, node, x, pads=None, value=None, axes=None):
-    given = pads.tolist() if pads is not None else node.get("pads")
+    given = [int(p) for p in pads.tolist()] if pads is not None else node.get("pads")
     at = axes.tolist() if axes is not None else list(range(x.dim()))
     both = [[0, 0] for _ in range(x.dim())]
     for k, axis in enumerate(at):
@@ -291,6 +295,27 @@ def layer_norm(graph, node, x, gamma, beta=None):
     return y if beta is None else y + beta
 
 
+def root_mean_square_norm(graph, node, x, gamma):
+    axes = list(range(node.get("axis", -1) % x.dim(), x.dim()))
+    return x / torch.sqrt((x * x).mean(axes, keepdim=True) + node.get("epsilon", 1e-5)) * gamma
+
+
+def group_norm(graph, node, x, gamma, beta):
+    groups = x.shape[1] if node.op == "InstanceNormalization" else node.get("num_groups")
+    return F.group_norm(x, groups, None, None, node.get("epsilon", 1e-5)) * gamma.reshape(-1, *[1] * (x.dim() - 2)) + \
+        beta.reshape(-1, *[1] * (x.dim() - 2))
+
+
+def scatter(graph, node, x, indices, updates):
+    x = x.clone()
+    x[tuple(indices.unbind(-1))] = updates
+    return x
+
+
+def expand(graph, node, x, shape):
+    return x.expand(torch.broadcast_shapes(x.shape, tuple(shape.tolist())))
+
+
 def shape_of(graph, node, x):
     dims = list(x.shape)
     return torch.tensor(dims[node.get("start", 0):node.get("end", len(dims))])
@@ -326,6 +351,7 @@ BINARY = {
     "Div": lambda g, n, a, b: a / b if torch.is_floating_point(a) else torch.div(a, b, rounding_mode="trunc"),
     "Pow": lambda g, n, a, b: a ** b,
     "Max": lambda g, n, a, b: torch.maximum(a, b),
+    "Mod": lambda g, n, a, b: torch.remainder(a, b),
     "Min": lambda g, n, a, b: torch.minimum(a, b),
 }
 MOVES = {
@@ -342,7 +368,12 @@ MOVES = {
     "Slice": slices,
     "Pad": pad,
     "Gather": lambda g, n, x, k: x[(slice(None),) * (n.get("axis", 0) % x.dim()) + (k,)],
-    "Expand": lambda g, n, x, shape: x * torch.ones(shape.tolist(), dtype=x.dtype),
+    "Expand": expand,
+    "Where": lambda g, n, c, a, b: torch.where(c.bool(), a, b),
+    "ScatterND": scatter,
+    "DepthToSpace": lambda g, n, x: F.pixel_shuffle(x, n.get("blocksize")) if n.get("mode") == "CRD" else
+        x.reshape(1, n.get("blocksize"), n.get("blocksize"), -1, *x.shape[2:]).permute(0, 3, 4, 1, 5, 2).reshape(
+            1, -1, x.shape[2] * n.get("blocksize"), x.shape[3] * n.get("blocksize")),
     "Tile": lambda g, n, x, repeats: x.repeat(repeats.tolist()),
 }
 MAX_POOLS = {
@@ -353,6 +384,24 @@ OPERATORS = {
     **ACTIVATIONS, **BINARY, **MOVES, **MAX_POOLS,
     "BatchNormalization": batch_norm,
     "LayerNormalization": layer_norm,
+    "RMSNormalization": root_mean_square_norm,
+    "InstanceNormalization": group_norm,
+    "GroupNormalization": group_norm,
+    "Einsum": lambda g, n, *operands: torch.einsum(n.get("equation"), *operands),
+    "ReduceL1": lambda g, n, x, axes=None: total(g, n, x.abs(), axes),
+    "ReduceL2": lambda g, n, x, axes=None: torch.sqrt(total(g, n, x * x, axes)),
+    "ReduceSumSquare": lambda g, n, x, axes=None: total(g, n, x * x, axes),
+    "ReduceMax": lambda g, n, x, axes=None: x.amax(axes_of(n, x, axes), keepdim=n.get("keepdims", 1) == 1),
+    "ReduceProd": lambda g, n, x, axes=None: x.prod() if axes is None else x.prod(int(axes), n.get("keepdims", 1) == 1),
+    "Range": lambda g, n, start, limit, step: torch.arange(start.item(), limit.item(), step.item()),
+    "Equal": lambda g, n, a, b: a == b,
+    "Not": lambda g, n, x: ~x.bool(),
+    "Abs": lambda g, n, x: x.abs(),
+    "Log": lambda g, n, x: torch.log(x),
+    "Cos": lambda g, n, x: torch.cos(x.double()),
+    "Sin": lambda g, n, x: torch.sin(x.double()),
+    "Floor": lambda g, n, x: torch.floor(x.double()),
+    "Ceil": lambda g, n, x: torch.ceil(x.double()),
     "Softmax": lambda g, n, x: torch.softmax(x, n.get("axis", 1 if g.opset < 13 else -1)),
     "Shape": shape_of,
     "Constant": constant,
@@ -365,8 +414,11 @@ OPERATORS = {
 
 # --- what a node is --------------------------------------------------------------------------------------------------------
 
-ELEMENTWISE = {*ACTIVATIONS, *BINARY, "Neg", "Exp", "Sqrt", "Reciprocal", "BatchNormalization"}
 COPIES = {"Identity", "Dropout", "Cast"}
+ELEMENTWISE = {*ACTIVATIONS, *BINARY, "Neg", "Exp", "Sqrt", "Reciprocal", "BatchNormalization", "Abs", "Log"}
+NORMS = {"LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization"}
+REDUCTIONS = {"ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceMax", "GlobalAveragePool"}
+REORDERS = {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", *COPIES}
 
 
 class Explanation:
@@ -378,7 +430,7 @@ class Explanation:
             live = graph.live_inputs(node)
             if not live:
                 continue
-            if all(i in self.before for i in live) and node.op not in LINEAR:
+            if all(i in self.before for i in live) and node.op not in LINEAR and node.op != "Einsum":
                 self.before.update(node.outputs)
             source = self.one_to_one(node)
             keeps = all(i in self.pixels for i in live) if node.op in MOVES else source in self.pixels
@@ -405,7 +457,7 @@ class Explanation:
 
     def one_to_one(self, node):
         live = list(dict.fromkeys(self.graph.live_inputs(node)))
-        if len(live) == 1 and (node.op in ACTIVATIONS or node.op == "LayerNormalization"
+        if len(live) == 1 and (node.op in ACTIVATIONS or node.op in NORMS
                                or (node.op in ("Max", "Min")) or self.affine(node) is not None):
             return live[0]
         if len(live) == 2 and node.op in ("Mul", "Sub", "Div", "Max", "Min"):
@@ -440,7 +492,8 @@ class Explanation:
         if inner is None:
             return None
         y = g.values[node.outputs[0]]
-        axis = y.dim() - 1 if inner[0].op == "MatMul" else 1
+        right = inner[0].inputs[0] in g.live
+        axis = 1 if inner[0].op != "MatMul" else y.dim() - 1 if right else y.dim() - 2
         wide = factor.reshape([1] * (y.dim() - factor.dim()) + list(factor.shape))
         if any(d != 1 and k != axis for k, d in enumerate(wide.shape)) or y.shape != g.values[name].shape:
             return None
@@ -501,23 +554,94 @@ class Explanation:
             slope = self.affine(node)
             if node.op == "LayerNormalization":
                 slope = g.values[node.inputs[1]]
+            elif node.op in NORMS:
+                slope = g.values[node.inputs[1]].reshape(-1, *[1] * (y.dim() - 2 if node.op != "RMSNormalization" else 0))
             passed = r if source in self.before else r * sign(x) * sign(y) * (1 if slope is None else sign(slope))
             return self.give(source, passed)
+        if node.op in ("MatMul", "Einsum") and len(live) == 2:
+            return self.product(node, output, r)
         if node.op == "Mul" and len(live) == 2:
             a, b = self.ends_in_gate(live[0]), self.ends_in_gate(live[1])
-            assert a != b, f"{node.outputs[0]}: no gate, or two"
-            return self.give(live[1] if a else live[0], r)
+            if a != b:
+                return self.narrowed(live[1] if a else live[0], r)
+        for x, by in self.normalised(node, live):
+            kept = x in self.before
+            return self.narrowed(x, r if kept else r * sign(g.values[x]) * sign(g.values[output]) * sign(g.values[by]))
+        if node.op == "Mul" and len(live) == 2:
+            for name in live:
+                self.narrowed(name, r / 2)
+            return None
         if node.op in ("Add", "Sum") and len(live) > 1:
             magnitude = sum(g.values[i].abs() for i in live)
             s = sign(g.values[output])
             for i in live:
-                self.give(i, torch.where(magnitude == 0, 0, r * s * g.values[i] / magnitude))
+                self.narrowed(i, torch.where(magnitude == 0, 0, r * s * g.values[i] / magnitude))
+            return None
+        if node.op == "Sub" and len(live) == 2:
+            a, b = (g.values[i] for i in node.inputs)
+            magnitude, s = a.abs() + b.abs(), sign(g.values[output])
+            for i, u in zip(node.inputs, (a, -b)):
+                self.narrowed(i, torch.where(magnitude == 0, 0, r * s * u / magnitude))
             return None
         raise SystemExit(f"{node.op} ({output}) has no rule here")
 
+    def narrowed(self, name, r):
+        """Gives relevance of a broadcast tensor to what was broadcast."""
+        self.give(name, r.sum_to_size(self.graph.values[name].shape))
+
+    def normalised(self, node, live):
+        """Of a product or quotient, a tensor and what it is measured by, where that is so."""
+        if len(live) != 2:
+            return
+        if node.op == "Div":
+            yield live
+        if node.op == "Mul":
+            if self.is_statistic(live[1], live[0]):
+                yield live
+            elif self.is_statistic(live[0], live[1]):
+                yield live[::-1]
+
+    def is_statistic(self, name, x):
+        """Made of reductions of x, element-wise functions of them and constants."""
+        node = self.graph.producer.get(name)
+        if node is None:
+            return False
+        if node.op in REDUCTIONS:
+            return self.is_made_of(node.inputs[0], x)
+        return (node.op in ELEMENTWISE or node.op in MOVES) and all(
+            self.is_statistic(i, x) for i in self.graph.live_inputs(node))
+
+    def is_made_of(self, name, x):
+        if self.unmoved(name) == self.unmoved(x) or self.is_statistic(name, x):
+            return True
+        node = self.graph.producer.get(name)
+        return node is not None and (node.op in ELEMENTWISE or node.op in MOVES) and all(
+            self.is_made_of(i, x) for i in self.graph.live_inputs(node))
+
+    def unmoved(self, name):
+        node = self.graph.producer.get(name)
+        return self.unmoved(node.inputs[0]) if node is not None and node.op in REORDERS else name
+
+    def product(self, node, output, r):
+        """A matrix product: all to what a gate weighs, or half to each factor."""
+        g = self.graph
+        gates = [self.ends_in_gate(i) for i in node.inputs]
+        z = g.values[output]
+        d = sign(z) * (z.abs() + z.abs().mean())
+        for k, name in enumerate(node.inputs):
+            if gates[0] != gates[1] and gates[k]:
+                continue
+            share = 1.0 if gates[0] != gates[1] else 0.5
+            with torch.enable_grad():
+                factors = [g.values[i].detach().clone().requires_grad_(j == k) for j, i in enumerate(node.inputs)]
+                y = OPERATORS["Einsum"](g, node, *factors) if node.op == "Einsum" else factors[0] @ factors[1]
+                u = factors[k].detach() * torch.autograd.grad(y, factors[k], torch.where(d == 0, 0, r / d))[0]
+            size = u.abs().sum()
+            self.give(name, u * (share * r.abs().sum() / size if size > 0 else 0))
+
     def linear(self, node, factor, output, r):
         g = self.graph
-        name = node.inputs[0]
+        name = g.live_inputs(node)[0]
         a, z = g.values[name], g.values[output]
         weights = {} if factor is None else {"factor": factor}
         if node.op in ("Conv", "ConvTranspose", "Gemm", "MatMul") and name in self.pixels:
@@ -534,6 +658,10 @@ class Explanation:
 
     def transposed(self, node, a, g, factor, part=0):
         """Σ_j w_ij g_j; of the positive (1) or negative (−1) weights alone."""
+        if node.op == "MatMul" and node.inputs[0] not in self.graph.live:
+            assert not part
+            scaled = g if factor is None else g * factor
+            return (self.graph.operands(node)[0].transpose(-1, -2) @ scaled).sum_to_size(a.shape)
         args = self.graph.operands(node)[1:]
         if node.op in ("Conv", "ConvTranspose", "Gemm") and len(args) > 1:
             args = args[:1]

@@ -24,7 +24,8 @@ export const emitClassical = (scope: Scope, options: ClassicalOptions): Value =>
 
 /**
  * Plain signed relevance, not rescaled: one-to-one layers pass it, averages and sums share it by contribution, the first winner
- * of a max pool takes all. A gate, which zennit leaves to the gradient, gives all to its signal.
+ * of a max pool takes all. A gate, which zennit leaves to the gradient, gives all to its signal. What zennit does not know either:
+ * attention weights are held fixed (Ali et al. 2022), other products are shared by halves (AttnLRP, Achtibat et al. 2024).
  */
 function classical(scope: Scope, { composite, bounds }: ClassicalOptions): Method<Value> {
   const { e, network } = scope;
@@ -58,6 +59,14 @@ function classical(scope: Scope, { composite, bounds }: ClassicalOptions): Metho
         case "sum": {
           const share = e.div(r, stabilized(e, z));
           return layer.inputs.map((id) => [id, e.mul(tensorValue(scope, id), share)]);
+        }
+        case "bilinear": {
+          const shares = record.gradient(scope, layer, e.div(r, stabilized(e, z)));
+          return layer.inputs.map((id, k) => [id, e.mul(e.mul(tensorValue(scope, id), shares[k]!), e.number(0.5))]);
+        }
+        case "signals": {
+          const half = e.mul(r, e.number(0.5));
+          return layer.inputs.map((id) => [id, half]);
         }
         case "maximum":
           return [[input, record.back(scope, layer, r, "first")]];

@@ -14,7 +14,7 @@ const gradient = (scope: Scope): Method<Value> => ({
   ...plainValues(scope),
   cross(layer, g) {
     const [input] = layer.inputs as [number];
-    if (isLinear(layer)) {
+    if (isLinear(layer) && layer.kind !== "attention") {
       const { e } = scope;
       const back = linearTransposed(scope, layer, g);
       const dims = [1, ...shapeOf(scope, input).slice(1)];

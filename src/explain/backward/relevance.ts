@@ -1,5 +1,6 @@
 import {
   broadcasts,
+  type DividingLayer,
   isLinear,
   isWeighted,
   type LinearLayer,
@@ -7,7 +8,7 @@ import {
   weightedTransposed,
 } from "../layers/linear.js";
 import { frameNorm } from "../layers/per-frame.js";
-import { recordOf } from "../layers/registry.js";
+import { LAYERS, type LayerIn, recordOf } from "../layers/registry.js";
 import { type Scope, tensorValue } from "../layers/scope.js";
 import type { Layer, TensorId } from "../network/network.js";
 import type { InputBounds } from "../program/bounds.js";
@@ -112,6 +113,13 @@ class RelevancePass implements Method<PendingRelevance> {
         const passed = message.form === "unsigned" ? forms.signed(output, message) : forms.oneToOne(output, message);
         return [[input, { ...passed, positive: undefined, size: undefined }]];
       }
+      case "bilinear":
+        return this.#halves(layer as LayerIn<"bilinear">, forms.unsigned(output, message));
+      case "signals": {
+        const { value, crossed } = forms.signed(output, forms.settled(output, message));
+        const half: PendingRelevance = { form: "signed", value: scope.e.mul(value, scope.e.number(0.5)), crossed };
+        return layer.inputs.map((id) => [id, half]);
+      }
       case "sum":
         return options.method.agreeing
           ? agreeingSum(forms, layer.inputs, output, message)
@@ -129,7 +137,6 @@ class RelevancePass implements Method<PendingRelevance> {
 
   #linear(layer: LinearLayer, message: PendingRelevance, alone: boolean): PendingRelevance {
     const { scope, options, forms } = this;
-    const { e } = scope;
     const [output, input] = [layer.outputs[0]!, layer.inputs[0]!];
     const norm = alone ? undefined : (message.norm ?? forms.norm(output, message));
     const normCrossed = message.norm === undefined ? message.crossed : message.normCrossed;
@@ -138,17 +145,7 @@ class RelevancePass implements Method<PendingRelevance> {
       const value = options.inputRule.emit(scope, layer, message.value, this.#bounds.at(input), summed);
       return { form: "signed", value, norm };
     }
-    const denominator = options.method.denominator(scope, layer, {
-      input: forms.magnitude(input),
-      output: message.size,
-      vanishes: vanishes(message),
-    });
-    let g = denominator === undefined ? message.value : e.div(message.value, denominator);
-    let crossed = (message.crossed ?? 0) + 1;
-    if (crossed === RESCALE_EVERY) {
-      g = e.div(g, e.max(frameNorm(scope, output, g), e.number(TINY)));
-      crossed = 0;
-    }
+    const { g, crossed } = this.#divided(layer, message);
     const opposition = this.#oppositions.get(layer) ?? 1;
     const value =
       opposition < 1 && isWeighted(layer)
@@ -157,6 +154,31 @@ class RelevancePass implements Method<PendingRelevance> {
     const below: PendingRelevance = { form: "per-unit", value, norm, crossed, normCrossed };
     // Multiplying what only broadcasts by its input gives it full dims.
     return broadcasts(layer) ? forms.unsigned(input, below) : below;
+  }
+
+  /** `R_j / d_j`, brought back to a known scale after so many layers without one. */
+  #divided(layer: DividingLayer, message: PendingRelevance): { g: Value; crossed: number } {
+    const { e } = this.scope;
+    const output = layer.outputs[0]!;
+    const denominator = this.options.method.denominator(this.scope, layer, {
+      input: this.forms.magnitude(layer.inputs[0]!),
+      output: message.size,
+      vanishes: vanishes(message),
+    });
+    const g = denominator === undefined ? message.value : e.div(message.value, denominator);
+    const crossed = (message.crossed ?? 0) + 1;
+    if (crossed < RESCALE_EVERY) return { g, crossed };
+    return { g: e.div(g, e.max(frameNorm(this.scope, output, g), e.number(TINY))), crossed: 0 };
+  }
+
+  /** A product of two signals is linear in each: half of the relevance goes by way of either. */
+  #halves(layer: LayerIn<"bilinear">, message: PendingRelevance): Sent<PendingRelevance> {
+    const { scope, forms } = this;
+    const norm = scope.e.mul(message.norm ?? forms.norm(layer.outputs[0]!, message), scope.e.number(0.5));
+    const normCrossed = message.norm === undefined ? message.crossed : message.normCrossed;
+    const { g, crossed } = this.#divided(layer, message);
+    const values = LAYERS[layer.kind].gradient(scope, layer, g);
+    return layer.inputs.map((id, k) => [id, { form: "per-unit", value: values[k]!, norm, crossed, normCrossed }]);
   }
 
   /** `R_k = R · s(z) · u_k / Σ|u|`: the same `P / Σ|u|` per unit of each branch. */

@@ -23,7 +23,8 @@ export function pictureReaders(network: Network): Set<Layer> {
 }
 
 /** Tensors with no linear layer between them and the picture: relevance keeps its sign there. */
-export const beforeFirstLinear = (network: Network): Set<TensorId> => reached(network, (layer) => !isLinear(layer));
+export const beforeFirstLinear = (network: Network): Set<TensorId> =>
+  reached(network, (layer) => !isLinear(layer) && recordOf(layer).family !== "bilinear");
 
 /** How many layers read a tensor, each counted once a reading; being the scores counts as well. */
 export const readings = ({ layers, output }: Network, id: TensorId): number =>

@@ -43,6 +43,10 @@ function viewOf(layer: Layer, below: View, network: Network): View {
       return WHOLE;
     // A product of two tensors that both depend on the picture.
     case "gate":
+    case "attention":
+    case "matrixProduct":
+    case "signals":
+    case "normalised":
       return WHOLE;
     case "reshape":
       return network.shapes.get(layer.outputs[0]!)!.length === 2 ? WHOLE : below;

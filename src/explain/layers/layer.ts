@@ -17,15 +17,18 @@ interface Differentiable<L extends Layer> {
 
 /** `z_j = Σ_i a_i w_ij + b_j`. */
 export interface Linear<L extends Layer> extends Emission<L> {
-  /** `Σ_i a_i m(w_ij)` without bias. */
-  with(scope: Scope, layer: L, a: Value, map: WeightMap): Value;
   /** `Σ_j w_ij g_j`, dims of the layer's input. */
   transposed(scope: Scope, layer: L, g: Value): Value;
   /** `transposed` gives what only broadcasts to those dims. */
   broadcasts?: true;
 }
+/** With weights that are known before it runs. */
+export interface Constant<L extends Layer> extends Linear<L> {
+  /** `Σ_i a_i m(w_ij)` without bias. */
+  with(scope: Scope, layer: L, a: Value, map: WeightMap): Value;
+}
 /** With weights of its own, which rules may map. */
-export interface Weighted<L extends Layer> extends Linear<L> {
+export interface Weighted<L extends Layer> extends Constant<L> {
   family: "weighted";
   /** `Σ_j m(w_ij) g_j`, dims of the layer's input, one value for each map `m` of the weights. */
   transposedWith(scope: Scope, layer: L, g: Value, maps: readonly WeightMap[]): Value[];
@@ -33,8 +36,24 @@ export interface Weighted<L extends Layer> extends Linear<L> {
   reach(scope: Scope, layer: L, a: Value, least: number): Value;
 }
 /** With weights that follow from its geometry, and perhaps a folded scale. */
-export interface Averaging<L extends Layer> extends Linear<L> {
+export interface Averaging<L extends Layer> extends Constant<L> {
   family: "averaging";
+}
+/** With another tensor as its weights, which says how much of each element counts: inputs [signal, gate]. */
+export interface Mixing<L extends Layer> extends Linear<L>, Differentiable<L> {
+  family: "mixing";
+  /** `Σ_i |a_i w_ij|`. */
+  magnitude(scope: Scope, layer: L): Value;
+}
+/** `z_j = Σ_i a_i b_ij` of two tensors that both say what: linear in each. */
+export interface Bilinear<L extends Layer> extends Emission<L>, Differentiable<L> {
+  family: "bilinear";
+  /** `Σ_i |a_i b_ij|`. */
+  magnitude(scope: Scope, layer: L): Value;
+}
+/** `z = u · v`, element by element, of two tensors that both say what. */
+export interface Signals<L extends Layer> extends Emission<L>, Differentiable<L> {
+  family: "signals";
 }
 /** `y_i = f(x_i)`, or nearly so: relevance stays where it is. */
 export interface OneToOne<L extends Layer> extends Emission<L>, Differentiable<L> {
@@ -82,6 +101,9 @@ export interface Opaque<L extends Layer> extends Emission<L>, Partial<Differenti
 export type LayerRecord<L extends Layer> =
   | Weighted<L>
   | Averaging<L>
+  | Mixing<L>
+  | Bilinear<L>
+  | Signals<L>
   | OneToOne<L>
   | Reindexing<L>
   | Sum<L>

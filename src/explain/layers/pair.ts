@@ -1,10 +1,13 @@
 import type { PairLayer } from "../network/network.js";
 import type { Opaque } from "./layer.js";
+import { tensorValue } from "./scope.js";
 
-/** Every pair is told to be something else, or refused, before a program is made. */
+/** What is left of them is part of a gate or a statistic: relevance crosses none. */
 export const pair: Opaque<PairLayer> = {
   family: "opaque",
-  forward() {
-    throw new Error("an operator on two tensors that no transform knew reached the compiler");
-  },
+  forward: (scope, { op, inputs }) =>
+    scope.e.op(
+      op,
+      inputs.map((id) => tensorValue(scope, id)),
+    ),
 };

@@ -106,6 +106,8 @@ function remap(layer: Layer, permutation: readonly number[]): Layer | undefined 
     case "add":
     case "pair":
     case "gate":
+    case "signals":
+    case "normalised":
       return layer;
     case "activation":
       return { ...layer, steps: layer.steps.map((step) => turnedStep(step, permutation)) };

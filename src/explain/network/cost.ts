@@ -36,6 +36,11 @@ export function costOf(network: Network, layer: Layer): Cost {
       const channels = network.shapes.get(layer.outputs[0]!)![1]!;
       return { parameters: 0, multiplyAdds: channels * (rows * height * width + rows * width * columns) };
     }
+    case "attention":
+    case "matrixProduct": {
+      const left = layer.kind === "attention" && layer.gateFirst ? 1 : 0;
+      return { parameters: 0, multiplyAdds: outputs * network.shapes.get(layer.inputs[left]!)!.at(-1)! };
+    }
     case "norm":
     case "scale":
       return {

@@ -96,6 +96,24 @@ export interface AddLayer extends Base {
 export interface GateLayer extends Base {
   kind: "gate";
 }
+/** `y = u · v`, element by element, neither of which says how much of the other counts. */
+export interface SignalsLayer extends Base {
+  kind: "signals";
+}
+/** `y = x · s`, or `x / s` where it `divides`; inputs are [x, s], s a statistic of x or what x is measured against. */
+export interface NormalisedLayer extends Base {
+  kind: "normalised";
+  divides: boolean;
+}
+/** `y = a · b`, matrices over the last two axes; the other axes have the same dims. */
+export interface MatrixProductLayer extends Base {
+  kind: "matrixProduct";
+}
+/** A matrix product of a signal with a gate; inputs are [signal, gate], `gate · signal` where `gateFirst`. */
+export interface AttentionLayer extends Base {
+  kind: "attention";
+  gateFirst: boolean;
+}
 /** An operator on two tensors, before it is known what it is part of: a gate, a difference, an activation or a norm spelled out. */
 export interface PairLayer extends Base {
   kind: "pair";
@@ -173,6 +191,10 @@ export type Layer =
   | ScaleLayer
   | AddLayer
   | GateLayer
+  | SignalsLayer
+  | NormalisedLayer
+  | MatrixProductLayer
+  | AttentionLayer
   | PairLayer
   | NormLayer
   | LrnLayer

@@ -1,6 +1,8 @@
+import { BATCH } from "./batch.js";
+import { forOneFrame, keepsFramesApart, repeatsFrames, stepOf } from "./batched.js";
 import { foldByEngine } from "./engine-fold.js";
 import { FOLDS } from "./fold.js";
-import { BATCH, type Importer, type Node } from "./importer.js";
+import type { Importer, Node } from "./importer.js";
 import { type Constant, MAX_AXES, size } from "./tensor.js";
 
 /** Larger constants are left to the engine, which is quicker at them than starting it takes. */
@@ -12,13 +14,6 @@ const VIEW = 64;
 /** Operators that give other numbers each time. */
 const RANDOM = new Set(
   "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split(" "),
-);
-
-/** Operators that treat every element alike, and so every frame. */
-const ELEMENTWISE = new Set(
-  "Abs Add And Cast Ceil Clip Div Dropout Equal Erf Exp Floor Greater GreaterOrEqual Identity Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sqrt Sub Sum Tanh Where".split(
-    " ",
-  ),
 );
 
 /** Refuses nodes whose results differ from run to run, whatever they are made from. */
@@ -34,20 +29,30 @@ export function refuseRandom(importer: Importer, node: Node): void {
  * @throws ModelError where it cannot be computed, or would take more memory or time than such a file may
  */
 export function foldNode(importer: Importer, node: Node, constants: readonly (Constant | undefined)[]): void {
-  const results = evaluate(importer, node, constants);
-  const batched = constants.filter((c) => c?.batched);
+  if (node.op === "Range" && isCountOfFrames(constants)) {
+    importer.setConstant(node, { dims: [1], data: Float64Array.of(0), integer: true, batched: true, step: 1 });
+    return;
+  }
+  const results = evaluate(importer, node, forOneFrame(node, constants));
+  const repeats = repeatsFrames(node, constants);
+  const isBatched = repeats || constants.some((c) => c?.batched);
+  const counts = constants.some((c) => c?.step);
+  const step = counts ? stepOf(node, constants) : undefined;
+  if ((isBatched && !repeats && !keepsFramesApart(node, constants, results)) || (counts && step === undefined))
+    importer.refuse(node, "its size follows the batch");
   results.forEach((result, k) => {
     if (!result) return;
     if (result.dims.length > MAX_AXES)
       importer.refuse(node, `its result has ${result.dims.length} axes, and up to ${MAX_AXES} are known`);
-    const rank = result.dims.length;
-    const follows = batched.some((c) => c!.dims.length !== rank || result.dims[0] !== 1 || !ELEMENTWISE.has(node.op));
-    if (follows || result.dims.some((d) => d > 0 && d % BATCH === 0))
-      importer.refuse(node, "its size follows the batch");
-    importer.setConstant(node, batched.length > 0 ? { ...result, batched: true } : result, k);
+    if (result.dims.some((d) => d > 0 && d % BATCH === 0)) importer.refuse(node, "its size follows the batch");
+    importer.setConstant(node, isBatched ? { ...result, batched: true, ...(step && { step }) } : result, k);
     importer.madeFrom.set(node.outputs[k]!, node.inputs);
   });
 }
+
+/** `0, 1, … N − 1`: the number of each frame. */
+const isCountOfFrames = ([start, limit, step]: readonly (Constant | undefined)[]): boolean =>
+  start?.data[0] === 0 && limit?.data[0] === BATCH && step?.data[0] === 1 && start.integer;
 
 /** In the order of the node's outputs; undefined where one is not used. */
 function evaluate(

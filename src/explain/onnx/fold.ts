@@ -1,6 +1,7 @@
 import { ElementType } from "../proto/onnx.js";
 import { broadcast, broadcastDims, concat, gather, like, room, sliceConstant, transposeConstant } from "./arrays.js";
-import { BATCH, type Node } from "./importer.js";
+import { BATCH } from "./batch.js";
+import type { Node } from "./importer.js";
 import { type Constant, isFloating, MAX_AXES, size, typeOf } from "./tensor.js";
 
 const BOOL = { integer: true, type: ElementType.bool, data: new Float64Array(0) };

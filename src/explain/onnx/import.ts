@@ -291,6 +291,8 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
     else foldNode(importer, node, constants);
     return;
   }
+  if (node.op !== "Gather" && constants.some((c) => c?.step))
+    importer.refuse(node, "what it does to a frame depends on where the frame stands in the batch");
   if (Object.hasOwn(REFUSED, node.op)) REFUSED[node.op]!(importer, node);
   if (!operator) return refuseUnknown(importer, node, proto, nodes);
   const from = importer.layers.length;

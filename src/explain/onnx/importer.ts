@@ -1,15 +1,11 @@
 import { ModelError } from "../../errors.js";
 import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
 import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "../proto/onnx.js";
+import { BATCH } from "./batch.js";
 import type { Budget } from "./budget.js";
 import type { FrameMemory } from "./frame-memory.js";
 import { type Constant, type ExternalReader, MAX_AXES, readTensor } from "./tensor.js";
-
-/**
- * Stands for the batch size in the shape arithmetic of a model file: a prime that no real dimension has, so that a
- * computed dim that equals it is the batch, and a multiple of it has swallowed the batch.
- */
-export const BATCH = 1_000_003;
+import { FIRST, fileDims, isFirst, type Place, type View } from "./view.js";
 
 /** Numbers as they are shown: the batch as N, what it was multiplied with as a factor. */
 const withoutMarkers = (text: string): string =>
@@ -82,6 +78,8 @@ export class Importer {
   readonly shapes = new Map<TensorId, readonly number[]>();
   readonly constants = new Map<string, Constant>();
   readonly tensors = new Map<string, TensorId>();
+  /** Where the batch stands in tensors of the file that do not have it first and alone. */
+  readonly #places = new Map<string, Place>();
   /** What constants that were computed here were computed from. */
   readonly madeFrom = new Map<string, readonly string[]>();
   /** Of one frame, once the input is known. */
@@ -120,7 +118,21 @@ export class Importer {
     return constant;
   }
 
+  /** A tensor that has the batch first and alone. */
   tensor(node: Node, index: number): TensorId {
+    const { id, place } = this.view(node, index);
+    if (!isFirst(place))
+      this.refuse(
+        node,
+        place.inner * place.outer > 1
+          ? `its input holds ${place.inner * place.outer} parts of each frame along the batch, and this operator is known only on whole frames`
+          : `its input has the batch on axis ${place.axis}, and this operator is known only with the batch first`,
+      );
+    return id;
+  }
+
+  /** A tensor as the file sees it, the batch wherever it stands. */
+  view(node: Node, index: number): View {
     const name = node.inputs[index];
     const id = name ? this.tensors.get(name) : undefined;
     if (id === undefined)
@@ -130,7 +142,27 @@ export class Importer {
           ? `its input "${name}" is a constant`
           : `its input "${name ?? index}" is not made by any earlier node`,
       );
-    return id;
+    return this.viewOf(id, this.placeOf(name!));
+  }
+
+  viewOf(id: TensorId, place: Place = FIRST): View {
+    return { id, place, dims: fileDims(this.shape(id), place) };
+  }
+
+  /** What the node has made so far. */
+  made(node: Node): View {
+    const name = node.outputs[0]!;
+    return this.viewOf(this.tensors.get(name)!, this.placeOf(name));
+  }
+
+  placeOf(name: string): Place {
+    return this.#places.get(name) ?? FIRST;
+  }
+
+  #name(name: string, id: TensorId, place: Place): void {
+    this.tensors.set(name, id);
+    if (isFirst(place)) this.#places.delete(name);
+    else this.#places.set(name, place);
   }
 
   isTensor(node: Node, index: number): boolean {
@@ -142,13 +174,14 @@ export class Importer {
     return this.shapes.get(id)!;
   }
 
-  /** Adds a layer whose outputs are the node's, with the given shapes. */
+  /** Adds a layer whose outputs are the node's, with the given shapes; in the file they have the batch at `place`. */
   push<K extends LayerKind>(
     node: Node,
     kind: K,
     inputs: TensorId[],
     shapes: (readonly number[])[],
     fields: Omit<LayerOf<K>, "kind" | "name" | "operator" | "inputs" | "outputs">,
+    place: Place = FIRST,
   ): TensorId[] {
     const axes = Math.max(0, ...shapes.map((dims) => dims.length));
     if (axes > MAX_AXES) this.refuse(node, `its output would have ${axes} axes, and up to ${MAX_AXES} are known`);
@@ -163,15 +196,15 @@ export class Importer {
     this.layers.push({ kind, name: node.name, operator: node.shown, inputs, outputs, ...fields } as unknown as Layer);
     outputs.forEach((id, k) => {
       const name = node.outputs[k];
-      if (name) this.tensors.set(name, id);
+      if (name) this.#name(name, id, place);
     });
     return outputs;
   }
 
   /** The node's output is its input under another name. */
-  alias(node: Node, id: TensorId): void {
+  alias(node: Node, id: TensorId, place: Place = FIRST): void {
     const name = node.outputs[0];
-    if (name) this.tensors.set(name, id);
+    if (name) this.#name(name, id, place);
   }
 
   setConstant(node: Node, constant: Constant, index = 0): void {

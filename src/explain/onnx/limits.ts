@@ -1,6 +1,7 @@
 import { ModelError } from "../../errors.js";
 import { elements } from "../network/network.js";
-import { BATCH, type Importer, type Node } from "./importer.js";
+import { BATCH } from "./batch.js";
+import type { Importer, Node } from "./importer.js";
 import { MAX_AXES } from "./tensor.js";
 
 /** Numbers of one picture as input: some 3 channels of 3300 x 3300 pixels. */

@@ -11,6 +11,8 @@ export interface Constant {
   type?: number;
   /** The same for every frame: the first axis is the batch, of which one frame is held. */
   batched?: boolean;
+  /** Of a batched one that counts frames: how much more each frame's elements are than those of the frame before. */
+  step?: number;
 }
 
 export const typeOf = (c: Constant): number => c.type ?? (c.integer ? ElementType.int64 : ElementType.float);

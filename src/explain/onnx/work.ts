@@ -34,6 +34,7 @@ const AT_ONCE = 8;
 const elements = (c: Constant | undefined): number => c?.data.length ?? 0;
 
 const HEAVY: Record<string, Work> = {
+  Conv: (_, [, w], made) => (made * size(w?.dims.slice(1) ?? [])) / AT_ONCE,
   MatMul: (_, [a], made) => (made * (a?.dims.at(-1) ?? 1)) / AT_ONCE,
   Gemm: (node, [a], made) => (made * (a?.dims[node.int("transA", 0) ? 0 : 1] ?? 1)) / AT_ONCE,
   Einsum: (node, inputs) => {

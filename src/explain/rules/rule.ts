@@ -1,4 +1,4 @@
-import type { LinearLayer, WeightedLayer } from "../layers/linear.js";
+import type { DividingLayer, WeightedLayer } from "../layers/linear.js";
 import type { Scope } from "../layers/scope.js";
 import type { InputBounds } from "../program/bounds.js";
 import type { Emitter, Value } from "../program/emitter.js";
@@ -14,7 +14,7 @@ export interface LinearRule {
   /**
    * `|d_j|`, broadcastable against the layer's output and above 0 wherever there is relevance; undefined where d is s(z) alone.
    */
-  denominator(scope: Scope, layer: LinearLayer, crossing: Crossing): Value | undefined;
+  denominator(scope: Scope, layer: DividingLayer, crossing: Crossing): Value | undefined;
   /**
    * λ, how much of what speaks against a neuron is passed on, `U_i = a_i Σ_j (w⁺ + λ w⁻)_ij g_j`, where no input is negative and
    * the output is rectified; elsewhere, and without it, 1.

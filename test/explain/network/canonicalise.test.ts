@@ -4,7 +4,7 @@ import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { foldScales } from "../../../src/explain/network/fold-scales.js";
 import type { Network } from "../../../src/explain/network/network.js";
 import { recogniseActivations } from "../../../src/explain/network/recognise-activations.js";
-import { recogniseGates } from "../../../src/explain/network/recognise-gates.js";
+import { recogniseProducts } from "../../../src/explain/network/recognise-products.js";
 import { stripFinal } from "../../../src/explain/network/strip-final.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { classifier, node, patched, ramp } from "../onnx/messages.js";
@@ -40,7 +40,7 @@ describe("the canonical form of every golden network", () => {
 });
 
 const kinds = (network: Network): string[] => network.layers.map((l) => l.kind);
-const ALL = { stripFinal, recogniseActivations, recogniseGates, foldScales };
+const ALL = { stripFinal, recogniseActivations, recogniseProducts, foldScales };
 
 /** A network before and after a transform; the first is left as it was. */
 function transformed(model: Uint8Array, name: keyof typeof ALL): { before: Network; after: Network } {
@@ -53,7 +53,7 @@ function transformed(model: Uint8Array, name: keyof typeof ALL): { before: Netwo
 
 /** The transform keeps the logits of the file. */
 async function expectSameScores(model: Uint8Array, after: Network): Promise<void> {
-  const [explained] = await explainFrames(recogniseGates(after), [frame], [1, 3, 6, 6], { inputRule: "flat" });
+  const [explained] = await explainFrames(recogniseProducts(after), [frame], [1, 3, 6, 6], { inputRule: "flat" });
   expect(relativeError(explained!.logits, await outputOf(model, frame, [1, 3, 6, 6]))).toBeLessThan(1e-5);
 }
 
@@ -214,7 +214,7 @@ describe("the gate of a product is told from its signal", () => {
   const spelled = [node("Add", ["p", "three"], ["q"]), clip("q", "r"), node("Div", ["r", "six"], ["gate"])];
   const constants = { ...weights, three, zero, six };
   const nameOf = (model: Uint8Array, which: 0 | 1): string => {
-    const { after } = transformed(model, "recogniseGates");
+    const { after } = transformed(model, "recogniseProducts");
     const gate = after.layers.find((l) => l.kind === "gate")!;
     return after.layers.find((l) => l.outputs[0] === gate.inputs[which])!.operator;
   };

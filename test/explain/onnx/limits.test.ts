@@ -331,7 +331,7 @@ describe("long and tangled networks that are small are explained", () => {
     }));
     expect(compiled(classifier([...nodes, node("Add", ["r3999", "image"], ["y"])]))).toBeGreaterThan(4000);
     const product = [node("Add", ["r3999", "image"], ["a"]), node("Mul", ["a", "image"], ["y"])];
-    expect(refusal(classifier([...nodes, ...product]))).toContain("multiplies two tensors");
+    expect(compiled(classifier([...nodes, ...product]))).toBeGreaterThan(4000);
   });
 
   it("a gate that was joined with itself and cut in half forty times", () => {

@@ -2,6 +2,7 @@
 import { normGroups, softmax } from "./elementwise.js";
 import { type Forward, highest, liveInputs, runForward } from "./forward.js";
 import { type OnnxModel, type OnnxNode, readOnnx } from "./onnx-reader.js";
+import { factorsOf, isMatrixProduct, isProductOfSignals, normalisedBy } from "./products.js";
 import {
   type FoldedLayer,
   foldedLayer,
@@ -87,6 +88,8 @@ export interface LinearView {
   first: boolean;
   /** What is folded into the weights of each output. */
   factor: Float64Array;
+  /** Whether its weights are another tensor that depends on the image. */
+  mixes: boolean;
   forEachEdge(visit: (i: number, j: number, w: number) => void): void;
 }
 
@@ -114,6 +117,8 @@ export type Start = "rivals" | "one-hot" | "contrast";
 export interface Rules<O extends BackwardOptions> {
   linear(b: Backward<O>, layer: LinearView): void;
   oneToOne(b: Backward<O>, node: OnnxNode, source: string, r: Float64Array): void;
+  /** A tensor measured by a statistic of it or by another tensor. */
+  norm(b: Backward<O>, node: OnnxNode, norm: { x: string; by: string }, r: Float64Array): void;
   /** The share of branch `value` in the relevance `r` of output j of a sum, `z`. */
   share(r: number, z: number, value: number, all: readonly number[]): number;
   /** Of the tied winners of a window, which take its relevance in equal parts. */
@@ -140,7 +145,9 @@ function sendBack<O extends BackwardOptions>(b: Backward<O>, node: OnnxNode, rul
   const source = oneToOneSource(run, structure, node);
   const signal = gatedSignal(run, structure, node);
   const isSkip = ["Add", "Sum", "Sub"].includes(node.op) && liveInputs(run, node).length > 1;
+  const norm = normalisedBy(run, structure, node);
   if (folded) rules.linear(b, viewOf(b, folded, output, r));
+  else if (isMatrixProduct(run, node)) sendThroughMatrixProduct(b, node, r, rules);
   else if (run.moves.has(node)) sendThroughMove(b, node);
   else if (run.pools.has(node)) sendThroughMaxPool(b, node, r, rules);
   else if (source !== undefined) {
@@ -148,8 +155,34 @@ function sendBack<O extends BackwardOptions>(b: Backward<O>, node: OnnxNode, rul
     if (NORMS.has(node.op) && normGroups(node, run.values.get(source)!).some(isFlat)) b.fragile = true;
     rules.oneToOne(b, node, source, r);
   } else if (signal !== undefined) sendToBroadcast(b, signal, output, r);
+  else if (norm) rules.norm(b, node, norm, r);
+  else if (isProductOfSignals(run, node))
+    for (const name of liveInputs(run, node))
+      sendToBroadcast(
+        b,
+        name,
+        output,
+        r.map((v) => v / 2),
+      );
   else if (isSkip) sendThroughAdd(b, node, r, rules);
   else throw new Error(`node "${node.name}": no relevance rule for operator ${node.op}`);
+}
+
+function sendThroughMatrixProduct<O extends BackwardOptions>(
+  b: Backward<O>,
+  node: OnnxNode,
+  r: Float64Array,
+  rules: Rules<O>,
+): void {
+  const { run, structure } = b;
+  const output = node.outputs[0]!;
+  const z = run.values.get(output)!.data;
+  for (const { name, share, forEachEdge } of factorsOf(run, structure, node)) {
+    const a = run.values.get(name)!.data;
+    const shared = r.map((v) => share * v);
+    const factor = new Float64Array(z.length).fill(1);
+    rules.linear(b, { node, name, output, a, z, r: shared, first: false, mixes: true, factor, forEachEdge });
+  }
 }
 
 function viewOf({ run, structure }: Backward, folded: FoldedLayer, output: string, r: Float64Array): LinearView {
@@ -171,6 +204,7 @@ function viewOf({ run, structure }: Backward, folded: FoldedLayer, output: strin
     r: inOrder(r),
     first: readsImage(structure, node),
     factor,
+    mixes: false,
     forEachEdge: (visit) => run.layers.get(node)!.forEachEdge((i, j, w) => visit(i, j, w * factor[j]!)),
   };
 }

@@ -64,7 +64,7 @@ type Twin = Backward<ClassicalTwinOptions>;
 
 const RULES: Rules<ClassicalTwinOptions> = {
   linear(b, layer) {
-    const rule = ruleAt(b, layer);
+    const rule = layer.mixes ? epsilon : ruleAt(b, layer);
     const u = new Float64Array(layer.a.length);
     rule(
       layer,
@@ -76,6 +76,7 @@ const RULES: Rules<ClassicalTwinOptions> = {
     give(b, layer.name, u);
   },
   oneToOne: (b, node, source, r) => sendToBroadcast(b, source, node.outputs[0]!, r),
+  norm: (b, node, { x }, r) => sendToBroadcast(b, x, node.outputs[0]!, r),
   /** A sum shares by contribution: `R_k = u_k R / (z + ε s(z))`. */
   share: (r, z, value) => (value * r) / stabilized(z),
   winners: (tied) => tied.slice(0, 1),

@@ -9,6 +9,7 @@ import {
   UNARY,
 } from "./elementwise.js";
 import { LINEAR, type LinearLayer, linearForward, linearName, MAX_POOLS, maxPoolWindows } from "./linear.js";
+import { matrixProduct } from "./matrix-product.js";
 import { MOVES, type Origin } from "./moves.js";
 import { numberAttribute, type OnnxModel, type OnnxNode } from "./onnx-reader.js";
 import { normaliseAxis, type Tensor, tensor } from "./tensor.js";
@@ -88,6 +89,7 @@ function evaluate(run: Forward, node: OnnxNode, inputs: (Tensor | undefined)[]):
   }
   if (node.op in UNARY) return [{ dims: [...x!.dims], data: x!.data.map(UNARY[node.op]!(node, inputs)) }];
   if (node.op in BINARY) return [combine(node.op, inputs as Tensor[])];
+  if (node.op === "MatMul") return [matrixProduct(inputs[0]!, inputs[1]!)];
   const special = SPECIAL[node.op];
   if (!special) throw new Error(`node "${node.name}": operator ${node.op} is not known`);
   return [special(node, inputs)];
@@ -98,6 +100,14 @@ export function highest(data: Float64Array, members: readonly number[]): number 
   for (const i of members) if (data[i]! > top) top = data[i]!;
   return top;
 }
+
+/** `f` of what `before` makes of each element, summed. */
+const sumOf =
+  (before: (v: number) => number, f: (v: number) => number) =>
+  (node: OnnxNode, inputs: (Tensor | undefined)[]): Tensor => {
+    const layer = LINEAR.ReduceSum!(node, inputs);
+    return { dims: layer.outDims, data: linearForward(layer, inputs[0]!.data.map(before)).map(f) };
+  };
 
 const SPECIAL: Record<string, (node: OnnxNode, inputs: (Tensor | undefined)[]) => Tensor> = {
   BatchNormalization: (node, inputs) => {
@@ -111,6 +121,12 @@ const SPECIAL: Record<string, (node: OnnxNode, inputs: (Tensor | undefined)[]) =
   InstanceNormalization: groupNorm,
   GroupNormalization: groupNorm,
   LRN: localResponse,
+  ReduceL1: sumOf(Math.abs, (v) => v),
+  ReduceL2: sumOf((v) => v * v, Math.sqrt),
+  ReduceSumSquare: sumOf(
+    (v) => v * v,
+    (v) => v,
+  ),
   Softmax: (node, [x]) => ({
     dims: [...x!.dims],
     data: softmax(x!, normaliseAxis(numberAttribute(node, "axis", -1), x!.dims.length)),

@@ -40,8 +40,8 @@ export function structureOf(run: Forward): Structure {
     const live = liveInputs(run, node);
     if (live.length === 0) continue;
     const all = (set: Set<string>): boolean => live.every((name) => set.has(name));
-    if (all(structure.beforeLinear) && !run.layers.has(node))
-      for (const name of node.outputs) structure.beforeLinear.add(name);
+    const isLinear = run.layers.has(node) || (node.op === "MatMul" && live.length === 2);
+    if (all(structure.beforeLinear) && !isLinear) for (const name of node.outputs) structure.beforeLinear.add(name);
     const source = oneToOneSource(run, structure, node);
     const keepsPixels = run.moves.has(node) ? all(structure.imageLike) : source && structure.imageLike.has(source);
     if (keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
@@ -218,7 +218,8 @@ export function gatedSignal(run: Forward, structure: Structure, node: OnnxNode):
   return a ? live[1] : live[0];
 }
 
-function endsInGate(run: Forward, structure: Structure, name: string): boolean {
+/** It says how much: it ends in a sigmoid, hard-sigmoid or softmax, behind whatever moves. */
+export function endsInGate(run: Forward, structure: Structure, name: string): boolean {
   const node = structure.producer.get(name);
   if (!node) return false;
   if (["Sigmoid", "HardSigmoid", "Softmax"].includes(node.op)) return true;

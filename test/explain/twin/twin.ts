@@ -22,7 +22,7 @@ import type { Forward } from "./forward.js";
 import { fullWindow, isNonNegative, isRectified, seenShare } from "./graded.js";
 import type { OnnxModel, OnnxNode } from "./onnx-reader.js";
 import { affine, NORMS } from "./structure.js";
-import { broadcastIndex } from "./tensor.js";
+import { broadcastIndex, type Tensor } from "./tensor.js";
 
 export { l1, s };
 
@@ -78,6 +78,17 @@ type Twin = Backward<TwinOptions>;
 const RULES: Rules<TwinOptions> = {
   linear: sendThroughLinear,
   oneToOne: sendThroughOneToOne,
+  /** `R_x = R_y · s(x) · s(y) · s(what measures)`. */
+  norm(b, node, { x, by }, r) {
+    const { run, structure } = b;
+    const output = node.outputs[0]!;
+    const y = run.values.get(output)!;
+    const [tx, tby] = [x, by].map((name) => run.values.get(name)!) as [Tensor, Tensor];
+    const [atX, atBy] = [tx, tby].map(({ dims }) => broadcastIndex(dims, y.dims)) as [Int32Array, Int32Array];
+    const sign = (j: number): number => s(tx.data[atX[j]!]!) * s(y.data[j]!) * s(tby.data[atBy[j]!]!);
+    const keepsSign = structure.beforeLinear.has(x);
+    sendToBroadcast(b, x, output, keepsSign ? r : r.map((v, j) => v * sign(j)));
+  },
   /** `R_k = R · s(z) · u_k / Σ_m |u_m|`; 0 where all branches are zero. */
   share(r, z, value, all) {
     const total = all.reduce((sum, u) => sum + Math.abs(u), 0);
@@ -134,13 +145,13 @@ function linearRule(b: Twin, layer: LinearView, send: Send): void {
 }
 
 /** λ: 1, but of `r-lrp-graded` where no input is negative and the output is rectified, the share of the picture that is seen. */
-function oppositionOf({ run, structure, options }: Twin, { node, name, output }: LinearView): number {
-  if (methodOf(options) !== "r-lrp-graded" || !["Conv", "Gemm", "MatMul"].includes(node.op)) return 1;
+function oppositionOf({ run, structure, options }: Twin, { node, name, output, mixes }: LinearView): number {
+  if (mixes || methodOf(options) !== "r-lrp-graded" || !["Conv", "Gemm", "MatMul"].includes(node.op)) return 1;
   const graded = isNonNegative(run, structure, name) && isRectified(run, structure, output);
   return graded ? seenShare(run, structure, output) : 1;
 }
 
-function divisor(b: Twin, { node, forEachEdge, a, z, factor }: LinearView): Float64Array {
+function divisor(b: Twin, { node, forEachEdge, a, z, factor, mixes }: LinearView): Float64Array {
   const method = methodOf(b.options);
   if (method === "r-lrp-constant") return z.map((v) => s(v));
   if (method === "r-lrp-absolute") {
@@ -150,7 +161,7 @@ function divisor(b: Twin, { node, forEachEdge, a, z, factor }: LinearView): Floa
     });
     return total.map((t, j) => s(z[j]!) * t);
   }
-  if (isLocal(b.options) && ["Conv", "Gemm", "MatMul"].includes(node.op)) {
+  if (isLocal(b.options) && !mixes && ["Conv", "Gemm", "MatMul"].includes(node.op)) {
     // S_j = ‖w_j‖₁ · mean |a| over what j reads; what a convolution reads beside the picture counts as zeros.
     const [norm, sum, count] = [0, 1, 2].map(() => new Float64Array(z.length)) as Float64Array[];
     forEachEdge((i, j, w) => {

@@ -1,96 +1,131 @@
 import { expansion } from "../../network/expansion.js";
 import type { GatherLayer, LayerOf, TensorId } from "../../network/network.js";
-import { axisIn, BATCH, type Importer, type Node, type OperatorImport } from "../importer.js";
+import { BATCH } from "../batch.js";
+import { axisIn, type Importer, type Node, type OperatorImport } from "../importer.js";
+import type { Constant } from "../tensor.js";
+import { FIRST, networkAxes, networkDims, type Place, shownDims, type View } from "../view.js";
 
 /** Elements along one axis beyond which copies come from a damaged file. */
 export const MAX_AXIS_LENGTH = 2 ** 20;
 
-/** Copies the named elements along one axis, in the cheapest way; the node's output is the result. */
-export function pick(importer: Importer, node: Node, x: TensorId, axis: number, indices: readonly number[]): TensorId {
-  const shape = importer.shape(x);
+/** Copies the named elements along one axis of the network, in the cheapest way; the node's output is the result. */
+export function pick(
+  importer: Importer,
+  node: Node,
+  { id, place }: Pick<View, "id" | "place">,
+  axis: number,
+  indices: readonly number[],
+): TensorId {
+  const shape = importer.shape(id);
   const extent = shape[axis]!;
   const wrong = indices.find((k) => !(Number.isInteger(k) && k >= 0 && k < extent));
   if (wrong !== undefined) importer.refuse(node, `it takes element ${wrong} of an axis of ${extent}`);
-  const dims = [shape.map((d, k) => (k === axis ? indices.length : d))];
+  const dims = [shape.with(axis, indices.length)];
   const [first = 0] = indices;
   if (indices.every((from, k) => from === first + k)) {
     if (indices.length === extent) {
-      importer.alias(node, x);
-      return x;
+      importer.alias(node, id, place);
+      return id;
     }
     const range = { axes: [axis], starts: [first], ends: [first + indices.length] };
-    return importer.push(node, "slice", [x], dims, range)[0]!;
+    return importer.push(node, "slice", [id], dims, range, place)[0]!;
   }
-  return importer.push(node, "gather", [x], dims, { axis, indices: [...indices] })[0]!;
+  return importer.push(node, "gather", [id], dims, { axis, indices: [...indices] }, place)[0]!;
+}
+
+/** The tensor with as many axes as `rank`, new ones of length 1 first. */
+export function ofRank(importer: Importer, node: Node, view: View, rank: number): View {
+  const more = rank - view.dims.length;
+  if (more === 0) return view;
+  const dims = [...new Array<number>(more).fill(1), ...view.dims];
+  const place = { ...view.place, axis: view.place.axis + more };
+  const [id] = importer.push(node, "reshape", [view.id], [networkDims(dims, place)], {}, place) as [TensorId];
+  return { id, dims, place };
 }
 
 /** Copies a tensor along the axes that it lacks, so that it has the given dims. */
-export function expandTo(importer: Importer, node: Node, x: TensorId, dims: readonly number[]): TensorId {
+export function expandTo(
+  importer: Importer,
+  node: Node,
+  x: TensorId,
+  dims: readonly number[],
+  place: Place = FIRST,
+): TensorId {
   let at = x;
   for (const { fields, dims: output } of expansion(importer.shape(x), dims)) {
-    if (fields.kind === "reshape") at = importer.push(node, "reshape", [at], [output], {})[0]!;
+    if (fields.kind === "reshape") at = importer.push(node, "reshape", [at], [output], {}, place)[0]!;
     else {
       const { kind: _, ...gather } = fields as Pick<GatherLayer, "kind" | "axis" | "indices">;
-      at = importer.push(node, "gather", [at], [output], gather as Omit<LayerOf<"gather">, keyof object>)[0]!;
+      at = importer.push(node, "gather", [at], [output], gather as Omit<LayerOf<"gather">, keyof object>, place)[0]!;
     }
   }
   return at;
 }
 
 export const Gather: OperatorImport = (importer: Importer, node: Node) => {
-  const x = importer.tensor(node, 0);
-  const shape = importer.shape(x);
-  const axis = axisIn(importer, node, node.int("axis", 0), shape.length);
-  if (axis === 0) importer.refuse(node, "it picks frames of the batch");
+  const view = importer.view(node, 0);
+  const { dims, place } = view;
+  const axis = axisIn(importer, node, node.int("axis", 0), dims.length);
   const indices = importer.weight(node, 1, "list of indices");
+  if (axis === place.axis) return gatherFrames(importer, node, view, indices);
   if (indices.data.length > MAX_AXIS_LENGTH)
     importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
-  const picked = Array.from(indices.data, (k) => (k < 0 ? k + shape[axis]! : k));
-  const at = pick(importer, node, x, axis, picked);
+  const picked = Array.from(indices.data, (k) => (k < 0 ? k + dims[axis]! : k));
+  const at = pick(importer, node, view, networkAxes(view, axis)[0]!, picked);
   if (indices.dims.length === 1) return;
-  const dims = [...shape.slice(0, axis), ...indices.dims, ...shape.slice(axis + 1)];
-  importer.push(node, "reshape", [at], [dims], {});
+  const left = [...dims.slice(0, axis), ...indices.dims, ...dims.slice(axis + 1)];
+  const moved = axis < place.axis ? { ...place, axis: place.axis + indices.dims.length - 1 } : place;
+  importer.push(node, "reshape", [at], [networkDims(left, moved)], {}, moved);
 };
 
+/** Of each frame its own elements, by places that count frames: `n · length + k`, n the frame. */
+function gatherFrames(importer: Importer, node: Node, view: View, indices: Constant): void {
+  const { dims, place } = view;
+  const length = dims[place.axis]!;
+  if (place.outer !== 1 || indices.step !== length) importer.refuse(node, "it picks frames of the batch");
+  const shape = importer.shape(view.id);
+  const along = 1 + place.axis;
+  const apart =
+    length === 1 ? importer.push(node, "reshape", [view.id], [shape.toSpliced(along, 0, 1)], {})[0]! : view.id;
+  const picked = pick(importer, node, { id: apart, place: FIRST }, along, Array.from(indices.data));
+  const left = [...dims.slice(0, place.axis), ...indices.dims, ...dims.slice(place.axis + 1)];
+  const alone = { axis: place.axis, outer: 1, inner: 1 };
+  importer.push(node, "reshape", [picked], [networkDims(left, alone)], {}, alone);
+}
+
 export const Tile: OperatorImport = (importer: Importer, node: Node) => {
-  const x = importer.tensor(node, 0);
+  const view = importer.view(node, 0);
+  const { dims, place } = view;
   const repeats = Array.from(importer.weight(node, 1, "list of repeats").data);
-  const shape = importer.shape(x);
-  if (repeats.length !== shape.length || repeats.some((r) => !(Number.isInteger(r) && r >= 1)))
-    importer.refuse(node, `its repeats [${repeats.join(", ")}] do not fit a tensor of ${shape.length} axes`);
-  if (repeats[0] !== 1) importer.refuse(node, "it repeats the frames of the batch");
-  importer.alias(node, x);
-  let at = x;
+  if (repeats.length !== dims.length || repeats.some((r) => !(Number.isInteger(r) && r >= 1)))
+    importer.refuse(node, `its repeats [${repeats.join(", ")}] do not fit a tensor of ${dims.length} axes`);
+  if (repeats[place.axis] !== 1) importer.refuse(node, "it repeats the frames of the batch");
+  importer.alias(node, view.id, place);
+  let at = view.id;
   repeats.forEach((times, axis) => {
-    const extent = shape[axis]!;
+    const extent = dims[axis]!;
     if (times * extent > MAX_AXIS_LENGTH) importer.refuse(node, `it repeats an axis ${times} times`);
-    if (times > 1)
-      at = pick(
-        importer,
-        node,
-        at,
-        axis,
-        Array.from({ length: times * extent }, (_, k) => k % extent),
-      );
+    const copies = Array.from({ length: times === 1 ? 0 : times * extent }, (_, k) => k % extent);
+    if (times > 1) at = pick(importer, node, { id: at, place }, networkAxes(view, axis)[0]!, copies);
   });
 };
 
 export const Expand: OperatorImport = (importer: Importer, node: Node) => {
-  const x = importer.tensor(node, 0);
-  const shape = importer.shape(x);
-  const wanted = Array.from(importer.weight(node, 1, "shape").data);
-  const rank = Math.max(shape.length, wanted.length);
-  if (rank > shape.length && wanted[0] !== 1 && wanted[0] !== BATCH)
-    importer.refuse(node, "it copies frames along a new first axis");
-  const own = (k: number): number => (k === 0 ? -1 : (shape[k - (rank - shape.length)] ?? 1));
-  const dims = Array.from({ length: rank }, (_, k) => {
-    const asked = wanted[k - (rank - wanted.length)] ?? 1;
-    if (k === 0) return -1;
-    if (rank > shape.length && k === rank - shape.length) return asked;
-    return own(k) === 1 ? asked : own(k);
-  });
-  if (dims.some((d, k) => k > 0 && !(d >= 1 && d <= MAX_AXIS_LENGTH)))
-    importer.refuse(node, `its shape [${wanted.join(", ")}] does not fit [N, ${shape.slice(1).join(", ")}]`);
-  importer.alias(node, x);
-  expandTo(importer, node, x, dims);
+  const asked = Array.from(importer.weight(node, 1, "shape").data);
+  const given = importer.view(node, 0);
+  const rank = Math.max(given.dims.length, asked.length);
+  const view = ofRank(importer, node, given, rank);
+  const { dims, place } = view;
+  const wanted = [...new Array<number>(rank - asked.length).fill(1), ...asked];
+  const batch = wanted[place.axis]!;
+  if (batch !== 1 && batch !== dims[place.axis] && batch !== BATCH * dims[place.axis]!)
+    importer.refuse(node, "it copies frames along the batch");
+  const to = dims.map((d, k) => (k === place.axis || d !== 1 ? d : wanted[k]!));
+  if (
+    to.some((d) => !(d >= 1 && d <= MAX_AXIS_LENGTH)) ||
+    to.some((d, k) => k !== place.axis && wanted[k] !== 1 && wanted[k] !== d)
+  )
+    importer.refuse(node, `its shape [${asked.join(", ")}] does not fit ${shownDims(given)}`);
+  importer.alias(node, view.id, place);
+  expandTo(importer, node, view.id, networkDims(to, place), place);
 };

@@ -5,10 +5,13 @@ import { ConvTranspose } from "./conv-transpose.js";
 import * as elementwise from "./elementwise.js";
 import * as gather from "./gather.js";
 import * as linear from "./linear.js";
+import * as matmul from "./matmul.js";
 import * as norms from "./norms.js";
 import { Pad } from "./pad.js";
+import * as parts from "./parts.js";
 import * as pooling from "./pooling.js";
 import * as reduce from "./reduce.js";
+import * as reshape from "./reshape.js";
 import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
 
@@ -23,7 +26,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   BatchNormalization: linear.BatchNormalization,
   Cast: shape.Cast,
   Clip: elementwise.Clip,
-  Concat: shape.Concat,
+  Concat: parts.Concat,
   Constant: shape.ConstantNode,
   ConstantOfShape: shape.ConstantOfShape,
   Conv: linear.Conv,
@@ -32,10 +35,10 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Div: elementwise.Div,
   Dropout: shape.passThrough,
   Expand: gather.Expand,
-  Flatten: shape.Flatten,
+  Flatten: reshape.Flatten,
   Gather: gather.Gather,
   Gelu: elementwise.Gelu,
-  Gemm: linear.Gemm,
+  Gemm: matmul.Gemm,
   GlobalAveragePool: reduce.GlobalAveragePool,
   GlobalMaxPool: pooling.GlobalMaxPool,
   GroupNormalization: norms.GroupNormalization,
@@ -44,7 +47,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   LayerNormalization: norms.LayerNormalization,
   LogSoftmax: shape.Softmax,
   LRN: norms.LRN,
-  MatMul: linear.MatMul,
+  MatMul: matmul.MatMul,
   Max: elementwise.Max,
   MaxPool: pooling.MaxPool,
   Min: elementwise.Min,
@@ -53,22 +56,25 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Pad,
   Pow: elementwise.Pow,
   PRelu: elementwise.PRelu,
+  ReduceL1: reduce.ReduceL1,
+  ReduceL2: reduce.ReduceL2,
   ReduceMax: reduce.ReduceMax,
   ReduceMean: reduce.ReduceMean,
   ReduceSum: reduce.ReduceSum,
-  Reshape: shape.Reshape,
+  ReduceSumSquare: reduce.ReduceSumSquare,
+  Reshape: reshape.Reshape,
   Resize,
   Shape: shape.Shape,
   Size: shape.Size,
-  Slice: shape.Slice,
+  Slice: parts.Slice,
   Softmax: shape.Softmax,
   SpaceToDepth: blocks.SpaceToDepth,
-  Split: shape.Split,
-  Squeeze: shape.Squeeze,
+  Split: parts.Split,
+  Squeeze: reshape.Squeeze,
   Sub: elementwise.Sub,
   Sum: elementwise.Sum,
   Tile: gather.Tile,
-  Transpose: shape.Transpose,
-  Unsqueeze: shape.Unsqueeze,
+  Transpose: reshape.Transpose,
+  Unsqueeze: reshape.Unsqueeze,
   Upsample: Resize,
 };

@@ -1,23 +1,28 @@
 import type { Weights } from "../../network/network.js";
 import { axisIn, float32, type Importer, type Node, type OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
-import { requireFit } from "./elementwise.js";
+import { networkAxes } from "../view.js";
+import { requireFit, withConstant } from "./broadcast.js";
 
 const weights = (c: Constant, dims: readonly number[] = c.dims): Weights => ({ dims, data: float32(c) });
 
 /** `(x − mean) / √(variance + ε) · γ + β` over all axes from `axis` on. */
 export const LayerNormalization: OperatorImport = (importer: Importer, node: Node) => {
-  const x = importer.tensor(node, 0);
-  const shape = importer.shape(x);
-  const from = axisIn(importer, node, node.int("axis", -1), shape.length);
-  if (from === 0) importer.refuse(node, "it normalises over the batch");
+  const view = importer.view(node, 0);
+  const from = axisIn(importer, node, node.int("axis", -1), view.dims.length);
+  if (from <= view.place.axis) importer.refuse(node, "it normalises over the batch");
   if (node.outputs.slice(1).some((name) => name !== "")) importer.refuse(node, "its mean or deviation is used");
-  const factor = weights(importer.weight(node, 1, "scale"));
-  const shift = node.inputs[2] ? weights(importer.weight(node, 2, "bias")) : undefined;
-  for (const constant of [factor, shift]) if (constant) requireFit(importer, node, x, constant.dims);
-  const axes = shape.map((_, k) => k).slice(from);
+  const affine = (index: number, what: string): Weights => {
+    const { constant } = withConstant(importer, node, view, importer.weight(node, index, what));
+    requireFit(importer, node, view.id, constant.dims);
+    return constant;
+  };
+  const factor = affine(1, "scale");
+  const shift = node.inputs[2] ? affine(2, "bias") : undefined;
+  const axes = view.dims.flatMap((_, k) => (k < from ? [] : networkAxes(view, k)));
   const epsilon = node.float("epsilon", 1e-5);
-  importer.push(node, "norm", [x], [shape], { axes, epsilon, factor, ...(shift && { shift }) });
+  const fields = { axes, epsilon, factor, ...(shift && { shift }) };
+  importer.push(node, "norm", [view.id], [importer.shape(view.id)], fields, view.place);
 };
 
 /** γ and β as one number a channel of `[N, C, …]`. */

@@ -45,7 +45,7 @@ export const Pad: OperatorImport = (importer: Importer, node: Node) => {
     importer.shape(at).forEach((n, axis) => {
       if (axis === 0 || more[axis]! + rest[axis]! === 0) return;
       const places = Array.from({ length: more[axis]! + n + rest[axis]! }, (_, p) => copy(p - more[axis]!, n));
-      current = pick(importer, node, current, axis, places);
+      current = pick(importer, node, importer.viewOf(current), axis, places);
     });
     return;
   }

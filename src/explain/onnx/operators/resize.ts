@@ -46,7 +46,8 @@ export const Resize: OperatorImport = (importer: Importer, node: Node) => {
     const rounding = node.text("nearest_mode", "round_prefer_floor");
     if (!ROUNDINGS.has(rounding)) importer.refuse(node, `its nearest_mode "${rounding}" is not known`);
     let at = x;
-    for (const axis of changed) at = pick(importer, node, at, axis, nearest(importer, node, alongs[axis]!));
+    for (const axis of changed)
+      at = pick(importer, node, importer.viewOf(at), axis, nearest(importer, node, alongs[axis]!));
     return;
   }
   if (mode !== "linear" && mode !== "bilinear")

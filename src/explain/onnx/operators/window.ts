@@ -4,12 +4,20 @@ import type { Importer, Node } from "../importer.js";
 const same = (input: number, kernel: number, stride: number, dilation: number): number =>
   Math.max(0, (Math.ceil(input / stride) - 1) * stride + (kernel - 1) * dilation + 1 - input);
 
-/** Resolves `auto_pad`, defaults and `ceil_mode` of a 2-D window to explicit geometry and output size. */
+/** A list of a node that slides over one axis, as if it slid over a height of 1 too. */
+const overLine = (values: readonly number[], other: number): number[] =>
+  values.length === 2 ? [other, values[0]!, other, values[1]!] : [other, ...values];
+
+/**
+ * Resolves `auto_pad`, defaults and `ceil_mode` of a 2-D window to explicit geometry and output size.
+ * @param line whether the node itself slides over the last axis alone
+ */
 export function windowOf(
   importer: Importer,
   node: Node,
   input: readonly number[],
   kernel: readonly number[],
+  line = false,
 ): Window & { output: [number, number]; extra: [number, number] } {
   if (kernel.some((k) => k < 1)) importer.refuse(node, `its kernel [${kernel.join(", ")}] is empty`);
   if (input.length !== 4 || kernel.length !== 2)
@@ -18,7 +26,9 @@ export function windowOf(
       `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`,
     );
   const list = (name: string, length: number, fallback: number): number[] => {
-    const values = node.ints(name) ?? new Array<number>(length).fill(fallback);
+    const given = node.ints(name);
+    const isLine = line && given?.length === length / 2;
+    const values = isLine ? overLine(given, fallback) : (given ?? new Array<number>(length).fill(fallback));
     if (values.length !== length || values.some((v) => !(v >= fallback)))
       importer.refuse(node, `its ${name} [${values.join(", ")}] are not ${length} numbers of ${fallback} or more`);
     return values;

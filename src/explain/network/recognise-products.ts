@@ -1,0 +1,58 @@
+import { Builder } from "./builder.js";
+import { type Layer, type MatrixProductLayer, makers, type Network, type PairLayer, type TensorId } from "./network.js";
+import { endsInGate, endsInUnscaledGate } from "./recognise-gates.js";
+import { isStatistic } from "./statistics.js";
+
+/**
+ * Tells what the factors of each product are: a gate, which says how much of the other counts; a statistic of the other, which
+ * makes a norm of it; or two signals. What is smaller than the product is copied along the axes that it lacks, where relevance
+ * crosses it. A quotient measures what is divided; a difference becomes a sum with what is subtracted negated.
+ */
+export function recogniseProducts(network: Network): Network {
+  const made = makers(network);
+  const build = new Builder(network);
+  for (const layer of network.layers) {
+    if (layer.kind === "pair") build.push(...ofPair(layer, made, build));
+    else if (layer.kind === "matrixProduct") build.push(ofMatrices(layer, made));
+    else build.push(layer);
+  }
+  return build.network();
+}
+
+type Made = ReadonlyMap<TensorId, Layer>;
+
+function ofPair(layer: PairLayer, made: Made, build: Builder): Layer[] {
+  if (layer.op === "Sub") return build.difference(layer);
+  // Only inside of a gate or a statistic can there be more: relevance crosses no extreme of two tensors.
+  if (layer.op === "Max" || layer.op === "Min") return [layer];
+  const [a, b] = layer.inputs as [TensorId, TensorId];
+  const { op, ...base } = layer;
+  const full = (id: TensorId): TensorId => build.expanded(layer, id, layer.outputs[0]!);
+  if (op === "Div") return [{ ...base, kind: "normalised", divides: true, inputs: [full(a), b] }];
+  const gated = gateOf(a, b, made);
+  if (gated) return [{ ...base, kind: "gate", inputs: [full(gated.signal), gated.gate] }];
+  for (const [x, s] of [
+    [a, b],
+    [b, a],
+  ] as const)
+    if (isStatistic(s, x, made, build.source))
+      return [{ ...base, kind: "normalised", divides: false, inputs: [full(x), s] }];
+  return [{ ...base, kind: "signals", inputs: [full(a), full(b)] }];
+}
+
+/** Which of two factors is a gate, surest sign first; undefined where both are or neither is. */
+function gateOf(a: TensorId, b: TensorId, made: Made): { signal: TensorId; gate: TensorId } | undefined {
+  for (const ends of [endsInGate, endsInUnscaledGate]) {
+    const [first, second] = [ends(a, made), ends(b, made)];
+    if (first !== second) return second ? { signal: a, gate: b } : { signal: b, gate: a };
+    if (first) return undefined;
+  }
+  return undefined;
+}
+
+function ofMatrices(layer: MatrixProductLayer, made: Made): Layer {
+  const [a, b] = layer.inputs as [TensorId, TensorId];
+  const [first, second] = [endsInGate(a, made), endsInGate(b, made)];
+  if (first === second) return layer;
+  return { ...layer, kind: "attention", gateFirst: first, inputs: first ? [b, a] : [a, b] };
+}
