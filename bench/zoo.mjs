@@ -5,7 +5,7 @@
  *   npm run build && node bench/zoo.mjs [--only resnet50,Xception] [--threads 2] [--output docs/networks.md]
  *                                       [--python PATH] [--keras-python PATH] [--models FOLDER]
  *
- * Fetches torch, torchvision, onnx and tensorflow, tf2onnx from PyPI into the user's cache folder the first time (4 GB);
+ * Fetches torch, torchvision, timm, ultralytics, onnx and tensorflow, tf2onnx from PyPI into the user's cache folder the first time (4 GB);
  * the options name interpreters that have them already. --models keeps the exported files for the next time.
  */
 import { execFileSync } from "node:child_process";
@@ -19,7 +19,9 @@ import { compared } from "./zoo/compared.mjs";
 import { modelsPage } from "./zoo/page.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const torch = (exporter) => (name) => ({ name, by: `torchvision, ${exporter} exporter`, kind: exporter });
+const torch =
+  (exporter, library = "torchvision") =>
+  (name) => ({ name, by: `${library}, ${exporter} exporter`, kind: exporter, library });
 const NETWORKS = [
   ...[
     "vgg16 vgg19 alexnet resnet18 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d densenet121 googlenet inception_v3",
@@ -32,11 +34,22 @@ const NETWORKS = [
   ..."resnet18 resnet50 densenet121 googlenet inception_v3 mobilenet_v2 mobilenet_v3_large efficientnet_b0 shufflenet_v2_x1_0 regnet_y_400mf"
     .split(" ")
     .map(torch("dynamo")),
+  ...[
+    "vit_base_patch16_224 deit_small_patch16_224 beit_base_patch16_224 vit_small_patch14_dinov2 swin_tiny_patch4_window7_224",
+    "swinv2_tiny_window8_256 maxvit_tiny_tf_224 convnextv2_tiny coatnet_0_rw_224 levit_128 mobilevit_s efficientformer_l1",
+    "edgenext_small poolformer_s12 fastvit_t8 mobilenetv4_conv_small mobilenetv4_hybrid_medium mobileone_s0 repvgg_a0 ghostnetv2_100",
+    "hrnet_w18 res2net50_26w_4s resnest14d skresnet18 eca_nfnet_l0 efficientvit_b0 tiny_vit_5m_224 xcit_nano_12_p16_224",
+    "mixer_s16_224 gmlp_s16_224",
+  ]
+    .join(" ")
+    .split(" ")
+    .map(torch("script", "timm")),
+  ..."yolov8n-cls yolo11n-cls yolo26n-cls".split(" ").map(torch("script", "ultralytics")),
   ..."VGG16 ResNet50 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small MobileNetV3Large DenseNet121 InceptionV3 Xception EfficientNetB0 EfficientNetV2B0"
     .split(" ")
     .map((name) => ({ name, by: "keras.applications, tf2onnx", kind: "keras" })),
 ];
-const TORCH = ["torch", "torchvision", "onnx", "onnxscript", "numpy"];
+const TORCH = ["torch", "torchvision", "timm", "ultralytics", "onnx", "onnxscript", "numpy"];
 const KERAS = ["tensorflow-cpu==2.15.*", "tf2onnx==1.16.1", "onnx<1.17", "numpy<2", "protobuf<4.24"];
 
 const { values: args } = parseArgs({
@@ -94,7 +107,7 @@ function picture(kind, model) {
 const { readNpy, writeNpy } = await import("../dist/cli/npy.js");
 const at = (name) => path.join(work, name);
 
-async function measure({ name, kind, by }) {
+async function measure({ name, kind, by, library }) {
   const model = path.join(models, `${kind}-${name}.onnx`);
   const { values, dims, low, high } = picture(kind, name);
   writeFileSync(at("picture.npy"), writeNpy(dims, values));
@@ -102,7 +115,7 @@ async function measure({ name, kind, by }) {
     const [command, words] =
       kind === "keras"
         ? [kerasPython(), [path.join(here, "zoo/export_keras.py"), name, at("picture.npy"), model]]
-        : [python, [path.join(here, "zoo/export_torch.py"), name, kind, at("picture.npy"), model]];
+        : [python, [path.join(here, "zoo/export_torch.py"), name, kind, at("picture.npy"), model, library]];
     execFileSync(command, words, { stdio: ["ignore", "ignore", "pipe"] });
   }
   const words = [model, at("picture.npy"), low, high, at("ours.npy"), args.threads];

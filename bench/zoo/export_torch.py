@@ -1,20 +1,50 @@
-"""Writes a torchvision network as ONNX, as its user would: python export_torch.py NAME EXPORTER PICTURE OUTPUT
+"""Writes a network as ONNX, as its user would: python export_torch.py NAME EXPORTER PICTURE OUTPUT LIBRARY
 
 Random weights; batch norms get factors, shifts and the statistics of variants of the picture (.npy, as input) as training
-on such pictures would leave them. EXPORTER: script or dynamo."""
+on such pictures would leave them. EXPORTER: script or dynamo. LIBRARY: torchvision, timm or ultralytics."""
+import os
 import sys
 import warnings
 
 warnings.filterwarnings("ignore")
 import numpy as np
 import torch
-import torchvision
 
-name, exporter, picture, output = sys.argv[1:]
+name, exporter, picture, output, library = sys.argv[1:]
 torch.manual_seed(0)
-options = dict(aux_logits=False, init_weights=True) if name in ("googlenet", "inception_v3") else {}
-model = getattr(torchvision.models, name)(weights=None, **options)
-norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+
+
+def of_torchvision():
+    import torchvision
+    options = dict(aux_logits=False, init_weights=True) if name in ("googlenet", "inception_v3") else {}
+    return getattr(torchvision.models, name)(weights=None, **options)
+
+
+def of_timm():
+    import timm
+    for size in (dict(img_size=224), {}):
+        try:
+            return timm.create_model(name, pretrained=False, **size)
+        except TypeError:  # convolutional networks take any size
+            continue
+
+
+def of_ultralytics():
+    os.environ["YOLO_OFFLINE"] = "true"  # nothing to fetch, nobody to tell
+    from ultralytics import YOLO
+    network = YOLO(name + ".yaml").model
+    for module in network.modules():
+        if hasattr(module, "export"):
+            module.export = True
+    return network
+
+
+model = {"torchvision": of_torchvision, "timm": of_timm, "ultralytics": of_ultralytics}[library]()
+for layer in model.modules():
+    # Some heads start at zero: nothing would tell their classes apart.
+    if isinstance(layer, torch.nn.Linear) and not layer.weight.any():
+        torch.nn.init.normal_(layer.weight, 0, 0.02)
+norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
 for norm in norms:
     norm.momentum = None  # averages over all passes
     norm.reset_running_stats()

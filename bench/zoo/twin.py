@@ -400,6 +400,8 @@ OPERATORS = {
     "Log": lambda g, n, x: torch.log(x),
     "Cos": lambda g, n, x: torch.cos(x.double()),
     "Sin": lambda g, n, x: torch.sin(x.double()),
+    "CumSum": lambda g, n, x, axis: torch.cumsum(x, int(axis)),
+    "GatherND": lambda g, n, x, k: x[tuple(k.unbind(-1))],
     "Floor": lambda g, n, x: torch.floor(x.double()),
     "Ceil": lambda g, n, x: torch.ceil(x.double()),
     "Softmax": lambda g, n, x: torch.softmax(x, n.get("axis", 1 if g.opset < 13 else -1)),
@@ -485,7 +487,8 @@ class Explanation:
         if factor is None:
             return None
         name = g.live_inputs(node)[0]
-        while g.readers[name] == 1 and (maker := g.producer.get(name)) is not None and maker.op in COPIES:
+        while g.readers[name] == 1 and (maker := g.producer.get(name)) is not None and (
+                maker.op in COPIES or self.only_rows(maker)):
             name = maker.inputs[0]
         maker = g.producer.get(name)
         inner = self.folded(maker) if maker is not None and g.readers[name] == 1 else None
@@ -493,11 +496,22 @@ class Explanation:
             return None
         y = g.values[node.outputs[0]]
         right = inner[0].inputs[0] in g.live
-        axis = 1 if inner[0].op != "MatMul" else y.dim() - 1 if right else y.dim() - 2
+        rank = g.values[name].dim()
+        axis = 1 if inner[0].op != "MatMul" else rank - 1 if right else rank - 2
         wide = factor.reshape([1] * (y.dim() - factor.dim()) + list(factor.shape))
-        if any(d != 1 and k != axis for k, d in enumerate(wide.shape)) or y.shape != g.values[name].shape:
+        z = g.values[name]
+        if y.shape != z.shape and y.shape[-1] == z.shape[-1] and axis == z.dim() - 1:
+            axis = y.dim() - 1  # only the rows before the channels are counted in another way
+        elif y.shape != z.shape:
+            return None
+        if any(d != 1 and k != axis for k, d in enumerate(wide.shape)):
             return None
         return inner[0], wide if inner[1] is None else wide * inner[1]
+
+    def only_rows(self, node):
+        """Whether a node folds the tokens of a frame into its batch, or unfolds them."""
+        x, y = self.graph.values[node.inputs[0]], self.graph.values[node.outputs[0]]
+        return node.op in ("Reshape", "Flatten") and x.shape[-1] == y.shape[-1] and {x.dim(), y.dim()} == {2, 3}
 
     def ends_in_gate(self, name):
         node = self.graph.producer.get(name)

@@ -1,7 +1,7 @@
 import type { AttentionLayer, TensorId } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import type { Mixing } from "./layer.js";
-import { matrixTransposed } from "./matrices.js";
+import { atFactor, matrixTransposed } from "./matrices.js";
 import { type Scope, tensorValue } from "./scope.js";
 
 function product({ e }: Scope, { gateFirst }: AttentionLayer, signal: Value, gate: Value): Value {
@@ -21,13 +21,13 @@ export const attention: Mixing<AttentionLayer> = {
   },
   /** `Aᵀ g` or `g Bᵀ`. */
   transposed(scope, layer, g) {
-    const gate = layer.inputs[1]!;
-    return product(scope, layer, g, matrixTransposed(scope, gate, tensorValue(scope, gate)));
+    const [signal, gate] = layer.inputs as [TensorId, TensorId];
+    return atFactor(scope, layer, product(scope, layer, g, matrixTransposed(scope, gate)), signal);
   },
   gradient(scope, layer, g) {
-    const signal = layer.inputs[0]!;
-    const turned = matrixTransposed(scope, signal, tensorValue(scope, signal));
-    const atGate = layer.gateFirst ? scope.e.matmul(g, turned) : scope.e.matmul(turned, g);
-    return [attention.transposed(scope, layer, g), atGate];
+    const [signal, gate] = layer.inputs as [TensorId, TensorId];
+    const turned = matrixTransposed(scope, signal);
+    const back = layer.gateFirst ? scope.e.matmul(g, turned) : scope.e.matmul(turned, g);
+    return [attention.transposed(scope, layer, g), atFactor(scope, layer, back, gate)];
   },
 };

@@ -1,7 +1,7 @@
 import type { MatrixProductLayer, TensorId } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import type { Bilinear } from "./layer.js";
-import { matrixTransposed } from "./matrices.js";
+import { atFactor, matrixTransposed } from "./matrices.js";
 import { tensorValue } from "./scope.js";
 
 /** `Y = A · B` of two signals, as in linear attention. */
@@ -15,7 +15,9 @@ export const matrixProduct: Bilinear<MatrixProductLayer> = {
   /** `g Bᵀ` and `Aᵀ g`. */
   gradient(scope, layer, g) {
     const [a, b] = layer.inputs as [TensorId, TensorId];
-    const turned = (id: TensorId): Value => matrixTransposed(scope, id, tensorValue(scope, id));
-    return [scope.e.matmul(g, turned(b)), scope.e.matmul(turned(a), g)];
+    return [
+      atFactor(scope, layer, scope.e.matmul(g, matrixTransposed(scope, b)), a),
+      atFactor(scope, layer, scope.e.matmul(matrixTransposed(scope, a), g), b),
+    ];
   },
 };

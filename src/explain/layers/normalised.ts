@@ -1,7 +1,7 @@
 import type { NormalisedLayer, TensorId } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import type { OneToOne } from "./layer.js";
-import { tensorValue } from "./scope.js";
+import { shapeOf, tensorValue } from "./scope.js";
 import { unbroadcast } from "./unbroadcast.js";
 
 /** A tensor scaled by what says how large it is, such as the root of its mean square: one-to-one for relevance. */
@@ -23,6 +23,6 @@ export const normalised: OneToOne<NormalisedLayer> = {
     const [atX, atS] = layer.divides
       ? [e.div(g, statistic), e.op("Neg", [e.div(e.mul(g, y), statistic)])]
       : [e.mul(g, statistic), e.mul(g, value)];
-    return [atX, unbroadcast(scope, atS, layer.outputs[0]!, s)];
+    return [atX, unbroadcast(scope, atS, shapeOf(scope, layer.outputs[0]!), s)];
   },
 };

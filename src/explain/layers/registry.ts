@@ -18,6 +18,7 @@ import { pair } from "./pair.js";
 import { concat, pad, reshape, slice, split, transpose } from "./reindexing.js";
 import { resize } from "./resize.js";
 import { scale } from "./scale.js";
+import { select } from "./select.js";
 import { signals } from "./signals.js";
 import { softmax } from "./softmax.js";
 
@@ -43,6 +44,7 @@ export const LAYERS = {
   reshape,
   resize,
   scale,
+  select,
   signals,
   slice,
   softmax,

@@ -7,7 +7,8 @@ interface Scaled {
   factor?: Weights;
   shift?: Weights;
 }
-const withBatch = (w: Weights): Weights => ({ dims: w.dims.length === 0 ? [] : [1, ...w.dims], data: w.data });
+/** Constants of one frame against tensors of several. */
+export const withBatch = (w: Weights): Weights => ({ dims: w.dims.length === 0 ? [] : [1, ...w.dims], data: w.data });
 
 /** `x · factor`. */
 export const timesFactor = ({ e }: Scope, { factor }: Scaled, x: Value): Value =>

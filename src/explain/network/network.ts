@@ -105,7 +105,7 @@ export interface NormalisedLayer extends Base {
   kind: "normalised";
   divides: boolean;
 }
-/** `y = a · b`, matrices over the last two axes; the other axes have the same dims. */
+/** `y = a · b`, matrices over the last two axes; along the others they are repeated where they are 1. */
 export interface MatrixProductLayer extends Base {
   kind: "matrixProduct";
 }
@@ -148,6 +148,13 @@ export interface GatherLayer extends Base {
   kind: "gather";
   axis: number;
   indices: number[];
+}
+/** `y = mask ? x : other`: inputs are [x], or [x, other] where that is a tensor; constants without the batch axis, the mask 0 or 1. */
+export interface SelectLayer extends Base {
+  kind: "select";
+  mask: Weights;
+  /** Zero where the mask is 1; undefined where the other is a tensor. */
+  other?: Weights;
 }
 /** Constant padding; `before`/`after` an axis, batch axis included (0). */
 export interface PadLayer extends Base {
@@ -202,6 +209,7 @@ export type Layer =
   | SplitLayer
   | SliceLayer
   | GatherLayer
+  | SelectLayer
   | PadLayer
   | ReshapeLayer
   | TransposeLayer

@@ -36,6 +36,8 @@ const weightsOf = (layer: Layer): (Weights | Float32Array)[] => {
       return layer.steps.flatMap(({ op, operands }) =>
         op === "Max" || op === "Min" ? [] : operands.filter((o) => typeof o !== "number"),
       );
+    case "select":
+      return layer.other ? [layer.other] : [];
     default:
       return [];
   }

@@ -3,6 +3,7 @@ import { listed, truncateMiddle } from "../../truncate.js";
 import { elements, type Network } from "../network/network.js";
 import { decodeModel, type ModelMessage, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
 import { Budget } from "./budget.js";
+import { isWritten, written } from "./expansions/index.js";
 import { refuseWeights } from "./finite.js";
 import { foldNode, refuseRandom } from "./fold-node.js";
 import { FrameMemory } from "./frame-memory.js";
@@ -143,6 +144,7 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
     hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),
   );
   importer.memory = new FrameMemory(dims);
+  importer.oneFrame = toNumber(input.type?.tensorType?.shape?.dim?.[0]?.dimValue, 0) === 1;
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
   return { importer, input, inputId };
@@ -206,7 +208,8 @@ function nodesBehind(tensors: readonly string[], makers: ReadonlyMap<string, Nod
 }
 
 /**
- * Reads nodes one after the other; of those with branches, the nodes of the branch that is taken in their place.
+ * Reads nodes one after the other; of those with branches, the nodes of the branch that is taken in their place, of fused
+ * ones those that they stand for.
  * @param onRefused is told of a node that cannot be read; without it that ends the import
  */
 function readNodes(
@@ -222,7 +225,8 @@ function readNodes(
     refuseSize(index + open.length);
     const node = new Node(proto, index++, external);
     try {
-      if (node.op === "If") open.push(...taken(importer, node, proto, external).reverse());
+      const plain = node.op === "If" ? taken(importer, node, proto, external) : written(importer, node, proto);
+      if (plain) open.push(...plain.reverse());
       else read(proto, node);
     } catch (refusal) {
       if (!onRefused) throw refusal;
@@ -245,7 +249,7 @@ function taken(importer: Importer, node: Node, proto: NodeProto, external: Exter
   return branch.node.filter((inner) => behind.has(inner));
 }
 
-const isKnown = ({ opType }: NodeProto): boolean => Object.hasOwn(OPERATORS, opType);
+const isKnown = (proto: NodeProto): boolean => Object.hasOwn(OPERATORS, proto.opType) || isWritten(proto);
 
 /** What else stands in the way, so that nobody has to mend one node at a time. */
 function others(importer: Importer, proto: NodeProto, nodes: readonly NodeProto[]): string {

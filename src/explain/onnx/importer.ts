@@ -84,6 +84,8 @@ export class Importer {
   readonly madeFrom = new Map<string, readonly string[]>();
   /** Of one frame, once the input is known. */
   memory: FrameMemory | undefined;
+  /** Whether the file was written for batches of one frame. */
+  oneFrame = false;
   nextId: TensorId = 0;
 
   constructor(

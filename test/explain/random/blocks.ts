@@ -2,6 +2,7 @@ import type { AttributeInput } from "../twin/onnx-writer.js";
 import { COPIES } from "./copies.js";
 import { NORMS } from "./norms.js";
 import { type Block, pick } from "./pick.js";
+import { PRODUCTS } from "./products.js";
 import { type Tensor, type Writer, windowed } from "./writer.js";
 
 /** A window that fits: kernel at most the padded input, pads smaller than the kernel. */
@@ -86,6 +87,7 @@ const perChannel = (w: Writer, x: Tensor, offset: number): string => w.weights([
 export const BLOCKS: Record<string, Block> = {
   ...COPIES,
   ...NORMS,
+  ...PRODUCTS,
   conv: (w, x, n) => {
     const { kernel, attributes } = window(x, n);
     return w.conv(x, 1 + (n[8]! % 5), kernel, attributes, n[9]! % 2 === 0);

@@ -240,6 +240,18 @@ const tile: Move = (_node, [x, repeats]) => {
   ];
 };
 
+/** Element for element from the second input where the first says so, else from the third. */
+const where: Move = (_node, [condition, x, y]) => {
+  const dims = broadcastDims([condition!.dims, x!.dims, y!.dims]);
+  const [picks, ofX, ofY] = [condition!, x!, y!].map((t) => broadcastIndex(t.dims, dims)) as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ];
+  const from = Int32Array.from(picks, (k) => (condition!.data[k] ? 1 : 2));
+  return [{ dims, from, at: from.map((input, j) => (input === 1 ? ofX[j]! : ofY[j]!)), fill: 0 }];
+};
+
 const identity: Move = (_node, [x]) => sameOrder(x!, [...x!.dims]);
 
 /** Operators that only move, copy or drop elements. */
@@ -259,6 +271,7 @@ export const MOVES: Record<string, Move> = {
   Gather: gather,
   Expand: expand,
   Tile: tile,
+  Where: where,
   Resize: nearest,
   Upsample: nearest,
   DepthToSpace: blocks(true),

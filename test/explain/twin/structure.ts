@@ -40,7 +40,8 @@ export function structureOf(run: Forward): Structure {
     const live = liveInputs(run, node);
     if (live.length === 0) continue;
     const all = (set: Set<string>): boolean => live.every((name) => set.has(name));
-    const isLinear = run.layers.has(node) || (node.op === "MatMul" && live.length === 2);
+    const isSum = ["ReduceL1", "ReduceL2", "ReduceSumSquare"].includes(node.op);
+    const isLinear = run.layers.has(node) || isSum || (node.op === "MatMul" && live.length === 2);
     if (all(structure.beforeLinear) && !isLinear) for (const name of node.outputs) structure.beforeLinear.add(name);
     const source = oneToOneSource(run, structure, node);
     const keepsPixels = run.moves.has(node) ? all(structure.imageLike) : source && structure.imageLike.has(source);

@@ -14,6 +14,7 @@ import * as reduce from "./reduce.js";
 import * as reshape from "./reshape.js";
 import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
+import { Where } from "./where.js";
 
 /** Operators that are known, and why they cannot be explained. */
 export const REFUSED: Record<string, OperatorImport> = loopOperators;
@@ -77,4 +78,5 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Transpose: reshape.Transpose,
   Unsqueeze: reshape.Unsqueeze,
   Upsample: Resize,
+  Where,
 };

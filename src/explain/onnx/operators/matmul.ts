@@ -149,6 +149,5 @@ function product(importer: Importer, node: Node, a: View, b: View): void {
       node,
       `it multiplies ${shownDims(a)} with ${shownDims(b)}, which do not fit or mix the frames of a batch`,
     );
-  const full = ids.map((id, k) => expandTo(importer, node, id, [...dims, ...[left, right][k]!.slice(-2)], place));
-  importer.push(node, "matrixProduct", full, [[...dims, left.at(-2)!, right.at(-1)!]], {}, place);
+  importer.push(node, "matrixProduct", ids, [[...dims, left.at(-2)!, right.at(-1)!]], {}, place);
 }
