@@ -138,8 +138,10 @@ describe("with four cameras running, frames keep coming and each is accounted fo
     expect(await bed.worker.ended).toEqual({ code: 0, signal: null });
     const found = await audit(bed, CAMERAS);
     console.log(JSON.stringify(found));
+    // `stale`: on a busy machine a frame may wait too long, and is counted.
     for (const { dropped } of Object.values(found)) {
-      expect(Object.keys(dropped).filter((reason) => reason !== "newer-frame")).toEqual([]);
+      const { "newer-frame": _, stale: __, ...others } = dropped;
+      expect(others).toEqual({});
     }
   });
 
