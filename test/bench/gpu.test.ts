@@ -55,6 +55,8 @@ describe("the report of bench/gpu.mjs", () => {
 
   it("takes a rehearsal for none of it", () => {
     expect(markdown({ ...results, rehearsed: true })).toContain("its figures say nothing about a card");
-    expect(markdown({ ...results, golden: [], times: [], peers: [], worker: [], skipped: [] })).not.toContain("Not run");
+    expect(markdown({ ...results, golden: [], times: [], peers: [], worker: [], skipped: [] })).not.toContain(
+      "Not run",
+    );
   });
 });
