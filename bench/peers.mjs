@@ -2,10 +2,11 @@
  * Forward + R-LRP beside our own forward pass and beside PyTorch's gradient × input, zennit and Captum, in one run: the same
  * networks, threads and batch; each contender in a process of its own, taking turns, so that noise hits all alike. Threads
  * are used as each is meant to be: PyTorch shares an operation among them, ours, as in the worker, the frames of a batch.
+ * On a card (--device cuda, after npm run setup:cuda) ours take the batch whole, in float32 and in float16.
  * On OpenVINO where npm run setup:openvino has run, in float32 and in bfloat16; beside the latter stands PyTorch's own.
  *
  *   npm run build && node bench/peers.mjs [--networks vgg16,resnet50] [--batch 4] [--rounds 7] [--threads 2]
- *                                         [--only "r-lrp,zennit"] [--python PATH] [--json FILE]
+ *                                         [--only "r-lrp,zennit"] [--python PATH] [--json FILE] [--device cuda]
  *
  * Fetches torch, torchvision, zennit, captum and onnx from PyPI into the user's cache folder the first time (3 GB);
  * --python names an interpreter that has them already.
@@ -32,10 +33,15 @@ const OURS = [
     [`ours ${method}, openvino bfloat16`, method, "openvino", "bfloat16"],
   ]),
 ];
+/** On a card onnxruntime alone, in float16 as well. */
+const ON_CARD = [
+  ...OURS.filter(([, , engine]) => engine === "onnxruntime"),
+  ...["forward", "r-lrp"].map((method) => [`ours ${method}, float16`, method, "onnxruntime", "float16"]),
+];
 const PEERS = ["forward", "gradient-x-input", "gradient-x-input-bfloat16", "zennit", "captum"];
 
 const USAGE = `node bench/peers.mjs [--networks ${KNOWN.join(",")}] [--batch 4] [--rounds 7] [--threads ${availableParallelism()}]
-                     [--only "r-lrp,zennit"] [--python PATH] [--json FILE]`;
+                     [--only "r-lrp,zennit"] [--python PATH] [--json FILE] [--device cuda]`;
 
 /**
  * The options, or the sentence that says which is wrong.
@@ -60,6 +66,7 @@ const { values: args } = parse({
     python: { type: "string" },
     only: { type: "string" },
     json: { type: "string" },
+    device: { type: "string", default: "cpu" },
     help: { type: "boolean", default: false },
   },
 });
@@ -82,8 +89,14 @@ if (odd !== undefined) {
   process.exit(2);
 }
 
+if (args.device !== "cpu" && args.device !== "cuda") {
+  console.error(`--device ${args.device} is neither cpu nor cuda.`);
+  process.exit(2);
+}
+const onCard = args.device === "cuda";
+
 const hasOpenvino = preparingNamed("openvino", { device: "cpu", threads: 1 }) !== undefined;
-if (!hasOpenvino) console.error("without OpenVINO, which npm run setup:openvino fetches");
+if (!hasOpenvino && !onCard) console.error("without OpenVINO, which npm run setup:openvino fetches");
 const wanted = (/** @type {string[]} */ [name = "", , engine]) =>
   (engine !== "openvino" || hasOpenvino) && (!only || only.some((o) => name.includes(o)));
 
@@ -117,9 +130,9 @@ async function measure(network, python, folder) {
   execFileSync(python, [path.join(here, "peers/contender.py"), "export", network, "--output", model], {
     stdio: ["ignore", "ignore", "ignore"],
   });
-  const words = ["--batch", String(batch), "--threads", String(threads)];
+  const words = ["--batch", String(batch), "--threads", String(threads), "--device", args.device];
   const contenders = [];
-  for (const [name, method, engine, precision = "float32"] of OURS.filter(wanted))
+  for (const [name, method, engine, precision = "float32"] of (onCard ? ON_CARD : OURS).filter(wanted))
     contenders.push(
       await start(name, process.execPath, [
         "--expose-gc",
@@ -130,6 +143,7 @@ async function measure(network, python, folder) {
         String(threads),
         engine,
         precision,
+        args.device,
       ]),
     );
   for (const peer of PEERS.filter((name) => wanted([name])))

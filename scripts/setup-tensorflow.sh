@@ -4,18 +4,22 @@
 # install script would download an old libtensorflow from elsewhere instead; it is never run.
 #
 # Runs on x86-64 Linux; needs python3 with pip, g++ and 2 GB of disk while it works (400 MB stay). `npm ci` wipes the
-# result: run this again after it.
+# result: run this again after it. Where a graphics card of NVIDIA's is, TensorFlow is taken with CUDA's kernels, and with
+# the libraries that its wheel names: 2.2 GB, 8 GB of disk while it works. Not run on a real card.
 #
 #   TFJS_PACKAGE     @tensorflow/tfjs-node-gpu (default; runs on the CPU where there is no GPU) or @tensorflow/tfjs-node
-#   TF_DISTRIBUTION  tensorflow-cpu (default) or tensorflow (with CUDA 12)
-#   TF_VERSION       2.13.1 (default: the smallest); 2.12 to 2.21 are known to work
+#   TF_DISTRIBUTION  tensorflow-cpu (default), or tensorflow (with CUDA 12; default where a card is)
+#   TF_VERSION       2.13.1 (default of tensorflow-cpu: the smallest), 2.15.1 (of tensorflow: the first whose wheel names its
+#                    CUDA libraries exactly); 2.12 to 2.21 are known to work on the processor
 #   TF_SHA256        checksum of its wheel, needed with another distribution or version
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 package=${TFJS_PACKAGE:-@tensorflow/tfjs-node-gpu}
-distribution=${TF_DISTRIBUTION:-tensorflow-cpu}
-version=${TF_VERSION:-2.13.1}
+if [ -e /dev/nvidia0 ] || nvidia-smi -L >/dev/null 2>&1; then usual=tensorflow; else usual=tensorflow-cpu; fi
+distribution=${TF_DISTRIBUTION:-$usual}
+if [ "$distribution" = tensorflow ]; then usual=2.15.1; else usual=2.13.1; fi
+version=${TF_VERSION:-$usual}
 home=$PWD/node_modules/$package
 binding=$home/lib/napi-v8/tfjs_binding.node
 headers=$PWD/node_modules/node-api-headers/include
@@ -81,6 +85,38 @@ PYTHON
   mv "$scratch/deps" "$home/deps"
 }
 
+# The wheel of tensorflow, whose checksum is known here, names CUDA's libraries by their exact versions; that those are what the
+# registry holds is checked by pip. TensorFlow looks for them in nvidia/ beside its own folder.
+fetch_cuda() {
+  python3 - "$scratch" >"$scratch/cuda.txt" <<'PYTHON'
+import glob, re, sys, zipfile
+with zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0]) as wheel:
+    name = next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    for line in wheel.read(name).decode().splitlines():
+        if match := re.match(r"Requires-Dist: (nvidia-[\w-]+) ?\(?==([\w.]+)\)? ?;.*and-cuda", line):
+            print("==".join(match.groups()))
+PYTHON
+  local wanted
+  while read -r wanted; do
+    # The compiler of CUDA is for programs that write kernels of their own.
+    case $wanted in nvidia-cuda-nvcc* | nvidia-nccl*) continue ;; esac
+    say "downloading ${wanted/==/ } from PyPI"
+    mkdir -p "$scratch/cuda"
+    TMPDIR=$scratch python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir --only-binary=:all: \
+      --python-version 3.11 --platform manylinux1_x86_64 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 \
+      --platform manylinux_2_27_x86_64 --dest "$scratch/cuda" "$wanted" ||
+      die "pip could not download $wanted; its words are above."
+    (cd "$home/deps" && python3 - "$scratch/cuda" <<'PYTHON'
+import glob, re, sys, zipfile
+for file in glob.glob(sys.argv[1] + "/*.whl"):
+    with zipfile.ZipFile(file) as wheel:
+        wheel.extractall(members=[n for n in wheel.namelist() if re.search(r"^nvidia/\w+/lib/.*\.so|dist-info/License", n)])
+PYTHON
+    )
+    rm -rf "$scratch/cuda"
+  done <"$scratch/cuda.txt"
+}
+
 compile() {
   say "compiling the binding"
   mkdir -p "$(dirname "$binding")"
@@ -99,7 +135,7 @@ modernise() {
 
 # A convolution and its gradient against TensorFlow.js' own JavaScript, then the version for the log.
 verify() {
-  TF_CPP_MIN_LOG_LEVEL=2 node - "$home" <<'JAVASCRIPT'
+  TF_CPP_MIN_LOG_LEVEL=3 node - "$home" <<'JAVASCRIPT'
 process.on("uncaughtException", (error) => {
   console.error(error.message);
   process.exit(1);
@@ -131,6 +167,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$origin" ] || [ ! -f "$binding" ]; then
   mkdir -p "$home"
   scratch=$(mktemp -d "$home/.build.XXXXXX")
   fetch_library
+  if [ "$distribution" = tensorflow ]; then fetch_cuda; else say "without a graphics card: TensorFlow for the processor"; fi
   compile
   printf '%s' "$origin" >"$stamp"
 fi

@@ -1,6 +1,7 @@
 // Our side of bench/peers.mjs, with the words of contender.py:
-// node contender.mjs METHOD|forward MODEL BATCH THREADS ENGINE PRECISION
-// As in the worker: THREADS engines of one thread each share a batch, frame by frame; the first of them compiles.
+// node contender.mjs METHOD|forward MODEL BATCH THREADS ENGINE PRECISION [DEVICE]
+// As in the worker: THREADS engines of one thread each share a batch, frame by frame; the first of them compiles. A card takes
+// the batch whole, from one thread.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,15 +19,17 @@ if (isMainThread) await main();
 else await engine();
 
 async function main() {
-  const [contender, file, batchText, threadsText, name, precision] = process.argv.slice(2);
-  const [batch, threads] = [Number(batchText), Number(threadsText)];
+  const [contender, file, batchText, threadsText, name, precision, device = "cpu"] = process.argv.slice(2);
+  const whole = device !== "cpu";
+  const [batch, threads] = [Number(batchText), whole ? 1 : Number(threadsText)];
   const folder = mkdtempSync(path.join(tmpdir(), "contender-"));
   const started = performance.now();
   const engines = [];
-  const options = { device: "cpu", threads: 1, streams: threads, precision };
+  const options = { device, threads: 1, streams: threads, precision };
   keepToOurselves();
   const start = (first) => {
-    const workerData = { folder, contender, file, name, options: { ...options, shared: first?.shared }, first };
+    const shared = { ...options, shared: first?.shared };
+    const workerData = { folder, contender, file, name, options: shared, first, together: whole ? batch : 1 };
     const thread = new Worker(new URL(import.meta.url), { workerData });
     thread.on("error", (error) => {
       throw error;
@@ -46,7 +49,7 @@ async function main() {
   globalThis.gc?.();
 
   const run = async () => {
-    let left = batch;
+    let left = whole ? 1 : batch;
     const share = async (thread) => {
       while (left > 0) {
         left -= 1;
@@ -105,7 +108,7 @@ async function programOf(contender, file) {
 
 /** One engine of one thread: explains the frame whose number it is told. */
 async function engine() {
-  const { folder, contender, file, name, options, first } = workerData;
+  const { folder, contender, file, name, options, first, together } = workerData;
   const engine = preparingNamed(name, options)?.engine;
   if (!engine) throw new Error(`the engine ${name} is not set up here`);
   let prepared = first?.prepared;
@@ -119,7 +122,7 @@ async function engine() {
   globalThis.gc?.();
   parentPort?.postMessage({ prepared, shared: runner.shared });
   parentPort?.on("message", async (number) => {
-    const results = await runner.run({ input: { data: frame(number), dims: [1, 3, 224, 224] } });
+    const results = await runner.run({ input: { data: frame(number, together), dims: [together, 3, 224, 224] } });
     for (const [name, { data }] of Object.entries(results))
       if (data instanceof Float32Array && !data.every(Number.isFinite))
         throw new Error(`${contender} gave numbers in ${name} that are not finite`);
@@ -130,7 +133,7 @@ async function engine() {
 const made = new Map();
 
 /** A standard normal by Box and Muller, of a small generator with a seed; made once. */
-function frame(number) {
+function frame(number, frames) {
   if (made.has(number)) return made.get(number);
   let state = 12345 + number;
   const uniform = () => {
@@ -138,6 +141,6 @@ function frame(number) {
     return (state + 1) / 4294967297;
   };
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-  made.set(number, Float32Array.from({ length: 3 * 224 * 224 }, normal));
+  made.set(number, Float32Array.from({ length: frames * 3 * 224 * 224 }, normal));
   return made.get(number);
 }

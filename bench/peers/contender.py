@@ -22,6 +22,15 @@ def frames(batch):
     return torch.randn(batch, 3, 224, 224, generator=torch.Generator().manual_seed(2))
 
 
+def waiting(run, device):
+    """A card is told what to do and does it later: its time is over when all of it is done."""
+    def waited():
+        result = run()
+        torch.cuda.synchronize()
+        return result
+    return waited if device == "cuda" else run
+
+
 def one_hot(scores):
     return torch.nn.functional.one_hot(scores.argmax(1), scores.shape[1]).to(scores)
 
@@ -45,7 +54,7 @@ def gradient_x_input(model, x):
 def gradient_x_input_bfloat16(model, x):
     plain = gradient_x_input(model, x)
     def run():
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16):
             return plain()
     return run
 
@@ -115,6 +124,7 @@ def main():
     parser.add_argument("network")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--output")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -126,7 +136,8 @@ def main():
         return
     run = {"forward": forward, "gradient-x-input": gradient_x_input,
            "gradient-x-input-bfloat16": gradient_x_input_bfloat16, "zennit": zennit, "captum": captum}[args.contender](
-        model, frames(args.batch))
+        model.to(args.device), frames(args.batch).to(args.device))
+    run = waiting(run, args.device)
     forget_peak()
     first = run()
     finite = bool(torch.isfinite(first).all())  # Captum's LRP divides by sums that can be zero; it is timed all the same

@@ -6,7 +6,12 @@ export function median(values) {
 }
 
 /** Our engines by what stands behind their contenders' names. */
-const ENGINES = { "": "onnxruntime", ", openvino": "openvino", ", openvino bfloat16": "openvino, bfloat16" };
+const ENGINES = {
+  "": "onnxruntime",
+  ", openvino": "openvino",
+  ", openvino bfloat16": "openvino, bfloat16",
+  ", float16": "onnxruntime, float16",
+};
 
 /**
  * Of each of our engines: what forward + r-lrp costs over its own forward pass, what forward + r-lrp-graded costs over that, and

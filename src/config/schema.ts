@@ -297,7 +297,7 @@ export const configSchema = z.strictObject({
       device: z
         .enum(["auto", ...DEVICES])
         .default("auto")
-        .describe("auto: cpu; cuda, tensorrt and webgpu need onnxruntime built with them"),
+        .describe("auto: cpu; cuda and tensorrt once npm run setup:cuda or setup:tensorrt has run; webgpu"),
       precision: z
         .enum(PRECISIONS)
         .default("float32")

@@ -52,6 +52,7 @@ describe("bench/peers.mjs refuses, in one sentence,", () => {
   it.each<[string[], unknown]>([
     [["--networks", "lenet"], "--networks names lenet; known are vgg16, vgg19, resnet50, mobilenet_v2.\n"],
     [["--nothing"], expect.stringMatching(/^Unknown option '--nothing'; usage: node bench\/peers.mjs .*\n.*\n$/)],
+    [["--device", "tpu"], "--device tpu is neither cpu nor cuda.\n"],
     [["--rounds", "0"], "--rounds 0 is not a whole number; give 1 or more.\n"],
   ])("%j", (words, sentence) => {
     const ended = spawnSync(process.execPath, [script, ...words], { encoding: "utf8" });

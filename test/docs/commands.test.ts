@@ -24,6 +24,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "docker build -t video-explainer -f deploy/Dockerfile .": "needs Docker",
   "export NATS_TOKEN=$(openssl rand -hex 16)": "is for Docker",
   "docker compose -f deploy/compose.yaml up --build": "needs Docker",
+  "npm run setup:cuda": "fetches 1.2 GB; test/explain/engines/providers.test.ts runs it on what is set up",
+  "npm run setup:tensorrt": "needs TensorRT; so does the test of CUDA's set-up, without it",
   "helm install line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
 };
 
@@ -101,6 +103,19 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
       await until("it to be ready", isReady, 60_000);
       running.kill("SIGTERM");
       expect((await running.ended).code, running.said.join("\n")).toBe(0);
+    },
+  ],
+  [
+    /bench\/gpu\.mjs --rehearse$/,
+    async () => {
+      const { code, output } = await execute([join(ROOT, "bench/gpu.mjs"), "--rehearse"], folder);
+      expect(code, output).toBe(0);
+      expect(JSON.parse(readFileSync(join(folder, "gpu.json"), "utf8"))).toMatchObject({
+        rehearsed: true,
+        golden: Array(3).fill(expect.objectContaining({ same: true })),
+        worker: [expect.objectContaining({ sources: 4 })],
+        skipped: [expect.stringContaining("--python")],
+      });
     },
   ],
   [
