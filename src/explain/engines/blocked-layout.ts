@@ -1,6 +1,7 @@
 import type { GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
 import { AttributeType, decodeModel, ModelProto, toNumber } from "../proto/onnx.js";
 import { type Dims, ELEMENTWISE, FrameDims, joinedDims, REDUCTIONS, splitDims } from "./frame-dims.js";
+import { fuseSums } from "./fuse-sums.js";
 import { intOf, textOf } from "./node-attributes.js";
 import { scheduleMeans } from "./schedule-means.js";
 
@@ -35,7 +36,9 @@ export function keepBlocked(file: Uint8Array, block: number): Uint8Array {
   const pass = new Pass(message, block);
   for (const node of graph.node ?? []) pass.visit(node);
   for (const output of graph.output ?? []) pass.plain(output.name);
-  graph.node = [...pass.nodes, ...scheduleMeans(pass.nodes)];
+  const outputs = new Set((graph.output ?? []).map(({ name }) => name));
+  const nodes = fuseSums(pass.nodes, outputs, (name) => pass.dimsOf(name));
+  graph.node = [...nodes, ...scheduleMeans(nodes)];
   // Where onnxruntime knows dims, it plans memory ahead and compares every value with every free piece: seconds in a graph
   // of thousands of operations. Where it does not, it takes memory as it runs.
   for (const { type } of graph.input ?? []) if (type?.tensorType) type.tensorType.shape = undefined;
@@ -76,6 +79,11 @@ class Pass {
     this.#block = block;
     for (const { name } of [...(graph!.initializer ?? []), ...(graph!.input ?? [])]) this.#made.add(name!);
     this.#dims = new FrameDims(graph!);
+  }
+
+  /** Dims of a frame of a value, blocked or not. */
+  dimsOf(name: string): Dims {
+    return this.#dims.isSingle(name) ? undefined : this.#dims.get(name);
   }
 
   visit(original: NodeProto): void {

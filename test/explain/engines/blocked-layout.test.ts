@@ -185,7 +185,9 @@ describe("keepBlocked", () => {
     const [before, after] = [counts(saved), counts(keepBlocked(saved, blockOf(saved)!))];
     expect(before.ReorderOutput).toBeGreaterThan(8);
     expect(after.ReorderOutput!).toBeLessThanOrEqual(before.ReorderOutput! / 2);
-    for (const op of ["Conv", "Abs", "Div", "Mul", "Add", "ReduceMean", "Relu"]) expect(after[op]).toBe(before[op]);
+    for (const op of ["Conv", "Abs", "Div", "Mul", "ReduceMean", "Relu"]) expect(after[op]).toBe(before[op]);
+    // Some sums go into the convolution before them.
+    expect(after.Add!).toBeLessThanOrEqual(before.Add!);
   });
 
   it("keeps what r-lrp-graded adds blocked, but for the one channel a group of what is filtered by a box", async () => {
