@@ -47,7 +47,7 @@ const NETWORKS = [
   ..."yolov8n-cls yolo11n-cls yolo26n-cls".split(" ").map(torch("script", "ultralytics")),
   ..."VGG16 ResNet50 ResNet50V2 MobileNet MobileNetV2 MobileNetV3Small MobileNetV3Large DenseNet121 InceptionV3 Xception EfficientNetB0 EfficientNetV2B0"
     .split(" ")
-    .map((name) => ({ name, by: "keras.applications, tf2onnx", kind: "keras" })),
+    .map((name) => ({ name, by: "keras.applications, tf2onnx", kind: "keras", library: "keras" })),
 ];
 const TORCH = ["torch", "torchvision", "timm", "ultralytics", "onnx", "onnxscript", "numpy"];
 const KERAS = ["tensorflow-cpu==2.15.*", "tf2onnx==1.16.1", "onnx<1.17", "numpy<2", "protobuf<4.24"];

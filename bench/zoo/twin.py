@@ -51,7 +51,7 @@ class Graph:
         self.nodes = self.needed([Node(n) for n in graph.node])
         self.producer = {o: n for n in self.nodes for o in n.outputs}
         self.readers = {}
-        for name in [i for n in self.nodes for i in n.inputs] + [self.output]:
+        for name in [i for n in self.nodes if n.op not in ("Shape", "Size") for i in n.inputs] + [self.output]:
             self.readers[name] = self.readers.get(name, 0) + 1
         for node in self.nodes:
             self.run(node)
@@ -357,7 +357,7 @@ BINARY = {
 MOVES = {
     "Identity": lambda g, n, x: x.clone(),
     "Dropout": lambda g, n, x, *rest: x.clone(),
-    "Cast": lambda g, n, x: x.clone(),
+    "Cast": lambda g, n, x: x.double() if n.get("to") in (1, 10, 11) else x.long() if n.get("to") in (6, 7) else x.clone(),
     "Reshape": reshape,
     "Flatten": lambda g, n, x: x.reshape(int(np.prod(x.shape[:n.get("axis", 1)])), -1),
     "Squeeze": squeeze,

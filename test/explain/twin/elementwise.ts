@@ -84,6 +84,8 @@ const PARTS: Record<string, Unary> = {
   Floor: plain(Math.floor),
   Ceil: plain(Math.ceil),
   Reciprocal: plain((x) => 1 / x),
+  Sin: plain(Math.sin),
+  Cos: plain(Math.cos),
 };
 
 export const UNARY: Record<string, Unary> = { ...ACTIVATIONS, ...PARTS };
@@ -95,6 +97,7 @@ export const BINARY: Record<string, (a: number, b: number) => number> = {
   Mul: (a, b) => a * b,
   Div: (a, b) => a / b,
   Pow: (a, b) => a ** b,
+  Equal: (a, b) => (a === b ? 1 : 0),
   Max: Math.max,
   Min: Math.min,
   PRelu: (x, slope) => (x < 0 ? slope * x : x),
