@@ -20,8 +20,12 @@ import {
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
 import { ignoredPrecision } from "./ignored.js";
-import { toOnnx, writeOnnx } from "./serialise.js";
+import { type Graph, toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
+import { classesInFloat } from "./webgpu/classes-in-float.js";
+import { quietVulkan } from "./webgpu/quiet-vulkan.js";
+import { roundAsFloor } from "./webgpu/round-as-floor.js";
+import { widenThirds } from "./webgpu/widen-thirds.js";
 import { withWinograd } from "./winograd.js";
 
 type Ort = typeof import("onnxruntime-node");
@@ -80,7 +84,12 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
     // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
-    return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
+    return runner(
+      ort,
+      await create(ort, toOnnx(graphFor(program, options)), options, "all"),
+      { inputs, outputs },
+      options,
+    );
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -108,7 +117,7 @@ export async function prepareOnnxruntime(
 ): Promise<{ prepared: OrtPrepared; open(): Promise<Runner> }> {
   const ort = load();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
-  const ports = write(source, folder, width !== undefined);
+  const ports = write(source, folder, options, width !== undefined);
   await forceGc();
   const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
@@ -117,6 +126,10 @@ export async function prepareOnnxruntime(
     open: async () => (session ? runner(ort, session, prepared, options) : openPrepared(folder, prepared, options)),
   };
 }
+
+/** The program as the provider of the device computes it rightly, and all of it. */
+const graphFor = (program: Program, { device }: EngineOptions): Graph =>
+  device === "webgpu" ? roundAsFloor(widenThirds(classesInFloat(program))) : program;
 
 /** Channels that onnxruntime keeps side by side on this CPU; undefined where it has no blocked layout, or no room to say so. */
 async function blockWidth(ort: Ort, folder: string): Promise<number | undefined> {
@@ -139,9 +152,14 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
 }
 
 /** Writes the graph; what is left of the program is its ports. */
-function write(source: ProgramSource, folder: string, blocked: boolean): Omit<OrtPrepared, "blocked"> {
+function write(
+  source: ProgramSource,
+  folder: string,
+  options: EngineOptions,
+  blocked: boolean,
+): Omit<OrtPrepared, "blocked"> {
   const program = programOf(source);
-  writeOnnx(blocked ? withWinograd(program) : program, folder, GRAPH);
+  writeOnnx(blocked ? withWinograd(program) : graphFor(program, options), folder, GRAPH);
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MAX_PACKED_ELEMENTS);
   return { inputs, outputs, packs: !large };
@@ -234,6 +252,7 @@ async function create(
     // Spinning threads would take the cores from decoding and drawing.
     extra: { session: { intra_op: { allow_spinning: "0" }, ...(packs ? {} : { disable_prepacking: "1" }), ...extra } },
   };
+  if (options.device === "webgpu") quietVulkan();
   try {
     return await ort.InferenceSession.create(model as string, sessionOptions);
   } catch (cause) {
