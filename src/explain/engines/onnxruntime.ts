@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
+import { workerUrl } from "../../worker-url.js";
 import type { Device } from "../engine-names.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
@@ -17,11 +18,13 @@ import {
   type ProgramSource,
   programOf,
   type Runner,
+  type Verdict,
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
 import { ignoredPrecision } from "./ignored.js";
 import { type Graph, toOnnx, writeOnnx } from "./serialise.js";
 import { keepToOurselves } from "./telemetry.js";
+import { passTrial } from "./trial/trial.js";
 import { classesInFloat } from "./webgpu/classes-in-float.js";
 import { quietVulkan } from "./webgpu/quiet-vulkan.js";
 import { roundAsFloor } from "./webgpu/round-as-floor.js";
@@ -33,7 +36,7 @@ type SessionOptions = InferenceSession.SessionOptions;
 /** Only what is fatal: errors arrive as exceptions anyway. */
 const QUIET = 4;
 /** Execution providers of a device, first choice first: what one does not know, the next runs. */
-const PROVIDERS: Record<Device, string[]> = {
+const PROVIDERS: Partial<Record<Device, string[]>> = {
   cpu: ["cpu"],
   cuda: ["cuda", "cpu"],
   tensorrt: ["tensorrt", "cuda", "cpu"],
@@ -64,9 +67,22 @@ function load(): Ort {
 
 export { load as loadOnnxruntime };
 
+/** @throws VideoExplainerError `engine-missing` for a device that is not its own */
+function providersOf({ device }: EngineOptions): string[] {
+  const providers = PROVIDERS[device];
+  if (providers !== undefined) return providers;
+  throw new VideoExplainerError(
+    "engine-missing",
+    `the engine onnxruntime does not run on ${device}; take engine openvino`,
+  );
+}
+
 /** Keeps the graph as onnxruntime has optimised it for this processor. */
 export const onnxruntimePreparing: PreparingEngine<OrtPrepared> = {
-  version: () => load().env.versions.node ?? "",
+  version: (options) => {
+    providersOf(options);
+    return load().env.versions.node ?? "";
+  },
   prepare: prepareOnnxruntime,
   open: openPrepared,
 };
@@ -123,7 +139,11 @@ export async function prepareOnnxruntime(
   const prepared = { ...ports, blocked: session !== undefined };
   return {
     prepared,
-    open: async () => (session ? runner(ort, session, prepared, options) : openPrepared(folder, prepared, options)),
+    open: async () => {
+      if (session === undefined) return openPrepared(folder, prepared, options);
+      const verdict = await tried(folder, prepared, options);
+      return { ...runner(ort, session, prepared, options), verdict };
+    },
   };
 }
 
@@ -202,6 +222,7 @@ async function block(
 /** A runner of what `prepareOnnxruntime` left in a folder; the folder is not needed once it is there. */
 export async function openPrepared(folder: string, prepared: OrtPrepared, options: EngineOptions): Promise<Runner> {
   const ort = load();
+  const verdict = await tried(folder, prepared, options);
   const session = await create(
     ort,
     path.join(folder, GRAPH),
@@ -209,7 +230,23 @@ export async function openPrepared(folder: string, prepared: OrtPrepared, option
     prepared.blocked ? "disabled" : "all",
     prepared.packs,
   );
-  return runner(ort, session, prepared, options);
+  return { ...runner(ort, session, prepared, options), verdict };
+}
+
+/**
+ * The trial of what `prepareOnnxruntime` left in a folder. On the processor, which all else is held against, it is only timed.
+ * @throws VideoExplainerError `engine-refused`
+ */
+async function tried(folder: string, prepared: OrtPrepared, options: EngineOptions): Promise<Verdict | undefined> {
+  const isReference = options.device === "cpu";
+  if (options.skipValidation || (isReference && !options.measure)) return undefined;
+  const engine = {
+    module: workerUrl(import.meta.url, "./onnxruntime.js").href,
+    name: "onnxruntimePreparing",
+    isReference,
+  };
+  const version = onnxruntimePreparing.version(options);
+  return passTrial({ name: "onnxruntime", version, engine, graph: path.join(folder, GRAPH), prepared }, options);
 }
 
 /** Runs an ONNX file once, on the processor. */
@@ -239,7 +276,7 @@ async function create(
 ): Promise<InferenceSession> {
   const { extra, ...rest } = more;
   const sessionOptions: SessionOptions = {
-    executionProviders: PROVIDERS[options.device],
+    executionProviders: providersOf(options),
     graphOptimizationLevel,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
@@ -258,10 +295,16 @@ async function create(
   } catch (cause) {
     throw new VideoExplainerError(
       "engine-refused",
-      `the engine onnxruntime cannot run this model on ${options.device} (${(cause as Error).message.split("\n")[0]})`,
+      `the engine onnxruntime cannot run this model on ${options.device} (${plainWords((cause as Error).message)})`,
       { cause },
     );
   }
+}
+
+/** Of what onnxruntime says the part that says something to a user: not the place in its sources, nor the check that failed there. */
+function plainWords(message: string): string {
+  if (message.includes("WebGPU adapter")) return "there is no graphics card here that WebGPU can use";
+  return message.split("\n")[0]!.replace(/^\/\S+\.\w+:\d+ .* was false\. /, "");
 }
 
 function runner(

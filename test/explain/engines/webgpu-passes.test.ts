@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Graph } from "../../../src/explain/engines/serialise.js";
 import { classesInFloat } from "../../../src/explain/engines/webgpu/classes-in-float.js";
 import { roundAsFloor } from "../../../src/explain/engines/webgpu/round-as-floor.js";
@@ -10,6 +10,9 @@ import { noise } from "../random/writer.js";
 import { runProgram } from "../run.js";
 import { relativeError } from "../twin/golden.js";
 import { onOnnxruntime } from "./run.js";
+
+// A GPU made of the processor compiles its kernels for seconds, on a busy machine for a minute.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 openSoftwareGpu();
 

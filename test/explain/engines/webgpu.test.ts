@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Runner } from "../../../src/explain/engines/engine.js";
 import { engineNamed } from "../../../src/explain/engines/registry.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
@@ -13,6 +13,9 @@ import { noise } from "../random/writer.js";
 import { GOLDEN_MAPS, goldenCase, goldenNames, relativeError } from "../twin/golden.js";
 import { placementIn } from "./placement.js";
 import { type Feeds, goldenProgram, onOnnxruntime } from "./run.js";
+
+// A GPU made of the processor compiles its kernels for seconds, on a busy machine for a minute.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** Relative to the frame's largest |R|. */
 const TOLERANCE = 1e-4;
