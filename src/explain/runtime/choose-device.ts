@@ -110,14 +110,15 @@ async function fastest(
     losers.push(loser);
     await loser.made.runner.close();
   };
-  for (const { engine, device, name, adapter } of places) {
+  const entering = async (...words: Parameters<typeof enter>): Promise<void> => {
     try {
-      await enter(engine, { device, name, adapter }, options);
+      await enter(...words);
     } catch (error) {
       if (!isSkippable(error)) throw error;
       refusals.push(error.message);
     }
-  }
+  };
+  for (const { engine, device, name, adapter } of places) await entering(engine, { device, name, adapter }, options);
   if (best === undefined) {
     // Nothing to compare with: the processor need not be timed.
     const made = await compileOn({ device: "cpu" }, options, classifyOnly);
@@ -126,7 +127,7 @@ async function fastest(
   const { threads, streams = 1 } = options;
   // One after the other a frame has all threads.
   const all = { ...options, threads: threads * streams || availableParallelism(), streams: 1 };
-  await enter(options.engine, { device: "cpu", name: "the processor" }, all);
+  await entering(options.engine, { device: "cpu", name: "the processor" }, all);
   const won = best as Timed;
   const slower = losers.map((t) => slowerThan(won, t));
   const reasons = [...slower, ...refusals];

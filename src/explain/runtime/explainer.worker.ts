@@ -1,8 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { plainError } from "../../errors.js";
+import { isSkippable } from "../engines/registry.js";
 import { answerRequests } from "./answer-requests.js";
 import { batchRunner, framesPerRun } from "./batch-runner.js";
 import { compileRunner } from "./choose-device.js";
+import type { CompiledRunner } from "./compile-runner.js";
 import { decoderOf } from "./decode-results.js";
 import type { ExplainerOptions } from "./explainer-options.js";
 import { fallingBack } from "./fall-back.js";
@@ -17,7 +19,10 @@ const post = (message: ThreadMessage): void => port.postMessage(message);
 async function made(given: ExplainerOptions) {
   const whole = await compileRunner(given, false);
   const { runner: explainer, engine, device, adapter, info, preprocessing, activations } = whole;
-  const second = (given.every ?? 1) > 1 ? await compileRunner({ ...given, engine, device, adapter }, true) : undefined;
+  const second =
+    (given.every ?? 1) > 1
+      ? await classifierOf({ ...given, engine, device, adapter }, given.device === "auto")
+      : undefined;
   const classifier = second?.runner;
   const { width, height } = preprocessing;
   const explain = batchRunner({
@@ -39,6 +44,17 @@ async function made(given: ExplainerOptions) {
     await classifier?.close();
   };
   return { explainer, device, info, shared, explain, warm, close, notes: [...whole.notes, ...(second?.notes ?? [])] };
+}
+
+/** The smaller program, on the processor where the device that `auto` chose for the whole one does not take it. */
+async function classifierOf(given: ExplainerOptions, mayMove: boolean): Promise<CompiledRunner> {
+  try {
+    return await compileRunner(given, true);
+  } catch (error) {
+    if (!mayMove || given.device === "cpu" || !isSkippable(error)) throw error;
+    const made = await compileRunner({ ...given, device: "cpu" }, true);
+    return { ...made, notes: [`frames are classified on the processor: ${error.message}`, ...made.notes] };
+  }
 }
 
 /** The same, once it has run. What `auto` chose may fail at that, where other programs have taken the device's memory, say. */
@@ -76,7 +92,11 @@ async function start(): Promise<void> {
   const guarded = fallingBack(explain, {
     device,
     ...(options.device === "auto" && { instead }),
-    lost: (sentence, engine) => post({ kind: "lost", sentence, engine }),
+    lost: (sentence, engine) => {
+      // What is lost may hang when it is closed.
+      open.splice(open.indexOf(close), 1);
+      post({ kind: "lost", sentence, engine });
+    },
   });
   answerRequests(port, device === "cpu" ? explain : guarded, async () => {
     for (const end of open) await end();
