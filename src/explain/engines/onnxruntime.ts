@@ -96,16 +96,12 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
     const { open } = await prepareOnnxruntime(source, options, folder);
     return await open();
   } catch (error) {
-    if (error instanceof VideoExplainerError) throw error;
-    // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
+    // What has to be tried first needs a place for files.
+    if (error instanceof VideoExplainerError || options.device !== "cpu") throw error;
+    // Without one, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
-    return runner(
-      ort,
-      await create(ort, toOnnx(graphFor(program, options)), options, "all"),
-      { inputs, outputs },
-      options,
-    );
+    return runner(ort, await create(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -163,10 +163,13 @@ describe("OpenVINO", () => {
     await runner.close();
   });
 
-  it("leaves graphics cards to onnxruntime", async () => {
+  it("leaves graphics cards of others than Intel to onnxruntime, and finds no device that is not there", async () => {
     await expect(
       engineNamed("openvino")(shipped("inspection-cnn").program, { device: "cuda", threads: 1 }),
-    ).rejects.toThrow("the engine openvino runs on the cpu and not on cuda; take engine onnxruntime");
+    ).rejects.toThrow("the engine openvino does not run on cuda; take engine onnxruntime");
+    await expect(
+      engineNamed("openvino")(shipped("inspection-cnn").program, { device: "intel-npu", threads: 1 }),
+    ).rejects.toThrow("the engine openvino finds no intel-npu here; install its driver, or take device cpu");
   });
 });
 

@@ -15,6 +15,7 @@ import path from "node:path";
 import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
 import { workerUrl } from "../../../worker-url.js";
+import { identityOf } from "../devices/look.js";
 import type { EngineOptions, Prepared, Verdict, Whereabouts } from "../engine.js";
 import { startOwn } from "../own-process.js";
 
@@ -67,7 +68,8 @@ export async function passTrial(tried: Tried, options: EngineOptions): Promise<V
   const { threads, streams, precision, device, verdictCache = cacheHome(), measure = false } = options;
   const request = { engine: tried.engine, prepared: tried.prepared, options: { device, threads, streams, precision } };
   const cache = verdictCache === null ? undefined : path.join(verdictCache, "tried");
-  const parts = [tried.name, tried.version, options.adapter ?? null];
+  const adapter = options.adapter ?? (device === "cpu" ? null : await identityOf());
+  const parts = [tried.name, tried.version, adapter];
   const answer = await tryGraph(tried.graph, { ...request, measure }, parts, cache, options.trialMs);
   const { fault, isSentence, isMissing, ...verdict } = answer;
   if (fault === undefined) return verdict;
