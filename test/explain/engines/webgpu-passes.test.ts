@@ -80,17 +80,20 @@ describe("a convolution on the GPU is the processor's", () => {
     e.output(y, "y", "float32", [-1, out, 5, 5]);
     return e.finish();
   };
-  const cases = [3, 4, 6, 9, 10, 12, 15].flatMap((channels) => [3, 8].map((out) => [channels, out] as const));
-  it.each(cases)("of %d channels to %d", async (channels, out) => {
+  const cases = [
+    [6, 8, 1],
+    [6, 3, 3],
+    [6, 8, 3],
+    [9, 4, 3],
+    [10, 8, 3],
+    [15, 8, 3],
+  ] as const;
+  it.each(cases)("of %d channels to %d, %d pixels wide", async (channels, out, kernel) => {
     const random = noise(1);
     const x = { data: Float32Array.from({ length: 2 * channels * 81 }, random), dims: [2, channels, 9, 9] };
-    for (const kernel of [1, 3]) {
-      const given = program(channels, out, kernel);
-      const [ours, theirs] = [await runProgram(given, { x }, "webgpu"), await onOnnxruntime(given, { x })];
-      expect(relativeError(ours.y!.data as Float32Array, theirs.y!.data as Float32Array), `${kernel}`).toBeLessThan(
-        1e-5,
-      );
-    }
+    const given = program(channels, out, kernel);
+    const [ours, theirs] = [await runProgram(given, { x }, "webgpu"), await onOnnxruntime(given, { x })];
+    expect(relativeError(ours.y!.data as Float32Array, theirs.y!.data as Float32Array)).toBeLessThan(1e-5);
   });
   it("whose channels are no odd multiple of three stays as it is", () => {
     for (const channels of [3, 4, 10, 12]) expect(widenThirds(program(channels, 8, 3)).operations).toHaveLength(2);
