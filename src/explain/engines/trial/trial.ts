@@ -14,6 +14,7 @@ import { arch, cpus } from "node:os";
 import path from "node:path";
 import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
+import { packageVersion } from "../../../version.js";
 import { workerUrl } from "../../../worker-url.js";
 import { identityOf } from "../devices/look.js";
 import type { EngineOptions, Prepared, Verdict, Whereabouts } from "../engine.js";
@@ -69,7 +70,7 @@ export async function passTrial(tried: Tried, options: EngineOptions): Promise<V
   const request = { engine: tried.engine, prepared: tried.prepared, options: { device, threads, streams, precision } };
   const cache = verdictCache === null ? undefined : path.join(verdictCache, "tried");
   const adapter = options.adapter ?? (device === "cpu" ? null : await identityOf());
-  const parts = [tried.name, tried.version, adapter];
+  const parts = [packageVersion(), tried.name, tried.version, adapter];
   const answer = await tryGraph(tried.graph, { ...request, measure }, parts, cache, options.trialMs);
   const { fault, isSentence, isMissing, ...verdict } = answer;
   if (fault === undefined) return verdict;
