@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches OpenVINO's runtime from its wheel on PyPI for the engine openvino: the libraries of the CPU plugin and the
-# reader of ONNX files, 100 MB. They go into video-explainer/openvino of the user's cache folder, where the next
+# Fetches OpenVINO's runtime from its wheel on PyPI for the engine openvino: the libraries of the plugins for CPU, GPU and
+# NPU and the reader of ONNX files, 150 MB. They go into video-explainer/openvino of the user's cache folder, where the next
 # installation finds them too; nothing is compiled and nothing of the system is changed.
 #
 # Needs python3 with pip. Linux and macOS, x86-64 and arm64.
@@ -16,6 +16,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=${OPENVINO_VERSION:-2026.4.1}
 target=${OPENVINO_LIBRARIES:-${XDG_CACHE_HOME:-$HOME/.cache}/video-explainer/openvino/libs}
 stamp=$target/.version
+# Beside the version, which of its libraries were taken.
+taken="$version cpu gpu npu"
 scratch=
 
 source scripts/setup-common.sh
@@ -31,7 +33,7 @@ fetch() {
 import glob, os, re, shutil, sys, zipfile
 
 folder, target = sys.argv[1:]
-LIBRARY = re.compile(r"(lib)?(openvino(_c|_intel_cpu_plugin|_arm_cpu_plugin|_onnx_frontend)?|tbb|tbbmalloc|hwloc)(\.\d+)*(\.so|\.dylib)(\.\d+)*")
+LIBRARY = re.compile(r"(lib)?(openvino(_c|_intel_[cgn]pu_plugin|_arm_cpu_plugin|_onnx_frontend)?|tbb|tbbmalloc|hwloc)(\.\d+)*(\.so|\.dylib)(\.\d+)*")
 LICENSE = re.compile(r".*dist-info/.*(LICENSE|third-party-programs\.txt)")
 os.makedirs(target)
 with zipfile.ZipFile(glob.glob(folder + "/*.whl")[0]) as wheel:
@@ -41,7 +43,7 @@ with zipfile.ZipFile(glob.glob(folder + "/*.whl")[0]) as wheel:
             with wheel.open(name) as source, open(os.path.join(target, base), "wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 22)
 PYTHON
-  printf '%s' "$version" >"$scratch/libs/.version"
+  printf '%s' "$taken" >"$scratch/libs/.version"
   rm -rf "$target"
   mkdir -p "$(dirname "$target")"
   mv "$scratch/libs" "$target"
@@ -69,7 +71,7 @@ try {
 JAVASCRIPT
 }
 
-if [ "$(cat "$stamp" 2>/dev/null)" != "$version" ]; then
+if [ "$(cat "$stamp" 2>/dev/null)" != "$taken" ]; then
   # What this script has not put there is somebody else's.
   [ -f "$stamp" ] || [ -z "$(ls -A "$target" 2>/dev/null)" ] || die "$target holds other files; name another folder in OPENVINO_LIBRARIES."
   # Beside the target, so that one renaming puts all of it into place.

@@ -17,12 +17,14 @@ const PACKAGES = {
   "g++": "g++",
   pip3: "python3-pip",
   strace: "strace",
+  vulkan: "libvulkan1",
   "rtsp-server":
     "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly",
 };
 
 /** What is no program of its own is there when this runs without a fault. */
 const PROBES = {
+  vulkan: ["sh", "-c", "PATH=$PATH:/sbin:/usr/sbin; ldconfig -p | grep -q 'libvulkan\\.so\\.1'"],
   "rtsp-server": [
     "/usr/bin/python3",
     "-c",

@@ -7,6 +7,9 @@ import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
 import { buildTensorFlow, fetchImageNode, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
 
+/** With Chromium comes the software GPU, which is found by Vulkan's loader. */
+const PROGRAMS = "ffmpeg ffprobe nats-server chromium vulkan g++ pip3 strace rtsp-server".split(" ");
+
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
   ["typecheck", "node_modules/typescript/bin/tsc", ["-p", "tsconfig.json", "--noEmit"]],
@@ -18,7 +21,7 @@ function main() {
   const failed = [];
   try {
     const say = (line) => console.log(`- ${line}`);
-    setup({ programs: ["ffmpeg", "ffprobe", "nats-server", "chromium", "g++", "pip3", "strace", "rtsp-server"], say });
+    setup({ programs: PROGRAMS, say });
     buildTensorFlow(say);
     // The tests' own, so that the engine `auto` of other tests does not find it.
     fetchOpenvino(say, "node_modules/.cache/openvino");

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../errors.js";
+import type { Device } from "../explain/engine-names.js";
+import { lookForDevices } from "../explain/engines/devices/look.js";
 import type { NumericTensor, Runner } from "../explain/engines/engine.js";
 import { ENGINES, engineNamed } from "../explain/engines/registry.js";
 import type { ExplainInput } from "../explain/explanation.js";
@@ -7,6 +9,7 @@ import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
 import { framesProgram } from "../explain/programs/frames.js";
+import { compileRunner } from "../explain/runtime/choose-device.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import { gatherer } from "../explain/runtime/gather.js";
@@ -120,10 +123,11 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     frames: gatherer(inputWidth, inputHeight)(options.frames.slice(0, batch)),
     scale: { data: new Float32Array(batch), dims: [batch] },
   });
-  const forward = await build(model, undefined, explained, figures, feeds(1));
+  const place = await placeOf(explained);
+  const forward = await build(model, undefined, explained, place, figures, feeds(1));
   figures.engine = forward.name;
   for (const method of methods) {
-    const both = await build(model, method, explained, figures, feeds(1));
+    const both = await build(model, method, explained, place, figures, feeds(1));
     for (const batch of BATCHES) {
       const feed = feeds(batch);
       await add(
@@ -158,20 +162,31 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
   return figures;
 }
 
+/** The engine and device of a station with these options. */
+async function placeOf(explained: ExplainerOptions): Promise<{ engine: string; device: Device }> {
+  const { engine, device } = explained;
+  if (device !== "auto") return { engine, device };
+  if ((await lookForDevices()).length === 0) return { engine, device: "cpu" };
+  const chosen = await compileRunner(explained, false);
+  await chosen.runner.close();
+  return chosen.device === "cpu" ? { engine, device: "cpu" } : chosen;
+}
+
 /** The program of a method, or of the forward pass alone, ready to run. */
 async function build(
   model: LoadedModel,
   method: MethodName | undefined,
   explained: ExplainerOptions,
+  { engine, device }: { engine: string; device: Device },
   figures: EngineFigures,
   feed: Record<string, NumericTensor>,
 ): Promise<Runner> {
-  const { engine, threads, precision } = explained;
+  const { threads, precision } = explained;
   const options = { ...DEFAULT_METHOD, ...(method ? { method } : {}) };
   const emitted = await timed(() =>
     framesProgram(model.network, options, requirePreprocessing(model), explained, method === undefined),
   );
-  const session = await timed(() => engineNamed(engine)(emitted.value, { device: "cpu", threads, precision }));
+  const session = await timed(() => engineNamed(engine)(emitted.value, { device, threads, precision }));
   const first = await timed(() => session.value.run(feed));
   figures.setup.programs.push({
     program: method ?? "forward",

@@ -1,4 +1,4 @@
-import type { Precision } from "../explain/engine-names.js";
+import type { Device, Precision } from "../explain/engine-names.js";
 import type { MethodName } from "../explain/method-names.js";
 import type { Rect } from "../frame.js";
 import type { EngineFigures } from "./engine.js";
@@ -17,6 +17,7 @@ export interface BenchReport {
   settings: {
     method: MethodName;
     engine: string;
+    device: Device | "auto";
     threads: number;
     precision: Precision;
     maxBatch: number;

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS } from "../config/schema.js";
-import { PRECISIONS } from "../explain/engine-names.js";
+import { DEVICES, PRECISIONS } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
 import type { Rect } from "../frame.js";
@@ -82,3 +82,12 @@ export const precisionOption = (): Option =>
   new Option("--precision <name>", "of the numbers in between, where the engine has it (default: float32)").choices([
     ...PRECISIONS,
   ]);
+
+/** `--device`. `auto` tries what is here, which takes its time once for each model. */
+export const deviceOption = (fallback: "auto" | "cpu" = "auto"): Option =>
+  new Option(
+    "--device <name>",
+    "what the engine computes on; auto: the fastest that is here and agrees with the processor",
+  )
+    .choices(["auto", ...DEVICES])
+    .default(fallback);

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { InputError, VideoExplainerError } from "../errors.js";
-import type { Precision } from "../explain/engine-names.js";
+import type { Device, Precision } from "../explain/engine-names.js";
 import { type NumericTensor, withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
@@ -19,6 +19,7 @@ import { readPicture } from "../pictures/picture.js";
 import { readBounded } from "../read-file.js";
 import { systemPredicate, systemReason } from "../system-error.js";
 import {
+  deviceOption,
   inputRuleOption,
   methodOption,
   modelOutputOption,
@@ -42,6 +43,7 @@ interface AttributeOptions {
   low?: number[];
   high?: number[];
   engine: string;
+  device: Device | "auto";
   threads: number;
   precision?: Precision;
   output?: string;
@@ -66,7 +68,8 @@ async function attribute(options: AttributeOptions): Promise<void> {
     : await fromPicture(options.input, model);
   const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model), input.pictures));
   const runner = await engineNamed(options.engine)(program, {
-    device: "cpu",
+    // A few maps are done before it is found out which device is the fastest.
+    device: options.device === "auto" ? "cpu" : options.device,
     threads: options.threads,
     precision: options.precision,
   });
@@ -192,6 +195,7 @@ export const attributeCommand = (): Command =>
     .addOption(lowOption())
     .addOption(highOption())
     .option("--engine <name>", "engine", "auto")
+    .addOption(deviceOption("cpu"))
     .addOption(threadsOption())
     .addOption(precisionOption())
     .option(

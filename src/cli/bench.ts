@@ -9,7 +9,7 @@ import type { BenchReport } from "../bench/report.js";
 import { checked } from "../config/request.js";
 import { configSchema, natsSinkSchema, type SourceConfig, sourceSchema } from "../config/schema.js";
 import { InputError, inContext } from "../errors.js";
-import type { Precision } from "../explain/engine-names.js";
+import type { Device, Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
@@ -18,6 +18,7 @@ import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
+  deviceOption,
   modelOption,
   modelOutputOption,
   number,
@@ -42,6 +43,7 @@ interface BenchOptions {
   only?: "engine" | "pipeline";
   nats?: string | false;
   engine: string;
+  device: Device | "auto";
   threads: number;
   precision?: Precision;
   maxBatch: number;
@@ -60,10 +62,11 @@ function filmOf(options: BenchOptions): SourceConfig {
 }
 
 /** The explainer that is measured end to end, and by itself with other methods. */
-function explainerOf({ model, modelOutput, method, engine: kind, threads, precision }: BenchOptions): ExplainerOptions {
+function explainerOf(options: BenchOptions): ExplainerOptions {
+  const { model, modelOutput, method, engine: kind, device, threads, precision } = options;
   return explainerOptions({
     model: { path: model, output: modelOutput },
-    engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
+    engine: { ...defaultEngine(), kind, device, threads, ...(precision && { precision }) },
     explain: checked(configSchema.shape.explain, { method }, "bench"),
   });
 }
@@ -82,14 +85,14 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     if (!(error instanceof InputError)) throw error;
     throw inContext(error, { source: undefined });
   });
-  const { method, engine, threads, precision = "float32", maxBatch, seconds } = options;
+  const { method, engine, device, threads, precision = "float32", maxBatch, seconds } = options;
   const report: BenchReport = {
     benchmark: "video-explainer",
     time: new Date().toISOString(),
     machine,
     model: { name: info.name, sha256: info.sha256, inputWidth: info.inputWidth, inputHeight: info.inputHeight },
     film: { name: basename(options.film), region: source.region ?? null },
-    settings: { method, engine, threads, precision, maxBatch, seconds },
+    settings: { method, engine, device, threads, precision, maxBatch, seconds },
     decode: null,
     pipeline: null,
     nats: null,
@@ -160,6 +163,7 @@ export const benchCommand = (): Command =>
     .option("--nats <url>", "publish there (default: 127.0.0.1:4222, else a nats-server of its own)")
     .option("--no-nats", "publish nowhere")
     .option("--engine <name>", "engine", "auto")
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .addOption(precisionOption())
     .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)

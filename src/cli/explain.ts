@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import type { Precision } from "../explain/engine-names.js";
+import type { Device, Precision } from "../explain/engine-names.js";
 import type { MethodOptions } from "../explain/options.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Rect } from "../frame.js";
@@ -20,6 +20,7 @@ import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
+  deviceOption,
   inputRuleOption,
   methodOption,
   modelOption,
@@ -46,6 +47,7 @@ interface ExplainOptions extends MethodOptions, OverlayStyle {
   out?: string;
   force?: boolean;
   engine: string;
+  device: Device | "auto";
   threads: number;
   precision?: Precision;
   quiet?: boolean;
@@ -161,13 +163,14 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
     const jobs = await planJobs(files, options, report);
     if (jobs.length === 0) return;
     const settings = checked(configSchema.shape.explain, { method, inputRule, start, target, every, top }, "explain");
-    const { threads, engine: kind, precision } = options;
+    const { threads, engine: kind, device, precision } = options;
     const explainer = await createExplainer(
       explainerOptions({
         model: { path: options.model, output: options.modelOutput },
-        engine: { ...defaultEngine(), kind, threads, ...(precision && { precision }) },
+        engine: { ...defaultEngine(), kind, device, threads, ...(precision && { precision }) },
         explain: settings,
       }),
+      (note) => report.noted([note]),
     );
     report.noted(explainer.notes ?? []);
     const renderer = createOverlayRenderer();
@@ -214,6 +217,7 @@ export const explainCommand = (): Command =>
     .option("--out <folder>", "where results go (default: beside each file)")
     .option("--force", "replace results that exist already")
     .option("--engine <name>", "engine", "auto")
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .addOption(precisionOption())
     .option("--quiet", "print nothing but faults")

@@ -297,7 +297,9 @@ export const configSchema = z.strictObject({
       device: z
         .enum(["auto", ...DEVICES])
         .default("auto")
-        .describe("auto: cpu; cuda and tensorrt once npm run setup:cuda or setup:tensorrt has run; webgpu"),
+        .describe(
+          "auto: the fastest that is here, once it agrees with the processor; intel-gpu and intel-npu with openvino; cuda and tensorrt once npm run setup:cuda or setup:tensorrt has run, and webgpu, with onnxruntime; cpu: the processor",
+        ),
       precision: z
         .enum(PRECISIONS)
         .default("float32")

@@ -80,7 +80,7 @@ export interface ModelInfo {
 /** A loaded, warm model; its work runs off the event loop. Several batches may be under way, each resolves when it is done. */
 export interface Explainer {
   readonly model: ModelInfo;
-  /** Which engine runs it, e.g. `onnxruntime-cpu`. */
+  /** Which engine runs it, e.g. `onnxruntime-cpu`: another one once its device has failed and `auto` chose it. */
   readonly engine: string;
   /** Why each better engine was not taken. */
   readonly skipped?: readonly string[];

@@ -11,12 +11,14 @@ import {
   takeUntil,
   tap,
 } from "rxjs";
+import { VideoExplainerError } from "../errors.js";
 import type { Logger } from "../log.js";
 import { epochId, makeMessage } from "../messages/headers.js";
 import type { OutMessage } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Batch } from "../pipeline/index.js";
+import { RateLimitedLog } from "../rate-limited-log.js";
 import type { Delivery } from "./deliver.js";
 import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
 import { inOrder } from "./in-order.js";
@@ -51,8 +53,9 @@ const encoder = new TextEncoder();
  * of one source leave in their order. Completes when the last one has left.
  */
 export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<void> {
+  const faults = new RateLimitedLog();
   return batches$.pipe(
-    inOrder((batch) => explain(batch, parts)),
+    inOrder((batch) => explain(batch, parts, faults)),
     tap(({ batch }) => batch.done()),
     mergeMap(({ frames }) => frames),
     tap(({ session, frame, explanation }) => session.record(frame, explanation)),
@@ -67,7 +70,7 @@ export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: Flo
 }
 
 /** Emits once: a batch with those of its frames that could be explained. */
-function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ }: FlowParts) {
+function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ }: FlowParts, faults: RateLimitedLog) {
   const { explainer, explain, overlay: style } = settings.current;
   const startedAt = performance.now();
   const size = batch.frames.length;
@@ -85,8 +88,13 @@ function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ 
         if (explanation && !(explanation instanceof Error)) {
           return [{ frame, session, explanation, explainer, style, batch: { startedAt, explainMs, size } }];
         }
-        const where = `source ${frame.source}, frame ${frame.sequence}`;
-        if (explanation) log.error(`${where} could not be explained: ${explanation.message}`);
+        if (explanation instanceof VideoExplainerError && explanation.code === "engine-died") {
+          // It is so with every frame from now on.
+          const { message } = explanation;
+          faults.happened(message, () => log.error(`frames are not explained any more, and dropped: ${message}`));
+        } else if (explanation) {
+          log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${explanation.message}`);
+        }
         session.drop(frame, explanation ? "explain-error" : "shutdown");
         return [];
       });

@@ -97,7 +97,7 @@ async function startParts(
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
-    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir));
+    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir), (note) => log.warn(note));
     open.add(made);
     return made;
   };

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ModelError } from "../../src/errors.js";
+import { openSoftwareGpu } from "../support/software-gpu.js";
 import { requireOpenvino } from "./engines/run.js";
 import { buildNetwork, type NetworkChoice, networkChoice, type RandomNetwork } from "./random/network.js";
 import { swings } from "./random/stability.js";
@@ -156,4 +157,9 @@ describe("TensorFlow.js agrees with the twin on random networks", () => {
 describe("OpenVINO agrees with the twin on random networks", () => {
   beforeAll(requireOpenvino);
   it.each(SEEDS.slice(0, 1))("of seed %d", (seed) => check(seed, Math.ceil(RUNS / 2), "openvino"), 600_000);
+});
+
+describe("onnxruntime on a GPU agrees with the twin on random networks", () => {
+  openSoftwareGpu();
+  it.each(SEEDS.slice(0, 1))("of seed %d", (seed) => check(seed, Math.ceil(RUNS / 5), "webgpu"), 600_000);
 });

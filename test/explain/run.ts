@@ -11,13 +11,17 @@ import type { TwinOptions as Options } from "./twin/twin.js";
 /** The twin's options; the engine knows more methods. */
 type TwinOptions = Omit<Options, "method"> & { method?: MethodOptions["method"] };
 
-/** Runs a program once, on the machine's processor. */
+/** Runs a program once, on the machine's processor, or onnxruntime's `webgpu`. */
 export async function runProgram(
   program: Program,
   feeds: Record<string, NumericTensor>,
   engine = "auto",
 ): Promise<Record<string, NumericTensor>> {
-  const runner = await engineNamed(engine)(program, { device: "cpu", threads: 1, skipValidation: true });
+  const options = { threads: 1, skipValidation: true };
+  const runner =
+    engine === "webgpu"
+      ? await engineNamed("onnxruntime")(program, { device: engine, ...options })
+      : await engineNamed(engine)(program, { device: "cpu", ...options });
   try {
     return await runner.run(feeds);
   } finally {

@@ -19,8 +19,14 @@ export interface EngineOptions {
   shared?: bigint;
   /** Does not first try a program in another process, which guards against an engine that dies of it or is wrong about it. */
   skipValidation?: boolean;
-  /** Folder that keeps what came of validations; null: none. Default: where the system keeps caches. */
+  /** Folder that keeps what came of trials; null: none. Default: where the system keeps caches. */
   verdictCache?: string | null;
+  /** What a trial that is not done by then is given up after, in milliseconds. Default five minutes. */
+  trialMs?: number;
+  /** The trial takes the time of a frame, too. */
+  measure?: boolean;
+  /** All that is known of the device and its driver: what was found out with another is not true of this one. */
+  adapter?: string;
   /** Write a profile of each operation into files that begin so. */
   profile?: string;
 }
@@ -36,6 +42,39 @@ export interface Ignored {
   elsewhere?: string;
 }
 
+/** How the results of an engine on a device compare with those of onnxruntime on the processor, for pictures of noise. */
+export interface Agreement {
+  /** Largest difference of two maps, relative to the largest number of the processor's. */
+  error: number;
+  /** Least correlation of two maps. */
+  correlation: number;
+  /** Whether all explained classes are the same. */
+  sameClass: boolean;
+}
+
+/** What came of a trial. */
+export interface Verdict {
+  /** What is wrong with it; undefined where nothing is. */
+  fault?: string;
+  agreement?: Agreement;
+  /** Milliseconds a frame, of a batch, where it was timed. */
+  frameMs?: number;
+  /** It was given up after its time. */
+  slow?: boolean;
+}
+
+/** Where another process finds an engine, and how it is tried there. */
+export interface Whereabouts {
+  /** URL of its module. */
+  module: string;
+  /** What it is called there: a `PreparingEngine`. */
+  name: string;
+  /** Frames of one run of its graphs, where their number is fixed. */
+  frames?: number;
+  /** It is what others are held against, and is only timed. */
+  isReference?: boolean;
+}
+
 /** A program made ready to run. */
 export interface Runner {
   /** Engine and device, e.g. `onnxruntime-cpu`. */
@@ -46,6 +85,8 @@ export interface Runner {
   readonly ignores?: readonly Ignored[];
   /** Where other threads of the process find what was compiled, on engines that share it. */
   readonly shared?: bigint;
+  /** What came of its trial, where there was one. */
+  readonly verdict?: Verdict;
   run(feeds: Record<string, NumericTensor>): Promise<Record<string, NumericTensor>>;
   close(): Promise<void>;
 }

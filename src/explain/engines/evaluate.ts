@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { toInt64 } from "../proto/int64.js";
-import { loadOnnxruntime } from "./onnxruntime.js";
+import { loadOnnxruntime } from "./onnxruntime-session.js";
 
 /** What onnxruntime knows of an output before anything runs; −1 where the dim depends on values. */
 interface Metadata {

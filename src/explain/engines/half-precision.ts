@@ -1,7 +1,7 @@
 import { ELEMENT_CODE } from "../program/emitter.js";
-import type { Operation, Program, ProgramConstant } from "../program/program.js";
+import type { Operation } from "../program/program.js";
 import { toFloat16 } from "./float16.js";
-import { FLOAT16, type MixedGraph } from "./serialise.js";
+import { type Constant, FLOAT16, type Graph, type MixedGraph } from "./serialise.js";
 
 /** Fewer channels than this on either side fill no unit that multiplies matrices of halves. */
 const MIN_CHANNELS = 8;
@@ -20,7 +20,7 @@ const FIRST = new Set(["Conv", "ConvTranspose", "MatMul", "Gemm"]);
  * scale costs nothing of the precision. A product with a bias is the network's own, and is computed as it is. Left in float32
  * are products of few channels, which read or give the picture or go channel by channel, and those that only add up.
  */
-export function withHalves(program: Program): MixedGraph {
+export function withHalves(program: Graph): MixedGraph {
   const pass = new Pass(program.constants);
   for (const operation of program.operations) pass.visit(operation);
   const read = new Set(pass.operations.flatMap((o) => o.inputs));
@@ -37,10 +37,10 @@ interface Half {
 class Pass {
   readonly operations: Operation[] = [];
   readonly made = new Map<string, MixedGraph["constants"][number]>();
-  readonly #constants: ReadonlyMap<string, ProgramConstant>;
+  readonly #constants: ReadonlyMap<string, Constant>;
   #halves = new Map<string, Half>();
 
-  constructor(constants: readonly ProgramConstant[]) {
+  constructor(constants: readonly Constant[]) {
     this.#constants = new Map(constants.map((c) => [c.name, c]));
   }
 
@@ -128,13 +128,17 @@ class Pass {
   }
 }
 
-const halves = ({ data }: ProgramConstant): Uint16Array =>
-  toFloat16(data instanceof Float32Array ? data : Float32Array.from(data));
+const dataOf = (constant: Constant) => ("make" in constant ? constant.make() : constant.data);
+
+function halves(constant: Constant): Uint16Array {
+  const data = dataOf(constant);
+  return toFloat16(data instanceof Float32Array ? data : Float32Array.from(data));
+}
 
 /** Whether a matrix only adds up what it is given: it holds one number, and zeros. */
-function addsUp({ data }: ProgramConstant): boolean {
+function addsUp(constant: Constant): boolean {
   let one = 0;
-  for (const value of data) {
+  for (const value of dataOf(constant)) {
     if (value === 0 || value === one) continue;
     if (one !== 0) return false;
     one = Number(value);

@@ -1,10 +1,9 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { VideoExplainerError } from "../../errors.js";
-import type { Device } from "../engine-names.js";
+import { workerUrl } from "../../worker-url.js";
 import { Emitter } from "../program/emitter.js";
 import type { Program } from "../program/program.js";
 import { blockOf, keepBlocked } from "./blocked-layout.js";
@@ -17,79 +16,51 @@ import {
   type ProgramSource,
   programOf,
   type Runner,
+  type Verdict,
 } from "./engine.js";
 import { forceGc } from "./force-gc.js";
 import { withHalves } from "./half-precision.js";
 import { ignoredPrecision } from "./ignored.js";
+import { createSession, loadOnnxruntime, type Ort, providersOf } from "./onnxruntime-session.js";
 import { isProviderDevice } from "./providers/libraries.js";
-import { joinProviders, providerWords, requireProvider } from "./providers/providers.js";
-import { type MixedGraph, toOnnx, writeOnnx } from "./serialise.js";
-import { keepToOurselves } from "./telemetry.js";
+import { requireProvider } from "./providers/providers.js";
+import { type Graph, type MixedGraph, toOnnx, writeOnnx } from "./serialise.js";
+import { passTrial } from "./trial/trial.js";
+import { classesInFloat } from "./webgpu/classes-in-float.js";
+import { roundAsFloor } from "./webgpu/round-as-floor.js";
+import { widenThirds } from "./webgpu/widen-thirds.js";
 import { withWinograd } from "./winograd.js";
 
-type Ort = typeof import("onnxruntime-node");
-type SessionOptions = InferenceSession.SessionOptions;
-/** Only what is fatal: errors arrive as exceptions anyway. */
-const QUIET = 4;
-/** Execution providers of a device, first choice first: what one does not know, the next runs. */
-const PROVIDERS: Record<Device, string[]> = {
-  cpu: ["cpu"],
-  cuda: ["cuda", "cpu"],
-  tensorrt: ["tensorrt", "cuda", "cpu"],
-  webgpu: ["webgpu", "cpu"],
-};
 /** Numbers of a matrix beyond which a second copy costs more memory than its order brings: reading it is what takes time. */
 const MAX_PACKED_ELEMENTS = 2 ** 22;
 /** Larger constants go into a file of their own, which threads of one process share. */
 const INLINE_BYTES = 2048;
-let runtime: Ort | undefined;
-
-function load(): Ort {
-  if (runtime) return runtime;
-  keepToOurselves();
-  joinProviders();
-  try {
-    runtime = createRequire(import.meta.url)("onnxruntime-node") as Ort;
-    // What it warns of on its own, outside of any session, is nothing that a user could mend.
-    runtime.env.logLevel = "fatal";
-  } catch (cause) {
-    throw new VideoExplainerError(
-      "engine-missing",
-      `the engine onnxruntime cannot be loaded (${(cause as Error).message.split("\n")[0]}); run npm ci again`,
-      { cause },
-    );
-  }
-  return runtime;
-}
-
-export { load as loadOnnxruntime };
-
 /** Keeps the graph as onnxruntime has optimised it for this processor. */
 export const onnxruntimePreparing: PreparingEngine<OrtPrepared> = {
-  version: () => load().env.versions.node ?? "",
+  version: (options) => {
+    providersOf(options);
+    if (isProviderDevice(options.device)) requireProvider(options.device);
+    return loadOnnxruntime().env.versions.node ?? "";
+  },
   prepare: prepareOnnxruntime,
   open: openPrepared,
 };
 
 /** Runs programs as ONNX on onnxruntime. Calls block the thread they are made on: use it in a worker. */
 export async function onnxruntimeRunner(source: ProgramSource, options: EngineOptions): Promise<Runner> {
-  const ort = load();
+  const ort = loadOnnxruntime();
   let folder: string | undefined;
   try {
     folder = mkdtempSync(path.join(tmpdir(), "video-explainer-"));
     const { open } = await prepareOnnxruntime(source, options, folder);
     return await open();
   } catch (error) {
-    if (error instanceof VideoExplainerError) throw error;
-    // Without a place for files, or room there, the plain session, made in memory, is as right, only slower.
+    // What has to be tried first needs a place for files.
+    if (error instanceof VideoExplainerError || options.device !== "cpu") throw error;
+    // Without one, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;
-    return runner(
-      ort,
-      await create(ort, toOnnx(graphOf(program, options)), options, "all"),
-      { inputs, outputs },
-      options,
-    );
+    return runner(ort, await createSession(ort, toOnnx(program), options, "all"), { inputs, outputs }, options);
   } finally {
     // The session has mapped its weights: they stay after their file is gone.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -115,16 +86,29 @@ export async function prepareOnnxruntime(
   options: EngineOptions,
   folder: string,
 ): Promise<{ prepared: OrtPrepared; open(): Promise<Runner> }> {
-  const ort = load();
+  const ort = loadOnnxruntime();
   const width = options.device === "cpu" ? await blockWidth(ort, folder) : undefined;
-  const ports = write(source, options, folder, width !== undefined);
+  const ports = write(source, folder, options, width !== undefined);
   await forceGc();
   const session = options.device === "cpu" ? await block(ort, folder, options, ports.packs, width ?? 1) : undefined;
   const prepared = { ...ports, blocked: session !== undefined };
   return {
     prepared,
-    open: async () => (session ? runner(ort, session, prepared, options) : openPrepared(folder, prepared, options)),
+    open: async () => {
+      if (session === undefined) return openPrepared(folder, prepared, options);
+      const verdict = await tried(folder, prepared, options);
+      return { ...runner(ort, session, prepared, options), verdict };
+    },
   };
+}
+
+/** Processors multiply float16 no faster, where they do at all. */
+const isHalf = ({ device, precision }: EngineOptions): boolean => device !== "cpu" && precision === "float16";
+
+/** The program as the provider of the device computes it rightly, and all of it, in the precision that is asked for. */
+function graphFor(program: Program, options: EngineOptions): MixedGraph {
+  const graph: Graph = options.device === "webgpu" ? roundAsFloor(widenThirds(classesInFloat(program))) : program;
+  return isHalf(options) ? withHalves(graph) : graph;
 }
 
 /** Channels that onnxruntime keeps side by side on this CPU; undefined where it has no blocked layout, or no room to say so. */
@@ -137,7 +121,7 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
   const optimizedModelFilePath = path.join(folder, "probe.onnx");
   try {
     const options = { device: "cpu", threads: 1 } as const;
-    const session = await create(ort, toOnnx(e.finish()), options, "all", true, { optimizedModelFilePath });
+    const session = await createSession(ort, toOnnx(e.finish()), options, "all", true, { optimizedModelFilePath });
     await session.release();
     return blockOf(readFileSync(optimizedModelFilePath));
   } catch {
@@ -147,20 +131,15 @@ async function blockWidth(ort: Ort, folder: string): Promise<number | undefined>
   }
 }
 
-/** Processors multiply float16 no faster, where they do at all. */
-const isHalf = ({ device, precision }: EngineOptions): boolean => device !== "cpu" && precision === "float16";
-const graphOf = (program: Program, options: EngineOptions): MixedGraph =>
-  isHalf(options) ? withHalves(program) : program;
-
 /** Writes the graph; what is left of the program is its ports. */
 function write(
   source: ProgramSource,
-  options: EngineOptions,
   folder: string,
+  options: EngineOptions,
   blocked: boolean,
 ): Omit<OrtPrepared, "blocked"> {
   const program = programOf(source);
-  writeOnnx(blocked ? withWinograd(program) : graphOf(program, options), folder, GRAPH);
+  writeOnnx(blocked ? withWinograd(program) : graphFor(program, options), folder, GRAPH);
   const { inputs, outputs, constants } = program;
   const large = constants.some((c) => c.dims.length === 2 && c.data.length > MAX_PACKED_ELEMENTS);
   return { inputs, outputs, packs: !large };
@@ -179,7 +158,7 @@ async function block(
 ): Promise<InferenceSession | undefined> {
   const at = (name: string): string => path.join(folder, name);
   try {
-    const first = await create(ort, at(GRAPH), { ...options, profile: undefined }, "all", packs, {
+    const first = await createSession(ort, at(GRAPH), { ...options, profile: undefined }, "all", packs, {
       optimizedModelFilePath: at("optimised.onnx"),
       extra: {
         optimized_model_external_initializers_file_name: "blocked.weights",
@@ -188,7 +167,7 @@ async function block(
     });
     await first.release();
     writeFileSync(at("blocked.onnx"), keepBlocked(readFileSync(at("optimised.onnx")), width));
-    const session = await create(ort, at("blocked.onnx"), options, "disabled", packs);
+    const session = await createSession(ort, at("blocked.onnx"), options, "disabled", packs);
     renameSync(at("blocked.onnx"), at(GRAPH));
     rmSync(at(`${GRAPH}.weights`), { force: true });
     return session;
@@ -202,69 +181,32 @@ async function block(
 
 /** A runner of what `prepareOnnxruntime` left in a folder; the folder is not needed once it is there. */
 export async function openPrepared(folder: string, prepared: OrtPrepared, options: EngineOptions): Promise<Runner> {
-  const ort = load();
-  const session = await create(
+  const ort = loadOnnxruntime();
+  const verdict = await tried(folder, prepared, options);
+  const session = await createSession(
     ort,
     path.join(folder, GRAPH),
     options,
     prepared.blocked ? "disabled" : "all",
     prepared.packs,
   );
-  return runner(ort, session, prepared, options);
+  return { ...runner(ort, session, prepared, options), verdict };
 }
 
-/** Runs an ONNX file once, on the processor. */
-export async function runOnnx(
-  file: string,
-  feeds: Record<string, NumericTensor>,
-): Promise<Record<string, NumericTensor>> {
-  const ort = load();
-  const session = await create(ort, file, { device: "cpu", threads: 0 }, "all");
-  const given = Object.entries(feeds).map(([name, { data, dims }]) => {
-    const kind = data instanceof Uint8Array ? "uint8" : "float32";
-    return [name, new ort.Tensor(kind as "float32", data as Float32Array, [...dims])];
-  });
-  const results = await session.run(Object.fromEntries(given));
-  await session.release();
-  return results as unknown as Record<string, NumericTensor>;
-}
-
-/** @throws VideoExplainerError `engine-refused` */
-async function create(
-  ort: Ort,
-  model: string | Uint8Array,
-  options: EngineOptions,
-  graphOptimizationLevel: "all" | "disabled",
-  packs = true,
-  more: { optimizedModelFilePath?: string; extra?: Record<string, string> } = {},
-): Promise<InferenceSession> {
-  const { extra, ...rest } = more;
-  if (isProviderDevice(options.device)) requireProvider(options.device);
-  const sessionOptions: SessionOptions = {
-    executionProviders: PROVIDERS[options.device],
-    graphOptimizationLevel,
-    intraOpNumThreads: options.threads,
-    interOpNumThreads: 1,
-    // One plan for all of a run's memory takes more of it (100 MB on VGG16) and no less time.
-    enableMemPattern: options.device !== "cpu",
-    logSeverityLevel: QUIET,
-    enableProfiling: options.profile !== undefined,
-    ...(options.profile === undefined ? {} : { profileFilePrefix: options.profile }),
-    ...rest,
-    // Spinning threads would take the cores from decoding and drawing.
-    extra: { session: { intra_op: { allow_spinning: "0" }, ...(packs ? {} : { disable_prepacking: "1" }), ...extra } },
+/**
+ * The trial of what `prepareOnnxruntime` left in a folder. On the processor, which all else is held against, it is only timed.
+ * @throws VideoExplainerError `engine-refused`
+ */
+async function tried(folder: string, prepared: OrtPrepared, options: EngineOptions): Promise<Verdict | undefined> {
+  const isReference = options.device === "cpu";
+  if (options.skipValidation || (isReference && !options.measure)) return undefined;
+  const engine = {
+    module: workerUrl(import.meta.url, "./onnxruntime.js").href,
+    name: "onnxruntimePreparing",
+    isReference,
   };
-  try {
-    return await ort.InferenceSession.create(model as string, sessionOptions);
-  } catch (cause) {
-    const { message } = cause as Error;
-    const why = isProviderDevice(options.device) ? providerWords(message, options.device) : message.split("\n")[0];
-    throw new VideoExplainerError(
-      "engine-refused",
-      `the engine onnxruntime cannot run this model on ${options.device} (${why})`,
-      { cause },
-    );
-  }
+  const version = onnxruntimePreparing.version(options);
+  return passTrial({ name: "onnxruntime", version, engine, graph: path.join(folder, GRAPH), prepared }, options);
 }
 
 function runner(

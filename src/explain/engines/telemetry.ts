@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";
 import { VideoExplainerError } from "../../errors.js";
+import { setForLibraries } from "./native-environment.js";
 
 const SWITCH = "ORT_DISABLE_TELEMETRY";
 
@@ -12,13 +12,10 @@ const SWITCH = "ORT_DISABLE_TELEMETRY";
  */
 export function keepToOurselves(): void {
   const told = process.env[SWITCH] === "1";
-  process.env[SWITCH] = "1";
   // A copy that says so was made of an environment that says so.
-  if (isMainThread || told || process.platform === "win32") return;
+  if (told && !isMainThread) return;
   try {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi").default;
-    const setenv = koffi.load(null).func("int setenv(str name, str value, int overwrite)");
-    if (setenv(SWITCH, "1", 1) !== 0) throw new Error("setenv failed");
+    setForLibraries(SWITCH, "1");
   } catch (cause) {
     delete process.env[SWITCH];
     throw new VideoExplainerError(

@@ -64,9 +64,8 @@ function emitClassification(e: Emitter, scores: Scores, top: number): void {
   e.output(index, "top_index", "int64", [-1, top]);
   e.output(probability, "top_probability", "float32", [-1, top]);
   e.output(scores.target, "target_index", "int64", [-1]);
-  const at = e.op("Unsqueeze", [scores.target, e.ints([1])]);
-  const pick = (v: Value): Value =>
-    e.op("Squeeze", [e.op("GatherElements", [v, at], { axis: { int: 1 } }), e.ints([1])]);
+  const marked = e.cast(scores.oneHot, "bool");
+  const pick = (v: Value): Value => e.reduce("ReduceSum", e.where(marked, v, e.number(0)), [1], false);
   e.output(pick(scores.probabilities), "target_probability", "float32", [-1]);
   e.output(pick(scores.logits), "target_logit", "float32", [-1]);
 }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { VideoExplainerError } from "../../errors.js";
 import { distrust } from "../../trust.js";
 import { packageVersion } from "../../version.js";
-import { deviceOf } from "../engine-names.js";
+import type { Device } from "../engine-names.js";
 import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
@@ -16,12 +16,23 @@ import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from ".
 import type { ExplainerOptions } from "./explainer-options.js";
 
 /** A model's program, ready to run, with what the model says about itself. */
-export interface CompiledRunner extends Omit<CompiledModel, "prepared" | "files"> {
+export interface CompiledRunner extends Omit<CompiledModel, "prepared"> {
   runner: Runner;
   /** Its engine by name; `auto` where another thread may choose anew. */
   engine: string;
+  device: Device;
+  adapter?: string;
   /** What went wrong on the way and was mended, one sentence each. */
   notes: string[];
+}
+
+/** A device to compile for. */
+export interface Place {
+  device: Device;
+  /** See `EngineOptions.adapter`. */
+  adapter?: string;
+  /** A frame is timed in the trial. */
+  measure?: boolean;
 }
 
 const activationsOf = ({ shapes }: Network): number => {
@@ -31,16 +42,22 @@ const activationsOf = ({ shapes }: Network): number => {
 };
 
 /**
- * The frames program of a model on its engine, from the cache of compiled models where it holds it.
+ * The frames program of a model on its engine and a device, from the cache of compiled models where it holds it.
  * @throws InputError or ModelError when model, card, method or target are wrong
  */
-export async function compileRunner(options: ExplainerOptions, classifyOnly: boolean): Promise<CompiledRunner> {
+export async function compileOn(
+  place: Place,
+  options: ExplainerOptions,
+  classifyOnly: boolean,
+): Promise<CompiledRunner> {
+  const at = { device: place.device, adapter: place.adapter };
   const engineOptions: EngineOptions = {
-    device: deviceOf(options.device),
+    ...place,
     threads: options.threads,
     precision: options.precision,
     streams: options.streams,
     shared: options.shared?.[classifyOnly ? "classifier" : "explainer"],
+    trialMs: options.trialMs,
   };
   const wanted = cacheFolder(options.cache);
   const doubt = wanted === undefined ? null : distrust(wanted, "folder alone");
@@ -60,13 +77,13 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
     [chosen.name, chosen.version],
     [arch(), cpus()[0]?.model],
     [path.resolve(options.model), options.output],
-    [engineOptions.device, options.precision ?? "float32"],
+    [place.device, place.adapter ?? null, options.precision ?? "float32"],
     { method, inputRule, start, target, top, grid, blur, classifyOnly },
   ]);
   const notes: string[] = [];
   /** What the next engine makes of it. */
   const other = async (refusal: Error, soFar: readonly string[]): Promise<CompiledRunner> => {
-    const made = await compileRunner({ ...options, engine: chosen.next! }, classifyOnly);
+    const made = await compileOn(place, { ...options, engine: chosen.next! }, classifyOnly);
     const all = [...skipped, refusal.message, ...(made.runner.skipped ?? [])];
     return { ...made, runner: { ...made.runner, skipped: all }, notes: [...soFar, ...made.notes] };
   };
@@ -74,25 +91,24 @@ export async function compileRunner(options: ExplainerOptions, classifyOnly: boo
   if (found.problem) notes.push(found.problem);
   if (found.folder && found.entry) {
     try {
-      const { info, preprocessing, activations, remarks, prepared } = found.entry;
-      const runner = await engine.open(found.folder, prepared, engineOptions);
-      const about = { info, preprocessing, activations, remarks };
-      return { ...about, runner: { ...runner, skipped }, engine: chosen.name, notes: [...remarks, ...notes] };
+      const { prepared, ...about } = found.entry;
+      const runner = { ...(await engine.open(found.folder, prepared, engineOptions)), skipped };
+      return { ...about, runner, engine: chosen.name, ...at, notes: [...about.remarks, ...notes] };
     } catch (error) {
       if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
     }
   }
-  const place = store.begin(key);
-  if (place === undefined) return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
-  const { take, files, ...about } = load(options, classifyOnly);
+  const begun = store.begin(key);
+  if (begun === undefined) return withNotes(await fresh(options, engineOptions, classifyOnly), notes);
+  const { take, ...about } = load(options, classifyOnly);
   try {
-    const { prepared, open } = await engine.prepare(take, engineOptions, place);
-    const runner = await open();
-    store.commit(key, place, { ...about, prepared, files });
-    return { ...about, runner: { ...runner, skipped }, engine: chosen.name, notes: [...about.remarks, ...notes] };
+    const { prepared, open } = await engine.prepare(take, engineOptions, begun);
+    const runner = { ...(await open()), skipped };
+    store.commit(key, begun, { ...about, prepared });
+    return { ...about, runner, engine: chosen.name, ...at, notes: [...about.remarks, ...notes] };
   } catch (error) {
-    rmSync(place, { recursive: true, force: true });
+    rmSync(begun, { recursive: true, force: true });
     if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
     if (error instanceof VideoExplainerError) throw error;
     // A full disk costs the cache, not the start.
@@ -114,9 +130,16 @@ async function fresh(
   engineOptions: EngineOptions,
   classifyOnly: boolean,
 ): Promise<CompiledRunner> {
-  const { take, files: _, ...about } = load(options, classifyOnly);
+  const { take, ...about } = load(options, classifyOnly);
   const runner = await engineNamed(options.engine)(take, engineOptions);
-  return { ...about, runner, engine: options.engine, notes: [...about.remarks] };
+  return {
+    ...about,
+    runner,
+    engine: options.engine,
+    device: engineOptions.device,
+    adapter: engineOptions.adapter,
+    notes: [...about.remarks],
+  };
 }
 
 /** What there is to know of a model, and its program; once that is taken, the weights are free for the collector. */

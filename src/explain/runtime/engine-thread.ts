@@ -4,7 +4,7 @@ import { workerUrl } from "../../worker-url.js";
 import { keepToOurselves } from "../engines/telemetry.js";
 import type { ExplainInput, Explanation } from "../explanation.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
-import type { ReadyMessage, ThreadMessage, ThreadRequest } from "./thread-messages.js";
+import type { LostMessage, ReadyMessage, ThreadMessage, ThreadRequest } from "./thread-messages.js";
 
 /** So many frames that take so long never end: the slowest networks need some seconds a frame. */
 const STUCK_MS = 60_000;
@@ -24,6 +24,7 @@ export class EngineThread {
   #next = 0;
   #answeredAt = 0;
   #dead: Error | undefined;
+  #lost: LostMessage | undefined;
 
   private constructor(
     private readonly worker: Worker,
@@ -33,7 +34,11 @@ export class EngineThread {
   ) {}
 
   /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
-  static start(options: ExplainerOptions, compiled: (shared: SharedModels) => void = () => {}): Promise<EngineThread> {
+  static start(
+    options: ExplainerOptions,
+    compiled: (shared: SharedModels) => void = () => {},
+    onNote: (sentence: string) => void = () => {},
+  ): Promise<EngineThread> {
     keepToOurselves();
     const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
     return new Promise((resolve, reject) => {
@@ -47,6 +52,9 @@ export class EngineThread {
         else if (message.kind === "ready") {
           thread = new EngineThread(worker, message, options.stuckMs ?? STUCK_MS);
           resolve(thread);
+        } else if (message.kind === "lost") {
+          if (thread) thread.#lost = message;
+          if (message.engine !== undefined) onNote(message.sentence);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);
       });
@@ -58,12 +66,18 @@ export class EngineThread {
   /** Why nothing is to be expected of it any more, or nothing comes; undefined while all is well. */
   get fault(): string | undefined {
     if (this.#dead) return "a thread of the engine has died";
+    if (this.#lost && this.#lost.engine === undefined) return this.#lost.sentence;
     const [oldest] = this.#waiting.values();
     if (!oldest) return undefined;
     // It may have waited for those before it, and a large batch takes its time.
     const silentMs = performance.now() - Math.max(oldest.since, this.#answeredAt);
     if (silentMs <= this.stuckMs * Math.ceil(oldest.frames / FRAMES)) return undefined;
     return `the engine has not answered for ${Math.round(silentMs / 1000)} s`;
+  }
+
+  /** What runs its batches now. */
+  get engine(): string {
+    return this.#lost?.engine ?? this.ready.engine;
   }
 
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]> {
@@ -82,7 +96,7 @@ export class EngineThread {
     await gone;
   }
 
-  #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" }>): void {
+  #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" | "lost" }>): void {
     this.#answeredAt = performance.now();
     const call = this.#waiting.get(message.id!);
     this.#waiting.delete(message.id!);

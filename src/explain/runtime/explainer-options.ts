@@ -4,8 +4,9 @@ import type { SummaryOptions } from "../programs/frames.js";
 
 /** What the first thread made, for the others to run as well. */
 export interface SharedModels {
-  /** The engine that takes the model. */
+  /** The engine that takes the model, and the device that it takes it to. */
   engine: string;
+  device: Device;
   /** Compiled models in the memory of the process, on engines that share them. */
   explainer?: bigint;
   classifier?: bigint;
@@ -17,7 +18,10 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   /** Name of the output that holds the scores, where the file has several; before what the card says. */
   output?: string;
   engine: string;
+  /** `auto`: the fastest of those that are here, once it agrees with the processor. */
   device: "auto" | Device;
+  /** All that is known of that device and its driver, where it is known already. */
+  adapter?: string;
   /** Threads in all; 0: one per core. */
   threads: number;
   /** Default float32. */
@@ -34,4 +38,6 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   every?: number;
   /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
   stuckMs?: number;
+  /** What the trial of a device that is not done by then is given up after, in milliseconds. Default five minutes. */
+  trialMs?: number;
 }

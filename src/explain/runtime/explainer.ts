@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import { VideoExplainerError } from "../../errors.js";
-import { deviceOf } from "../engine-names.js";
 import { withoutEffect } from "../engines/engine.js";
 import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
 import type { Explainer, ExplainInput, Explanation } from "../explanation.js";
@@ -16,22 +15,27 @@ const MAX_ENGINE_THREADS = 4;
  * running whole frames, gets more done than one frame spread over all cores.
  * The native binding of TensorFlow.js keeps a state of its own for each thread, so several threads run it at once; its
  * pool of threads is one for the process, a core each, whatever `threads` says.
+ * A device beside the processor has one thread, which hands it batch after batch.
+ * @param onNote told what goes wrong later on and is mended, a sentence each; what ends it is its `fault`
  * @throws InputError or ModelError when model, card, method or target are wrong
  */
-export async function createExplainer(options: ExplainerOptions): Promise<Explainer> {
+export async function createExplainer(
+  options: ExplainerOptions,
+  onNote?: (sentence: string) => void,
+): Promise<Explainer> {
   quietTensorFlow();
   const total = options.threads || availableParallelism();
-  const count = deviceOf(options.device) !== "cpu" ? 1 : Math.min(total, MAX_ENGINE_THREADS);
-  const each = { ...options, threads: Math.max(1, Math.floor(total / count)), streams: count };
+  const onProcessor = ["auto", "cpu"].includes(options.device) ? Math.min(total, MAX_ENGINE_THREADS) : 1;
+  const each = { ...options, threads: Math.max(1, Math.floor(total / onProcessor)), streams: onProcessor };
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;
   const shared = await new Promise<SharedModels>((compiled, failed) => {
-    leader = EngineThread.start(each, compiled);
+    leader = EngineThread.start(each, compiled, onNote);
     leader.catch(failed);
   });
-  const others = Array.from({ length: count - 1 }, () =>
-    EngineThread.start({ ...each, engine: shared.engine, shared }),
-  );
+  const { engine, device } = shared;
+  const count = device === "cpu" ? onProcessor : 1;
+  const others = Array.from({ length: count - 1 }, () => EngineThread.start({ ...each, engine, device, shared }));
   const started = await Promise.allSettled([leader!, ...others]);
   const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
   const failed = started.find((r) => r.status === "rejected");
@@ -39,7 +43,8 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
     await Promise.all(threads.map((t) => t.close()));
     throw failed.reason;
   }
-  const [{ ready: first }] = threads as [EngineThread];
+  const [leading] = threads as [EngineThread];
+  const first = leading.ready;
   const ignored = withoutEffect(first, {
     ...(options.device !== "auto" && { device: options.device }),
     ...(options.threads > 0 && { threads: options.threads }),
@@ -69,7 +74,9 @@ export async function createExplainer(options: ExplainerOptions): Promise<Explai
   };
   return {
     model: first.model,
-    engine: first.engine,
+    get engine() {
+      return leading.engine;
+    },
     skipped: first.skipped,
     hasClassifier: (options.every ?? 1) > 1,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],

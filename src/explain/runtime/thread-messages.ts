@@ -15,10 +15,18 @@ export interface ReadyMessage {
   notes: readonly string[];
 }
 
+/** The device has failed. `engine`: what explains instead; without one nothing is explained any more. */
+export interface LostMessage {
+  kind: "lost";
+  sentence: string;
+  engine?: string;
+}
+
 /** What a thread sends: `compiled` and, once warm, `ready`, then one answer a batch. `failed` without an id is its end. */
 export type ThreadMessage =
   | { kind: "compiled"; shared: SharedModels }
   | ReadyMessage
+  | LostMessage
   | { kind: "result"; id: number; explanations: Explanation[] }
   | { kind: "failed"; id?: number; error: PlainError };
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { toFloat16 } from "../../../src/explain/engines/float16.js";
 import { withHalves } from "../../../src/explain/engines/half-precision.js";
-import { runOnnx } from "../../../src/explain/engines/onnxruntime.js";
+import { runOnnx } from "../../../src/explain/engines/onnxruntime-session.js";
 import { writeOnnx } from "../../../src/explain/engines/serialise.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";

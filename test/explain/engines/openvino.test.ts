@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { withoutEffect } from "../../../src/explain/engines/engine.js";
-import { validateInSubprocess } from "../../../src/explain/engines/openvino/validate-in-subprocess.js";
 import { describeEngine, engineNamed } from "../../../src/explain/engines/registry.js";
 import { toOnnx } from "../../../src/explain/engines/serialise.js";
+import { tryGraph } from "../../../src/explain/engines/trial/trial.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
@@ -25,6 +25,18 @@ const MODELS = fileURLToPath(new URL("../../../models/", import.meta.url));
 const OPTIONS = { device: "cpu", threads: 1 } as const;
 
 beforeAll(requireOpenvino);
+
+/** Where the process of a trial finds it. */
+const WHERE = {
+  module: new URL("../../../dist/explain/engines/openvino/runner.js", import.meta.url).href,
+  name: "openvinoPreparing",
+  frames: 1,
+};
+/** What is wrong with a graph on OpenVINO; undefined where nothing is. */
+async function faultOf(graph: string, { inputs, outputs }: Program, cache?: string): Promise<string | undefined> {
+  const request = { engine: WHERE, prepared: { inputs, outputs }, options: OPTIONS, measure: false };
+  return (await tryGraph(graph, request, [], cache)).fault;
+}
 
 describe("OpenVINO gives the golden maps of", () => {
   // Each of the other maps on some of them: compiling takes longer than elsewhere.
@@ -151,10 +163,13 @@ describe("OpenVINO", () => {
     await runner.close();
   });
 
-  it("leaves graphics cards to onnxruntime", async () => {
+  it("leaves graphics cards of others than Intel to onnxruntime, and finds no device that is not there", async () => {
     await expect(
       engineNamed("openvino")(shipped("inspection-cnn").program, { device: "cuda", threads: 1 }),
-    ).rejects.toThrow("the engine openvino runs on the cpu and not on cuda; take engine onnxruntime");
+    ).rejects.toThrow("the engine openvino does not run on cuda; take engine onnxruntime");
+    await expect(
+      engineNamed("openvino")(shipped("inspection-cnn").program, { device: "intel-npu", threads: 1 }),
+    ).rejects.toThrow("the engine openvino finds no intel-npu here; install its driver, or take device cpu");
   });
 });
 
@@ -178,26 +193,22 @@ describe("a program that OpenVINO cannot compile", () => {
       const inputs = program.inputs.map((port) => ({ ...port, dims: port.dims.map(Math.abs) }));
       writeFileSync(graph, toOnnx({ ...program, inputs }));
     };
-    const words = (program: Program) => ({
-      prepared: { inputs: program.inputs, outputs: program.outputs },
-      options: OPTIONS,
-    });
     try {
       // Two dense layers with their matrices left in: see src/explain/engines/openvino/dense-as-conv.ts.
       const { program: dense } = goldenProgram(goldenCase("dense"), GOLDEN_MAPS["r-lrp.flat"]!);
       write(dense);
       // Whether it dies of them depends on the processor: that none ends the process here is what counts.
-      const fault = await validateInSubprocess(graph, words(dense), tried);
+      const fault = await faultOf(graph, dense, tried);
       expect(fault === undefined || fault === "it died of SIGSEGV", fault).toBe(true);
       const marks = 1;
-      expect(await validateInSubprocess(graph, words(dense), tried)).toBe(fault);
+      expect(await faultOf(graph, dense, tried)).toBe(fault);
       expect(readdirSync(tried)).toHaveLength(marks);
       const { program } = shipped("inspection-cnn");
       write(program);
-      for (let k = 0; k < 2; k++) expect(await validateInSubprocess(graph, words(program), tried)).toBeUndefined();
+      for (let k = 0; k < 2; k++) expect(await faultOf(graph, program, tried)).toBeUndefined();
       expect(readdirSync(tried)).toHaveLength(marks + 1);
       writeFileSync(graph, "no graph");
-      expect(await validateInSubprocess(graph, words(program), tried)).toMatch(/\S/);
+      expect(await faultOf(graph, program, tried)).toMatch(/\S/);
       // What OpenVINO refuses is remembered, and so is what it dies of; what is stopped from outside is not.
       expect(readdirSync(tried)).toHaveLength(marks + 2);
       const death = join(folder, "death.cjs");
@@ -209,7 +220,7 @@ describe("a program that OpenVINO cannot compile", () => {
         writeFileSync(graph, signal);
         const options = process.env.NODE_OPTIONS;
         process.env.NODE_OPTIONS = `--require=${death}`;
-        expect(await validateInSubprocess(graph, words(program), join(tried, signal))).toBe(`it died of ${signal}`);
+        expect(await faultOf(graph, program, join(tried, signal))).toBe(`it died of ${signal}`);
         if (options === undefined) delete process.env.NODE_OPTIONS;
         else process.env.NODE_OPTIONS = options;
         expect(existsSync(join(tried, signal))).toBe(remembered);
@@ -233,9 +244,8 @@ describe("a program that OpenVINO cannot compile", () => {
     const program = e.finish();
     try {
       writeFileSync(graph, toOnnx(program));
-      const { inputs, outputs } = program;
-      expect(await validateInSubprocess(graph, { prepared: { inputs, outputs }, options: OPTIONS }, undefined)).toMatch(
-        /^its relevance of a picture of noise is not onnxruntime's: (correlation -?[01]\.\d+|[\d.]+ % apart)$/,
+      expect(await faultOf(graph, program)).toMatch(
+        /^its relevance of a picture of noise is not the processor's: (correlation -?[01]\.\d+|[\d.]+ % apart)$/,
       );
     } finally {
       rmSync(folder, { recursive: true });

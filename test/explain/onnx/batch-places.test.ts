@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runOnnx } from "../../../src/explain/engines/onnxruntime.js";
+import { runOnnx } from "../../../src/explain/engines/onnxruntime-session.js";
 import { explainFrames } from "../run.js";
 import { relativeError } from "../twin/golden.js";
 import type { InitializerInput, NodeInput } from "../twin/onnx-writer.js";

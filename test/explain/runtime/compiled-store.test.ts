@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { compileRunner } from "../../../src/explain/runtime/compile-runner.js";
+import { compileRunner } from "../../../src/explain/runtime/choose-device.js";
 import {
   type CompiledModel,
   CompiledStore,
@@ -167,7 +167,7 @@ describe("a compiled model is kept for the next start", () => {
 
   it("by several processes at once", async () => {
     const script = `
-      const { compileRunner } = await import(${JSON.stringify(new URL("../../../dist/explain/runtime/compile-runner.js", import.meta.url).href)});
+      const { compileRunner } = await import(${JSON.stringify(new URL("../../../dist/explain/runtime/choose-device.js", import.meta.url).href)});
       const { runner } = await compileRunner(JSON.parse(process.argv[1]), false);
       await runner.close();`;
     const codes = await Promise.all(

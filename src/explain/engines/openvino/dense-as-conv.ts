@@ -1,8 +1,8 @@
 import { swapped } from "../../layers/dense.js";
 import type { Operation } from "../../program/program.js";
+import { operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
 import { POINTWISE } from "../winograd.js";
-import { operation } from "./operation.js";
 
 /**
  * A graph with its products with constant matrices as 1 × 1 convolutions of one pixel each, which take the same time.

@@ -1,7 +1,7 @@
 import { ELEMENT_CODE } from "../../program/emitter.js";
 import type { Operation } from "../../program/program.js";
+import { operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
-import { operation } from "./operation.js";
 
 const ZERO = "planes_zero";
 

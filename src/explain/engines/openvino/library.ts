@@ -14,8 +14,10 @@ export interface OpenVino {
   readonly version: string;
   /** Whether the processor computes in bfloat16. */
   readonly bfloat16: boolean;
+  /** Devices that it can compile for, as it calls them: `CPU`, `GPU`, `GPU.1`, `NPU`. */
+  devices(): { id: string; name: string; driver: string }[];
   readModel(file: string): Pointer;
-  compile(model: Pointer, properties: Readonly<Record<string, string>>): Pointer;
+  compile(model: Pointer, device: string, properties: Readonly<Record<string, string>>): Pointer;
   createRequest(compiled: Pointer): Pointer;
   /** The memory of an input or output of a request, which stays the request's. */
   memory(request: Pointer, name: string): ArrayBuffer;
@@ -27,7 +29,6 @@ export interface OpenVino {
   release(): void;
 }
 
-const DEVICE = "CPU";
 const LIBRARY = /^(libopenvino_c\.so(\.\d+)*|libopenvino_c(\.\d+)*\.dylib|openvino_c\.dll)$/;
 let loaded: OpenVino | undefined;
 
@@ -107,6 +108,7 @@ function bind(koffi: Koffi, file: string): OpenVino {
   const tensorOf = maker("int ov_infer_request_get_tensor(void *request, str name, _Out_ void **made)");
   const dataOf = maker("int ov_tensor_data(void *tensor, _Out_ void **data)");
   const bytesOf = maker("int ov_tensor_get_byte_size(void *tensor, _Out_ size_t *bytes)");
+  const list = devicesOf(koffi, library);
   const freeTensor = library.func("void ov_tensor_free(void *tensor)");
   const freeText = library.func("void ov_free(void *text)");
   const infer = library.func("int ov_infer_request_infer(void *request)");
@@ -120,8 +122,8 @@ function bind(koffi: Koffi, file: string): OpenVino {
     made ??= createCore([]) as Pointer;
     return made;
   };
-  const textOf = (key: string): string => {
-    const text = property([core(), DEVICE, key]) as Pointer;
+  const textOf = (key: string, device = "CPU"): string => {
+    const text = property([core(), device, key]) as Pointer;
     try {
       return koffi.decode(text, "char", -1) as string;
     } finally {
@@ -133,11 +135,24 @@ function bind(koffi: Koffi, file: string): OpenVino {
     bfloat16: textOf("OPTIMIZATION_CAPABILITIES")
       .split(/[\s,]+/)
       .includes("BF16"),
+    devices: () =>
+      namesOf(list, fails, core()).map((id) => {
+        const known = (key: string): string => {
+          try {
+            return textOf(key, id);
+          } catch {
+            return "";
+          }
+        };
+        // Each kind of device has another name for the version of its driver.
+        const driver = ["GPU_DRIVER_VERSION", "NPU_DRIVER_VERSION", "DRIVER_VERSION", "DEVICE_UUID"].map(known);
+        return { id, name: known("FULL_DEVICE_NAME"), driver: driver.join(" ").trim() };
+      }),
     readModel: (model) => readModel([core(), model, null]) as Pointer,
-    compile(model, properties) {
+    compile(model, device, properties) {
       const words = Object.entries(properties).flat();
       return compile(
-        [core(), model, DEVICE, words.length],
+        [core(), model, device, words.length],
         words.flatMap((word) => ["str", word]),
       ) as Pointer;
     },
@@ -159,6 +174,28 @@ function bind(koffi: Koffi, file: string): OpenVino {
       made = undefined;
     },
   };
+}
+
+type Listed = (core: Pointer) => { status: number; names: string[] };
+
+function devicesOf(koffi: Koffi, library: ReturnType<Koffi["load"]>): Listed {
+  const struct = koffi.struct({ devices: "void *", size: "size_t" });
+  const get = library.func("ov_core_get_available_devices", "int", ["void *", koffi.out(koffi.pointer(struct))]);
+  const free = library.func("ov_available_devices_free", "void", [koffi.inout(koffi.pointer(struct))]);
+  return (core) => {
+    const found: { devices?: Pointer; size?: number } = {};
+    const status = get(core, found) as number;
+    if (status !== 0 || !found.size) return { status, names: [] };
+    const names = koffi.decode(found.devices, "str", Number(found.size)) as string[];
+    free(found);
+    return { status, names };
+  };
+}
+
+function namesOf(list: Listed, fails: (status: number) => void, core: Pointer): string[] {
+  const { status, names } = list(core);
+  fails(status);
+  return names;
 }
 
 /** Of OpenVINO's several lines those that name places in its sources say nothing to a user. */

@@ -1,7 +1,7 @@
 import { ELEMENT_CODE } from "../../program/emitter.js";
 import type { Operation } from "../../program/program.js";
+import { operation } from "../operation.js";
 import type { Graph } from "../serialise.js";
-import { operation } from "./operation.js";
 
 /**
  * A graph whose sums and means of magnitudes that nobody else reads are ReduceL1: one reading of the tensor instead of a

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
+import { workerUrl } from "../../../worker-url.js";
+import type { Device } from "../../engine-names.js";
 import type { ElementKind, Program, ProgramPort } from "../../program/program.js";
 import {
   checkFeeds,
@@ -19,17 +20,20 @@ import {
 import { forceGc } from "../force-gc.js";
 import { ignoredProfile } from "../ignored.js";
 import { writeOnnx } from "../serialise.js";
+import { passTrial } from "../trial/trial.js";
 import { withWinograd } from "../winograd.js";
 import { denseAsConv } from "./dense-as-conv.js";
 import { keepPlanesDynamic } from "./keep-planes-dynamic.js";
 import { type OpenVino, openVino, type Pointer } from "./library.js";
 import { withNorms } from "./norms.js";
-import { validateInSubprocess } from "./validate-in-subprocess.js";
 
 /** Name of the graph in a prepared folder. */
 const GRAPH = "graph.onnx";
 
-/** Runs programs on OpenVINO's CPU plugin, frame by frame. Calls block the thread they are made on: use it in a worker. */
+/** OpenVINO's names of devices. */
+const PLUGINS: Partial<Record<Device, string>> = { cpu: "CPU", "intel-gpu": "GPU", "intel-npu": "NPU" };
+
+/** Runs programs on OpenVINO, frame by frame. Calls block the thread they are made on: use it in a worker. */
 export const openvinoRunner: Engine = async (source, options) => {
   const vino = libraryFor(options);
   if (options.shared !== undefined) return runner(vino, options.shared, programOf(source), options);
@@ -56,19 +60,12 @@ export const openvinoPreparing: PreparingEngine = {
     const vino = libraryFor(options);
     const graph = path.join(folder, GRAPH);
     if (options.shared !== undefined) return runner(vino, options.shared, prepared, options);
-    if (!options.skipValidation) await validate(graph, prepared, options);
-    return runner(vino, compile(graph, options), prepared, options);
+    const at = { module: workerUrl(import.meta.url, "./runner.js").href, name: "openvinoPreparing", frames: 1 };
+    const tried = { name: "openvino", version: vino.version, engine: at, graph, prepared };
+    const verdict = options.skipValidation ? undefined : await passTrial(tried, options);
+    return { ...runner(vino, compile(graph, options), prepared, options), verdict };
   },
 };
-
-/** @throws VideoExplainerError `engine-refused` where OpenVINO does not compile the graph, dies of it, or is wrong about it */
-async function validate(graph: string, prepared: Prepared, options: EngineOptions): Promise<void> {
-  const { threads, streams, precision, device, verdictCache = path.join(cacheHome(), "openvino") } = options;
-  const request = { prepared, options: { device, threads, streams, precision } };
-  const cache = verdictCache === null ? undefined : path.join(verdictCache, "tried", openVino().version);
-  const fault = await validateInSubprocess(graph, request, cache);
-  if (fault !== undefined) throw refused(fault);
-}
 
 const refused = (fault: string, cause?: unknown): VideoExplainerError =>
   new VideoExplainerError(
@@ -77,14 +74,21 @@ const refused = (fault: string, cause?: unknown): VideoExplainerError =>
     { cause },
   );
 
-/** @throws VideoExplainerError `engine-missing` where it is not set up, or for a device that is not its own */
+/** @throws VideoExplainerError `engine-missing` where it is not set up, or for a device that is not its own or not here */
 function libraryFor({ device }: EngineOptions): OpenVino {
-  if (device !== "cpu")
+  const plugin = PLUGINS[device];
+  if (plugin === undefined)
     throw new VideoExplainerError(
       "engine-missing",
-      `the engine openvino runs on the cpu and not on ${device}; take engine onnxruntime`,
+      `the engine openvino does not run on ${device}; take engine onnxruntime`,
     );
-  return openVino();
+  const vino = openVino();
+  if (device !== "cpu" && !vino.devices().some(({ id }) => id.split(".")[0] === plugin))
+    throw new VideoExplainerError(
+      "engine-missing",
+      `the engine openvino finds no ${device} here; install its driver, or take device cpu`,
+    );
+  return vino;
 }
 
 function write(source: ProgramSource, options: EngineOptions, folder: string): Prepared {
@@ -99,22 +103,30 @@ function write(source: ProgramSource, options: EngineOptions, folder: string): P
 /** With every dim known its kernels are chosen and its memory laid out once. */
 const oneFrame = (port: ProgramPort): ProgramPort => ({ ...port, dims: port.dims.map((d) => (d < 0 ? 1 : d)) });
 
-const isHalf = ({ precision }: EngineOptions): boolean => precision === "bfloat16" && openVino().bfloat16;
+const isHalf = ({ device, precision }: EngineOptions): boolean =>
+  device === "cpu" && precision === "bfloat16" && openVino().bfloat16;
+
+/** How a device compiles. Of the GPU float32 has to be asked for; the NPU has nothing but halves. */
+function properties(options: EngineOptions): Record<string, string> {
+  const { device, streams = 1, threads } = options;
+  if (device === "intel-npu") return {};
+  if (device === "intel-gpu") return { NUM_STREAMS: "1", INFERENCE_PRECISION_HINT: "f32" };
+  return {
+    NUM_STREAMS: String(streams),
+    // Of all streams together; without, one a core.
+    ...(threads > 0 && { INFERENCE_NUM_THREADS: String(streams * threads) }),
+    INFERENCE_PRECISION_HINT: isHalf(options) ? "bf16" : "f32",
+    // Threads bound to cores would wait there for decoding and drawing.
+    ENABLE_CPU_PINNING: "NO",
+  };
+}
 
 function compile(file: string, options: EngineOptions): Pointer {
   const vino = openVino();
-  const { streams = 1, threads } = options;
   try {
     const model = vino.readModel(file);
     try {
-      return vino.compile(model, {
-        NUM_STREAMS: String(streams),
-        // Of all streams together; without, one a core.
-        ...(threads > 0 && { INFERENCE_NUM_THREADS: String(streams * threads) }),
-        INFERENCE_PRECISION_HINT: isHalf(options) ? "bf16" : "f32",
-        // Threads bound to cores would wait there for decoding and drawing.
-        ENABLE_CPU_PINNING: "NO",
-      });
+      return vino.compile(model, PLUGINS[options.device]!, properties(options));
     } finally {
       vino.freeModel(model);
     }
@@ -158,10 +170,10 @@ function runner(
     throw refused((cause as Error).message, cause);
   }
   const memoryOf = ({ name, kind }: ProgramPort) => VIEWS[kind]!(vino.memory(request, name));
-  const name = `openvino-cpu${half ? "-bfloat16" : ""}`;
+  const name = `openvino-${options.device}${half ? "-bfloat16" : ""}`;
   const noHalf: Ignored = {
     options: ["precision"],
-    why: `this processor does not compute in ${options.precision}`,
+    why: `this ${options.device === "cpu" ? "processor" : "device"} does not compute in ${options.precision}`,
     instead: `the engine ${name} computes in float32 instead`,
   };
   return {

@@ -1,4 +1,4 @@
-import type { Operation } from "../../program/program.js";
+import type { Operation } from "../program/program.js";
 
 /** An operation of one output, as the passes add them to a graph. */
 export const operation = (
