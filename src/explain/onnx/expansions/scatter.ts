@@ -15,6 +15,8 @@ export const ScatterND: Expansion = (w) => {
   const depth = given - skipped;
   const places = depth === 0 ? 1 : dims.slice(skipped, given).reduce((a, b) => a * b, 1);
   const count = given === 0 ? 0 : indices.data.length / given;
+  // Places are held as numbers of 8 bytes, and once more in a list.
+  importer.budget.take(importer, node, 4 * (places + count));
   const at = Float64Array.from({ length: count }, (_, k) => {
     const place = Array.from({ length: depth }, (_, axis) => {
       const raw = indices.data[k * given + skipped + axis]!;
@@ -22,7 +24,6 @@ export const ScatterND: Expansion = (w) => {
     });
     return place.reduce((flat, index, axis) => flat * dims[skipped + axis]! + index, 0);
   });
-  importer.budget.take(importer, node, places + count);
   if (!(places <= 2 ** 20) || at.some((p) => !(Number.isInteger(p) && p >= 0 && p < places)))
     importer.refuse(node, `its places do not fit a tensor of dims [${dims.join(", ")}]`);
   const from = Array.from({ length: places }, (_, k) => k);
