@@ -32,13 +32,17 @@ interface Row {
   rule: string;
 }
 
+type LinearFamily = "weighted" | "averaging" | "mixing";
+
 /** What happens to relevance at layers that no method has a rule of its own for. */
-const RULES: Partial<Record<Family, string>> = {
+const RULES: Record<Exclude<Family, LinearFamily>, string> = {
   "one-to-one": "passes",
   reindexing: "moved back",
   maximum: "to the winner",
   sum: "by |share|",
   gate: "to the signal",
+  bilinear: "half to each factor",
+  signals: "half to each factor",
   opaque: "none (gate)",
 };
 
@@ -54,10 +58,11 @@ function ruleOf(layer: Layer, readsPicture: boolean, options: InspectOptions): s
   if (composite) {
     if (isWeighted(layer)) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
     const shared = isLinear(layer) || family === "sum";
-    return shared ? "by share" : RULES[family]!;
+    return shared ? "by share" : RULES[family as Exclude<Family, LinearFamily>];
   }
   if (readsPicture) return inputRule;
-  return isLinear(layer) ? method : (methodNamed(method).agreeing ? AGREEING : RULES)[family]!;
+  if (isLinear(layer)) return method;
+  return (methodNamed(method).agreeing ? AGREEING : RULES)[family as Exclude<Family, LinearFamily>];
 }
 
 function rows(model: LoadedModel, options: InspectOptions): Row[] {
@@ -102,7 +107,7 @@ function inspect(given: string, options: InspectOptions): void {
     const report = {
       model: { name, sha256, input, classes: model.classes, final: model.network.final },
       method: options.method,
-      inputRule: options.inputRule,
+      inputRule: completed({ ...options, target: "top" }).inputRule,
       layers,
       total,
     };

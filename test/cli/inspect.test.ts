@@ -34,6 +34,7 @@ describe("inspect", () => {
     expect(report.total.multiplyAdds / 1e6).toBeLessThan(420);
     expect(report.total.parameters / 1e6).toBeCloseTo(4.6, 0);
     expect(report.total.layers).toBe(report.layers.length);
+    expect(report).toMatchObject({ method: "r-lrp-graded", inputRule: "box" });
   });
 
   it("shows the rules of the chosen method", async () => {
@@ -54,6 +55,8 @@ describe("inspect", () => {
     };
     expect(await inspected("residual")).toContain("by agreeing share");
     expect(await inspected("max-pool")).toContain("by squares");
+    expect(await inspected("star-product")).toContain("half to each factor");
+    expect(await inspected("linear-attention")).toContain("half to each factor");
   });
 
   it("shows the rules that a composite puts together", async () => {
