@@ -106,17 +106,22 @@ describe("relevance crosses products as worked out by hand", () => {
   });
 
   it("all of a product to what a gate weighs that is hidden in places", async () => {
-    // y = v · (½ or 0) of v = (2, −1): y = (1, 0), score 1, R_y = (1, 0), all to the first pixel.
+    // The gate of each pixel is made of the other one, and 0 at the second: y = (2 σ(−1), 0), all of it to the first pixel.
     const [a, b] = await shares(
       [
         conv("one", "v"),
-        conv("none", "k"),
-        { op: "Sigmoid", inputs: ["k"], outputs: ["half"] },
+        { op: "Conv", inputs: ["x", "other"], outputs: ["k"], attributes: { pads: [0, 1, 0, 1] } },
+        { op: "Sigmoid", inputs: ["k"], outputs: ["open"] },
         { op: "Cast", inputs: ["mask"], outputs: ["shown"], attributes: { to: 9 } },
-        { op: "Where", inputs: ["shown", "half", "zero"], outputs: ["gate"] },
+        { op: "Where", inputs: ["shown", "open", "zero"], outputs: ["gate"] },
         { op: "Mul", inputs: ["v", "gate"], outputs: ["y"] },
       ],
-      { one: times(1), none: times(0), mask: { dims: [2], data: [1, 0] }, zero: { dims: [], data: [0] } },
+      {
+        one: times(1),
+        other: { dims: [1, 1, 1, 3], data: [1, 0, 1] },
+        mask: { dims: [2], data: [1, 0] },
+        zero: { dims: [], data: [0] },
+      },
     );
     expect(a).toBeCloseTo(1, 5);
     expect(b).toBeCloseTo(0, 5);
