@@ -53,7 +53,8 @@ function keepsSign(layer: Layer): boolean {
     case "averaging":
       return !("factor" in layer && layer.factor !== undefined);
     case "reindexing":
-      return layer.kind !== "select" && (layer.kind !== "pad" || layer.value >= 0);
+      if (layer.kind === "select") return !layer.other?.data.some((v) => v < 0);
+      return layer.kind !== "pad" || layer.value >= 0;
     default:
       return /^(maximum|sum)$/.test(recordOf(layer).family);
   }

@@ -12,6 +12,7 @@ export const MOVES: ReadonlySet<Layer["kind"]> = new Set<Layer["kind"]>([
   "gather",
   "pad",
   "concat",
+  "select",
 ]);
 
 /** What a tensor's elements are made as, behind everything that only moves them; each tensor is looked at once. */
@@ -34,11 +35,23 @@ export const endsInGate = (id: TensorId, made: Makers): boolean => unmoved(id, m
 /** The same of a hard-sigmoid that is divided by its height only behind the product. */
 export const endsInUnscaledGate = (id: TensorId, made: Makers): boolean =>
   unmoved(id, made).every((at) => isUnscaledGate(at, made));
+/** Whether a tensor divides what it is multiplied with: it ends in `c / y` or in a negative power of y, seen through moves. */
+export const endsInReciprocal = (id: TensorId, made: Makers): boolean =>
+  unmoved(id, made).every((at) => isReciprocal(at, made));
+
+function isReciprocal(id: TensorId, made: Makers): boolean {
+  const layer = made.get(id);
+  if (layer?.kind === "scale" && !layer.shift && layer.factor?.data.length === 1)
+    return isReciprocal(layer.inputs[0]!, made);
+  const last = layer?.kind === "activation" ? layer.steps.at(-1)! : undefined;
+  const exponent = last?.op === "Pow" ? last.operands[1] : undefined;
+  return last?.op === "Reciprocal" || (typeof exponent === "object" && exponent.data.every((v) => v < 0));
+}
 
 function isGate(id: TensorId, made: Makers): boolean {
   const layer = made.get(id);
   if (!layer) return false;
-  if (layer.kind === "softmax") return true;
+  if (layer.kind === "softmax") return !layer.log;
   if (layer.kind === "activation" && GATE_OPERATORS.has(layer.steps.at(-1)!.op)) return true;
   // Hard-sigmoid spelled out, clip(x + 3, 0, 6) / 6: what counts is that it ends at 0 and 1.
   if (layer.kind === "scale" && !layer.shift && layer.factor?.data.length === 1)

@@ -1,11 +1,11 @@
 import { Builder } from "./builder.js";
 import { type Layer, type MatrixProductLayer, makers, type Network, type PairLayer, type TensorId } from "./network.js";
-import { endsInGate, endsInUnscaledGate } from "./recognise-gates.js";
+import { endsInGate, endsInReciprocal, endsInUnscaledGate } from "./recognise-gates.js";
 import { isStatistic } from "./statistics.js";
 
 /**
  * Tells what the factors of each product are: a gate, which says how much of the other counts; a statistic of the other, which
- * makes a norm of it; or two signals. What is smaller than the product is copied along the axes that it lacks, where relevance
+ * makes a norm of it; what the other is divided by, as in `x · (1 / y)`; or two signals. What is smaller than the product is copied along the axes that it lacks, where relevance
  * crosses it. A quotient measures what is divided; a difference becomes a sum with what is subtracted negated.
  */
 export function recogniseProducts(network: Network): Network {
@@ -29,6 +29,9 @@ function ofPair(layer: PairLayer, made: Made, build: Builder): Layer[] {
   const { op, ...base } = layer;
   const full = (id: TensorId): TensorId => build.expanded(layer, id, layer.outputs[0]!);
   if (op === "Div") return [{ ...base, kind: "normalised", divides: true, inputs: [full(a), b] }];
+  const [first, second] = [endsInReciprocal(a, made), endsInReciprocal(b, made)];
+  if (first !== second)
+    return [{ ...base, kind: "normalised", divides: false, inputs: first ? [full(b), a] : [full(a), b] }];
   const gated = gateOf(a, b, made);
   if (gated) return [{ ...base, kind: "gate", inputs: [full(gated.signal), gated.gate] }];
   for (const [x, s] of [

@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import { type Layer, makers, type Network, type TensorId } from "./network.js";
+import { type Layer, makers, type Network, type TensorId, withoutDead } from "./network.js";
 
 /** Functions that neither rise nor fall all the way are known only inside an activation or a norm. */
 const PARTS = new Set(["Reciprocal", "Abs", "Sin", "Cos"]);
@@ -9,15 +9,16 @@ const PARTS = new Set(["Reciprocal", "Abs", "Sin", "Cos"]);
  * @throws ModelError
  */
 export function refuseParts(network: Network): Network {
-  for (const layer of crossed(network)) {
-    const reason = reasonAgainst(layer);
-    if (reason !== undefined)
-      throw new ModelError(
-        "model-unsupported",
-        `node "${layer.name}" (operator ${layer.operator}) cannot be explained: ${reason}`,
-      );
-  }
+  for (const layer of crossed(network)) refuse(layer, reasonAgainst(layer));
+  // Of a softmax only the plain one is emitted, wherever it stands.
+  for (const layer of withoutDead(network).layers)
+    if (layer.kind === "softmax" && layer.log) refuse(layer, "a log-softmax can only stand at the end of a classifier");
   return network;
+}
+
+function refuse({ name, operator }: Layer, reason: string | undefined): void {
+  if (reason !== undefined)
+    throw new ModelError("model-unsupported", `node "${name}" (operator ${operator}) cannot be explained: ${reason}`);
 }
 
 function reasonAgainst(layer: Layer): string | undefined {
@@ -25,7 +26,6 @@ function reasonAgainst(layer: Layer): string | undefined {
     return `it takes the ${layer.op === "Max" ? "larger" : "smaller"} of two tensors that both depend on the picture, and is part of no activation that is known`;
   if (layer.kind === "activation" && layer.steps.length === 1 && PARTS.has(layer.steps[0]!.op))
     return "it stands alone, and only as a part of a known activation or norm can relevance cross it";
-  if (layer.kind === "softmax" && layer.log) return "a log-softmax can only stand at the end of a classifier";
   return undefined;
 }
 

@@ -52,11 +52,11 @@ function isReduction(layer: Layer, { shapes }: Network): boolean {
   return elements(shapes.get(layer.outputs[0]!)!) === channels;
 }
 
-/** A tensor under its other shapes, and before constants scaled it. */
+/** A tensor under its other shapes, and before constants were multiplied with it. */
 function unchanged(id: TensorId, made: Made): TensorId[] {
   const found = [id];
   for (let at = made.get(id); at && found.length < MAX_LAYERS; at = made.get(found.at(-1)!)) {
-    if (at.kind !== "reshape" && at.kind !== "transpose" && at.kind !== "scale") break;
+    if (at.kind !== "reshape" && at.kind !== "transpose" && (at.kind !== "scale" || at.shift)) break;
     found.push(at.inputs[0]!);
   }
   return found;

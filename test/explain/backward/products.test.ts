@@ -88,6 +88,45 @@ describe("relevance crosses products as worked out by hand", () => {
     expect(b).toBeCloseTo(-0.01463 / (0.82981 + 0.01463), 3);
   });
 
+  it("all of a product with a reciprocal to what is divided", async () => {
+    // y = v · (1 / k) of v = (2, −1), k = (6, 1.5): no sign turns, so R_v ∝ (1/3, −2/3) signed.
+    // conv v: Q = (1/3, 2/3), U = x Q = (2/3, −2/3), scaled to 1: (½, −½).
+    const [a, b] = await shares(
+      [
+        conv("one", "v"),
+        conv("three", "w"),
+        { op: "LeakyRelu", inputs: ["w"], outputs: ["k"], attributes: { alpha: { float: -0.5 } } },
+        { op: "Reciprocal", inputs: ["k"], outputs: ["inverse"] },
+        { op: "Mul", inputs: ["inverse", "v"], outputs: ["y"] },
+      ],
+      { one: times(1), three: times(3) },
+    );
+    expect(a).toBeCloseTo(1 / 2, 5);
+    expect(b).toBeCloseTo(-1 / 2, 5);
+  });
+
+  it("all of a product to what a gate weighs that is hidden in places", async () => {
+    // The gate of each pixel is made of the other one, and 0 at the second: y = (2 σ(−1), 0), all of it to the first pixel.
+    const [a, b] = await shares(
+      [
+        conv("one", "v"),
+        { op: "Conv", inputs: ["x", "other"], outputs: ["k"], attributes: { pads: [0, 1, 0, 1] } },
+        { op: "Sigmoid", inputs: ["k"], outputs: ["open"] },
+        { op: "Cast", inputs: ["mask"], outputs: ["shown"], attributes: { to: 9 } },
+        { op: "Where", inputs: ["shown", "open", "zero"], outputs: ["gate"] },
+        { op: "Mul", inputs: ["v", "gate"], outputs: ["y"] },
+      ],
+      {
+        one: times(1),
+        other: { dims: [1, 1, 1, 3], data: [1, 0, 1] },
+        mask: { dims: [2], data: [1, 0] },
+        zero: { dims: [], data: [0] },
+      },
+    );
+    expect(a).toBeCloseTo(1, 5);
+    expect(b).toBeCloseTo(0, 5);
+  });
+
   it("all of a norm to the tensor whose statistic scales it", async () => {
     // y = x / √(mean x²) of v = (2, −1): one to one, so the same as without the norm: R_v ∝ (2, −1) signed.
     // conv v: Q = (2/3, 1/3), U = x Q = (4/3, −1/3), scaled to 1: (.8, −.2).

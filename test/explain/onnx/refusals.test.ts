@@ -190,6 +190,13 @@ describe("what cannot be explained is refused by node and operator", () => {
     expect(refusal(classifier([bn], { g: ramp(3) }, { opset: 9 }))).toContain("training mode");
   });
 
+  it("a log-softmax that a gate is made of", () => {
+    const gate = [node("LogSoftmax", ["image"], ["l"], { axis: 1 }), node("Sigmoid", ["l"], ["g"])];
+    expect(refusal(classifier([...gate, node("Mul", ["image", "g"], ["y"])]))).toContain(
+      'node "the LogSoftmax" (operator LogSoftmax) cannot be explained: a log-softmax can only stand',
+    );
+  });
+
   it("a softmax over several axes at once, as opset 12 means it", () => {
     const soft = [node("Softmax", ["image"], ["y"], { axis: 1 })];
     expect(refusal(classifier(soft, {}, { opset: 12 }))).toContain("over several axes at once");

@@ -71,7 +71,9 @@ export const PRODUCTS: Record<string, Block> = {
     const product = w.node("MatMul", [q, context]);
     if (n[0]! % 2) return picture(w, product, c, x.dims);
     const all = w.node("Transpose", [w.node("ReduceSum", [k, w.ints(1)])], { perm: [0, 2, 1] });
-    return picture(w, w.node("Div", [product, w.node("MatMul", [q, all])]), c, x.dims);
+    const size = w.node("MatMul", [q, all]);
+    if (n[1]! % 2) return picture(w, w.node("Div", [product, size]), c, x.dims);
+    return picture(w, w.node("Mul", [product, w.node("Reciprocal", [size])]), c, x.dims);
   },
   gatedUnit: (w, x, n) => {
     const [c] = x.dims;

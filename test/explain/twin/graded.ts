@@ -3,7 +3,7 @@ import { clipBounds } from "./elementwise.js";
 import { type Forward, liveInputs } from "./forward.js";
 import { linearName, MAX_POOLS, reducedAxes } from "./linear.js";
 import { listAttribute, type OnnxNode } from "./onnx-reader.js";
-import { gatedSignal, oneToOneSource, type Structure } from "./structure.js";
+import { oneToOneSource, type Structure } from "./structure.js";
 
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "ReduceMean", "interpolation"]);
 const COPIES = new Set(["Identity", "Dropout", "Cast", "Transpose"]);
@@ -73,8 +73,8 @@ function viewOf(run: Forward, structure: Structure, name: string): View {
     if (reducedAxes(node, inputs).join() !== "1" || inputs[0]!.dims.length !== 4) return whole;
   }
   if (["Reshape", "Flatten", "Squeeze", "Unsqueeze"].includes(op) && dims.length === 2) return whole;
-  if (oneToOneSource(run, structure, node) === undefined && gatedSignal(run, structure, node) !== undefined)
-    return whole;
+  const isProduct = ["Mul", "Div"].includes(op) && liveInputs(run, node).length === 2;
+  if (isProduct && oneToOneSource(run, structure, node) === undefined) return whole;
   const below = liveInputs(run, node).map((input) => viewOf(run, structure, input));
   const view = [0, 1].map((axis): View[number] => [
     Math.max(...below.map((v) => v[axis]![0])),

@@ -48,9 +48,23 @@ export function normalisedBy(
   const [a, b] = live as [string, string];
   if (node.op === "Div") return { x: a, by: b };
   if (node.op !== "Mul") return undefined;
+  const [first, second] = [a, b].map((name) => endsInReciprocal(run, structure, name));
+  if (first !== second) return first ? { x: b, by: a } : { x: a, by: b };
   if (isStatistic(run, structure, b, a)) return { x: a, by: b };
   if (isStatistic(run, structure, a, b)) return { x: b, by: a };
   return undefined;
+}
+
+/** `c / y` or a negative power of y, behind whatever moves. */
+function endsInReciprocal(run: Forward, structure: Structure, name: string): boolean {
+  const node = structure.producer.get(name);
+  if (!node) return false;
+  const [live] = liveInputs(run, node);
+  if (node.op === "Reciprocal") return true;
+  if (node.op === "Div" && liveInputs(run, node).length === 1) return node.inputs[1] === live;
+  if (node.op === "Pow" && !run.live.has(node.inputs[1]!))
+    return run.values.get(node.inputs[1]!)!.data.every((v) => v < 0);
+  return run.moves.has(node) && liveInputs(run, node).every((input) => endsInReciprocal(run, structure, input));
 }
 
 const REDUCTIONS = new Set(["ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceMax"]);

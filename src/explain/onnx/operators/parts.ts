@@ -44,10 +44,15 @@ export const Concat: OperatorImport = (importer: Importer, node: Node) => {
   });
   const [joined] = padded.length === 1 ? padded : importer.push(node, "concat", padded, [dims], { axis: along }, place);
   if (parts.every((part) => typeof part === "number")) return;
+  // Constants of zero are padding and no more.
+  if (padded.some((id) => !parts.includes(id)) && parts.every((part) => typeof part === "number" || isZero(part)))
+    return;
   importer.budget.take(importer, node, elements(dims));
   const shift = { dims: dims.slice(1), data: constantsAlong(parts, lengths, dims, along) };
   importer.push(node, "scale", [joined!], [dims], { shift }, place);
 };
+
+const isZero = ({ data }: Constant): boolean => data.every((v) => v === 0);
 
 function partIn(importer: Importer, node: Node, index: number, first: View): TensorId {
   const { id, place } = importer.view(node, index);
