@@ -1,6 +1,6 @@
 /**
  * Fetches onnxruntime's provider for CUDA and the libraries of CUDA that it loads from their wheels on PyPI, 1.2 GB, of which
- * 1.6 GB stay unpacked: `engine.device: cuda`. They go into video-explainer/cuda of the user's cache folder, where the next
+ * 1.7 GB stay unpacked: `engine.device: cuda`. They go into video-explainer/cuda of the user's cache folder, where the next
  * installation finds them too; nothing is compiled, and node_modules stays as it is. What the machine has of CUDA already (an
  * installed CUDA, PyTorch's packages in python3) is used where it lies. Without a graphics card all is fetched and checked
  * that needs none. What was cut short goes on with the wheel it had come to.
