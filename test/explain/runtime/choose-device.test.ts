@@ -78,9 +78,10 @@ describe("auto", () => {
   });
 
   it("is the processor where there is no place for the files of a trial", async () => {
+    const given = options({ cache: "off" });
     vi.stubEnv("TMPDIR", "/nowhere");
     try {
-      const { device, skipped } = await chosen(options({ cache: "off" }), found(card));
+      const { device, skipped } = await chosen(given, found(card));
       expect(device).toBe("cpu");
       expect(skipped).toEqual([
         expect.stringMatching(
