@@ -155,15 +155,24 @@ function runtimeOf(name) {
 function alone(scratch) {
   const file = path.join(scratch, ".pid");
   const other = existsSync(file) ? Number(readFileSync(file, "utf8")) : process.pid;
-  if (other !== process.pid && existsSync(`/proc/${other}`))
+  // After one that was killed its number may be another program's.
+  if (other !== process.pid && textOf(`/proc/${other}/cmdline`).includes("setup-cuda"))
     die(`Another set-up works in ${scratch} (process ${other}); wait for it.`);
   writeFileSync(file, String(process.pid));
+}
+
+function textOf(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** @returns {any} */
 function read(file) {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return JSON.parse(textOf(file));
   } catch {
     return {};
   }
