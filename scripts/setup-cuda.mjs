@@ -1,6 +1,6 @@
 /**
  * Fetches onnxruntime's provider for CUDA and the libraries of CUDA that it loads from their wheels on PyPI, 1.2 GB, of which
- * 1.6 GB stay unpacked: `engine.device: cuda`. They go into video-explainer/cuda of the user's cache folder, where the next
+ * 1.7 GB stay unpacked: `engine.device: cuda`. They go into video-explainer/cuda of the user's cache folder, where the next
  * installation finds them too; nothing is compiled, and node_modules stays as it is. What the machine has of CUDA already (an
  * installed CUDA, PyTorch's packages in python3) is used where it lies. Without a graphics card all is fetched and checked
  * that needs none. What was cut short goes on with the wheel it had come to.
@@ -155,15 +155,24 @@ function runtimeOf(name) {
 function alone(scratch) {
   const file = path.join(scratch, ".pid");
   const other = existsSync(file) ? Number(readFileSync(file, "utf8")) : process.pid;
-  if (other !== process.pid && existsSync(`/proc/${other}`))
+  // After one that was killed its number may be another program's.
+  if (other !== process.pid && textOf(`/proc/${other}/cmdline`).includes("setup-cuda"))
     die(`Another set-up works in ${scratch} (process ${other}); wait for it.`);
   writeFileSync(file, String(process.pid));
+}
+
+function textOf(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** @returns {any} */
 function read(file) {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return JSON.parse(textOf(file));
   } catch {
     return {};
   }

@@ -36,7 +36,9 @@ export function distrust(folder: string, contents: "contents" | "folder alone"):
   for (const name of readdirSync(folder)) {
     const at = path.join(folder, name);
     // Of a link, what it leads to.
-    const found = doubtOf(at, statSync(at));
+    const target = statSync(at, { throwIfNoEntry: false });
+    // One that leads nowhere gives nothing to load.
+    const found = target ? doubtOf(at, target) : null;
     if (found !== null) return found;
   }
   return null;

@@ -39,6 +39,11 @@ describe("a folder that something is loaded from", () => {
     expect(distrust(folder, "folder alone")).toContain(`${folder} can be written`);
   });
 
+  it("is when a link in it leads nowhere, as such a link gives nothing to load", () => {
+    symlinkSync(join(folder, "nowhere"), join(folder, "a"));
+    expect(distrust(folder, "contents")).toBeNull();
+  });
+
   it("is when others may only add to it, as to /tmp: what they add is theirs", () => {
     chmodSync(folder, 0o1777);
     expect(distrust(folder, "folder alone")).toBeNull();

@@ -20,6 +20,9 @@ const SPOILS = {
   throws: () => {
     throw new Error("the device was lost");
   },
+  short: () => {
+    throw new Error("CUDA failure 2: out of memory ; GPU=0");
+  },
   right: () => {},
 };
 
@@ -40,4 +43,4 @@ const spoilt = (how) => ({
 
 /** @type {Record<string, Pick<import("../../src/explain/engines/engine.js").PreparingEngine, "open">>} */
 const engines = Object.fromEntries(Object.keys(SPOILS).map((how) => [how, spoilt(how)]));
-export const { values, scale, noNumbers, wrongClass, frames, dies, stops, hangs, throws, right } = engines;
+export const { values, scale, noNumbers, wrongClass, frames, dies, stops, hangs, throws, short, right } = engines;

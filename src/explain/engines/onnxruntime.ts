@@ -55,8 +55,15 @@ export async function onnxruntimeRunner(source: ProgramSource, options: EngineOp
     const { open } = await prepareOnnxruntime(source, options, folder);
     return await open();
   } catch (error) {
-    // What has to be tried first needs a place for files.
-    if (error instanceof VideoExplainerError || options.device !== "cpu") throw error;
+    if (error instanceof VideoExplainerError) throw error;
+    if (options.device !== "cpu") {
+      const { message } = error as Error;
+      throw new VideoExplainerError(
+        "engine-refused",
+        `the engine onnxruntime cannot try this model on ${options.device}, as there is no place for its files (${message}); make room in ${tmpdir()}, or take device cpu`,
+        { cause: error },
+      );
+    }
     // Without one, or room there, the plain session, made in memory, is as right, only slower.
     const program = programOf(source);
     const { inputs, outputs } = program;

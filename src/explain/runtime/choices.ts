@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { arch, availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { distrust } from "../../trust.js";
 import { packageVersion } from "../../version.js";
 import { DEVICES, type Device } from "../engine-names.js";
 import { type FileFingerprint, unchanged } from "../model/file-fingerprints.js";
-import { CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
+import { CHOICES, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
 import type { ExplainerOptions } from "./explainer-options.js";
 
 /** Which engine and device were the fastest for a model. */
@@ -30,11 +31,12 @@ function fileOf(options: ExplainerOptions, classifyOnly: boolean, places: unknow
   const key = CompiledStore.key([
     packageVersion(),
     compilerState(),
+    [arch(), cpus()[0]?.model, availableParallelism()],
     [path.resolve(options.model), options.output],
     places,
     { method, inputRule, start, target, top, grid, blur, engine, threads, streams, precision, classifyOnly },
   ]);
-  return path.join(folder, "chosen", `${key}.json`);
+  return path.join(folder, CHOICES, `${key}.json`);
 }
 
 /** What was chosen among these places for the model as it is; undefined where that is not known. */
@@ -61,7 +63,8 @@ export function rememberChoice(
   if (file === undefined) return;
   try {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(file, JSON.stringify(choice));
+    // Whatever the umask is: what others could have written is not believed.
+    writeFileSync(file, JSON.stringify(choice), { mode: 0o644 });
   } catch {
     return;
   }

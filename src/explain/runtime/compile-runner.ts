@@ -96,6 +96,8 @@ export async function compileOn(
       return { ...about, runner, engine: chosen.name, ...at, notes: [...about.remarks, ...notes] };
     } catch (error) {
       if (isRefused(error) && chosen.next !== undefined) return other(error, notes);
+      // A device has reasons of its own, which compiling again would not change.
+      if (isRefused(error) && place.device !== "cpu") throw error;
       notes.push(`the compiled model ${found.folder} cannot be opened (${(error as Error).message}) and is made again`);
     }
   }

@@ -43,6 +43,8 @@ interface Entry extends CompiledModel {
 /** What a compile that was cut off leaves behind is swept up after so long. */
 const STALE_MS = 3_600_000;
 const ENTRY = "entry.json";
+/** Folder among the entries that says which devices were chosen: a few hundred bytes for each, which bring no room. */
+export const CHOICES = "chosen";
 
 /** Folder of the cache: `auto` is where the system keeps caches; undefined when it is off. */
 export function cacheFolder(given: string | undefined): string | undefined {
@@ -141,7 +143,7 @@ export class CompiledStore {
     });
     for (const { name, at, used } of entries)
       if (name.includes(".") && Date.now() - used > STALE_MS) rmSync(at, { recursive: true, force: true });
-    const whole = entries.filter(({ name }) => !name.includes(".")).sort((a, b) => a.used - b.used);
+    const whole = entries.filter(({ name }) => name !== CHOICES && !name.includes(".")).sort((a, b) => a.used - b.used);
     let total = whole.reduce((sum, e) => sum + e.bytes, 0);
     for (const { name, at, bytes } of whole) {
       if (total <= this.maxBytes) break;

@@ -66,8 +66,9 @@ async function warmed(): ReturnType<typeof made> {
     await first.warm();
   } catch (error) {
     if (options.device !== "auto" || first.device === "cpu") throw error;
-    await first.close();
-    const { message } = error as Error;
+    // What has failed may fail at its end as well.
+    await first.close().catch(() => {});
+    const message = (error as Error).message.split("\n")[0];
     const other = await made({ ...options, device: "cpu" });
     await other.warm();
     post({ kind: "compiled", shared: other.shared });

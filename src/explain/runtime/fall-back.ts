@@ -29,13 +29,20 @@ export function fallingBack(onDevice: ExplainBatch, { device, instead, lost }: F
     } catch (error) {
       if (!isDeviceFailure(error)) throw error;
       const why = `the device ${device} has failed (${(error as Error).message.split("\n")[0]})`;
-      current = () =>
-        Promise.reject(new VideoExplainerError("engine-died", `${why}; restart the worker`, { cause: error }));
-      if (instead === undefined) lost(why);
+      const end = (sentence: string): void => {
+        current = () =>
+          Promise.reject(new VideoExplainerError("engine-died", `${sentence}; restart the worker`, { cause: error }));
+        lost(sentence);
+      };
+      if (instead === undefined) end(why);
       else {
-        const { engine, explain } = await instead();
-        current = explain;
-        lost(`${why}: frames are explained on ${engine} from now on`, engine);
+        try {
+          const { engine, explain } = await instead();
+          current = explain;
+          lost(`${why}: frames are explained on ${engine} from now on`, engine);
+        } catch (cause) {
+          end(`${why}, and nothing explains instead (${(cause as Error).message.split("\n")[0]})`);
+        }
       }
       return current(batch);
     }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { acceleratorsOf, lookForDevices, type Seen } from "../../../src/explain/engines/devices/look.js";
 import { temporaryFolder } from "../../support/folders.js";
 
@@ -36,6 +36,27 @@ describe.runIf(process.platform === "linux")("what there is beside the processor
     const cuda = found.filter(({ device }) => device === "cuda" || device === "tensorrt");
     expect(devices(cuda)).toEqual(["cuda: NVIDIA L4", "tensorrt: NVIDIA L4"]);
     expect(cuda[0]!.identity).toBe(`NVIDIA L4; ${version.split("\n")[0]}; ${release()}`);
+  });
+
+  it("is, of several cards of NVIDIA's, another where another one is to be seen", async () => {
+    const gpu = (slot: string, model: string) =>
+      ({ [`proc/driver/nvidia/gpus/0000:0${slot}:00.0/information`]: `Model: ${model}\n` }) as const;
+    const two = root({
+      "dev/nvidia0": "",
+      "proc/driver/nvidia/version": "580\n",
+      ...gpu("1", "NVIDIA L4"),
+      ...gpu("2", "NVIDIA T4"),
+    });
+    const cuda = async () => (await lookForDevices(two)).find(({ device }) => device === "cuda")!;
+    try {
+      vi.stubEnv("CUDA_VISIBLE_DEVICES", "1");
+      const { name, identity } = await cuda();
+      expect(name).toBe("NVIDIA L4, NVIDIA T4");
+      vi.stubEnv("CUDA_VISIBLE_DEVICES", "0");
+      expect((await cuda()).identity).not.toBe(identity);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it("is no adapter that computes on the processor", () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toOnnx } from "../../../src/explain/engines/serialise.js";
@@ -89,6 +89,36 @@ describe("what came of a trial", () => {
     // The same engine gone bad is believed, for it is not run again.
     const bad = { ...where, module: new URL("nowhere.mjs", MODULE).href };
     expect((await passTrial({ ...rest, engine: bad }, options(cache))).agreement?.sameClass).toBe(true);
+  });
+  it("holds for a day where a device failed by more than a wrong result, and for good where its map is wrong", async () => {
+    const cache = temporaryFolder();
+    const yesterday = new Date(Date.now() - 25 * 3_600_000);
+    const written = async (name: string): Promise<boolean> => {
+      await sentence(name, options(cache));
+      const [file] = readdirSync(join(cache, "tried")) as [string];
+      utimesSync(join(cache, "tried", file), yesterday, yesterday);
+      await sentence(name, options(cache));
+      const again = statSync(join(cache, "tried", file)).mtimeMs > yesterday.getTime() + 1000;
+      rmSync(join(cache, "tried", file));
+      return again;
+    };
+    expect(await written("throws")).toBe(true);
+    expect(await written("values")).toBe(false);
+  });
+  it("is not that a memory was full", async () => {
+    const cache = temporaryFolder();
+    expect(await sentence("short", options(cache))).toContain("out of memory");
+    expect(existsSync(join(cache, "tried"))).toBe(false);
+  });
+  it("is not believed where others could have written it", async () => {
+    const cache = temporaryFolder();
+    await sentence("values", options(cache));
+    chmodSync(join(cache, "tried"), 0o777);
+    const { engine: where, ...rest } = engine("right");
+    await passTrial({ ...rest, engine: where }, options(cache));
+    // Tried again, which nothing but a module that is not there shows.
+    const bad = { ...where, module: new URL("nowhere.mjs", MODULE).href };
+    await expect(passTrial({ ...rest, engine: bad }, options(cache))).rejects.toThrow("cannot run this model");
   });
   it("is not what a process was stopped from outside with", async () => {
     const cache = temporaryFolder();

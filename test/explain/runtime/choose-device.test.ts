@@ -77,6 +77,22 @@ describe("auto", () => {
     }
   });
 
+  it("is the processor where there is no place for the files of a trial", async () => {
+    const given = options({ cache: "off" });
+    vi.stubEnv("TMPDIR", "/nowhere");
+    try {
+      const { device, skipped } = await chosen(given, found(card));
+      expect(device).toBe("cpu");
+      expect(skipped).toEqual([
+        expect.stringMatching(
+          /^the engine onnxruntime cannot try this model on webgpu, as there is no place for its files \(ENOENT.*\); make room in \/nowhere, or take device cpu$/,
+        ),
+      ]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
   it("passes over a card whose engine is not there", async () => {
     const intel: Accelerator = { engine: "openvino", device: "intel-gpu", name: "Iris", identity: "Iris 1" };
     const before = process.env.OPENVINO_LIBRARIES;

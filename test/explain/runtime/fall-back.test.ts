@@ -43,6 +43,18 @@ describe("a device that fails", () => {
       });
     expect(said).toEqual(["the device cuda has failed (lost)"]);
   });
+  it("and has nothing in its place fails each batch from then on, and says so", async () => {
+    const said: [string, string?][] = [];
+    const instead = () => Promise.reject(new Error("the model is gone\nsomewhere"));
+    const explain = fallingBack(device([1, 2]), { device: "cuda", instead, lost: (...words) => said.push(words) });
+    const why = "the device cuda has failed (lost), and nothing explains instead (the model is gone)";
+    for (let k = 0; k < 3; k++)
+      await expect(explain(BATCH)).rejects.toMatchObject({
+        code: "engine-died",
+        message: `${why}; restart the worker`,
+      });
+    expect(said).toEqual([[why]]);
+  });
   it("because of a frame is not left", async () => {
     const error = new VideoExplainerError("not-finite", "the network's total is NaN");
     const explain = fallingBack(device([1, 2], error), { device: "cuda", instead: processor, lost: expect.fail });

@@ -1,6 +1,7 @@
 // node look-process.js: tells the process that asked which devices Vulkan and OpenVINO find here. A process of its own, for drivers that
 // are loaded may write to the terminal, take long, or fall.
 import { createRequire } from "node:module";
+import { endWithParent } from "../end-with-parent.js";
 import { openVino } from "../openvino/library.js";
 import type { Seen, VulkanDevice } from "./look.js";
 
@@ -46,5 +47,6 @@ function found<T>(look: () => T[]): T[] {
   }
 }
 
+endWithParent();
 const seen: Seen = { vulkan: found(vulkanDevices), openvino: found(() => openVino().devices()) };
 process.send!(seen, () => process.exit(0));

@@ -84,14 +84,17 @@ function deviceNodes(root: string): string[] {
     .filter((node) => kinds.some((kind) => kind.test(node)));
 }
 
-/** The first card of NVIDIA's, as its driver's files describe it; nothing but a name where there are none, as in WSL. */
+/** NVIDIA's cards, as their driver's files describe them; nothing but a name where there are none, as in WSL. */
 function nvidiaCard(root: string): { name: string; driver: string } {
   const folder = path.join(root, "proc/driver/nvidia");
-  const [card] = list(path.join(folder, "gpus"));
-  const described = card === undefined ? "" : read(path.join(folder, "gpus", card, "information"));
+  const cards = list(path.join(folder, "gpus")).map((card) => read(path.join(folder, "gpus", card, "information")));
+  const names = cards.flatMap((described) => /^Model:\s*(.+)$/m.exec(described)?.[1]?.trim() ?? []);
+  const version = read(path.join(folder, "version")).split("\n")[0]!.trim();
+  const visible = process.env.CUDA_VISIBLE_DEVICES;
   return {
-    name: /^Model:\s*(.+)$/m.exec(described)?.[1]?.trim() ?? "a card of NVIDIA's",
-    driver: read(path.join(folder, "version")).split("\n")[0]!.trim(),
+    name: names.join(", ") || "a card of NVIDIA's",
+    // Of several cards it tells which one is meant.
+    driver: names.length > 1 && visible !== undefined ? `${version}; CUDA_VISIBLE_DEVICES=${visible}` : version,
   };
 }
 

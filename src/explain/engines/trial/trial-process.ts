@@ -1,8 +1,8 @@
 // node trial-process.js GRAPH REQUEST: runs a graph on an engine for pictures of noise, and tells the process that asked how the results
 // compare with onnxruntime's on the processor. REQUEST: JSON of a TrialRequest.
 import path from "node:path";
-import { Worker } from "node:worker_threads";
 import { VideoExplainerError } from "../../../errors.js";
+import { endWithParent } from "../end-with-parent.js";
 import type { EngineOptions, Prepared, PreparingEngine, Runner } from "../engine.js";
 import { runOnnx } from "../onnxruntime-session.js";
 import { compare, type Results } from "./agreement.js";
@@ -76,16 +76,18 @@ async function answer(graph: string, { engine, prepared, options, measure }: Tri
   return verdict;
 }
 
-const failed = (error: unknown): TrialAnswer =>
-  error instanceof VideoExplainerError
-    ? { fault: error.message, isSentence: true, isMissing: error.code === "engine-missing" }
-    : { fault: error instanceof Error ? error.message.split("\n")[0]! : String(error) };
+/** What engines and drivers say when a memory is full, perhaps of other programs. */
+const SHORT = /out[ _]of[ _](\w+[ _])?(memory|resources)|bad_alloc|fail\w* to allocate|allocation failed/i;
 
-// Native code keeps this thread busy for seconds: another one sees when the process that asked has ended.
-const watch = `const parent = process.ppid;
-setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 200);`;
-new Worker(watch, { eval: true }).unref();
+function failed(error: unknown): TrialAnswer {
+  const words = error instanceof Error ? error.message : String(error);
+  const isShort = SHORT.test(words);
+  return error instanceof VideoExplainerError
+    ? { fault: words, isSentence: true, isMissing: error.code === "engine-missing", isShort }
+    : { fault: words.split("\n")[0]!, isShort };
+}
 
+endWithParent();
 const [graph, text] = process.argv.slice(2) as [string, string];
 const verdict = await answer(graph, JSON.parse(text) as TrialRequest).catch(failed);
 process.send!(verdict, () => process.exit(0));

@@ -14,6 +14,7 @@ import { arch, cpus } from "node:os";
 import path from "node:path";
 import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
+import { distrust } from "../../../trust.js";
 import { packageVersion } from "../../../version.js";
 import { workerUrl } from "../../../worker-url.js";
 import { identityOf } from "../devices/look.js";
@@ -22,8 +23,8 @@ import { startOwn } from "../own-process.js";
 
 /** Large networks take half a minute to compile. */
 const MAX_TRIAL_MS = 300_000;
-/** What did not end in time is tried again after a day: the machine may have been busy with something else. */
-const SLOW_MS = 86_400_000;
+/** What did not end in time, or failed on a device by more than a wrong result, is tried again after a day: others may have kept it busy. */
+const PASSING_MS = 86_400_000;
 /** So much of the beginning, the middle and the end of a weights file tells one from another. */
 const SAMPLE_BYTES = 2 ** 20;
 /** Last words of a process that are kept. */
@@ -46,6 +47,8 @@ export interface TrialAnswer extends Verdict {
   isSentence?: boolean;
   /** What is missing may be there the next time. */
   isMissing?: boolean;
+  /** There was no room in a memory; there may be the next time. */
+  isShort?: boolean;
 }
 
 /** An engine with a graph in its folder. */
@@ -72,7 +75,7 @@ export async function passTrial(tried: Tried, options: EngineOptions): Promise<V
   const adapter = options.adapter ?? (device === "cpu" ? null : await identityOf());
   const parts = [packageVersion(), tried.name, tried.version, adapter];
   const answer = await tryGraph(tried.graph, { ...request, measure }, parts, cache, options.trialMs);
-  const { fault, isSentence, isMissing, ...verdict } = answer;
+  const { fault, isSentence, isMissing, isShort: _, ...verdict } = answer;
   if (fault === undefined) return verdict;
   const cpu = device === "cpu";
   throw new VideoExplainerError(
@@ -96,7 +99,7 @@ export async function tryGraph(
     .update(readFileSync(graph));
   addSamples(hash, `${graph}.weights`);
   const verdict = cache === undefined ? undefined : path.join(cache, `${hash.digest("hex")}.json`);
-  const known = verdict === undefined ? undefined : remembered(verdict, request.measure);
+  const known = verdict === undefined ? undefined : remembered(verdict, request);
   if (known !== undefined) return known;
   const { remember, ...answer } = await run(graph, request, limitMs);
   if (remember && verdict !== undefined) keep(verdict, answer);
@@ -104,11 +107,13 @@ export async function tryGraph(
 }
 
 /** What a trial said before; undefined where it said nothing, or not all that is asked. */
-function remembered(verdict: string, measure: boolean): TrialAnswer | undefined {
+function remembered(verdict: string, { measure, options }: TrialRequest): TrialAnswer | undefined {
   if (!existsSync(verdict)) return undefined;
   try {
+    if (distrust(path.dirname(verdict), "contents") !== null) return undefined;
     const answer = JSON.parse(readFileSync(verdict, "utf8")) as TrialAnswer;
-    if (answer.slow && Date.now() - statSync(verdict).mtimeMs > SLOW_MS) return undefined;
+    const failed = answer.fault !== undefined && answer.agreement === undefined && options.device !== "cpu";
+    if ((answer.slow || failed) && Date.now() - statSync(verdict).mtimeMs > PASSING_MS) return undefined;
     return measure && answer.fault === undefined && answer.frameMs === undefined ? undefined : answer;
   } catch {
     return undefined;
@@ -154,7 +159,7 @@ function run(graph: string, request: TrialRequest, limitMs: number): Promise<Tri
       const seconds = Math.round(limitMs / 1000);
       if (late) end({ fault: `it was not done after ${seconds} s`, slow: true, remember: true });
       else if (signal !== null) end({ fault: `it died of ${signal}`, remember: FAULTS.has(signal) });
-      else if (answer !== undefined) end({ ...answer, remember: !answer.isMissing });
+      else if (answer !== undefined) end({ ...answer, remember: !answer.isMissing && !answer.isShort });
       else end({ fault: words.trim().split("\n").at(-1) || `it ended with code ${code}`, remember: false });
     });
   });
@@ -164,7 +169,8 @@ function run(graph: string, request: TrialRequest, limitMs: number): Promise<Tri
 function keep(verdict: string, answer: TrialAnswer): void {
   try {
     mkdirSync(path.dirname(verdict), { recursive: true, mode: 0o700 });
-    writeFileSync(verdict, JSON.stringify(answer));
+    // Whatever the umask is: what others could have written is not believed.
+    writeFileSync(verdict, JSON.stringify(answer), { mode: 0o644 });
   } catch {
     return;
   }
