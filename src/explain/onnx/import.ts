@@ -165,19 +165,7 @@ function importAll(
   const needed = nodesBehind(names, makers);
   refuseSize(needed.size);
   const nodes = graph.node.filter((proto) => needed.has(proto));
-  readNodes(
-    importer,
-    nodes,
-    external,
-    (proto, node) => {
-      const before = proto.input?.find((name) => refusals.has(name));
-      if (before !== undefined) throw refusals.get(before);
-      importNode(importer, node, proto, []);
-    },
-    (proto, refusal) => {
-      for (const name of proto.output ?? []) refusals.set(name, refusal);
-    },
-  );
+  readNodes(importer, nodes, external, (proto, node) => importNode(importer, node, proto, []), refusals);
   return outputs.map((output) => {
     const id = importer.tensors.get(output.name);
     const dims = id === undefined ? undefined : importer.shape(id);
@@ -210,14 +198,14 @@ function nodesBehind(tensors: readonly string[], makers: ReadonlyMap<string, Nod
 /**
  * Reads nodes one after the other; of those with branches, the nodes of the branch that is taken in their place, of fused
  * ones those that they stand for.
- * @param onRefused is told of a node that cannot be read; without it that ends the import
+ * @param refusals gathers why tensors cannot be had, also those behind a node that cannot be read; without it that ends the import
  */
 function readNodes(
   importer: Importer,
   nodes: readonly NodeProto[],
   external: ExternalReader,
   read: (proto: NodeProto, node: Node) => void,
-  onRefused?: (proto: NodeProto, refusal: unknown) => void,
+  refusals?: Map<string, unknown>,
 ): void {
   const open = nodes.toReversed();
   let index = 0;
@@ -225,12 +213,14 @@ function readNodes(
     refuseSize(index + open.length);
     const node = new Node(proto, index++, external);
     try {
+      const before = proto.input?.find((name) => name !== "" && refusals?.has(name));
+      if (before !== undefined) throw refusals!.get(before);
       const plain = node.op === "If" ? taken(importer, node, proto, external) : written(importer, node, proto);
       if (plain) open.push(...plain.reverse());
       else read(proto, node);
     } catch (refusal) {
-      if (!onRefused) throw refusal;
-      onRefused(proto, refusal);
+      if (!refusals) throw refusal;
+      for (const name of proto.output ?? []) refusals.set(name, refusal);
     }
   }
 }

@@ -223,6 +223,16 @@ const FORMS: Form[] = [
     { e: ramp(4, 6, 6) },
   ],
   [
+    "the largest of each channel, the batch on another axis",
+    [
+      conv,
+      named("Transpose", ["c"], "turned", { perm: [1, 0, 2, 3] }),
+      named("ReduceMax", ["turned", "space"], "m", { keepdims: 1 }),
+      named("Transpose", ["m"], "y", { perm: [1, 0, 2, 3] }),
+    ],
+    { space: ints(2, 3) },
+  ],
+  [
     "Einsum that only scales",
     [
       conv,
@@ -339,6 +349,24 @@ describe("operators of opset 23 are written out", () => {
         ...back("o"),
       ],
       { heads: ints(0, 36, 2, 2), zero: ints(0), one: ints(1), rows2: ints(0, 36, 4) },
+    ],
+    [
+      "Attention with a mask and scores that are capped",
+      [
+        ...tokens,
+        named("Attention", ["t", "t", "t", "mask"], "o", { q_num_heads: 2, kv_num_heads: 2, softcap: 0.8 }),
+        ...back("o"),
+      ],
+      { mask: ramp(36, 36) },
+    ],
+    [
+      "Attention that is causal and has a mask of −∞",
+      [
+        ...tokens,
+        named("Attention", ["t", "t", "t", "mask"], "o", { q_num_heads: 2, kv_num_heads: 2, is_causal: 1 }),
+        ...back("o"),
+      ],
+      { mask: { dims: [36, 36], data: Array.from({ length: 36 * 36 }, (_, k) => (k % 37 < 2 ? 0 : -Infinity)) } },
     ],
   ])("%s", async (_what, nodes, own) => {
     await expectFramesApart(classifier(nodes, { ...constants, ...own }, { channels: 4, opset: 23 }));

@@ -183,6 +183,60 @@ const BOMBS: Bomb[] = [
     'its weight "w" holds NaN at position 1',
   ],
   [
+    "a norm over more axes than there are",
+    [node("RMSNormalization", ["image", "w"], ["y"], { axis: -2_000_000_000 })],
+    { w: ramp(6) },
+    "it names axis -2000000000 of a tensor of 4 axes",
+  ],
+  [
+    "attention of more heads than channels",
+    [
+      node("Reshape", ["image", "n"], ["t"]),
+      node("Attention", ["t", "t", "t"], ["a"], { q_num_heads: 1_000_000_000, kv_num_heads: 1 }),
+      node("Reshape", ["a", "m"], ["y"]),
+    ],
+    { n: ints(0, 3, 36), m: ints(0, 3, 6, 6) },
+    "its 36 channels do not divide into 1000000000 heads",
+  ],
+  [
+    "a picture copied as often as a batch may have frames",
+    [
+      node("Slice", ["image", "f", "t", "x"], ["s"]),
+      node("Shape", ["s"], ["n"]),
+      node("Gather", ["n", "f"], ["b"]),
+    ].concat(node("Concat", ["b", "t", "t", "b"], ["d"], { axis: 0 }), node("Expand", ["s", "d"], ["y"])),
+    { f: ints(0), t: ints(1), x: ints(3) },
+    "does not fit",
+  ],
+  [
+    "one element picked a million times, again and again",
+    [
+      node("GlobalAveragePool", ["image"], ["p"]),
+      node("Slice", ["p", "f", "t", "t"], ["s0"]),
+      node("Expand", ["f", "n"], ["i"]),
+      ...Array.from({ length: 30 }, (_, k) => [
+        node("Gather", [`s${k}`, "i"], [`g${k}`], { axis: 3 }),
+        node("Slice", [`g${k}`, "f", "t", "x"], [k === 29 ? "y" : `s${k + 1}`]),
+      ]).flat(),
+    ],
+    { f: ints(0), t: ints(1), x: ints(3), n: ints(1_000_000) },
+    MUCH,
+  ],
+  [
+    "one matrix times a number, again and again",
+    [
+      node("GlobalAveragePool", ["image"], ["p"]),
+      node("Flatten", ["p"], ["f"]),
+      node("MatMul", ["f", "a"], ["g0"]),
+      ...Array.from({ length: 100 }, (_, k) =>
+        node("Gemm", [`g${k}`, "m"], [k === 99 ? "g" : `g${k + 1}`], { alpha: 0.5 }),
+      ),
+      node("Reshape", ["g", "n"], ["y"]),
+    ],
+    { a: ramp(3, 1000), m: ramp(1000, 1000), n: ints(0, 1000, 1, 1) },
+    MUCH,
+  ],
+  [
     "parts by the thousand",
     [node("Split", ["image"], ["y", ...Array.from({ length: 5000 }, (_, k) => `part ${k}`)], { axis: 1 })],
     {},

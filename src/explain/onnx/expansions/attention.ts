@@ -7,19 +7,33 @@ interface Heads {
   v: string;
   /** Added to the scores. */
   bias?: string;
-  /** True where a score counts. */
-  mask?: string;
+  /** True where a score counts, each. */
+  masks?: readonly string[];
   scale: number;
   softcap?: number;
 }
 
+/** What is added to scores that count nothing, as far as a sum stays finite. */
+const NOTHING = -3e38;
+
+/** A constant bias with the least that can be added in place of −∞. */
+function finiteBias(w: Writer, bias: string): string {
+  const constant = w.importer.constants.get(bias);
+  if (!constant?.data.includes(Number.NEGATIVE_INFINITY)) return bias;
+  w.importer.budget.take(w.importer, w.node, constant.data.length);
+  return w.numbers(
+    constant.dims,
+    Float32Array.from(constant.data, (v) => (v === Number.NEGATIVE_INFINITY ? NOTHING : v)),
+  );
+}
+
 /** `softmax(q kᵀ · scale + bias) · v` of `[N, heads, tokens, channels]`. */
-function attention(w: Writer, { q, k, v, bias, mask, scale, softcap }: Heads, output?: string): string {
+function attention(w: Writer, { q, k, v, bias, masks = [], scale, softcap }: Heads, output?: string): string {
   const keys = w.op("Transpose", [k], { perm: [0, 1, 3, 2] });
   let scores = w.op("MatMul", [w.op("Mul", [q, w.number(scale)]), keys]);
   if (softcap) scores = w.op("Mul", [w.op("Tanh", [w.op("Mul", [scores, w.number(1 / softcap)])]), w.number(softcap)]);
-  if (bias) scores = w.op("Add", [scores, bias]);
-  if (mask) scores = w.op("Where", [mask, scores, w.number(-3e38)]);
+  if (bias) scores = w.op("Add", [scores, finiteBias(w, bias)]);
+  for (const mask of masks) scores = w.op("Where", [mask, scores, w.number(NOTHING)]);
   return w.op("MatMul", [w.op("Softmax", [scores], { axis: -1 }), v], {}, output);
 }
 
@@ -31,11 +45,11 @@ const apart = (w: Writer, x: string, heads: number): string =>
 const joined = (w: Writer, x: string): void =>
   void w.op("Reshape", [w.op("Transpose", [x], { perm: [0, 2, 1, 3] }), w.ints([0, 0, -1])], {}, w.node.outputs[0]);
 
-/** Scores of tokens that come later count nothing. */
+/** 1 where a score counts: tokens that come later do not. */
 function causal(w: Writer, rows: number, columns: number): string {
   w.importer.budget.take(w.importer, w.node, rows * columns);
   const data = new Float32Array(rows * columns);
-  for (let r = 0; r < rows; r++) for (let c = r + 1; c < columns; c++) data[r * columns + c] = -3e38;
+  for (let r = 0; r < rows; r++) data.fill(1, r * columns, r * columns + Math.min(r + 1, columns));
   return w.numbers([rows, columns], data);
 }
 
@@ -56,26 +70,27 @@ export const Attention: Expansion = (w) => {
   const channels = rank === 4 ? qDims[3]! : qDims[2]! / heads;
   const [rows, columns] = [qDims.at(-2)!, kDims.at(-2)!];
   refuseLater(w, [rows, columns, channels, heads, shared]);
+  if (!Number.isInteger(channels)) importer.refuse(node, `its ${qDims[2]} channels do not divide into ${heads} heads`);
   if (!(heads % shared === 0)) importer.refuse(node, `${shared} heads of keys do not serve ${heads} of queries`);
   const split = (index: number, count: number): string =>
     rank === 4 ? w.needed(index) : apart(w, w.needed(index), count);
   const repeated = (x: string): string => {
     if (heads === shared) return x;
+    importer.budget.take(importer, node, 4 * heads);
     const picks = Array.from({ length: heads }, (_, k) => Math.floor((k * shared) / heads));
     return w.op("Gather", [x, w.ints(picks)], { axis: 1 });
   };
   const given = w.input(3);
   const isBoolean = given !== undefined && importer.constant(node, 3)?.integer === true;
-  const later = node.int("is_causal", 0) === 1 ? causal(w, rows, columns) : undefined;
-  const added = isBoolean ? undefined : given;
+  const earlier = node.int("is_causal", 0) === 1 ? [causal(w, rows, columns)] : [];
   const y = attention(
     w,
     {
       q: split(0, heads),
       k: repeated(split(1, shared)),
       v: repeated(split(2, shared)),
-      bias: added && later ? w.op("Add", [added, later]) : (added ?? later),
-      mask: isBoolean ? given : undefined,
+      bias: isBoolean ? undefined : given,
+      masks: isBoolean ? [given, ...earlier] : earlier,
       scale: node.has("scale") ? node.float("scale", 1) : 1 / Math.sqrt(channels),
       softcap: node.float("softcap", 0),
     },
@@ -87,6 +102,7 @@ export const Attention: Expansion = (w) => {
 function fused(w: Writer, [q, k, v]: readonly string[], channels: number, bias: string | undefined): void {
   const { node, importer } = w;
   if (node.int("unidirectional", 0)) importer.refuse(node, "it is causal, as a network of texts");
+  if (node.int("do_rotary", 0)) importer.refuse(node, "it turns queries and keys by their places (do_rotary)");
   const heads = node.int("num_heads", 1);
   const scale = node.float("scale", 0) || 1 / Math.sqrt(channels / heads);
   const [qs, ks, vs] = [q!, k!, v!].map((x) => apart(w, x, heads)) as [string, string, string];

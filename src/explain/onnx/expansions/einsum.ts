@@ -37,7 +37,11 @@ function summed(w: Writer, name: string, letters: string, kept: (letter: string)
   const axes = [...letters].flatMap((letter, axis) => (kept(letter) ? [] : [axis]));
   if (axes.length === 0) return { name, letters };
   return {
-    name: w.op("ReduceSum", [name, w.ints(axes)], { keepdims: 0 }),
+    // Before opset 13 axes were an attribute.
+    name:
+      w.importer.opset < 13
+        ? w.op("ReduceSum", [name], { axes, keepdims: 0 })
+        : w.op("ReduceSum", [name, w.ints(axes)], { keepdims: 0 }),
     letters: [...letters].filter(kept).join(""),
   };
 }

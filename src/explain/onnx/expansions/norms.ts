@@ -1,3 +1,4 @@
+import { axisIn } from "../importer.js";
 import type { Expansion, Writer } from "./writer.js";
 
 /** `x / √(mean(x²) + ε) · γ` over the axes from `axis` on. */
@@ -11,9 +12,8 @@ function rootMeanSquareNorm(w: Writer, x: string, gamma: string, axes: readonly 
 export const RMSNormalization: Expansion = (w) => {
   w.refuseBeyond(2, 1);
   const rank = w.dims(0).length;
-  const axis = w.node.int("axis", -1);
-  const from = axis < 0 ? axis + rank : axis;
-  const axes = Array.from({ length: Math.max(0, rank - from) }, (_, k) => from + k);
+  const from = axisIn(w.importer, w.node, w.node.int("axis", -1), rank);
+  const axes = Array.from({ length: rank - from }, (_, k) => from + k);
   rootMeanSquareNorm(w, w.needed(0), w.needed(1), axes, w.node.outputs[0]);
 };
 

@@ -67,8 +67,11 @@ export class Writer {
     const { name, shown } = this.node;
     const base = this.#name();
     const output = sizes.map((_, k) => `${base}.${k}`);
-    const attribute = [attributeOf(["axis", -1])];
-    this.nodes.push({ opType: "Split", name, shown, input: [x, this.ints(sizes)], output, attribute });
+    const axis = attributeOf(["axis", -1]);
+    // Before opset 13 sizes were an attribute.
+    const old = this.importer.opset < 13;
+    const attribute = old ? [axis, attributeOf(["split", sizes])] : [axis];
+    this.nodes.push({ opType: "Split", name, shown, input: old ? [x] : [x, this.ints(sizes)], output, attribute });
     return output;
   }
 

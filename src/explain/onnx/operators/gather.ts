@@ -5,8 +5,10 @@ import { axisIn, type Importer, type Node, type OperatorImport } from "../import
 import type { Constant } from "../tensor.js";
 import { FIRST, networkAxes, networkDims, type Place, shownDims, type View } from "../view.js";
 
-/** Elements along one axis beyond which copies come from a damaged file. */
-export const MAX_AXIS_LENGTH = 2 ** 20;
+/** Elements along one axis beyond which copies come from a damaged file; the batch's marker is more. */
+export const MAX_AXIS_LENGTH = 1_000_000;
+/** Of numbers of a list, which are held as 8 bytes each, in elements of 4. */
+const ELEMENTS_PER_INDEX = 2;
 
 /** Copies the named elements along one axis of the network, in the cheapest way; the node's output is the result. */
 export function pick(
@@ -30,6 +32,7 @@ export function pick(
     const range = { axes: [axis], starts: [first], ends: [first + indices.length] };
     return importer.push(node, "slice", [id], dims, range, place)[0]!;
   }
+  importer.budget.take(importer, node, ELEMENTS_PER_INDEX * indices.length);
   return importer.push(node, "gather", [id], dims, { axis, indices: [...indices] }, place)[0]!;
 }
 
@@ -56,6 +59,7 @@ export function expandTo(
     if (fields.kind === "reshape") at = importer.push(node, "reshape", [at], [output], {}, place)[0]!;
     else {
       const { kind: _, ...gather } = fields as Pick<GatherLayer, "kind" | "axis" | "indices">;
+      importer.budget.take(importer, node, ELEMENTS_PER_INDEX * gather.indices.length);
       at = importer.push(node, "gather", [at], [output], gather as Omit<LayerOf<"gather">, keyof object>, place)[0]!;
     }
   }
@@ -68,6 +72,8 @@ export const Gather: OperatorImport = (importer: Importer, node: Node) => {
   const axis = axisIn(importer, node, node.int("axis", 0), dims.length);
   const indices = importer.weight(node, 1, "list of indices");
   if (axis === place.axis) return gatherFrames(importer, node, view, indices);
+  if (indices.batched)
+    importer.refuse(node, "it picks other elements for each frame, from the elements of every frame");
   if (indices.data.length > MAX_AXIS_LENGTH)
     importer.refuse(node, `it picks ${indices.data.length} elements of an axis`);
   const picked = Array.from(indices.data, (k) => (k < 0 ? k + dims[axis]! : k));

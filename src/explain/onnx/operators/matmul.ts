@@ -1,6 +1,6 @@
 import { elements, type TensorId, type Weights } from "../../network/network.js";
 import { transposeConstant } from "../arrays.js";
-import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
+import type { Importer, Node, OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
 import { networkAxes, networkDims, shownDims, transposed, type View } from "../view.js";
 import { broadcastDims, together } from "./broadcast.js";
@@ -40,9 +40,17 @@ function pushDense(
   const shape = importer.shape(view.id);
   // Only rows are read against a matrix as it stands.
   const isRows = shape.length === 2;
+  if (more.outFirst && !isRows) importer.budget.take(importer, node, weight.data.length);
   const plain = more.outFirst && !isRows ? { bias: more.bias } : more;
   const matrix = more.outFirst && !isRows ? swapped(weight) : weight;
   return importer.push(node, "dense", [view.id], [shape.with(-1, out)], { weight: matrix, ...plain }, view.place)[0]!;
+}
+
+/** The numbers of a weight, times a number; a copy of them is made from the budget. */
+function scaled(importer: Importer, node: Node, { data }: Constant, alpha = 1): Float32Array {
+  if (alpha === 1 && data instanceof Float32Array) return data;
+  importer.budget.take(importer, node, data.length);
+  return Float32Array.from(data, (v) => v * alpha);
 }
 
 const swapped = ({ dims, data }: Weights): Weights => {
@@ -66,8 +74,13 @@ export const Gemm: OperatorImport = (importer: Importer, node: Node) => {
   if (bias && bias.data.length !== 1 && bias.data.length !== out)
     importer.refuse(node, `its bias has ${bias.data.length} numbers for ${out} outputs`);
   const full = bias && Float32Array.from({ length: out }, (_, k) => beta * bias.data[bias.data.length === 1 ? 0 : k]!);
-  const data = alpha === 1 ? float32(weight) : Float32Array.from(weight.data, (v) => v * alpha);
-  pushDense(importer, node, view, { dims: weight.dims, data }, { bias: full, ...(outFirst && { outFirst }) });
+  pushDense(
+    importer,
+    node,
+    view,
+    { dims: weight.dims, data: scaled(importer, node, weight, alpha) },
+    { bias: full, ...(outFirst && { outFirst }) },
+  );
 };
 
 export const MatMul: OperatorImport = (importer: Importer, node: Node) => {
@@ -93,8 +106,8 @@ function fromRight(importer: Importer, node: Node, given: View, b: Constant): vo
   const dims = isVector ? [b.dims[0]!, 1] : b.dims;
   const view = ofRank(importer, node, given, Math.max(given.dims.length, dims.length));
   if (dims.slice(0, -2).every((d) => d === 1))
-    pushDense(importer, node, view, { dims: dims.slice(-2), data: float32(b) });
-  else perGroup(importer, node, view, dims, float32(b));
+    pushDense(importer, node, view, { dims: dims.slice(-2), data: scaled(importer, node, b) });
+  else perGroup(importer, node, view, dims, scaled(importer, node, b));
   if (!isVector) return;
   const made = importer.made(node);
   importer.push(node, "reshape", [made.id], [importer.shape(made.id).slice(0, -1)], {}, made.place);

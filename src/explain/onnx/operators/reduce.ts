@@ -108,6 +108,6 @@ export const ReduceMax: OperatorImport = (importer: Importer, node: Node) => {
   const kernel: [number, number] = spatial ? [shape[2]!, shape[3]!] : [1, terms];
   const planes = spatial ? at : importer.push(node, "reshape", [at], [[-1, channels, 1, terms]], {})[0]!;
   const window = { kernel, strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] } satisfies Window;
-  const top = importer.push(node, "maxPool", [planes], [[-1, channels, 1, 1]], window);
+  const top = importer.push(node, "maxPool", [planes], [[-1, channels, 1, 1]], window, place);
   if (!(spatial && keeps(node))) importer.push(node, "reshape", top, [dims], {}, place);
 };

@@ -20,6 +20,7 @@ export const Where: OperatorImport = (importer: Importer, node: Node) => {
   const { view, constant } = withConstant(importer, node, first, condition);
   if (view.dims.length !== first.dims.length) importer.refuse(node, "its condition has more axes than what it selects");
   const whole = [-1, ...wide(dims.slice(1), constant)];
+  importer.budget.take(importer, node, constant.data.length);
   const full = ids.map((id) => expandTo(importer, node, id, whole, place));
   importer.push(node, "select", full, [whole], { mask: asMask(constant, true) }, place);
 };
@@ -34,6 +35,7 @@ function selectConstant(
 ): void {
   const longest = constant.dims.length > condition.dims.length ? constant : condition;
   const { view } = withConstant(importer, node, given, longest);
+  importer.budget.take(importer, node, condition.data.length);
   const mask = asMask(withConstant(importer, node, view, condition).constant, takes);
   const value = withConstant(importer, node, view, constant).constant;
   const dims = [-1, ...wide(wide(importer.shape(view.id).slice(1), mask), value)];
