@@ -122,8 +122,9 @@ describe("wheels that libraries are taken from", () => {
 
   it.each([
     ["setup-openvino.sh", "openvino", /OPENVINO_VERSION:-([\d.]+)\}/],
-    ["setup-tensorflow.sh", "tensorflow-cpu", /TF_VERSION:-([\d.]+)\}/],
-  ])("of %s have a checksum in their default version", (script, name, form) => {
+    ["setup-tensorflow.sh", "tensorflow-cpu", /else usual=([\d.]+);/],
+    ["setup-tensorflow.sh", "tensorflow", /then usual=([\d.]+);/],
+  ])("of %s (%s) have a checksum in their default version", (script, name, form) => {
     const version = form.exec(read(script))![1]!.replaceAll(".", "\\.");
     expect(read("wheels.txt")).toMatch(new RegExp(`^${name}==${version} \\\\\n +--hash=sha256:[0-9a-f]{64}\\b`, "m"));
   });
