@@ -38,6 +38,7 @@ describe("the trained networks of the inspection station", () => {
     ["inspection-cnn", OPTIONS],
     ["inspection-vgg", OPTIONS.slice(0, 1)],
     ["inspection-resnet", OPTIONS.slice(0, 1)],
+    ["inspection-hybrid", OPTIONS.slice(0, 1)],
   ] as const)(
     "%s is explained as the twin explains it",
     async (name, all) => {
