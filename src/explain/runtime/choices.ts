@@ -1,9 +1,8 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus } from "node:os";
 import path from "node:path";
-import { distrust } from "../../trust.js";
 import { packageVersion } from "../../version.js";
 import { DEVICES, type Device } from "../engine-names.js";
+import { recall, remember } from "../engines/remembered.js";
 import { type FileFingerprint, unchanged } from "../model/file-fingerprints.js";
 import { CHOICES, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
 import type { ExplainerOptions } from "./explainer-options.js";
@@ -42,14 +41,12 @@ function fileOf(options: ExplainerOptions, classifyOnly: boolean, places: unknow
 /** What was chosen among these places for the model as it is; undefined where that is not known. */
 export function recallChoice(options: ExplainerOptions, classifyOnly: boolean, places: unknown): Choice | undefined {
   const file = fileOf(options, classifyOnly, places);
-  try {
-    if (file === undefined || distrust(path.dirname(file), "contents") !== null) return undefined;
-    const choice = JSON.parse(readFileSync(file, "utf8")) as Choice;
-    if (choice.hasRefusals && Date.now() - statSync(file).mtimeMs > REFUSED_MS) return undefined;
-    return DEVICES.includes(choice.device) && unchanged(choice.files) ? choice : undefined;
-  } catch {
-    return undefined;
-  }
+  if (file === undefined) return undefined;
+  return recall<Choice>(
+    file,
+    ({ device, hasRefusals, files }, ageMs) =>
+      !(hasRefusals && ageMs > REFUSED_MS) && DEVICES.includes(device) && unchanged(files),
+  );
 }
 
 /** Where it cannot be kept, the next start chooses again. */
@@ -60,12 +57,5 @@ export function rememberChoice(
   choice: Choice,
 ): void {
   const file = fileOf(options, classifyOnly, places);
-  if (file === undefined) return;
-  try {
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    // Whatever the umask is: what others could have written is not believed.
-    writeFileSync(file, JSON.stringify(choice), { mode: 0o644 });
-  } catch {
-    return;
-  }
+  if (file !== undefined) remember(file, choice);
 }

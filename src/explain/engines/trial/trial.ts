@@ -1,25 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import path from "node:path";
 import { cacheHome } from "../../../cache-home.js";
 import { VideoExplainerError } from "../../../errors.js";
-import { distrust } from "../../../trust.js";
 import { packageVersion } from "../../../version.js";
 import { workerUrl } from "../../../worker-url.js";
 import { identityOf } from "../devices/look.js";
 import type { EngineOptions, Prepared, Verdict, Whereabouts } from "../engine.js";
 import { startOwn } from "../own-process.js";
+import { recall, remember } from "../remembered.js";
 
 /** Large networks take half a minute to compile. */
 const MAX_TRIAL_MS = 300_000;
@@ -101,23 +91,18 @@ export async function tryGraph(
   const verdict = cache === undefined ? undefined : path.join(cache, `${hash.digest("hex")}.json`);
   const known = verdict === undefined ? undefined : remembered(verdict, request);
   if (known !== undefined) return known;
-  const { remember, ...answer } = await run(graph, request, limitMs);
-  if (remember && verdict !== undefined) keep(verdict, answer);
+  const { lasts, ...answer } = await run(graph, request, limitMs);
+  if (lasts && verdict !== undefined) remember(verdict, answer);
   return answer;
 }
 
 /** What a trial said before; undefined where it said nothing, or not all that is asked. */
 function remembered(verdict: string, { measure, options }: TrialRequest): TrialAnswer | undefined {
-  if (!existsSync(verdict)) return undefined;
-  try {
-    if (distrust(path.dirname(verdict), "contents") !== null) return undefined;
-    const answer = JSON.parse(readFileSync(verdict, "utf8")) as TrialAnswer;
-    const failed = answer.fault !== undefined && answer.agreement === undefined && options.device !== "cpu";
-    if ((answer.slow || failed) && Date.now() - statSync(verdict).mtimeMs > PASSING_MS) return undefined;
-    return measure && answer.fault === undefined && answer.frameMs === undefined ? undefined : answer;
-  } catch {
-    return undefined;
-  }
+  return recall<TrialAnswer>(verdict, ({ fault, agreement, slow, frameMs }, ageMs) => {
+    const failed = fault !== undefined && agreement === undefined && options.device !== "cpu";
+    if ((slow || failed) && ageMs > PASSING_MS) return false;
+    return !measure || fault !== undefined || frameMs !== undefined;
+  });
 }
 
 function addSamples(hash: Hash, file: string): void {
@@ -134,7 +119,8 @@ function addSamples(hash: Hash, file: string): void {
   }
 }
 
-function run(graph: string, request: TrialRequest, limitMs: number): Promise<TrialAnswer & { remember: boolean }> {
+/** @returns `lasts`: another run would end alike. */
+function run(graph: string, request: TrialRequest, limitMs: number): Promise<TrialAnswer & { lasts: boolean }> {
   return new Promise((resolve) => {
     const child = startOwn(workerUrl(import.meta.url, "./trial-process.js"), [graph, JSON.stringify(request)]);
     let answer: TrialAnswer | undefined;
@@ -150,28 +136,17 @@ function run(graph: string, request: TrialRequest, limitMs: number): Promise<Tri
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       words = `${words}${text}`.slice(-MAX_WORDS);
     });
-    const end = (ended: TrialAnswer & { remember: boolean }): void => {
+    const end = (ended: TrialAnswer & { lasts: boolean }): void => {
       clearTimeout(limit);
       resolve(ended);
     };
-    child.on("error", ({ message }) => end({ fault: message, remember: false }));
+    child.on("error", ({ message }) => end({ fault: message, lasts: false }));
     child.on("close", (code, signal) => {
       const seconds = Math.round(limitMs / 1000);
-      if (late) end({ fault: `it was not done after ${seconds} s`, slow: true, remember: true });
-      else if (signal !== null) end({ fault: `it died of ${signal}`, remember: FAULTS.has(signal) });
-      else if (answer !== undefined) end({ ...answer, remember: !answer.isMissing && !answer.isShort });
-      else end({ fault: words.trim().split("\n").at(-1) || `it ended with code ${code}`, remember: false });
+      if (late) end({ fault: `it was not done after ${seconds} s`, slow: true, lasts: true });
+      else if (signal !== null) end({ fault: `it died of ${signal}`, lasts: FAULTS.has(signal) });
+      else if (answer !== undefined) end({ ...answer, lasts: !answer.isMissing && !answer.isShort });
+      else end({ fault: words.trim().split("\n").at(-1) || `it ended with code ${code}`, lasts: false });
     });
   });
-}
-
-/** Where nothing can be kept, the next start tries again. */
-function keep(verdict: string, answer: TrialAnswer): void {
-  try {
-    mkdirSync(path.dirname(verdict), { recursive: true, mode: 0o700 });
-    // Whatever the umask is: what others could have written is not believed.
-    writeFileSync(verdict, JSON.stringify(answer), { mode: 0o644 });
-  } catch {
-    return;
-  }
 }
