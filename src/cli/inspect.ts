@@ -54,15 +54,16 @@ function ruleOf(layer: Layer, readsPicture: boolean, options: InspectOptions): s
   const { method, inputRule } = completed({ ...options, target: "top" });
   if (method === "gradient-x-input") return "gradient";
   const { family } = recordOf(layer);
+  const unweighted = family as Exclude<Family, LinearFamily>;
   const composite = compositeNamed(method);
   if (composite) {
     if (isWeighted(layer)) return ((readsPicture && composite.first?.[layer.kind]) || composite[layer.kind]).name;
     const shared = isLinear(layer) || family === "sum";
-    return shared ? "by share" : RULES[family as Exclude<Family, LinearFamily>];
+    return shared ? "by share" : RULES[unweighted];
   }
   if (readsPicture) return inputRule;
   if (isLinear(layer)) return method;
-  return (methodNamed(method).agreeing ? AGREEING : RULES)[family as Exclude<Family, LinearFamily>];
+  return (methodNamed(method).agreeing ? AGREEING : RULES)[unweighted];
 }
 
 function rows(model: LoadedModel, options: InspectOptions): Row[] {

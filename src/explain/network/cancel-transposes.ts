@@ -104,10 +104,8 @@ function remap(layer: Layer, permutation: readonly number[]): Layer | undefined 
   const spread = (values: readonly number[]): number[] => values.map((_, k) => values[permutation.indexOf(k)]!);
   switch (layer.kind) {
     case "add":
+    // What the factors of a product are is not told yet.
     case "pair":
-    case "gate":
-    case "signals":
-    case "normalised":
       return layer;
     case "activation":
       return { ...layer, steps: layer.steps.map((step) => turnedStep(step, permutation)) };

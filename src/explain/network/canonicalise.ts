@@ -19,7 +19,7 @@ const TRANSFORMS: readonly ((network: Network) => Network)[] = [
 ];
 
 /**
- * Canonical form: no final softmax or sigmoid, spelled-out activations and norms as one layer, what products are of told, constant
+ * Canonical form: no final softmax or sigmoid, spelled-out activations and norms as one layer, products told apart, constant
  * scales folded into the linear layer that they follow. Logits stay what they were.
  */
 export const canonicalise = (network: Network): Network => TRANSFORMS.reduce((n, transform) => transform(n), network);

@@ -8,11 +8,11 @@ import { runOnnx } from "../../../src/explain/engines/onnxruntime-session.js";
 import { writeOnnx } from "../../../src/explain/engines/serialise.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
-import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
+import type { Emitter, Value } from "../../../src/explain/program/emitter.js";
 import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { noise } from "../random/writer.js";
-import { type Feeds, onOnnxruntime } from "./run.js";
+import { type Feeds, onOnnxruntime, programOf } from "./run.js";
 
 const random = (seed: number, length: number, size = 1): Float32Array => {
   const next = noise(seed);
@@ -28,19 +28,6 @@ async function inHalves(program: Program, feeds: Feeds): Promise<Feeds> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** A program of one input `x`. */
-function programOf(dims: readonly number[], emit: (e: Emitter, x: Value) => Value): Program {
-  const e = new Emitter();
-  const x = e.input("x", "float32", dims);
-  e.output(
-    emit(e, x),
-    "y",
-    "float32",
-    dims.map(() => -1),
-  );
-  return e.finish();
 }
 
 describe("float16", () => {

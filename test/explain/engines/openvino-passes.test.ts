@@ -3,28 +3,20 @@ import { denseAsConv } from "../../../src/explain/engines/openvino/dense-as-conv
 import { keepPlanesDynamic } from "../../../src/explain/engines/openvino/keep-planes-dynamic.js";
 import { withNorms } from "../../../src/explain/engines/openvino/norms.js";
 import type { Graph } from "../../../src/explain/engines/serialise.js";
-import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
+import type { Emitter, Value } from "../../../src/explain/program/emitter.js";
 import type { Program } from "../../../src/explain/program/program.js";
 import { noise } from "../random/writer.js";
-import { type Feeds, onOnnxruntime, onOpenvino, requireOpenvino } from "./run.js";
+import { type Feeds, onOnnxruntime, onOpenvino, programOf, requireOpenvino } from "./run.js";
 
 const random = (seed: number, length: number): Float32Array => Float32Array.from({ length }, noise(seed));
 
 /** A program of one input `x`, and the same numbers for it. */
 function program(dims: number[], emit: (e: Emitter, x: Value) => Value): { program: Program; feeds: Feeds } {
-  const e = new Emitter();
-  const x = e.input("x", "float32", dims);
-  e.output(
-    emit(e, x),
-    "y",
-    "float32",
-    dims.map(() => -1),
-  );
   const data = random(
     1,
     dims.reduce((a, b) => a * b),
   );
-  return { program: e.finish(), feeds: { x: { data, dims } } };
+  return { program: programOf(dims, emit), feeds: { x: { data, dims } } };
 }
 
 const written = (graph: Graph): Program => ({

@@ -8,6 +8,7 @@ import { type BackendChoice, loadBackend } from "../../../src/explain/engines/tf
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD } from "../../../src/explain/options.js";
+import { Emitter, type Value } from "../../../src/explain/program/emitter.js";
 import type { Program } from "../../../src/explain/program/program.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import type { GoldenCase } from "../twin/golden.js";
@@ -28,6 +29,19 @@ export function goldenProgram(
   const program = tensorProgram(network, { method, inputRule, start, target }, range);
   const data = Float32Array.from(golden.frames.flatMap((frame) => Array.from(frame)));
   return { program, feeds: { input: { data, dims: [golden.frames.length, ...golden.shape.slice(1)] } } };
+}
+
+/** A program of one input `x` and one output `y`. */
+export function programOf(dims: readonly number[], emit: (e: Emitter, x: Value) => Value): Program {
+  const e = new Emitter();
+  const x = e.input("x", "float32", dims);
+  e.output(
+    emit(e, x),
+    "y",
+    "float32",
+    dims.map(() => -1),
+  );
+  return e.finish();
 }
 
 async function once(made: Promise<Runner>, feeds: Feeds): Promise<Feeds> {

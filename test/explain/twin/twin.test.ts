@@ -105,6 +105,17 @@ describe("the layer that reads the image, by hand", () => {
 });
 
 describe("layers without weights, by hand", () => {
+  const skip = buildModel({
+    inputs: [{ name: "image", dims: ["N", 1, 1, 2] }],
+    nodes: [
+      ...hidesImage,
+      { op: "MatMul", inputs: ["a", "W"], outputs: ["v"] },
+      { op: "Add", inputs: ["a", "v"], outputs: ["scores"] },
+    ],
+    initializers: { W: { dims: [2, 2], data: [-3, 0, 0, 1] } },
+    outputs: ["scores"],
+  });
+
   /*
    * u = a = (1, 2) and v = a·diag(−3, 1) = (−3, 2), z = u + v = (−2, 4), target 1, contrast:
    * R = (−½ s(−2), ½ s(4)) = (½, ½). Σ|u_m| = (4, 4).
@@ -113,17 +124,7 @@ describe("layers without weights, by hand", () => {
    * ‖U‖ = 125/396, times (5/8)/(125/396) = 1.98: (0.405, 0.22). Sum: (0.28, 0.47).
    */
   it("splits relevance at a skip connection by signed share", () => {
-    const model = buildModel({
-      inputs: [{ name: "image", dims: ["N", 1, 1, 2] }],
-      nodes: [
-        ...hidesImage,
-        { op: "MatMul", inputs: ["a", "W"], outputs: ["v"] },
-        { op: "Add", inputs: ["a", "v"], outputs: ["scores"] },
-      ],
-      initializers: { W: { dims: [2, 2], data: [-3, 0, 0, 1] } },
-      outputs: ["scores"],
-    });
-    const result = twin(model, [1, 2], [1, 1, 1, 2], { method: "r-lrp", start: "contrast", target: 1 });
+    const result = twin(skip, [1, 2], [1, 1, 1, 2], { method: "r-lrp", start: "contrast", target: 1 });
     expectMap(result.logits, [-2, 4]);
     expectMap(result.relevance, [28 / 75, 47 / 75]);
     expect(result.l1).toBeCloseTo(0.75, 12);
@@ -135,18 +136,8 @@ describe("layers without weights, by hand", () => {
    * ‖U‖ = 12/35, times ¾/(12/35) = 35/16: (7/16, 5/16). Sum: (7/16, 9/16).
    */
   it("gives nothing at a skip connection to a branch that pulls the other way in r-lrp-local", () => {
-    const model = buildModel({
-      inputs: [{ name: "image", dims: ["N", 1, 1, 2] }],
-      nodes: [
-        ...hidesImage,
-        { op: "MatMul", inputs: ["a", "W"], outputs: ["v"] },
-        { op: "Add", inputs: ["a", "v"], outputs: ["scores"] },
-      ],
-      initializers: { W: { dims: [2, 2], data: [-3, 0, 0, 1] } },
-      outputs: ["scores"],
-    });
     const options: TwinOptions = { method: "r-lrp-local", start: "contrast", target: 1 };
-    expectMap(twin(model, [1, 2], [1, 1, 1, 2], options).relevance, [7 / 16, 9 / 16]);
+    expectMap(twin(skip, [1, 2], [1, 1, 1, 2], options).relevance, [7 / 16, 9 / 16]);
   });
 
   /*

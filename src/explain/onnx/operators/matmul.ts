@@ -6,11 +6,13 @@ import { networkAxes, networkDims, shownDims, transposed, type View } from "../v
 import { broadcastDims, together } from "./broadcast.js";
 import { expandTo, ofRank } from "./gather.js";
 
+/** The order of axes with the last two swapped. */
+const lastSwapped = ({ length }: readonly number[]): number[] =>
+  Array.from({ length }, (_, k) => (k < length - 2 ? k : 2 * length - 3 - k));
+
 /** The view with its last two axes swapped. */
 function turned(importer: Importer, node: Node, view: View): View {
-  const { length } = view.dims;
-  const order = view.dims.map((_, k) => (k < length - 2 ? k : 2 * length - 3 - k));
-  const { permutation, place } = transposed(view, order);
+  const { permutation, place } = transposed(view, lastSwapped(view.dims));
   const shape = importer.shape(view.id);
   const [id] = importer.push(
     node,
@@ -94,10 +96,8 @@ export const MatMul: OperatorImport = (importer: Importer, node: Node) => {
 function fromLeft(importer: Importer, node: Node, a: Constant, view: View): void {
   if (view.dims.length < 2 || a.dims.length < 2)
     importer.refuse(node, `it multiplies [${a.dims.join(", ")}] with ${shownDims(view)}, and matrices are needed`);
-  const { length } = a.dims;
-  const order = a.dims.map((_, k) => (k < length - 2 ? k : 2 * length - 3 - k));
   importer.budget.take(importer, node, a.data.length);
-  fromRight(importer, node, turned(importer, node, view), transposeConstant(a, order));
+  fromRight(importer, node, turned(importer, node, view), transposeConstant(a, lastSwapped(a.dims)));
   turned(importer, node, importer.made(node));
 }
 
