@@ -38,7 +38,7 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    setupFiles: ["test/support/quick-equality.ts"],
+    setupFiles: ["test/support/quick-equality.ts", "test/support/seeded-properties.ts"],
     // Compiled models of tests stay within the checkout.
     // Some tests load onnxruntime themselves, which reports to its maker unless told not to.
     env: {

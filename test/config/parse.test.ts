@@ -167,7 +167,7 @@ describe("YAML that cannot be read", () => {
     expect(faultsOf(`${VALID}model: { path: b }\nsoruces: []\n---\nx: 1\n`)).toEqual([
       'demo.yaml:4:1: "model" is given twice in the same mapping; keep one',
       'demo.yaml:5:1: soruces is not a known key; did you mean "sources"?',
-      "demo.yaml:6:1: a second document begins here with ---; a configuration is one document",
+      "demo.yaml:6:1: a second document begins here with ---; one document a file is read",
     ]);
   });
 

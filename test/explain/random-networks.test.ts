@@ -143,8 +143,7 @@ async function check(seed: number, numRuns: number, engine = "onnxruntime"): Pro
 
 /** More by hand: `NETWORKS=400 NETWORK_SEED=7 npx vitest run test/explain/random-networks.test.ts`, and NETWORK_SHRINK=1. */
 const RUNS = Number(process.env.NETWORKS ?? 20);
-const NEW_SEED = Math.floor(Math.random() * 1e6);
-const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2, process.env.CI ? 3 : NEW_SEED];
+const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2];
 
 describe("onnxruntime agrees with the twin on random networks", () => {
   it.each(SEEDS)("of seed %d", (seed) => check(seed, RUNS), 600_000);

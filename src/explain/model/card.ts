@@ -5,6 +5,7 @@ import { ModelError } from "../../errors.js";
 import { FITS } from "../../fit.js";
 import { truncate } from "../../truncate.js";
 import { find } from "../../yaml-locate.js";
+import { syntaxText } from "../../yaml-syntax.js";
 
 const perChannel = z
   .union([z.number(), z.array(z.number()).min(1).max(3)], {
@@ -55,7 +56,7 @@ export function parseCard(text: string, fileName: string): ModelCard {
   if (more !== undefined)
     throw new ModelError("model-card", `${fileName}: the model card has ${more}; a card is a short YAML file`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const place = (offset: number | undefined) => {
     const at = offset === undefined ? undefined : lines.linePos(offset);
     return at ? `${fileName}:${at.line}:${at.col}` : fileName;
@@ -64,7 +65,7 @@ export function parseCard(text: string, fileName: string): ModelCard {
   if (broken)
     throw new ModelError(
       "model-card",
-      `${place(broken.pos[0])}: the model card is not valid YAML: ${broken.message.split("\n")[0]!.replace(/ at line.*$/, "")}`,
+      `${place(broken.pos[0])}: the model card is not valid YAML: ${syntaxText(broken)}`,
     );
   labelsAsText(document);
   const [twice] = keysGivenTwice(document);

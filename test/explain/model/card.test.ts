@@ -92,6 +92,19 @@ describe("a model card", () => {
     );
   });
 
+  it("that is no YAML is refused in a sentence of ours, which shows nothing of the text", () => {
+    for (const [text, fault] of [
+      ["name: |.", "1:8: the model card is not valid YAML: the text is not understood here"],
+      ["name: @x.", "1:7: the model card is not valid YAML: a value begins with a reserved character"],
+      ['name: "a', '1:9: the model card is not valid YAML: a closing " is missing'],
+      [
+        "name: a: b",
+        "1:7: the model card is not valid YAML: a mapping or list begins where a single value is expected",
+      ],
+    ] as const)
+      expect(() => parseCard(text, "model.yaml")).toThrow(`model.yaml:${fault}`);
+  });
+
   it("of any text is read or refused in one sentence", () => {
     const word = fc.constantFrom(
       "input",
