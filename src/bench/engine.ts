@@ -1,9 +1,8 @@
 import { availableParallelism } from "node:os";
-import { VideoExplainerError } from "../errors.js";
 import type { Device } from "../explain/engine-names.js";
 import { lookForDevices } from "../explain/engines/devices/look.js";
 import type { NumericTensor, Runner } from "../explain/engines/engine.js";
-import { ENGINES, engineNamed } from "../explain/engines/registry.js";
+import { engineNamed } from "../explain/engines/registry.js";
 import type { ExplainInput } from "../explain/explanation.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { type LoadedModel, loadModel, requirePreprocessing } from "../explain/model/load.js";
@@ -13,11 +12,12 @@ import { compileRunner } from "../explain/runtime/choose-device.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import { gatherer } from "../explain/runtime/gather.js";
-import { median, rounded } from "./figures.js";
+import { rounded } from "./figures.js";
+import { interleaved, timed } from "./interleaved.js";
+import { comparePlaces, type PlaceFigures, placesHere } from "./places.js";
 
+/** Frames in one run. */
 export const BATCHES = [1, 4, 8] as const;
-const WARM_UP = 2;
-const MIN_ROUNDS = 5;
 
 /** Forward pass alone beside forward pass and explanation, in milliseconds a frame; medians of runs in turn. */
 export interface RatioRow {
@@ -32,11 +32,6 @@ export interface RatioRow {
   ratio: number;
 }
 
-/** One engine on this machine, each frame alone in one run; medians in milliseconds. */
-export type EngineComparison =
-  | { engine: string; name: string; forwardMs: number; explainMs: number }
-  | { engine: string; missing: string };
-
 export interface EngineFigures {
   engine: string;
   /** Threads within a session, and of an explainer in all. */
@@ -48,8 +43,8 @@ export interface EngineFigures {
     explainers: { method: MethodName; readyMs: number }[];
   };
   rows: RatioRow[];
-  /** Every engine that is registered, the default method. */
-  engines: EngineComparison[];
+  /** Every engine on the processor, and every other device that is here. */
+  engines: PlaceFigures[];
 }
 
 export interface EngineBenchOptions {
@@ -62,33 +57,8 @@ export interface EngineBenchOptions {
   seconds: number;
 }
 
-interface Timed {
-  ms: number;
-}
-const timed = async <T>(work: () => Promise<T> | T): Promise<Timed & { value: T }> => {
-  const startedAt = performance.now();
-  const value = await work();
-  return { ms: performance.now() - startedAt, value };
-};
-
 /** `r-lrp-local` costs what `r-lrp-graded` does: the same operations, with other weights. */
 export const COMPARED_METHODS = R_LRP_NAMES.filter((method) => method !== "r-lrp-local");
-
-/** Runs A B A B … for so long, five rounds at least, after a warm-up; medians in milliseconds. */
-async function interleaved(a: () => Promise<unknown>, b: () => Promise<unknown>, seconds: number, stop: AbortSignal) {
-  for (let k = 0; k < WARM_UP; k++) {
-    await a();
-    await b();
-  }
-  const [as, bs]: [number[], number[]] = [[], []];
-  const until = performance.now() + seconds * 1000;
-  while ((as.length < MIN_ROUNDS || performance.now() < until) && !stop.aborted) {
-    as.push((await timed(a)).ms);
-    bs.push((await timed(b)).ms);
-  }
-  stop.throwIfAborted();
-  return { a: median(as), b: median(bs), rounds: as.length };
-}
 
 /** Measures the cost of explaining beside the forward pass alone, on real frames. */
 export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal): Promise<EngineFigures> {
@@ -120,7 +90,10 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
 
   const { inputWidth, inputHeight } = model.info;
   const feeds = (batch: number): Record<string, NumericTensor> => ({
-    frames: gatherer(inputWidth, inputHeight)(options.frames.slice(0, batch)),
+    frames: gatherer(
+      inputWidth,
+      inputHeight,
+    )(Array.from({ length: batch }, (_, k) => options.frames[k % options.frames.length]!)),
     scale: { data: new Float32Array(batch), dims: [batch] },
   });
   const place = await placeOf(explained);
@@ -139,7 +112,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
     await both.close();
   }
   await forward.close();
-  figures.engines = await compareEngines(model, explained, feeds(1), each, stop);
+  figures.engines = await comparePlaces(model, explained, await placesHere(explained.device), feeds, each, stop);
 
   for (const method of methods) {
     const made = await timed(() => createExplainer({ ...explained, method, every: 2 }));
@@ -195,40 +168,4 @@ async function build(
     firstRunMs: rounded(first.ms, 1),
   });
   return session.value;
-}
-
-/** Runs the forward pass and the explanation on every engine that loads. */
-async function compareEngines(
-  model: LoadedModel,
-  explained: ExplainerOptions,
-  feed: Record<string, NumericTensor>,
-  seconds: number,
-  stop: AbortSignal,
-): Promise<EngineComparison[]> {
-  const { threads, precision } = explained;
-  const programs = [true, false].map((classifyOnly) =>
-    framesProgram(model.network, DEFAULT_METHOD, requirePreprocessing(model), explained, classifyOnly),
-  );
-  const compared: EngineComparison[] = [];
-  for (const engine of Object.keys(ENGINES)) {
-    const runners: Runner[] = [];
-    try {
-      for (const program of programs)
-        runners.push(await engineNamed(engine)(program, { device: "cpu", threads, precision }));
-      const [forward, explain] = runners as [Runner, Runner];
-      const got = await interleaved(
-        () => forward.run(feed),
-        () => explain.run(feed),
-        seconds,
-        stop,
-      );
-      compared.push({ engine, name: explain.name, forwardMs: rounded(got.a), explainMs: rounded(got.b) });
-    } catch (error) {
-      if (!(error instanceof VideoExplainerError)) throw error;
-      compared.push({ engine, missing: error.message });
-    } finally {
-      await Promise.all(runners.map((runner) => runner.close()));
-    }
-  }
-  return compared;
 }

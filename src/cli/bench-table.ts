@@ -1,6 +1,7 @@
-import type { EngineComparison, EngineFigures } from "../bench/engine.js";
+import type { EngineFigures } from "../bench/engine.js";
 import type { DecodeFigures } from "../bench/frames.js";
 import type { PipelineFigures } from "../bench/pipeline.js";
+import type { PlaceFigures } from "../bench/places.js";
 import type { BenchReport } from "../bench/report.js";
 import { alignedRows } from "./table.js";
 
@@ -63,16 +64,23 @@ function engineLines(e: EngineFigures): string[] {
   ];
 }
 
-function comparisonLines(engines: readonly EngineComparison[]): string[] {
-  const run = engines.flatMap((e) => ("name" in e ? [e] : []));
-  const fastest = run.toSorted((a, b) => a.explainMs - b.explainMs)[0];
+function comparisonLines(places: readonly PlaceFigures[]): string[] {
+  const run = places.flatMap((place) => ("name" in place ? [place] : []));
+  const rows = run.flatMap(({ name, batches }) => batches.map((figures) => ({ name, ...figures })));
+  const fastest = rows.toSorted((a, b) => a.explainMs - b.explainMs)[0];
   return [
-    `Engines on this machine, milliseconds a frame (median)${fastest ? `; the fastest is ${fastest.engine}` : ""}`,
+    `Engines and devices here, milliseconds a frame (median)${fastest ? `; the fastest is ${fastest.name}, ${fastest.batch} at once` : ""}`,
     ...table([
-      ["", "forward", "with explanation"],
-      ...run.map((e) => [e.name, e.forwardMs.toFixed(2), e.explainMs.toFixed(2)]),
+      ["", "batch", "forward", "with explanation", "ratio"],
+      ...rows.map(({ name, batch, forwardMs, explainMs }) => [
+        name,
+        String(batch),
+        forwardMs.toFixed(2),
+        explainMs.toFixed(2),
+        `${(explainMs / forwardMs).toFixed(2)}x`,
+      ]),
     ]),
-    ...engines.flatMap((e) => ("missing" in e ? [`  ${e.engine}: ${e.missing}`] : [])),
+    ...places.flatMap((p) => ("missing" in p ? [`  ${p.device === "cpu" ? p.engine : p.device}: ${p.missing}`] : [])),
   ];
 }
 

@@ -7,6 +7,7 @@ import { connect } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { median, percentiles } from "../../src/bench/figures.js";
 import type { BenchReport } from "../../src/bench/report.js";
+import { ENGINE_NAMES } from "../../src/explain/engine-names.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { ffmpeg } from "./films.js";
 import { runCli } from "./run-cli.js";
@@ -111,6 +112,14 @@ describe("bench", () => {
     }
     expect(engine!.setup.programs.map((p) => p.program)).toEqual(["forward", ...methods]);
     expect(engine!.setup.explainers).toHaveLength(4);
+    // Each engine that is here is measured on the processor, each that is not says what to do.
+    expect(engine!.engines.map((place) => `${place.engine} ${place.device}`)).toEqual(
+      ENGINE_NAMES.map((name) => `${name} cpu`),
+    );
+    for (const place of engine!.engines) {
+      if ("missing" in place) expect(place.missing).toMatch(/^[^\n]+[^.]$/);
+      else expect(place.batches.map(({ batch }) => batch)).toEqual([1, 8]);
+    }
   }, 120_000);
 
   it("prints a table for people, and says where it publishes nowhere", async () => {

@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import type { BenchReport } from "../../src/bench/report.js";
+import { ENGINE_NAMES } from "../../src/explain/engine-names.js";
 import type { Summary } from "../../src/messages/summary.js";
+import { runCli } from "../cli/run-cli.js";
 import { goldenCase } from "../explain/twin/golden.js";
 import { requireSoftwareGpu, SOFTWARE_GPU } from "../support/software-gpu.js";
 import { cutFilm } from "./films.js";
@@ -95,5 +98,27 @@ describe("a device that was asked for by name and is lost in the middle", () => 
     const said = worker.log.filter(({ level }) => level === "warn" || level === "error").map(({ msg }) => msg);
     expect(said).toEqual([`frames are not explained any more, and dropped: ${why}`]);
     expect(worker.log.at(-1)!.msg).toBe(`done: ${FRAMES} frames captured, ${explained} explained`);
+  });
+});
+
+describe("bench where there is a graphics card", () => {
+  it("sets each device beside the processor, by batch, and says which engine has none", async () => {
+    const film = cutFilm(temporaryFolder(), 2);
+    const args = ["bench", "--model", smallModel().path, "--film", film, "--only", "engine", "--seconds", "0.1"];
+    const { code, stdout, stderr } = await runCli([...args, "--json"], {
+      NODE_OPTIONS: `--require=${PRETENDED}`,
+      XDG_CACHE_HOME: temporaryFolder(),
+    });
+    expect(code, stderr).toBe(0);
+    const places = (JSON.parse(stdout) as BenchReport).engine!.engines;
+    expect(places.map(({ engine, device }) => `${engine} ${device}`)).toEqual([
+      ...ENGINE_NAMES.map((name) => `${name} cpu`),
+      "onnxruntime webgpu",
+    ]);
+    const card = places.at(-1)!;
+    if ("missing" in card) throw new Error(card.missing);
+    expect(card.name).toBe("onnxruntime-webgpu");
+    expect(card.batches.map(({ batch }) => batch)).toEqual([1, 8, 32]);
+    for (const { forwardMs, explainMs } of card.batches) expect(Math.min(forwardMs, explainMs)).toBeGreaterThan(0);
   });
 });
