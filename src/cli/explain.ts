@@ -170,7 +170,7 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
         engine: { ...defaultEngine(), kind, device, threads, ...(precision && { precision }) },
         explain: settings,
       }),
-      (note) => report.noted([note]),
+      { onNote: (note) => report.noted([note]) },
     );
     report.noted(explainer.notes ?? []);
     const renderer = createOverlayRenderer();

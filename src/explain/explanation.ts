@@ -1,4 +1,5 @@
 import type { Fit } from "../fit.js";
+import type { Device } from "./engine-names.js";
 
 /** One entry of a classification. */
 export interface ClassScore {
@@ -82,6 +83,8 @@ export interface Explainer {
   readonly model: ModelInfo;
   /** Which engine runs it, e.g. `onnxruntime-cpu`: another one once its device has failed and `auto` chose it. */
   readonly engine: string;
+  /** What it was started on. */
+  readonly device: Device;
   /** Why each better engine was not taken. */
   readonly skipped?: readonly string[];
   /** What went wrong while it was made ready and was mended, and options without effect, a sentence each. */

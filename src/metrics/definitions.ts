@@ -34,6 +34,19 @@ export function defineMetrics(registry: Registry) {
     restarts: counter("source_restarts_total", "Restarts of the source, by reason", "source", "reason"),
     lastFrame: gauge("source_last_frame_timestamp_seconds", "Unix time of the last frame's capture", "source"),
     batchSize: histogram("batch_size", "Frames in a batch", BATCH_SIZES),
+    engineRuns: counter("engine_batches_total", "Batches, and parts of them, that an engine has run", "engine"),
+    engineBusy: counter(
+      "engine_busy_seconds_total",
+      "Seconds that an engine was busy, the average of its threads: its rate is the share of time",
+      "engine",
+    ),
+    deviceBusy: gauge(
+      "device_busy_ratio",
+      "Share of time that a card was busy for all programs, as its driver has it",
+      "device",
+    ),
+    deviceMemoryUsed: gauge("device_memory_used_bytes", "Memory of a card that all programs use", "device"),
+    deviceMemory: gauge("device_memory_bytes", "Memory of a card", "device"),
     stage: histogram("stage_duration_seconds", "Time a stage took", STAGE_SECONDS, "stage"),
     endToEnd: histogram(
       "end_to_end_seconds",

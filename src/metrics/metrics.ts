@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { packageVersion } from "../version.js";
 import { boundedLabel } from "./bounded.js";
 import { type Definitions, defineMetrics } from "./definitions.js";
+import type { DeviceUse } from "./device-use.js";
 import { createSourceMetrics, type SourceMetrics } from "./source-metrics.js";
 
 /** Counts what the worker does. No method throws: a figure that is not finite is left out. */
@@ -14,6 +15,10 @@ export interface Metrics {
   request(endpoint: string, outcome: string): void;
   /** Frames in a batch. */
   batch(size: number): void;
+  /** An engine, e.g. `onnxruntime-cpu`, was busy for so long. */
+  engineRun(engine: string, seconds: number): void;
+  /** Reads what the cards are doing at each scrape. */
+  watchDevices(read: () => Promise<readonly DeviceUse[]>): void;
   /** Seconds that a stage took, e.g. `decode`, `explain`, `overlay`, `publish`. */
   stage(stage: string, seconds: number): void;
   /** Reads a queue's depth at each scrape until the returned function is called. */
@@ -46,6 +51,7 @@ export function createMetrics(): Metrics {
   const stageLabel = boundedLabel(STAGES);
   const sources = new Map<string, SourceMetrics>();
   const queues = new Map<string, () => number>();
+  let devices: () => Promise<readonly DeviceUse[]> = async () => [];
 
   return {
     contentType: registry.contentType,
@@ -63,6 +69,13 @@ export function createMetrics(): Metrics {
     request: (endpoint, outcome) => defined.requests.inc({ endpoint, outcome }),
     batch(size) {
       if (Number.isFinite(size)) defined.batchSize.observe(size);
+    },
+    engineRun(engine, seconds) {
+      defined.engineRuns.inc({ engine });
+      if (seconds >= 0) defined.engineBusy.inc({ engine }, seconds);
+    },
+    watchDevices(read) {
+      devices = read;
     },
     stage(stage, seconds) {
       if (Number.isFinite(seconds)) defined.stage.observe({ stage: stageLabel(stage) }, seconds);
@@ -87,6 +100,12 @@ export function createMetrics(): Metrics {
       for (const [queue, depth] of queues) {
         const now = depth();
         if (Number.isFinite(now)) defined.queueDepth.set({ queue }, now);
+      }
+      for (const gauge of [defined.deviceBusy, defined.deviceMemoryUsed, defined.deviceMemory]) gauge.reset();
+      for (const { device, usedBytes, totalBytes, busy } of await devices()) {
+        if (busy !== undefined) defined.deviceBusy.set({ device }, busy);
+        if (usedBytes !== undefined) defined.deviceMemoryUsed.set({ device }, usedBytes);
+        if (totalBytes !== undefined) defined.deviceMemory.set({ device }, totalBytes);
       }
       // prom-client writes "Nan", which strict readers refuse; the event loop's lag is not a number before its first turns.
       return (await registry.metrics()).replace(/ Nan$/gm, " NaN");

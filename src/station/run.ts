@@ -11,6 +11,7 @@ import { describeEngine } from "../explain/engines/registry.js";
 import type { Explainer } from "../explain/explanation.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Logger } from "../log.js";
+import { deviceUse } from "../metrics/device-use.js";
 import { createMetrics, type Metrics } from "../metrics/metrics.js";
 import type { CheckResult } from "../metrics/readiness.js";
 import { startMetricsServer } from "../metrics/server.js";
@@ -97,7 +98,10 @@ async function startParts(
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
-    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir), (note) => log.warn(note));
+    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir), {
+      onNote: (note) => log.warn(note),
+      onRun: metrics.engineRun,
+    });
     open.add(made);
     return made;
   };
@@ -110,6 +114,7 @@ async function startParts(
   log.info(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
   );
+  if (explainer.device !== "cpu") metrics.watchDevices(deviceUse());
   const { explain, overlay } = config;
   const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });
   const renderer = createOverlayRenderer();

@@ -27,6 +27,8 @@ const NAMES = [
   "source_restarts_total",
   "source_last_frame_timestamp_seconds",
   "batch_size",
+  "engine_batches_total",
+  "engine_busy_seconds_total",
   "stage_duration_seconds",
   "end_to_end_seconds",
   "queue_depth",

@@ -18,6 +18,11 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   batch_size: ["histogram", []],
   stage_duration_seconds: ["histogram", ["stage"]],
   end_to_end_seconds: ["histogram", ["source"]],
+  engine_batches_total: ["counter", ["engine"]],
+  engine_busy_seconds_total: ["counter", ["engine"]],
+  device_busy_ratio: ["gauge", ["device"]],
+  device_memory_used_bytes: ["gauge", ["device"]],
+  device_memory_bytes: ["gauge", ["device"]],
   queue_depth: ["gauge", ["queue"]],
   predictions_total: ["counter", ["label", "source"]],
   relevance_concentration: ["histogram", ["source"]],
@@ -53,6 +58,8 @@ function useAll(metrics: Metrics): void {
   metrics.stationFrame("captured", 2);
   metrics.request("sources-list", "ok");
   metrics.batch(8);
+  metrics.engineRun("onnxruntime-cpu", 0.03);
+  metrics.watchDevices(async () => [{ device: "0: Card", usedBytes: 1, totalBytes: 2, busy: 0.5 }]);
   metrics.stage("explain", 0.03);
   metrics.watchQueue("publish", () => 4);
   metrics.addSink("nats");

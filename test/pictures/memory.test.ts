@@ -68,7 +68,7 @@ function engine() {
   const seen: SharedArrayBuffer[] = [];
   const fails = { explain: false, render: false };
   const explainer: Explainer = {
-    ...{ model, engine: "none", hasClassifier: false, fault: undefined, explainEach: async () => [] },
+    ...{ model, engine: "none", device: "cpu", hasClassifier: false, fault: undefined, explainEach: async () => [] },
     async explain([input]: readonly ExplainInput[]) {
       seen.push(input!.memory);
       if (fails.explain) throw new Error("the engine died");

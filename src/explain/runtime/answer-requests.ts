@@ -21,12 +21,14 @@ export function answerRequests(
       return port.close();
     }
     const { id } = request;
+    const startedAt = performance.now();
+    const seconds = (): number => (performance.now() - startedAt) / 1000;
     try {
       const explanations = await explain(request.batch);
       const heatmaps = explanations.flatMap((e) => (e.relevance ? [e.relevance.heatmap.buffer as ArrayBuffer] : []));
-      port.postMessage({ kind: "result", id, explanations }, heatmaps);
+      port.postMessage({ kind: "result", id, explanations, seconds: seconds() }, heatmaps);
     } catch (error) {
-      port.postMessage({ kind: "failed", id, error: plainError(error) }, []);
+      port.postMessage({ kind: "failed", id, error: plainError(error), seconds: seconds() }, []);
     }
   };
   let queue = Promise.resolve();

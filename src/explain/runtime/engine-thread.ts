@@ -18,6 +18,16 @@ interface Call {
   reject(error: Error): void;
 }
 
+/** What is told of a thread as it comes. */
+export interface ThreadEvents {
+  /** The model is found to be right and compiled: others can start on the same. */
+  onCompiled?: (shared: SharedModels) => void;
+  /** What went wrong later on and was mended, a sentence each; what ends the thread is its `fault`. */
+  onNote?: (sentence: string) => void;
+  /** An engine, e.g. `onnxruntime-cpu`, was busy with a batch for so long. */
+  onRun?: (engine: string, seconds: number) => void;
+}
+
 /** One worker thread with a warm model. Batches are run in the order they are given. */
 export class EngineThread {
   #waiting = new Map<number, Call>();
@@ -31,14 +41,10 @@ export class EngineThread {
     /** What it says of itself. */
     readonly ready: ReadyMessage,
     private readonly stuckMs: number,
+    private readonly events: ThreadEvents,
   ) {}
 
-  /** `compiled` is called once the model is found to be right and compiled: then others can start on the same. */
-  static start(
-    options: ExplainerOptions,
-    compiled: (shared: SharedModels) => void = () => {},
-    onNote: (sentence: string) => void = () => {},
-  ): Promise<EngineThread> {
+  static start(options: ExplainerOptions, events: ThreadEvents = {}): Promise<EngineThread> {
     keepToOurselves();
     const worker = new Worker(workerUrl(import.meta.url, "./explainer.worker.js"), { workerData: options });
     return new Promise((resolve, reject) => {
@@ -48,13 +54,13 @@ export class EngineThread {
         else reject(error);
       };
       worker.on("message", (message: ThreadMessage) => {
-        if (message.kind === "compiled") compiled(message.shared);
+        if (message.kind === "compiled") events.onCompiled?.(message.shared);
         else if (message.kind === "ready") {
-          thread = new EngineThread(worker, message, options.stuckMs ?? STUCK_MS);
+          thread = new EngineThread(worker, message, options.stuckMs ?? STUCK_MS, events);
           resolve(thread);
         } else if (message.kind === "lost") {
           if (thread) thread.#lost = message;
-          if (message.engine !== undefined) onNote(message.sentence);
+          if (message.engine !== undefined) events.onNote?.(message.sentence);
         } else if (message.kind === "failed" && message.id === undefined) fail(rebuildError(message.error));
         else if (thread) thread.#settle(message);
       });
@@ -96,10 +102,11 @@ export class EngineThread {
     await gone;
   }
 
-  #settle(message: Exclude<ThreadMessage, { kind: "ready" | "compiled" | "lost" }>): void {
+  #settle(message: Extract<ThreadMessage, { id: number }>): void {
     this.#answeredAt = performance.now();
-    const call = this.#waiting.get(message.id!);
-    this.#waiting.delete(message.id!);
+    this.events.onRun?.(this.engine, message.seconds);
+    const call = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
     if (message.kind === "result") call?.resolve(message.explanations);
     else call?.reject(rebuildError(message.error));
   }

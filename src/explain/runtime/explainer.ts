@@ -3,7 +3,7 @@ import { VideoExplainerError } from "../../errors.js";
 import { withoutEffect } from "../engines/engine.js";
 import { quietTensorFlow } from "../engines/tfjs/tensorflow.js";
 import type { Explainer, ExplainInput, Explanation } from "../explanation.js";
-import { EngineThread } from "./engine-thread.js";
+import { EngineThread, type ThreadEvents } from "./engine-thread.js";
 import { explainEach } from "./explain-each.js";
 import type { ExplainerOptions, SharedModels } from "./explainer-options.js";
 
@@ -16,26 +16,32 @@ const MAX_ENGINE_THREADS = 4;
  * The native binding of TensorFlow.js keeps a state of its own for each thread, so several threads run it at once; its
  * pool of threads is one for the process, a core each, whatever `threads` says.
  * A device beside the processor has one thread, which hands it batch after batch.
- * @param onNote told what goes wrong later on and is mended, a sentence each; what ends it is its `fault`
+ * @param events `onRun` is told the share of a batch's seconds that a thread has in all of them: summed up over a time, how much of that
+ * time they were busy on average
  * @throws InputError or ModelError when model, card, method or target are wrong
  */
 export async function createExplainer(
   options: ExplainerOptions,
-  onNote?: (sentence: string) => void,
+  events: Pick<ThreadEvents, "onNote" | "onRun"> = {},
 ): Promise<Explainer> {
   quietTensorFlow();
   const total = options.threads || availableParallelism();
   const onProcessor = ["auto", "cpu"].includes(options.device) ? Math.min(total, MAX_ENGINE_THREADS) : 1;
   const each = { ...options, threads: Math.max(1, Math.floor(total / onProcessor)), streams: onProcessor };
+  let count = 1;
+  const { onNote } = events;
+  const onRun = (engine: string, seconds: number): void => events.onRun?.(engine, seconds / count);
   // The first finds what is wrong with the model, and compiles it, before the others are started.
   let leader: Promise<EngineThread> | undefined;
-  const shared = await new Promise<SharedModels>((compiled, failed) => {
-    leader = EngineThread.start(each, compiled, onNote);
+  const shared = await new Promise<SharedModels>((onCompiled, failed) => {
+    leader = EngineThread.start(each, { onCompiled, onNote, onRun });
     leader.catch(failed);
   });
   const { engine, device } = shared;
-  const count = device === "cpu" ? onProcessor : 1;
-  const others = Array.from({ length: count - 1 }, () => EngineThread.start({ ...each, engine, device, shared }));
+  if (device === "cpu") count = onProcessor;
+  const others = Array.from({ length: count - 1 }, () =>
+    EngineThread.start({ ...each, engine, device, shared }, { onRun }),
+  );
   const started = await Promise.allSettled([leader!, ...others]);
   const threads = started.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
   const failed = started.find((r) => r.status === "rejected");
@@ -74,6 +80,7 @@ export async function createExplainer(
   };
   return {
     model: first.model,
+    device,
     get engine() {
       return leading.engine;
     },

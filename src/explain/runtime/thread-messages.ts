@@ -22,13 +22,14 @@ export interface LostMessage {
   engine?: string;
 }
 
-/** What a thread sends: `compiled` and, once warm, `ready`, then one answer a batch. `failed` without an id is its end. */
+/** What a thread sends: `compiled` and, once warm, `ready`, then one answer a batch, which took `seconds`. `failed` without an id is its end. */
 export type ThreadMessage =
   | { kind: "compiled"; shared: SharedModels }
   | ReadyMessage
   | LostMessage
-  | { kind: "result"; id: number; explanations: Explanation[] }
-  | { kind: "failed"; id?: number; error: PlainError };
+  | { kind: "result"; id: number; explanations: Explanation[]; seconds: number }
+  | { kind: "failed"; id: number; error: PlainError; seconds: number }
+  | { kind: "failed"; id?: undefined; error: PlainError };
 
 /** What a thread is asked. */
 export type ThreadRequest = { kind: "batch"; id: number; batch: readonly ExplainInput[] } | { kind: "close" };

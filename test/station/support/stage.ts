@@ -53,6 +53,7 @@ export class Call<Q, A> {
 export class SteppedExplainer implements Explainer {
   readonly model = model;
   readonly engine = "none";
+  readonly device = "cpu";
   readonly fault = undefined;
   hasClassifier = false;
   closed = false;
