@@ -1,4 +1,4 @@
-import type { NumericTensor } from "../../src/explain/engines/engine.js";
+import type { NumericTensor, Runner } from "../../src/explain/engines/engine.js";
 import { engineNamed } from "../../src/explain/engines/registry.js";
 import { canonicalise } from "../../src/explain/network/canonicalise.js";
 import type { Network } from "../../src/explain/network/network.js";
@@ -11,17 +11,21 @@ import type { TwinOptions as Options } from "./twin/twin.js";
 /** The twin's options; the engine knows more methods. */
 type TwinOptions = Omit<Options, "method"> & { method?: MethodOptions["method"] };
 
-/** Runs a program once, on the machine's processor, or onnxruntime's `webgpu`. */
+/** A program compiled for the machine's processor, or onnxruntime's `webgpu`. */
+const compiled = (program: Program, engine = "auto"): Promise<Runner> => {
+  const options = { threads: 1, skipValidation: true };
+  return engine === "webgpu"
+    ? engineNamed("onnxruntime")(program, { device: engine, ...options })
+    : engineNamed(engine)(program, { device: "cpu", ...options });
+};
+
+/** Runs a program once. */
 export async function runProgram(
   program: Program,
   feeds: Record<string, NumericTensor>,
-  engine = "auto",
+  engine?: string,
 ): Promise<Record<string, NumericTensor>> {
-  const options = { threads: 1, skipValidation: true };
-  const runner =
-    engine === "webgpu"
-      ? await engineNamed("onnxruntime")(program, { device: engine, ...options })
-      : await engineNamed(engine)(program, { device: "cpu", ...options });
+  const runner = await compiled(program, engine);
   try {
     return await runner.run(feeds);
   } finally {
@@ -52,23 +56,46 @@ export async function explainFrames(
   options: TwinOptions,
   engine?: string,
 ): Promise<Explained[]> {
+  const [explained] = await explainBatches(model, [frames], shape, options, engine);
+  return explained!;
+}
+
+/** The same for several batches, one after the other, by one compiled program. */
+export async function explainBatches(
+  model: Uint8Array | Network,
+  batches: readonly (readonly ArrayLike<number>[])[],
+  shape: readonly number[],
+  options: TwinOptions,
+  engine?: string,
+): Promise<Explained[][]> {
   const network = model instanceof Uint8Array ? canonicalise(importOnnx(model)) : model;
   const low = options.low ?? [0];
   const high = options.high ?? [0];
   const channelAxis = options.channelAxis ?? (shape[1] === low.length ? 1 : shape.length - 1);
   const program = tensorProgram(network, methodOptions(options), { low, high, channelAxis });
-  const data = Float32Array.from(frames.flatMap((frame) => Array.from(frame)));
-  const out = await runProgram(program, { input: { data, dims: [frames.length, ...shape.slice(1)] } }, engine);
-  const rows = (name: string): Float32Array[] => {
-    const all = out[name]!.data as Float32Array;
-    const size = all.length / frames.length;
-    return frames.map((_, n) => all.slice(n * size, (n + 1) * size));
-  };
-  const [logits, probabilities, relevance] = [rows("logits"), rows("probabilities"), rows("relevance")];
-  return frames.map((_, n) => ({
-    logits: logits[n]!,
-    probabilities: probabilities[n]!,
-    relevance: relevance[n]!,
-    target: Number(out.target!.data[n]),
-  }));
+  const runner = await compiled(program, engine);
+  try {
+    const explained: Explained[][] = [];
+    for (const frames of batches) {
+      const data = Float32Array.from(frames.flatMap((frame) => Array.from(frame)));
+      const out = await runner.run({ input: { data, dims: [frames.length, ...shape.slice(1)] } });
+      const rows = (name: string): Float32Array[] => {
+        const all = out[name]!.data as Float32Array;
+        const size = all.length / frames.length;
+        return frames.map((_, n) => all.slice(n * size, (n + 1) * size));
+      };
+      const [logits, probabilities, relevance] = [rows("logits"), rows("probabilities"), rows("relevance")];
+      explained.push(
+        frames.map((_, n) => ({
+          logits: logits[n]!,
+          probabilities: probabilities[n]!,
+          relevance: relevance[n]!,
+          target: Number(out.target!.data[n]),
+        })),
+      );
+    }
+    return explained;
+  } finally {
+    await runner.close();
+  }
 }

@@ -1,10 +1,14 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import type { Runner } from "../../../src/explain/engines/engine.js";
 import { engineNamed } from "../../../src/explain/engines/registry.js";
+import { loadModel } from "../../../src/explain/model/load.js";
 import { canonicalise } from "../../../src/explain/network/canonicalise.js";
+import type { Network } from "../../../src/explain/network/network.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
 import { DEFAULT_METHOD, type MethodOptions } from "../../../src/explain/options.js";
+import type { Preprocessing } from "../../../src/explain/preprocessing.js";
 import type { Program } from "../../../src/explain/program/program.js";
 import { framesProgram } from "../../../src/explain/programs/frames.js";
 import { temporaryFolder } from "../../support/folders.js";
@@ -76,29 +80,54 @@ describe("on a GPU, a batch of frames and its summaries leave the GPU only as re
     const [, a, b, c] = golden.shape as [number, number, number, number];
     const [height, width, layout] = a === 3 ? [b, c, "NCHW" as const] : [a, b, "NHWC" as const];
     const scaling = { mean: [127.5], std: [63.75], channels: 3, channelOrder: "RGB" } as const;
-    const program = framesProgram(
-      canonicalise(importOnnx(golden.model)),
-      { ...DEFAULT_METHOD, target },
-      { width, height, layout, ...scaling },
-      { top: 3, grid: { rows: 3, columns: 4 }, blur: 1 },
-      classifyOnly,
-    );
-    const random = noise(3);
-    const data = Uint8Array.from({ length: 2 * height * width * 3 }, () => 127.5 * (1 + random()));
-    const frames = { data, dims: [2, height, width, 3] };
-    const feeds: Feeds = classifyOnly ? { frames } : { frames, scale: { data: new Float32Array(2), dims: [2] } };
-    const { results, placement } = await onWebgpu(program, feeds);
-    expect([...placement.keys()], [...(placement.get("CPUExecutionProvider") ?? [])].join(", ")).toEqual([GPU]);
-    const expected = await onOnnxruntime(program, feeds);
-    expect(Object.keys(results).toSorted()).toEqual(Object.keys(expected).toSorted());
-    for (const [output, { data: wanted, dims }] of Object.entries(expected)) {
-      expect(results[output]!.dims, output).toEqual(dims);
-      const [got, all] = [results[output]!.data, wanted].map((values) => Array.from(values, Number)) as [
-        number[],
-        number[],
-      ];
-      // One step of 255 where a number is rounded.
-      expect(relativeError(got, all), output).toBeLessThan(output === "heatmap" ? 1 / 100 : TOLERANCE);
-    }
+    const network = canonicalise(importOnnx(golden.model));
+    await expectAllOnGpu(network, { width, height, layout, ...scaling }, { target, classifyOnly, frames: 2 });
   });
+
+  // PLACEMENT_MODELS=/folder/of/onnx/files:models npx vitest run test/explain/engines/webgpu.test.ts -t "full size"
+  const folders = process.env.PLACEMENT_MODELS?.split(":") ?? [];
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".onnx"))
+      .map((name) => join(folder, name)),
+  );
+  it.runIf(files.length > 0).each(files)(
+    "%s, at full size",
+    async (file) => {
+      const { network, info, channelAxis } = loadModel(file);
+      const scaling = { mean: [127.5], std: [63.75], channels: 3, channelOrder: "RGB" } as const;
+      const size = { width: info.inputWidth, height: info.inputHeight };
+      const preprocessing = { ...size, layout: channelAxis === 1 ? "NCHW" : "NHWC", ...scaling } as const;
+      await expectAllOnGpu(network, preprocessing, { target: "top", classifyOnly: false, frames: 1 });
+    },
+    1_800_000,
+  );
 });
+
+/** Explains pictures of noise on the GPU: all nodes are the GPU's, and the results are the processor's. */
+async function expectAllOnGpu(
+  network: Network,
+  preprocessing: Preprocessing,
+  { target, classifyOnly, frames: count }: { target: MethodOptions["target"]; classifyOnly: boolean; frames: number },
+): Promise<void> {
+  const { width, height } = preprocessing;
+  const summary = { top: 3, grid: { rows: 3, columns: 4 }, blur: 1 };
+  const program = framesProgram(network, { ...DEFAULT_METHOD, target }, preprocessing, summary, classifyOnly);
+  const random = noise(3);
+  const data = Uint8Array.from({ length: count * height * width * 3 }, () => 127.5 * (1 + random()));
+  const frames = { data, dims: [count, height, width, 3] };
+  const feeds: Feeds = classifyOnly ? { frames } : { frames, scale: { data: new Float32Array(count), dims: [count] } };
+  const { results, placement } = await onWebgpu(program, feeds);
+  expect([...placement.keys()], [...(placement.get("CPUExecutionProvider") ?? [])].join(", ")).toEqual([GPU]);
+  const expected = await onOnnxruntime(program, feeds);
+  expect(Object.keys(results).toSorted()).toEqual(Object.keys(expected).toSorted());
+  for (const [output, { data: wanted, dims }] of Object.entries(expected)) {
+    expect(results[output]!.dims, output).toEqual(dims);
+    const [got, all] = [results[output]!.data, wanted].map((values) => Array.from(values, Number)) as [
+      number[],
+      number[],
+    ];
+    // One step of 255 where a number is rounded.
+    expect(relativeError(got, all), output).toBeLessThan(output === "heatmap" ? 1 / 100 : TOLERANCE);
+  }
+}
