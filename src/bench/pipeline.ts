@@ -10,6 +10,7 @@ import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
+import { defaultWarnings } from "../station/settings.js";
 import { Station, type StationSettings } from "../station/station.js";
 import { Collector, Samples } from "./collector.js";
 import { type Percentiles, percentiles, rounded } from "./figures.js";
@@ -107,7 +108,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     const sinkMs = performance.now() - startedAt - modelMs;
     stop.throwIfAborted();
     const fixed = { station: options.station, batches, sources: [options.source], baseDir: "/" };
-    const settings = { current: { explainer, explain: { every: 1 }, overlay } };
+    const settings = { current: { explainer, explain: { every: 1 }, overlay, warnings: defaultWarnings() } };
     station = new Station({ ...fixed, settings, renderer, sinks, metrics, log });
     stop.addEventListener("abort", onStop, { once: true });
     const source = station.sources[0]!;

@@ -19,6 +19,7 @@ import { createOverlayRenderer } from "../overlay/renderer.js";
 import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
+import { defaultWarnings } from "../station/settings.js";
 import {
   deviceOption,
   inputRuleOption,
@@ -179,7 +180,17 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
       const memory = new PictureMemory(PICTURES_AT_ONCE);
       const { region, fps } = options;
       const overlay = { show, colormap, opacity, quality };
-      const of = { explainer, explain: settings, overlay, renderer, metrics, memory, region, fps };
+      const of = {
+        explainer,
+        explain: settings,
+        overlay,
+        warnings: defaultWarnings(),
+        renderer,
+        metrics,
+        memory,
+        region,
+        fps,
+      };
       await explainAll(jobs, of, progress, report, stop);
     } finally {
       progress.stop();

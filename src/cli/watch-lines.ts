@@ -52,7 +52,7 @@ export function createLines(options: { colours: boolean; withStation: boolean })
   };
 
   return {
-    /** One line a frame: time, source, label, probability with a bar, concentration, end-to-end latency. */
+    /** One line a frame: time, source, label, probability with a bar, concentration, end-to-end latency, warnings. */
     summary(of: Summary): string {
       const { label, probability } = of.classification.target;
       const share = `${(probability * 100).toFixed(0).padStart(3)} %`;
@@ -67,6 +67,7 @@ export function createLines(options: { colours: boolean; withStation: boolean })
         paint(bar(probability), "cyan"),
         concentration,
         `${of.timing.totalMs.toFixed(0).padStart(5)} ms`,
+        ...(of.warnings?.length ? [paint(of.warnings.join(", "), "yellow")] : []),
       ].join("  ");
     },
 

@@ -26,6 +26,8 @@ const region = z
   })
   .describe("Rectangle in frame pixels that alone is classified and explained; the overlay stays on the whole frame");
 
+const share = z.number().min(0).max(1);
+
 export const sourceSchema = z.strictObject({
   name: name.describe("Name of the source; part of every subject"),
   url: z
@@ -74,6 +76,11 @@ export const sourceSchema = z.strictObject({
       "How the colours of video are coded. auto: as it says itself; where it does not, BT.709 for HD (1280 wide or more than 576 high) and BT.601 below, as players do; else what is named here, whatever it says",
     ),
   region: region.optional(),
+  interest: region
+    .optional()
+    .describe(
+      "Rectangle in frame pixels that a decision should rest on: a summary says how much of its relevance lies there, and warns when too little does",
+    ),
   hardware: z
     .string()
     .regex(/^[a-z0-9_]+$/, "must be none, auto or a name that `ffmpeg -hwaccels` lists, such as vaapi")
@@ -370,6 +377,23 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("What sources may take: one added at run time beyond it is refused, a configured one is warned of"),
+  warnings: z
+    .strictObject({
+      border: share
+        .default(0.5)
+        .describe("Of more relevance than this at the border of the model's input (a 28th of it on each side)"),
+      fewPixels: share.default(0.5).describe("Of more relevance than this in the most relevant half percent of pixels"),
+      outside: share.default(0.5).describe("Of more relevance than this outside of the source's `interest`"),
+      driftFrames: positive
+        .min(5)
+        .max(100_000)
+        .default(100)
+        .describe(
+          "Explained frames of a source whose relevance is together compared with where it usually lies, which is learned from the first forty times as many",
+        ),
+    })
+    .prefault({})
+    .describe("Shares of the relevance, 0 to 1, beyond which a summary warns; 1: never"),
   overlay: z
     .strictObject({
       show: z.enum(OVERLAY_SHOWS).default("magnitude").describe("What the heat stands for"),

@@ -1,5 +1,6 @@
 import type { Fit } from "../fit.js";
 import type { Device } from "./engine-names.js";
+import type { Part } from "./programs/density.js";
 
 /** One entry of a classification. */
 export interface ClassScore {
@@ -27,6 +28,14 @@ export interface Relevance {
   negative: number;
   /** Share of |R| held by the most relevant 10 % of pixels. */
   concentration: number;
+  /** Share of the smoothed |R| held by the most relevant half percent of pixels. */
+  peakShare: number;
+  /** Share of the smoothed |R| at the border of the model's input. */
+  border: number;
+  /** Share of the smoothed |R| in the part of interest; undefined where none was given. */
+  inside: number | undefined;
+  /** Where the smoothed |R| lies: shares of 8 × 8 cells, row-major, which add up to 1. */
+  density: number[];
   /** Centre of the smoothed |R|, in model-input pixels. */
   centroid: [x: number, y: number];
   /** Row-major signed shares. */
@@ -63,6 +72,8 @@ export interface PictureRows {
 export interface ExplainInput extends PictureRows {
   /** Only classify: `relevance` is null. */
   classifyOnly: boolean;
+  /** The part of the picture that a decision should rest on, as shares of its width and height. */
+  interest?: Part;
   /** Heatmap scale to use; 0 takes the frame's own `peak`. */
   scale: number;
 }

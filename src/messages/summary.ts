@@ -3,6 +3,10 @@ import { z } from "zod";
 export const SOURCE_STATES = ["connecting", "live", "stalled", "frozen", "ended", "failed"] as const;
 export type SourceStateName = (typeof SOURCE_STATES)[number];
 
+/** Why an explanation, or the decision, may not be worth its face: see `warnings` of the configuration. */
+export const WARNINGS = ["no-relevance", "border", "few-pixels", "outside", "drift"] as const;
+export type Warning = (typeof WARNINGS)[number];
+
 const score = z.strictObject({ index: z.int().min(0), label: z.string(), probability: z.number().min(0).max(1) });
 const rect = { x: z.number(), y: z.number(), width: z.number(), height: z.number() };
 
@@ -28,12 +32,22 @@ export const summarySchema = z.strictObject({
       positive: z.number().describe("Sum of positive shares, 0..1"),
       negative: z.number().describe("Sum of negative shares, -1..0"),
       concentration: z.number().describe("Share of |R| held by the most relevant 10 % of pixels"),
+      peakShare: z
+        .number()
+        .optional()
+        .describe("Share of |R| held by the most relevant half percent of pixels, after the blur"),
+      border: z
+        .number()
+        .optional()
+        .describe("Share of |R| at the border of the model's input; 0.14 where it is the same everywhere"),
+      inside: z.number().optional().describe("Share of |R| in the source's `interest`, where it has one"),
       centroid: z.tuple([z.number(), z.number()]),
       scale: z.number().describe("Share per pixel at the ends of the colour scale"),
       grid: z.strictObject({ rows: z.int().positive(), columns: z.int().positive(), values: z.array(z.number()) }),
       regions: z.array(z.strictObject({ ...rect, share: z.number() })).max(5),
     })
     .nullable(),
+  warnings: z.array(z.enum(WARNINGS)).optional().describe("What to beware of when the explanation is read"),
   timing: z.strictObject({
     queueMs: z.number(),
     explainMs: z.number(),

@@ -62,6 +62,7 @@ export function defineMetrics(registry: Registry) {
       CONCENTRATIONS,
       "source",
     ),
+    warnings: counter("relevance_warnings_total", "Explained frames that were warned of, by what", "source", "warning"),
     published: counter("published_total", "Messages accepted by a sink's far end", "sink", "kind"),
     publishErrors: counter("publish_errors_total", "Messages that a sink failed to publish", "sink"),
     publishDropped: counter(

@@ -1,4 +1,4 @@
-import { SOURCE_STATES, type SourceStateName } from "../messages/summary.js";
+import { SOURCE_STATES, type SourceStateName, WARNINGS, type Warning } from "../messages/summary.js";
 import type { Definitions } from "./definitions.js";
 
 /** The metrics of one source. After `forget` its series are gone and calls have no effect. */
@@ -19,6 +19,8 @@ export interface SourceMetrics {
   prediction(label: string): void;
   /** Share of |R| in the most relevant tenth of the pixels, 0..1. */
   concentration(share: number): void;
+  /** A warning about an explained frame. */
+  warned(warning: Warning): void;
   forget(): void;
 }
 
@@ -47,6 +49,7 @@ export function createSourceMetrics(
   defined.inFlight.set({ source }, 0);
   defined.endToEnd.zero({ source });
   defined.concentration.zero({ source });
+  for (const warning of WARNINGS) defined.warnings.inc({ source, warning }, 0);
   showState("connecting");
 
   /** Frames still in flight when their source is removed must not bring its series back. */
@@ -86,10 +89,12 @@ export function createSourceMetrics(
     concentration: alive((share) => {
       if (Number.isFinite(share)) defined.concentration.observe({ source }, share);
     }),
+    warned: alive((warning) => defined.warnings.inc({ source, warning })),
     forget: alive(() => {
       forgotten = true;
       for (const metric of [...plain, defined.inFlight, defined.lastFrame, defined.endToEnd, defined.concentration])
         metric.remove({ source });
+      for (const warning of WARNINGS) defined.warnings.remove({ source, warning });
       for (const state of SOURCE_STATES) defined.state.remove({ source, state });
       for (const reason of dropReasons) defined.dropped.remove({ source, reason });
       for (const reason of restartReasons) defined.restarts.remove({ source, reason });

@@ -19,6 +19,7 @@ export async function explainPicture(job: FileJob, context: BatchContext, stop: 
       epoch: Date.now(),
       sequence: 0,
       want: { overlay: true, original: false, heatmap: false },
+      limits: context.warnings,
     });
     // Not when that failed: a thread that hangs or ends may still be reading it.
     context.memory.give(picture.memory);

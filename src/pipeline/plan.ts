@@ -205,9 +205,22 @@ function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): bo
   return (config.pace ?? (config.loop || policy === "latest" ? "realtime" : "fast")) === "realtime";
 }
 
+/** Throws an `InputError` where the model sees nothing of what a decision should rest on. */
+function requireSeen({ placement: { clip } }: FrameLayout, interest: SourceConfig["interest"]): void {
+  if (!interest) return;
+  const { x, y, width, height } = interest;
+  if (x < clip.x + clip.width && clip.x < x + width && y < clip.y + clip.height && clip.y < y + height) return;
+  throw new InputError(
+    "region",
+    `the interest x ${x}, y ${y}, ${width}x${height} lies outside of what is classified (x ${clip.x}, y ${clip.y}, ${clip.width}x${clip.height}); choose one inside`,
+  );
+}
+
 function layoutOf({ config, about }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
   try {
-    return frameLayout(width, height, config.region, view);
+    const layout = frameLayout(width, height, config.region, view);
+    requireSeen(layout, config.interest);
+    return layout;
   } catch (error) {
     if (error instanceof InputError) throw inContext(error, { source: about.source, file: about.subject });
     throw error;

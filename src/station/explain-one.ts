@@ -5,6 +5,7 @@ import type { OverlayRenderer, OverlayRequest, OverlayResult } from "../overlay/
 import type { DecodedPicture } from "../pictures/picture.js";
 import { explainInput, overlayRequest } from "./explained-frame.js";
 import { summarise } from "./summarise.js";
+import { type WarningLimits, warningsOf } from "./warnings.js";
 
 export interface OnePicture {
   explainer: Explainer;
@@ -16,12 +17,13 @@ export interface OnePicture {
   epoch: number;
   sequence: number;
   want: OverlayRequest["want"];
+  limits: WarningLimits;
 }
 
 /** Explains a picture that belongs to no stream: its summary and what `want` names. */
 export async function explainOne(
   { memory, layout }: DecodedPicture,
-  { explainer, renderer, style, station, source, epoch, sequence, want }: OnePicture,
+  { explainer, renderer, style, station, source, epoch, sequence, want, limits }: OnePicture,
 ): Promise<OverlayResult & { summary: Summary }> {
   const startedAt = performance.now();
   const frame: Frame = {
@@ -32,7 +34,9 @@ export async function explainOne(
   };
   const [explanation] = await explainer.explain([explainInput(frame, { classifyOnly: false, scale: 0 })]);
   const batch = { startedAt, explainMs: performance.now() - startedAt, size: 1 };
-  const explained = { frame, explanation: explanation!, explainer, style, batch };
+  const { relevance } = explanation!;
+  const warnings = relevance ? warningsOf(relevance, limits, false) : [];
+  const explained = { frame, explanation: explanation!, explainer, style, batch, warnings };
   const drawn = await renderer.render(overlayRequest(explained, want));
   return { ...drawn, summary: summarise(explained, { station, epoch }, drawn.milliseconds) };
 }

@@ -1,5 +1,6 @@
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
-import { type Frame, modelRows } from "../frame.js";
+import { type Frame, modelRows, type Placement, type Rect } from "../frame.js";
+import type { Warning } from "../messages/summary.js";
 import type { OverlayRequest, OverlayStyle } from "../overlay/overlay.js";
 
 /** A frame, what was found on it, and what it was explained and is to be drawn with. */
@@ -8,6 +9,8 @@ export interface ExplainedFrame {
   explanation: Explanation;
   explainer: Pick<Explainer, "model" | "engine">;
   style: OverlayStyle;
+  /** What to beware of when the explanation is read. */
+  warnings: readonly Warning[];
   /** When its batch was begun, in milliseconds of `performance.now()`, and how long that was explained. */
   batch: { startedAt: number; explainMs: number; size: number };
 }
@@ -15,8 +18,21 @@ export interface ExplainedFrame {
 /** A frame as the explainer takes it. */
 export const explainInput = (
   { memory, layout }: Pick<Frame, "memory" | "layout">,
-  how: Pick<ExplainInput, "classifyOnly" | "scale">,
-): ExplainInput => ({ memory, ...modelRows(layout), ...how });
+  { interest, ...how }: Pick<ExplainInput, "classifyOnly" | "scale"> & { interest?: Rect },
+): ExplainInput => ({
+  memory,
+  ...modelRows(layout),
+  ...how,
+  ...(interest && { interest: partOf(layout.placement, interest) }),
+});
+
+/** Where a rectangle of the frame lies on the model's input, as shares of its sides; beyond 0..1 the model sees nothing of it. */
+const partOf = ({ rect }: Placement, { x, y, width, height }: Rect): ExplainInput["interest"] => ({
+  left: (x - rect.x) / rect.width,
+  right: (x + width - rect.x) / rect.width,
+  top: (y - rect.y) / rect.height,
+  bottom: (y + height - rect.y) / rect.height,
+});
 
 /** What the renderer is asked to make of it. */
 export const overlayRequest = (

@@ -53,12 +53,13 @@ const encoder = new TextEncoder();
  * of one source leave in their order. Completes when the last one has left.
  */
 export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<void> {
+  const { settings } = parts;
   const faults = new RateLimitedLog();
   return batches$.pipe(
     inOrder((batch) => explain(batch, parts, faults)),
     tap(({ batch }) => batch.done()),
     mergeMap(({ frames }) => frames),
-    tap(({ session, frame, explanation }) => session.record(frame, explanation)),
+    map((found) => ({ ...found, warnings: found.session.record(found, settings.current.warnings) })),
     groupBy(({ session }) => session, { duration: ({ key: session }) => session.over$ }),
     mergeMap((ofOneSource$) =>
       ofOneSource$.pipe(
@@ -83,7 +84,7 @@ function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ 
     map((results) => {
       const explainMs = performance.now() - startedAt;
       metrics.stage("explain", explainMs / 1000);
-      const frames = batch.frames.flatMap(({ frame, session }, k): Explained[] => {
+      const frames = batch.frames.flatMap(({ frame, session }, k): Omit<Explained, "warnings">[] => {
         const explanation = results?.[k];
         if (explanation && !(explanation instanceof Error)) {
           return [{ frame, session, explanation, explainer, style, batch: { startedAt, explainMs, size } }];

@@ -115,8 +115,11 @@ async function startParts(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
   );
   if (explainer.device !== "cpu") metrics.watchDevices(deviceUse());
-  const { explain, overlay } = config;
-  const settings = new Settings({ explainer, explain, overlay }, { log, createExplainer: explainerOf, retire });
+  const { explain, overlay, warnings } = config;
+  const settings = new Settings(
+    { explainer, explain, overlay, warnings },
+    { log, createExplainer: explainerOf, retire },
+  );
   const renderer = createOverlayRenderer();
   const { sinks } = health;
   health.engine = () => {

@@ -14,7 +14,11 @@ export interface FrameSettings {
   explainer: Explainer;
   explain: Pick<Config["explain"], "every">;
   overlay: OverlayStyle;
+  warnings: Config["warnings"];
 }
+
+/** As a configuration that says nothing of it. */
+export const defaultWarnings = (): Config["warnings"] => configSchema.shape.warnings.parse(undefined);
 
 /** Where frames find their settings: those on their way keep what they began with. */
 export interface SettingsSource {
@@ -79,7 +83,7 @@ export class Settings implements SettingsSource {
         await retire(explainer);
         throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
       }
-      this.#current.next({ explainer, explain, overlay });
+      this.#current.next({ ...before, explainer, explain, overlay });
       const names = [
         ...changed.map((key) => `explain.${key}`),
         ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),

@@ -1,12 +1,15 @@
 import { endWith, filter, ignoreElements, merge, type Observable, Subject, take } from "rxjs";
-import type { SourceConfig } from "../config/schema.js";
+import type { Config, SourceConfig } from "../config/schema.js";
 import type { ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Frame } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
+import type { Warning } from "../messages/summary.js";
 import type { SourceMetrics } from "../metrics/source-metrics.js";
 import { Ledger, type openSource, type SourceOptions, type VideoSource } from "../pipeline/index.js";
-import { explainInput } from "./explained-frame.js";
+import { DriftMonitor } from "./drift.js";
+import { type ExplainedFrame, explainInput } from "./explained-frame.js";
 import { ScaleTracker } from "./scale.js";
+import { flows, warningsOf } from "./warnings.js";
 
 export interface SessionOptions extends Omit<SourceOptions, "onRestart"> {
   /** Unix milliseconds that the source's epochs count from in message ids. */
@@ -27,6 +30,7 @@ export class SourceSession {
   readonly over$: Observable<void>;
   readonly #scale = new ScaleTracker();
   readonly #counted = new Subject<void>();
+  #usual: { explainer: ExplainedFrame["explainer"]; drift: DriftMonitor } | undefined;
   #taken = 0;
 
   /** Throws an `InputError` for an address of no known kind. */
@@ -59,16 +63,26 @@ export class SourceSession {
   inputFor(frame: Frame, every: number): ExplainInput {
     // Not by its sequence: of a live source every frame with the right number may have been dropped.
     const classifyOnly = this.#taken++ % every !== 0;
-    return explainInput(frame, { classifyOnly, scale: this.#scale.scale });
+    return explainInput(frame, { classifyOnly, scale: this.#scale.scale, interest: this.config.interest });
   }
 
-  /** Takes in what was found on a frame; to be called in their order. */
-  record({ capturedAt }: Frame, { top, relevance }: Explanation): void {
-    this.counts.lastFrame(capturedAt);
+  /** Takes in what was found on a frame, and says what to beware of; to be called in their order. */
+  record(
+    { frame, explanation: { top, target, relevance }, explainer }: Omit<ExplainedFrame, "warnings">,
+    limits: Config["warnings"],
+  ): readonly Warning[] {
+    this.counts.lastFrame(frame.capturedAt);
     this.counts.prediction(top[0]!.label);
-    if (!relevance) return;
+    if (!relevance) return [];
     this.counts.concentration(relevance.concentration);
     this.#scale.add(relevance.peak);
+    // By another method it lies elsewhere.
+    if (this.#usual?.explainer !== explainer) this.#usual = { explainer, drift: new DriftMonitor(limits.driftFrames) };
+    const { drift } = this.#usual;
+    if (flows(relevance)) drift.add({ target, relevance });
+    const warnings = warningsOf(relevance, limits, drift.isDrifting);
+    for (const warning of warnings) this.counts.warned(warning);
+    return warnings;
   }
 
   /** Enters a frame into the ledger when it is known whether its summary was published. */

@@ -50,7 +50,7 @@ export class StationControl implements Control {
       const picture = await readRequested(bytes, settings.current.explainer.model, this.#memory);
       try {
         // Not before: a change of the method closes the explainer that it replaces.
-        const { explainer, overlay: style } = settings.current;
+        const { explainer, overlay: style, warnings: limits } = settings.current;
         const { summary, overlay, heatmap } = await explainOne(picture, {
           ...{ explainer, renderer, style },
           station: this.station,
@@ -58,6 +58,7 @@ export class StationControl implements Control {
           epoch: this.#startedAt,
           sequence: this.#asked++,
           want: { overlay: true, original: false, heatmap: true },
+          limits,
         });
         // Not when that failed: a thread that hangs or ends may still be reading it.
         this.#memory.give(picture.memory);

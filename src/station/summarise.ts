@@ -12,7 +12,7 @@ export interface Origin {
 
 /** The summary of a frame, as of now: regions and centroid mapped from the model's input onto the frame. */
 export function summarise(
-  { frame, explanation, explainer: { model, engine }, batch }: ExplainedFrame,
+  { frame, explanation, explainer: { model, engine }, batch, warnings }: ExplainedFrame,
   { station, epoch }: Origin,
   overlayMs = 0,
 ): Summary {
@@ -31,6 +31,7 @@ export function summarise(
     relevance:
       explanation.relevance &&
       relevanceOnFrame(explanation.relevance, layout.placement, layout.inputWidth, layout.inputHeight),
+    warnings: [...warnings],
     timing: {
       queueMs: rounded(batch.startedAt - receivedAt),
       explainMs: rounded(batch.explainMs),
@@ -55,6 +56,9 @@ function relevanceOnFrame(
     positive: relevance.positive,
     negative: relevance.negative,
     concentration: relevance.concentration,
+    peakShare: relevance.peakShare,
+    border: relevance.border,
+    ...(relevance.inside !== undefined && { inside: relevance.inside }),
     centroid: [within(x(cx), clip.x, clip.width), within(y(cy), clip.y, clip.height)],
     scale: relevance.scale,
     grid: relevance.grid,

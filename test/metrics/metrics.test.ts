@@ -24,6 +24,7 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   device_memory_used_bytes: ["gauge", ["device"]],
   device_memory_bytes: ["gauge", ["device"]],
   queue_depth: ["gauge", ["queue"]],
+  relevance_warnings_total: ["counter", ["source", "warning"]],
   predictions_total: ["counter", ["label", "source"]],
   relevance_concentration: ["histogram", ["source"]],
   published_total: ["counter", ["kind", "sink"]],

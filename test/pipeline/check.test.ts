@@ -133,6 +133,16 @@ test("a region outside the frame is refused with the numbers", async () => {
   expect(await fault({ url: "testsrc", width: 320, height: 240, region })).toMatch(/320x240/);
 });
 
+test("an interest of which the model sees nothing is refused with the numbers", async () => {
+  const region = { x: 370, y: 80, width: 200, height: 200 };
+  const film = { url: join(MEDIA, "bottles.mp4"), region };
+  const interest = { x: 10, y: 80, width: 360, height: 100 };
+  expect(await fault({ ...film, interest })).toMatch(
+    /the interest x 10, y 80, 360x100 lies outside of what is classified \(x 370, y 80, 200x200\)/,
+  );
+  await checkSource(config({ ...film, interest: { ...interest, width: 361 } }), folder);
+});
+
 test("an address of no known kind names the known ones, and no password", async () => {
   const message = await fault({ url: "gopher://me:s3cret@host/stream" });
   expect(message).toMatch(/known are: .*rtsp.*http.*folder/);

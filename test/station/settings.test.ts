@@ -3,7 +3,7 @@ import { type Config, configSchema } from "../../src/config/schema.js";
 import type { Explainer } from "../../src/explain/explanation.js";
 import { completed } from "../../src/explain/options.js";
 import { silentLogger } from "../../src/log.js";
-import { Settings } from "../../src/station/settings.js";
+import { defaultWarnings, Settings } from "../../src/station/settings.js";
 import { after, Call, SteppedExplainer, settled } from "./support/stage.js";
 
 beforeEach(() => {
@@ -22,7 +22,12 @@ function settingsOf(every = 1) {
   const lines: string[] = [];
   const { shape } = configSchema;
   const settings = new Settings(
-    { explainer, explain: shape.explain.parse({ every }), overlay: shape.overlay.parse({}) },
+    {
+      explainer,
+      explain: shape.explain.parse({ every }),
+      overlay: shape.overlay.parse({}),
+      warnings: defaultWarnings(),
+    },
     {
       log: { ...silentLogger, info: (text) => void lines.push(text) },
       createExplainer: (explain) => {

@@ -1,20 +1,25 @@
 import { expect, it } from "vitest";
+import type { SourceConfig } from "../../src/config/schema.js";
 import { createMetrics } from "../../src/metrics/metrics.js";
 import { Ledger } from "../../src/pipeline/index.js";
+import { defaultWarnings } from "../../src/station/settings.js";
 import { SourceSession } from "../../src/station/source-session.js";
 import { FakeSource } from "./support/fake-source.js";
-import { configured } from "./support/stage.js";
+import { configured, explanationOf } from "./support/stage.js";
 
-function opened() {
+function opened(more: Partial<SourceConfig> = {}) {
   let source!: FakeSource;
   const view = { inputWidth: 4, inputHeight: 4, fit: "stretch", baseDir: "/" } as const;
-  const session = new SourceSession(configured("belt"), {
-    ...{ ...view, openedAt: 0, counts: createMetrics().source("belt"), total: new Ledger("line-1") },
-    open: (config, options, ledger) => {
-      source = new FakeSource(config, options, ledger);
-      return source;
+  const session = new SourceSession(
+    { ...configured("belt"), ...more },
+    {
+      ...{ ...view, openedAt: 0, counts: createMetrics().source("belt"), total: new Ledger("line-1") },
+      open: (config, options, ledger) => {
+        source = new FakeSource(config, options, ledger);
+        return source;
+      },
     },
-  });
+  );
   const seen: string[] = [];
   session.over$.subscribe({ next: () => seen.push("over"), complete: () => seen.push("complete") });
   return { session, source, seen };
@@ -33,6 +38,39 @@ it("is over when its source is and the last of its frames is accounted for, once
   session.drop(source.take()!, "shutdown");
   expect(seen).toEqual(["over", "complete"]);
   expect(source.releases).toBe(4);
+});
+
+it("tells the explainer where its interest lies on what the model sees", () => {
+  const interest = { x: 2, y: 1, width: 2, height: 1 };
+  const { session, source } = opened({ interest });
+  source.give(1);
+  const frame = source.take()!;
+  const { rect } = frame.layout.placement;
+  expect(session.inputFor(frame, 1).interest).toEqual({
+    left: (2 - rect.x) / rect.width,
+    right: (4 - rect.x) / rect.width,
+    top: (1 - rect.y) / rect.height,
+    bottom: (2 - rect.y) / rect.height,
+  });
+  session.drop(frame, "shutdown");
+});
+
+it("learns where relevance lies anew when another explainer takes over", () => {
+  const { session, source } = opened();
+  const found = (cell: number, engine: object) => {
+    source.give(1);
+    const frame = source.take()!;
+    const explanation = explanationOf(session.inputFor(frame, 1));
+    explanation.relevance!.density = [cell === 0 ? 1 : 0, cell === 1 ? 1 : 0];
+    session.drop(frame, "shutdown");
+    return session.record({ frame, explanation, explainer: engine } as never, limits);
+  };
+  const limits = { ...defaultWarnings(), driftFrames: 5 };
+  const [first, other] = [{}, {}];
+  for (let k = 0; k < 200; k++) expect(found(0, first)).toEqual([]);
+  for (let k = 0; k < 4; k++) expect(found(1, first)).toEqual([]);
+  expect(found(1, first)).toEqual(["drift"]);
+  for (let k = 0; k < 205; k++) expect(found(1, other)).toEqual([]);
 });
 
 it("is over at its source's end when nothing is on its way, also for who asks later", () => {

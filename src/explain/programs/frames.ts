@@ -31,8 +31,8 @@ export const coarseSize = (p: Preprocessing): { rows: number; columns: number } 
 /**
  * Frames in, explanation summaries out. Inputs: `frames` uint8 `[N, H, W, 3]` RGB, `scale` float32 `[N]` (0: each
  * frame's own peak). Outputs: `top_index`, `top_probability` `[N, k]`; `target_index`, `target_probability`,
- * `target_logit` `[N]`; and unless `classifyOnly` `positive`, `negative`, `total`, `concentration`, `peak`, `used_scale`
- * `[N]`, `grid` `[N, rows, columns]`, `coarse` `[N, …]` (smoothed |R| by cells), `heatmap` uint8 `[N, H, W]`.
+ * `target_logit` `[N]`; and unless `classifyOnly` `positive`, `negative`, `total`, `concentration`, `peak`, `peak_share`,
+ * `used_scale` `[N]`, `grid` `[N, rows, columns]`, `coarse` `[N, …]` (smoothed |R| by cells), `heatmap` uint8 `[N, H, W]`.
  */
 export function framesProgram(
   network: Network,
@@ -100,10 +100,11 @@ function emitMap(e: Emitter, pixels: Value, scale: Value, p: Preprocessing, summ
     coarse.rows,
     coarse.columns,
   ]);
-  const peak = e.op("Neg", [
-    e.reduce("ReduceMax", e.op("Neg", [largest(e, strength, count, PEAK_FRACTION)]), [1], false),
-  ]);
+  const strongest = largest(e, strength, count, PEAK_FRACTION);
+  const peak = e.op("Neg", [e.reduce("ReduceMax", e.op("Neg", [strongest]), [1], false)]);
   e.output(peak, "peak", "float32", [-1]);
+  const all = e.max(e.reduce("ReduceSum", strength, [1, 2], false), e.number(1e-20));
+  e.output(e.div(e.reduce("ReduceSum", strongest, [1], false), all), "peak_share", "float32", [-1]);
   const used = e.max(e.where(e.op("Greater", [scale, e.number(0)]), scale, peak), e.number(1e-20));
   e.output(used, "used_scale", "float32", [-1]);
   const steps = e.mul(smooth, e.reshape(e.div(e.number(127), used), [-1, 1, 1]));

@@ -29,7 +29,7 @@ export function batchRunner({ explainer, classifier, gather, decode, framesPerRu
     const frames = gather(batch);
     const scale = { data: Float32Array.from(batch, (input) => input.scale), dims: [batch.length] };
     const out = await (classifyOnly && classifier ? classifier.run({ frames }) : explainer.run({ frames, scale }));
-    return decode(out, !classifyOnly);
+    return decode(out, batch);
   };
   return async (batch: readonly ExplainInput[]): Promise<Explanation[]> => {
     const results = new Array<Explanation>(batch.length);

@@ -1,8 +1,9 @@
 import { VideoExplainerError } from "../../errors.js";
 import type { NumericTensor } from "../engines/engine.js";
-import type { ClassScore, Explanation, ModelInfo } from "../explanation.js";
+import type { ClassScore, ExplainInput, Explanation, ModelInfo } from "../explanation.js";
 import type { MethodOptions } from "../options.js";
 import type { Preprocessing } from "../preprocessing.js";
+import { borderShare, densityOf, shareIn } from "../programs/density.js";
 import { coarseSize, type SummaryOptions } from "../programs/frames.js";
 import { centroid, findRegions } from "../programs/regions.js";
 
@@ -22,10 +23,13 @@ const NUMBERS = [
 
 /**
  * What a run of the frames program gave, as one explanation a frame.
- * @param wantsRelevance false: `relevance` is null, whether or not the program gave it
+ * @param inputs what was run, all to be explained or all only to be classified: then `relevance` is null, whether or not the program gave it
  * @throws VideoExplainerError `not-finite` where a frame overflowed inside of the network: nothing may look like an answer that is none
  */
-export type Decoder = (out: Outputs, wantsRelevance: boolean) => Explanation[];
+export type Decoder = (
+  out: Outputs,
+  inputs: readonly Pick<ExplainInput, "classifyOnly" | "interest">[],
+) => Explanation[];
 
 export function decoderOf(
   { labels }: Pick<ModelInfo, "labels">,
@@ -49,28 +53,33 @@ export function decoderOf(
       target: { ...score(at("target_index"), at("target_probability")), logit: at("target_logit") },
     };
   };
-  const relevance = (out: Outputs, n: number): Explanation["relevance"] => {
+  const relevance = (out: Outputs, n: number, interest: ExplainInput["interest"]): Explanation["relevance"] => {
     const at = (name: string): number => Number(out[name]!.data[n]);
     const part = (name: string, size: number) => (out[name]!.data as Float32Array).subarray(n * size, (n + 1) * size);
-    const map = part("coarse", coarse.rows * coarse.columns);
+    const values = part("coarse", coarse.rows * coarse.columns);
+    const map = { values, ...coarse };
     return {
       method,
       positive: at("positive"),
       negative: at("negative"),
       concentration: at("concentration"),
-      centroid: centroid(map, coarse.rows, coarse.columns, width, height),
+      peakShare: at("peak_share"),
+      border: borderShare(map),
+      inside: interest && shareIn(map, interest),
+      density: densityOf(map),
+      centroid: centroid(values, coarse.rows, coarse.columns, width, height),
       grid: { ...grid, values: Array.from(part("grid", grid.rows * grid.columns)) },
-      regions: findRegions(map, coarse.rows, coarse.columns, width, height),
+      regions: findRegions(values, coarse.rows, coarse.columns, width, height),
       scale: at("used_scale"),
       peak: at("peak"),
       heatmap: (out.heatmap!.data as Uint8Array).slice(n * width * height, (n + 1) * width * height),
     };
   };
-  return (out, wantsRelevance) => {
+  return (out, inputs) => {
     requireNumbers(out);
-    return Array.from({ length: out.target_index!.dims[0]! }, (_, n) => ({
+    return inputs.map(({ classifyOnly, interest }, n) => ({
       ...classification(out, n),
-      relevance: wantsRelevance ? relevance(out, n) : null,
+      relevance: classifyOnly ? null : relevance(out, n, interest),
     }));
   };
 }

@@ -244,6 +244,8 @@ describe("the summary of a map", () => {
       const peak = row(out.peak!, n)[0]!;
       expect(peak).toBeCloseTo(descending(smooth)[0]!, 5);
       expect(row(out.used_scale!, n)[0]).toBe(peak);
+      // Half a percent of so few pixels is one.
+      expect(row(out.peak_share!, n)[0]).toBeCloseTo(descending(smooth)[0]! / sum(smooth.map(Math.abs)), 5);
       const heat = row(out.heatmap!, n);
       smooth.forEach((v, i) => {
         const exact = Math.min(255, Math.max(1, 128 + (127 * v) / peak));
@@ -280,7 +282,7 @@ describe("the summary of a map", () => {
       frames: { data: frames[0]!, dims: [1, HEIGHT, WIDTH, 3] },
       scale: { data: Float32Array.of(0), dims: [1] },
     });
-    for (const name of ["positive", "negative", "total", "concentration", "peak"])
+    for (const name of ["positive", "negative", "total", "concentration", "peak", "peak_share"])
       expect(Math.abs(Number(out[name]!.data[0]))).toBe(0);
     expect(new Set(out.heatmap!.data as Uint8Array)).toEqual(new Set([128]));
     expect(Array.from(out.grid!.data as Float32Array).every((v) => v === 0)).toBe(true);

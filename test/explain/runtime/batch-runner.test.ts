@@ -23,11 +23,14 @@ function recorder(name: string, runs: string[]): Pick<Runner, "run"> {
   };
 }
 
-const decode = ({ values }: Record<string, NumericTensor>, wantsRelevance: boolean): Explanation[] =>
-  [...(values!.data as Uint8Array)].map((value) => ({
+const decode = (
+  { values }: Record<string, NumericTensor>,
+  inputs: readonly { classifyOnly: boolean }[],
+): Explanation[] =>
+  [...(values!.data as Uint8Array)].map((value, n) => ({
     top: [],
     target: { index: value, label: "", probability: 1, logit: 0 },
-    relevance: wantsRelevance ? ({ peak: value } as Explanation["relevance"]) : null,
+    relevance: !inputs[n]!.classifyOnly ? ({ peak: value } as Explanation["relevance"]) : null,
   }));
 
 function parts(runs: string[], more: Partial<BatchParts> = {}): BatchParts {

@@ -31,6 +31,7 @@ const outputs = (): Record<string, NumericTensor> => ({
   negative: floats(-0.25, 0),
   concentration: floats(0.5, 0.25),
   peak: floats(0.125, 0.5),
+  peak_share: floats(0.2, 0.4),
   used_scale: floats(0.25, 0.5),
   grid: { data: Float32Array.of(0.75, -0.25, 0, 1), dims: [2, 1, 2] },
   coarse: {
@@ -40,8 +41,11 @@ const outputs = (): Record<string, NumericTensor> => ({
   heatmap: { data: Uint8Array.from({ length: 12 }, (_, k) => k), dims: [2, 2, 3] },
 });
 
+const EXPLAINED = [{ classifyOnly: false }, { classifyOnly: false }];
+const CLASSIFIED = [{ classifyOnly: true }, { classifyOnly: true }];
+
 it("gives each frame its own part of every output", () => {
-  const [first, second] = decode(outputs(), true);
+  const [first, second] = decode(outputs(), EXPLAINED);
   expect(first).toMatchObject({
     top: [
       { index: 1, label: "hole", probability: 0.75 },
@@ -59,16 +63,41 @@ it("gives each frame its own part of every output", () => {
   expect(second!.relevance!.centroid).toEqual([2.5, 1.5]);
 });
 
+it("says how much of the relevance lies at the border, in the part of interest, and in each cell", () => {
+  const right = { left: 2 / 3, right: 2, top: -1, bottom: 1 };
+  const left = { ...right, left: 0, right: 0.5 };
+  for (const [interest, inside] of [
+    [undefined, undefined],
+    [right, 1],
+    [left, 0],
+  ] as const) {
+    const [nothing, corner] = decode(
+      outputs(),
+      EXPLAINED.map((input) => ({ ...input, interest })),
+    );
+    expect(nothing!.relevance).toMatchObject({ border: 0, inside: interest && 0, peakShare: expect.closeTo(0.2, 6) });
+    expect(nothing!.relevance!.density).toEqual(new Array(64).fill(0));
+    // All in the pixel of the corner below on the right, a third wide and half as high as the picture.
+    expect(corner!.relevance!.inside).toBe(inside);
+    const inner = (1 - 3 / 28) * (1 - 2 / 28);
+    expect(corner!.relevance!.border).toBeCloseTo(1 - inner, 6);
+    const density = corner!.relevance!.density;
+    expect(density.reduce((sum, v) => sum + v)).toBeCloseTo(1, 6);
+    expect(density[63]).toBeCloseTo((3 / 8) * (2 / 8), 6);
+    expect(density[0]).toBe(0);
+  }
+});
+
 it("keeps a heatmap in memory of its own, which can be handed on", () => {
   const out = outputs();
-  const [first] = decode(out, true);
+  const [first] = decode(out, EXPLAINED);
   expect(first!.relevance!.heatmap.buffer.byteLength).toBe(6);
   (out.heatmap!.data as Uint8Array).fill(0);
   expect(first!.relevance!.heatmap[5]).toBe(5);
 });
 
 it("keeps probabilities within 0 and 1, and names a class without a label by its number", () => {
-  const [, second] = decode(outputs(), true);
+  const [, second] = decode(outputs(), EXPLAINED);
   expect(second!.top).toEqual([
     { index: 0, label: "ok", probability: 1 },
     { index: 7, label: "class 7", probability: 0 },
@@ -79,14 +108,14 @@ it("leaves relevance out where it is not wanted, whether the program gave it or 
   const { top_index, top_probability, target_index, target_probability, target_logit } = outputs();
   const classified = decode(
     { top_index, top_probability, target_index, target_probability, target_logit } as never,
-    false,
+    CLASSIFIED,
   );
   expect(classified.map((e) => e.relevance)).toEqual([null, null]);
-  expect(decode(outputs(), false)).toEqual(classified);
+  expect(decode(outputs(), CLASSIFIED)).toEqual(classified);
 });
 
 it.each(["target_logit", "total", "grid"])("refuses a run whose %s is no number", (name) => {
   const out = outputs();
   (out[name]!.data as Float32Array)[1] = Number.NaN;
-  expect(() => decode(out, true)).toThrow(`the network's ${name.replace("_", " ")} is NaN: its weights`);
+  expect(() => decode(out, EXPLAINED)).toThrow(`the network's ${name.replace("_", " ")} is NaN: its weights`);
 });

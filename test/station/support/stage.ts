@@ -7,7 +7,7 @@ import type { FrameOutcome, MessageKind, OutMessage } from "../../../src/message
 import { createMetrics } from "../../../src/metrics/metrics.js";
 import type { OverlayRenderer, OverlayRequest, OverlayResult } from "../../../src/overlay/overlay.js";
 import type { Sink } from "../../../src/sinks/sink.js";
-import type { FrameSettings } from "../../../src/station/settings.js";
+import { defaultWarnings, type FrameSettings } from "../../../src/station/settings.js";
 import { Station } from "../../../src/station/station.js";
 import { FakeSource, labelOf } from "./fake-source.js";
 
@@ -30,6 +30,7 @@ export function explanationOf({ memory, classifyOnly, scale }: ExplainInput, pea
   const top = { index: 0, label: labelOf(memory), probability: 1 };
   const relevance = {
     ...{ method: "r-lrp", positive: 1, negative: 0, concentration: 0.5, regions: [], flows: true },
+    ...{ peakShare: 0.1, border: 0, inside: undefined, density: [1] },
     ...{ grid: { rows: 1, columns: 1, values: [1] }, heatmap: new Uint8Array(16), peak, scale: scale || peak },
     centroid: [2, 2] as [number, number],
   };
@@ -228,7 +229,12 @@ export function stage({
   const lines: string[] = [];
   const say = (text: string): void => void lines.push(text);
   const settings = {
-    current: { explainer, explain: { every }, overlay: configSchema.shape.overlay.parse({}) } as FrameSettings,
+    current: {
+      explainer,
+      explain: { every },
+      overlay: configSchema.shape.overlay.parse({}),
+      warnings: defaultWarnings(),
+    } as FrameSettings,
   };
   const metrics = createMetrics();
   const station = new Station({
