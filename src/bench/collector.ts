@@ -9,7 +9,7 @@ export class Samples {
   readonly batches: number[] = [];
   /** From a frame's last byte to its hand-over to the sinks. */
   readonly endToEnd: number[] = [];
-  readonly bytes: Record<MessageKind, number> = { summary: 0, overlay: 0, heatmap: 0, status: 0 };
+  readonly bytes: Record<MessageKind, number> = { summary: 0, overlay: 0, heatmap: 0, original: 0, status: 0 };
   readonly labels = new Map<string, number>();
   frames = 0;
   explained = 0;

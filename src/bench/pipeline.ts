@@ -107,7 +107,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     const sinkMs = performance.now() - startedAt - modelMs;
     stop.throwIfAborted();
     const fixed = { station: options.station, batches, sources: [options.source], baseDir: "/" };
-    const settings = { current: { explainer, explain: { every: 1 }, overlay } };
+    const settings = { current: { explainer, explain: { every: 1, when: null }, overlay } };
     station = new Station({ ...fixed, settings, renderer, sinks, metrics, log });
     stop.addEventListener("abort", onStop, { once: true });
     const source = station.sources[0]!;

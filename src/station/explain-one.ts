@@ -32,7 +32,7 @@ export async function explainOne(
   };
   const [explanation] = await explainer.explain([explainInput(frame, { classifyOnly: false, scale: 0 })]);
   const batch = { startedAt, explainMs: performance.now() - startedAt, size: 1 };
-  const explained = { frame, explanation: explanation!, explainer, style, batch };
+  const explained = { frame, explanation: explanation!, explainer, style, why: [], batch };
   const drawn = await renderer.render(overlayRequest(explained, want));
   return { ...drawn, summary: summarise(explained, { station, epoch }, drawn.milliseconds) };
 }

@@ -1,5 +1,6 @@
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import { type Frame, modelRows } from "../frame.js";
+import type { ChoiceReason } from "../messages/summary.js";
 import type { OverlayRequest, OverlayStyle } from "../overlay/overlay.js";
 
 /** A frame, what was found on it, and what it was explained and is to be drawn with. */
@@ -8,6 +9,8 @@ export interface ExplainedFrame {
   explanation: Explanation;
   explainer: Pick<Explainer, "model" | "engine">;
   style: OverlayStyle;
+  /** What `explain.when` chose it for; empty of a frame that it did not choose. */
+  why: readonly ChoiceReason[];
   /** When its batch was begun, in milliseconds of `performance.now()`, and how long that was explained. */
   batch: { startedAt: number; explainMs: number; size: number };
 }

@@ -1,12 +1,16 @@
 import { endWith, filter, ignoreElements, merge, type Observable, Subject, take } from "rxjs";
+import type { When } from "../config/choice.js";
 import type { SourceConfig } from "../config/schema.js";
 import type { ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Frame } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
+import type { ChoiceReason } from "../messages/summary.js";
 import type { SourceMetrics } from "../metrics/source-metrics.js";
 import { Ledger, type openSource, type SourceOptions, type VideoSource } from "../pipeline/index.js";
+import { FrameChooser, isCertain } from "./choosing.js";
 import { explainInput } from "./explained-frame.js";
 import { ScaleTracker } from "./scale.js";
+import type { FrameSettings } from "./settings.js";
 
 export interface SessionOptions extends Omit<SourceOptions, "onRestart"> {
   /** Unix milliseconds that the source's epochs count from in message ids. */
@@ -26,7 +30,10 @@ export class SourceSession {
   /** Emits once, when the source is over and none of its frames is on its way any more, and completes. */
   readonly over$: Observable<void>;
   readonly #scale = new ScaleTracker();
+  readonly #chooser = new FrameChooser();
   readonly #counted = new Subject<void>();
+  /** Of its latest frame that was classified. */
+  #decision: { epoch: number; index: number } | undefined;
   #taken = 0;
 
   /** Throws an `InputError` for an address of no known kind. */
@@ -55,20 +62,55 @@ export class SourceSession {
     );
   }
 
-  /** Its next frame as the explainer takes it; `every`: explain each Nth, classify the others. */
-  inputFor(frame: Frame, every: number): ExplainInput {
+  /**
+   * Its next frame, as the explainer takes it at first: explained at once where that is certain (each Nth), else only
+   * classified. `nth`: what `choose` is to be told of it.
+   */
+  begin(frame: Frame, { every, when }: FrameSettings["explain"]): { input: ExplainInput; nth: number } {
     // Not by its sequence: of a live source every frame with the right number may have been dropped.
-    const classifyOnly = this.#taken++ % every !== 0;
+    const taken = this.#taken++;
+    const nth = this.#chooser.number(frame);
+    const isChosen = when === null ? taken % every === 0 : isCertain(when, nth);
+    return { input: this.#inputFor(frame, !isChosen), nth };
+  }
+
+  /** Why a frame that was classified is to be explained; nothing where `every` decides. To be called in their order. */
+  choose(frame: Frame, explanation: Explanation, when: When | null, nth: number): readonly ChoiceReason[] {
+    if (when !== null) return this.#chooser.choose(when, frame, explanation, nth);
+    if (explanation.relevance) this.#chooser.chosen(frame, explanation.top[0]!.index);
+    return [];
+  }
+
+  /** A frame that was classified and is to be explained as well, as the explainer takes it. */
+  inputForChosen(frame: Frame): ExplainInput {
+    return this.#inputFor(frame, false);
+  }
+
+  #inputFor(frame: Frame, classifyOnly: boolean): ExplainInput {
     return explainInput(frame, { classifyOnly, scale: this.#scale.scale });
   }
 
-  /** Takes in what was found on a frame; to be called in their order. */
-  record({ capturedAt }: Frame, { top, relevance }: Explanation): void {
+  /** A frame that was chosen could not be explained. */
+  failedToExplain(frame: Frame): void {
+    this.#chooser.failed(frame);
+  }
+
+  /**
+   * Takes in what was found on a frame; to be called in their order. True where the class on top is not that of the frame
+   * before, or there is none before since the source was connected.
+   */
+  record({ epoch, capturedAt }: Frame, { top, relevance }: Explanation, why: readonly ChoiceReason[]): boolean {
+    const { index, label } = top[0]!;
+    const before = this.#decision;
+    this.#decision = { epoch, index };
     this.counts.lastFrame(capturedAt);
-    this.counts.prediction(top[0]!.label);
-    if (!relevance) return;
-    this.counts.concentration(relevance.concentration);
-    this.#scale.add(relevance.peak);
+    this.counts.prediction(label);
+    for (const reason of why) this.counts.chosen(reason);
+    if (relevance) {
+      this.counts.concentration(relevance.concentration);
+      this.#scale.add(relevance.peak);
+    }
+    return before?.epoch !== epoch || before.index !== index;
   }
 
   /** Enters a frame into the ledger when it is known whether its summary was published. */

@@ -170,7 +170,11 @@ describe("a frame is explained with what its source remembers", () => {
     const { explainer, renderer, settings, source, sink } = await running({ belt: 1 });
     const before = settings.current;
     const other = new SteppedExplainer();
-    settings.current = { explainer: other, explain: { every: 1 }, overlay: { ...before.overlay, show: "signed" } };
+    settings.current = {
+      explainer: other,
+      explain: { every: 1, when: null },
+      overlay: { ...before.overlay, show: "signed" },
+    };
     source().give();
     await settled();
     await other.answer(0);

@@ -69,6 +69,7 @@ const summaryOf = (view: View, relevance: Partial<Relevance> | null) =>
       explainer: { model: MODEL, engine: "onnxruntime-cpu" },
       explanation: explanationOf(relevance),
       style: STYLE,
+      why: [],
       batch: { startedAt: 1001, explainMs: 2, size: 4 },
     },
     { station: "line-1", epoch: 0 },
