@@ -128,6 +128,21 @@ describe("under explain.when", () => {
     expect(source().releases).toBe(4);
   });
 
+  it("a choice that is set while the station runs goes on from the last frame that was explained without one", async () => {
+    const { explainer, settings, source, sink } = await belt([GOOD, CRACK], { maxBatch: 1 });
+    await explainer.answer(0);
+    await explainer.answer(1);
+    settings.current = { ...settings.current, explain: { every: 1, when: { changed: true } } };
+    for (const [k, sight] of [CRACK, GOOD].entries()) explainer.seen.set(`belt ${k + 2}`, seen(sight));
+    source().give(2);
+    await settled();
+    await explainer.answer(2);
+    await explainer.answer(3);
+    await explainer.answer(4);
+    expect(sink.came).toHaveLength(4);
+    expect(reasons(sink)).toEqual([[], [], [], ["changed"]]);
+  });
+
   it("a frame that was classified before the explainer was replaced is explained by the new one", async () => {
     const { explainer, settings, sink } = await belt([CRACK], { when: { labels: ["crack"] } });
     const next = Object.assign(new SteppedExplainer(), { engine: "another" });
