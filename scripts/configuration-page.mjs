@@ -58,10 +58,21 @@ function addObject(parts, part, without = []) {
 function rowsOf(part, prefix) {
   return Object.entries(part.properties).flatMap(([name, value]) => {
     const own = `${prefix}${name}`;
-    if (!isObject(value)) return [[own, value]];
-    const inner = rowsOf(value, `${own}.`);
-    return value.description ? [[own, { description: value.description, type: "object" }], ...inner] : inner;
+    const object = objectOf(value);
+    if (!object) return [[own, value]];
+    const inner = rowsOf(object, `${own}.`);
+    const { description } = value;
+    // Other objects are what their keys are.
+    const unset = object === value ? {} : { default: value.default };
+    return description ? [[own, { description, type: "object", ...unset }], ...inner] : inner;
   });
+}
+
+/** An object, or one that may be null; undefined of any other value. */
+function objectOf(value) {
+  if (isObject(value)) return value;
+  const [first, second, ...more] = value.anyOf ?? [];
+  return second?.type === "null" && more.length === 0 && isObject(first) ? first : undefined;
 }
 
 function table(rows, required) {

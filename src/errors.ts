@@ -5,7 +5,7 @@ import { listed, truncateMiddle } from "./truncate.js";
 // biome-ignore format: one group a line or two
 export const ERROR_CODES = [
   // The program itself, and what it was told on its command line or by a configuration or a request.
-  "internal", "ledger", "double-release", "config", "request", "name", "range", "target", "stopped", "bench", "bench-film",
+  "internal", "ledger", "double-release", "config", "request", "name", "range", "target", "label", "stopped", "bench", "bench-film",
   // Files it reads and writes.
   "file-unreadable", "file-too-large", "glob", "npy", "output", "input-missing", "input-shape", "input-value", "not-a-file",
   "empty-folder",

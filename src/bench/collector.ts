@@ -1,4 +1,5 @@
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
+import type { ChoiceReason } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { Sink, SinkStatus } from "../sinks/sink.js";
 
@@ -9,8 +10,10 @@ export class Samples {
   readonly batches: number[] = [];
   /** From a frame's last byte to its hand-over to the sinks. */
   readonly endToEnd: number[] = [];
-  readonly bytes: Record<MessageKind, number> = { summary: 0, overlay: 0, heatmap: 0, status: 0 };
+  readonly bytes: Record<MessageKind, number> = { summary: 0, overlay: 0, heatmap: 0, original: 0, status: 0 };
   readonly labels = new Map<string, number>();
+  /** Frames by each reason that chose them. */
+  readonly reasons = new Map<ChoiceReason, number>();
   frames = 0;
   explained = 0;
 
@@ -60,7 +63,7 @@ export class Collector implements Sink {
 
   async write({ summary, messages }: FrameOutcome): Promise<void> {
     if (!summary) return;
-    const { classification, relevance, timing } = summary;
+    const { classification, why = [], relevance, timing } = summary;
     this.onFrame();
     this.frames++;
     this.#handedOver.push(performance.now());
@@ -72,6 +75,7 @@ export class Collector implements Sink {
     for (const { kind, body } of messages) samples.bytes[kind] += body.length;
     const { label } = classification.top[0]!;
     samples.labels.set(label, (samples.labels.get(label) ?? 0) + 1);
+    for (const reason of why) samples.reasons.set(reason, (samples.reasons.get(reason) ?? 0) + 1);
   }
 
   verify(): Promise<boolean> {

@@ -115,7 +115,7 @@ export async function benchEngine(options: EngineBenchOptions, stop: AbortSignal
   figures.engines = await comparePlaces(model, explained, await placesHere(explained.device), feeds, each, stop);
 
   for (const method of methods) {
-    const made = await timed(() => createExplainer({ ...explained, method, every: 2 }));
+    const made = await timed(() => createExplainer({ ...explained, method, classifier: true }));
     figures.setup.explainers.push({ method, readyMs: rounded(made.ms, 1) });
     const explainer = made.value;
     try {

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { When } from "../config/choice.js";
 import type { NatsSinkConfig, SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
@@ -10,8 +11,9 @@ import type { OverlayStyle } from "../overlay/overlay.js";
 import { createOverlayRenderer } from "../overlay/renderer.js";
 import { createSink } from "../sinks/registry.js";
 import type { Sink } from "../sinks/sink.js";
-import { defaultWarnings } from "../station/settings.js";
+import { defaultWarnings, type FrameSettings } from "../station/settings.js";
 import { Station, type StationSettings } from "../station/station.js";
+import { benchChoice, type ChoiceFigures } from "./choice.js";
 import { Collector, Samples } from "./collector.js";
 import { type Percentiles, percentiles, rounded } from "./figures.js";
 import { noFrames } from "./frames.js";
@@ -65,6 +67,8 @@ export interface PipelineFigures {
   topClasses: { label: string; share: number }[];
   /** Messages not yet acknowledged when the window closed; many mean that NATS was slower than the rest. */
   unacknowledged: number | null;
+  /** Null where no choice was asked for. */
+  choice: ChoiceFigures | null;
 }
 
 export interface PipelineOptions {
@@ -77,15 +81,17 @@ export interface PipelineOptions {
   nats: NatsSinkConfig | undefined;
   /** Of the measured window. */
   seconds: number;
+  /** Where given, as many seconds more are measured with this choice of frames beside all of them, in turn. */
+  when: When | null;
 }
 
 /** Runs a station on a looping film and measures a window of it, after a warm-up. */
 export async function benchPipeline(options: PipelineOptions, stop: AbortSignal): Promise<PipelineFigures> {
-  const { nats, overlay, batches } = options;
+  const { nats, overlay, batches, when } = options;
   const errors: string[] = [];
   const log: Logger = { ...silentLogger, error: (message) => void errors.push(message) };
   const startedAt = performance.now();
-  const explainer = await createExplainer(options.explainer);
+  const explainer = await createExplainer({ ...options.explainer, classifier: when !== null });
   const modelMs = performance.now() - startedAt;
   const renderer = createOverlayRenderer();
   let firstFrameAt: number | undefined;
@@ -108,12 +114,15 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
     const sinkMs = performance.now() - startedAt - modelMs;
     stop.throwIfAborted();
     const fixed = { station: options.station, batches, sources: [options.source], baseDir: "/" };
-    const settings = { current: { explainer, explain: { every: 1 }, overlay, warnings: defaultWarnings() } };
-    station = new Station({ ...fixed, settings, renderer, sinks, metrics, log });
+    const settings: { current: FrameSettings } = {
+      current: { explainer, explain: { every: 1, when: null }, overlay, warnings: defaultWarnings() },
+    };
+    const running = new Station({ ...fixed, settings, renderer, sinks, metrics, log });
+    station = running;
     stop.addEventListener("abort", onStop, { once: true });
-    const source = station.sources[0]!;
+    const source = running.sources[0]!;
     const begunAt = performance.now();
-    run = station.run();
+    run = running.run();
     let over = false;
     void run.then(
       () => {
@@ -129,13 +138,27 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
       if (over) throw noFrames(source);
     };
     await until(() => collector.frames >= WARM_UP.frames && performance.now() - begunAt >= WARM_UP.ms);
-    window = new Window(() => source.pid);
-    collector.samples = window.samples;
-    await until(() => window!.elapsedMs >= options.seconds * 1000 && window!.samples.frames > 1);
-    collector.samples = undefined;
-    const measured = window.close();
+    const measure = async (seconds: number) => {
+      const opened = new Window(() => source.pid);
+      window = opened;
+      collector.samples = opened.samples;
+      await until(() => opened.elapsedMs >= seconds * 1000 && opened.samples.frames > 1);
+      collector.samples = undefined;
+      window = undefined;
+      return { ...opened.close(), reasons: opened.samples.reasons };
+    };
+    const { reasons: _, ...measured } = await measure(options.seconds);
     const unacknowledged = publisher ? publisher.status().buffered : null;
-    await station.stop();
+    const choice =
+      when &&
+      (await benchChoice(when, options.seconds, async (explain, seconds) => {
+        settings.current = { ...settings.current, explain };
+        // Those on their way are explained as they were begun.
+        const { captured } = running.total();
+        await until(() => collector.frames >= captured);
+        return measure(seconds);
+      }));
+    await running.stop();
     await run;
     if (errors.length > 0) throw new VideoExplainerError("bench", `the run was not clean: ${errors[0]}`);
     return {
@@ -146,6 +169,7 @@ export async function benchPipeline(options: PipelineOptions, stop: AbortSignal)
       },
       ...measured,
       unacknowledged,
+      choice,
     };
   } finally {
     stop.removeEventListener("abort", onStop);
@@ -202,7 +226,7 @@ class Window {
     this.#frames++;
   }
 
-  close(): Omit<PipelineFigures, "setup" | "unacknowledged"> {
+  close(): Omit<PipelineFigures, "setup" | "unacknowledged" | "choice"> {
     this.#delay.disable();
     const cpu = cpuNow(this.decoder());
     const { samples } = this;

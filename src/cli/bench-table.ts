@@ -1,3 +1,4 @@
+import type { ChoiceFigures, SideFigures } from "../bench/choice.js";
 import type { EngineFigures } from "../bench/engine.js";
 import type { DecodeFigures } from "../bench/frames.js";
 import type { PipelineFigures } from "../bench/pipeline.js";
@@ -8,6 +9,8 @@ import { alignedRows } from "./table.js";
 const MIB = 1024 * 1024;
 const mib = (bytes: number | null): string => (bytes === null ? "?" : `${Math.round(bytes / MIB)} MiB`);
 const ms = (value: number | null): string => (value === null ? "?" : `${value.toFixed(2)} ms`);
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** Columns set right, the first left. */
 const table = (rows: readonly (readonly string[])[]): string[] =>
@@ -34,6 +37,23 @@ function pipelineLines(p: PipelineFigures, decode: DecodeFigures | null, publish
     ...(decode
       ? [`  decoding alone: ${decode.framesPerSecond} frames/s, ${ms(decode.cpuMsPerFrame)} of ffmpeg's a frame`]
       : []),
+  ];
+}
+
+function choiceLines({ when, rounds, all, chosen, saved }: ChoiceFigures): string[] {
+  const row = (name: string, side: SideFigures): string[] => [
+    name,
+    side.framesPerSecond.toFixed(1),
+    ms(side.cpuMsPerFrame),
+    `${side.explained} of ${side.frames}`,
+    percent(side.explained / side.frames),
+  ];
+  const reasons = Object.entries(chosen.reasons).map(([reason, count]) => `${reason} ${count}`);
+  return [
+    `Explaining the frames that ${JSON.stringify(when)} chooses, beside all of them, ${rounds} windows each, in turn`,
+    ...table([["", "frames/s", "processor time", "explained", ""], row("all", all), row("chosen", chosen)]),
+    `  chosen for: ${reasons.join(", ") || "nothing"}; a frame may have several reasons`,
+    `  ${percent(saved)} of the processor time a frame is saved`,
   ];
 }
 
@@ -95,6 +115,7 @@ export function benchTable(report: BenchReport): string {
     `video-explainer ${versions["video-explainer"]}, node ${versions.node}, ffmpeg ${versions.ffmpeg}, onnxruntime ${versions.onnxruntime}`,
   ];
   if (report.pipeline) lines.push("", ...pipelineLines(report.pipeline, report.decode, where ?? ""));
+  if (report.pipeline?.choice) lines.push("", ...choiceLines(report.pipeline.choice));
   if (report.engine) lines.push("", ...engineLines(report.engine));
   return `${lines.join("\n")}\n`;
 }

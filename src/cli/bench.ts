@@ -1,13 +1,16 @@
 import { basename, resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { BATCHES, benchEngine, COMPARED_METHODS } from "../bench/engine.js";
 import { benchDecoding, firstFrames } from "../bench/frames.js";
 import { describeMachine } from "../bench/machine.js";
 import { type NatsTarget, natsTarget } from "../bench/nats-target.js";
 import { benchPipeline } from "../bench/pipeline.js";
 import type { BenchReport } from "../bench/report.js";
+import { explainFaults, type When, whenSchema } from "../config/choice.js";
+import { unknownLabels } from "../config/choice-labels.js";
 import { checked } from "../config/request.js";
 import { configSchema, natsSinkSchema, type SourceConfig, sourceSchema } from "../config/schema.js";
+import { parseYaml } from "../config/syntax.js";
 import { InputError, inContext } from "../errors.js";
 import type { Device, Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
@@ -47,6 +50,7 @@ interface BenchOptions {
   threads: number;
   precision?: Precision;
   maxBatch: number;
+  when?: When;
   json?: boolean;
 }
 
@@ -71,13 +75,37 @@ function explainerOf(options: BenchOptions): ExplainerOptions {
   });
 }
 
+/** Reasons as `explain.when` of a configuration has them, in YAML. */
+function readWhen(text: string): When {
+  const { document, faults } = parseYaml(text);
+  if (faults.length > 0)
+    throw new InvalidArgumentError("write it as in a configuration: { changed: true, below: 0.6 }");
+  const when = checked(whenSchema, document.toJS({ maxAliasCount: 20 }), "--when");
+  const { every, top } = configSchema.shape.explain.parse(undefined);
+  const [fault] = explainFaults({ every, top, when });
+  if (fault) throw new InputError("config", fault.text);
+  return when;
+}
+
+function refuseUnknownLabels(when: When | undefined, labels: readonly string[]): void {
+  const [fault] = unknownLabels({ explain: { when: when ?? null }, sinks: [] }, labels);
+  if (fault) throw new InputError("label", fault.text);
+}
+
 async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchReport> {
+  if (options.when && options.only === "engine") {
+    throw new InputError(
+      "bench",
+      "--when is measured end to end, which --only engine leaves out; leave out one of them",
+    );
+  }
   const source = filmOf(options);
   const explainer = explainerOf(options);
   const { info } = ((): ReturnType<typeof loadModel> => {
     const model = loadModel(options.model, { output: options.modelOutput });
     sayModelNotes(model);
     requirePreprocessing(model);
+    refuseUnknownLabels(options.when, model.info.labels);
     return model;
   })();
   const machine = await describeMachine();
@@ -112,7 +140,7 @@ async function measure(options: BenchOptions, stop: AbortSignal): Promise<BenchR
     const sink = nats && { ...into, servers: [nats.url] };
     const batches = { ...defaultEngine(), maxBatch };
     const overlay = configSchema.shape.overlay.parse(undefined);
-    const asked = { station, source, explainer, overlay, batches, nats: sink, seconds };
+    const asked = { station, source, explainer, overlay, batches, nats: sink, seconds, when: options.when ?? null };
     report.pipeline = await withStream(nats, station, () => benchPipeline(asked, stop));
     say("decoding alone");
     report.decode = await benchDecoding(source, info, seconds * DECODE_SHARE, stop);
@@ -167,19 +195,26 @@ export const benchCommand = (): Command =>
     .addOption(threadsOption())
     .addOption(precisionOption())
     .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)
+    .option(
+      "--when <reasons>",
+      "measure explaining only the frames that these reasons choose beside all of them, end to end, in turn: explain.when of a configuration, such as '{ changed: true, below: 0.6 }'",
+      readWhen,
+    )
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       `
 Two parts, set-up cost apart from the cost a frame:
   end to end: decode, classify, explain, draw and publish (to JetStream, into a stream that is deleted afterwards), on a
-    looping film as fast as it goes: frames a second, milliseconds by stage, processor time, memory, event-loop delay
+    looping film as fast as it goes: frames a second, milliseconds by stage, processor time, memory, event-loop delay;
+    with --when as long again, explaining all frames beside those that are chosen, in turn (A B A B)
   engine: the forward pass alone beside forward pass and explanation, in turn (A B A B), medians, by batch
 
 Other programs on the machine spoil the figures: the load average is part of them.
 
 Examples:
   $ video-explainer bench
+  $ video-explainer bench --only pipeline --when '{ changed: true, below: 0.5 }'
   $ video-explainer bench --model models/inspection-cnn --film belt.mp4 --json > bench.json`,
     )
     .action(bench);

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
+import { unknownLabels } from "../config/choice-labels.js";
 import type { Config } from "../config/schema.js";
 import { type ConfigFault, InputError } from "../errors.js";
+import { dotted } from "../yaml-locate.js";
 
 /** Looks at what a configuration names, without starting it. Faults bear a path; their place in the text is added. */
 export type ConfigCheck = (config: Config, baseDir: string) => Promise<ConfigFault[]>;
@@ -26,15 +28,20 @@ export const checkModel: ConfigCheck = async (config, baseDir) => {
     import("../explain/programs/explainable.js"),
   ]);
   let classes: number | undefined;
+  let labels: readonly string[] = [];
   const faults = await faultOf("model.path", () => {
     const loaded = loadModel(resolve(baseDir, config.model.path), config.model);
     classes = loaded.classes;
+    labels = loaded.info.labels;
     requireExplainable(loaded, { ...config.explain, target: "top" });
   });
   const { target } = config.explain;
   if (classes !== undefined && target !== "top" && target >= classes) {
     const message = `explain.target ${target} is not a class of the model, which has ${classes}; use 0 to ${classes - 1}, or top`;
     faults.push({ path: "explain.target", message });
+  }
+  if (classes !== undefined) {
+    for (const { path, text } of unknownLabels(config, labels)) faults.push({ path: dotted(path), message: text });
   }
   return faults;
 };

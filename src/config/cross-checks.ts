@@ -1,5 +1,6 @@
 import { redact } from "../redact.js";
 import type { Path } from "../yaml-locate.js";
+import { explainFaults, onlyTakesNothing } from "./choice.js";
 import {
   type Config,
   type NatsSinkConfig,
@@ -14,6 +15,7 @@ export interface PartialConfig {
   sources: readonly (SourceConfig | undefined)[];
   sinks: readonly (SinkConfig | undefined)[];
   metrics?: Config["metrics"];
+  explain?: Config["explain"];
   /** What was written, before defaults. */
   written: unknown;
 }
@@ -224,6 +226,15 @@ const emptyPublish: Check = (config) =>
       : [],
   );
 
+const choices: Check = ({ explain, sinks }) => [
+  ...(explain ? explainFaults(explain) : []).map(({ path, text }) => ({ path: ["explain", ...path], text })),
+  ...entries(sinks).flatMap(([sink, i]) => {
+    if (!onlyTakesNothing(sink.only)) return [];
+    const text = `sinks[${i}].only takes no frame; give it labels, below, changed or explained, or leave it out`;
+    return [{ path: ["sinks", i, "only"], text }];
+  }),
+];
+
 /** Requests to a service under such subjects would be stored, and answered by the stream. */
 const servicePrefix: Check = (config) =>
   sinksOf(config, "nats").flatMap(([sink, i]) =>
@@ -272,6 +283,7 @@ const CHECKS: readonly Check[] = [
   inboxPrefixes,
   someSource,
   emptyPublish,
+  choices,
 ];
 
 /** Contradictions between parts that are each valid. */

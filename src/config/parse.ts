@@ -89,12 +89,13 @@ function validate(fileName: string, document: Document, substituted: Substituted
 
 /** The parts that are valid in themselves, so that contradictions show beside other faults. */
 function validParts(data: unknown): PartialConfig {
-  const { sources, sinks, metrics } = Object(data) as Record<string, unknown>;
+  const { sources, sinks, metrics, explain } = Object(data) as Record<string, unknown>;
   const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
   return {
     sources: list(sources).map((source) => sourceSchema.safeParse(source).data),
     sinks: list(sinks).map((sink) => sinkSchema.safeParse(sink).data),
     metrics: configSchema.shape.metrics.safeParse(metrics).data,
+    explain: configSchema.shape.explain.safeParse(explain).data,
     written: data,
   };
 }

@@ -5,6 +5,7 @@ import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-n
 import { SUBJECT_TOKEN } from "../messages/headers.js";
 import { MESSAGE_KINDS } from "../messages/message.js";
 import { COLORMAP_NAMES, OVERLAY_SHOWS } from "../overlay/names.js";
+import { onlySchema, whenSchema } from "./choice.js";
 
 const name = z
   .string()
@@ -206,8 +207,9 @@ export const natsSinkSchema = z.strictObject({
     ),
   publish: z
     .array(z.enum(MESSAGE_KINDS))
-    .default([...MESSAGE_KINDS])
-    .describe("Kinds of messages that go out"),
+    .default(["summary", "overlay", "heatmap", "status"])
+    .describe("Kinds of messages that go out; original: the frame as it was decoded, a JPEG"),
+  only: onlySchema,
   service: z
     .array(z.enum(SERVICES))
     .default([...SERVICES])
@@ -240,13 +242,18 @@ export const viewerSinkSchema = z.strictObject({
     .regex(/^[\x21-\x7e]{8,}$/, "must be 8 or more printable characters without spaces")
     .optional()
     .describe("The page is shown only to who opens it with ?token=…; default: to everybody who reaches it"),
+  only: onlySchema,
 });
 
 export const filesSinkSchema = z.strictObject({
   kind: z.literal("files"),
   name: sinkNameSchema,
   path: z.string().min(1).describe("Folder; one folder a source in it"),
-  publish: z.array(z.enum(MESSAGE_KINDS)).default(["summary", "overlay"]).describe("Kinds that are written"),
+  publish: z
+    .array(z.enum(MESSAGE_KINDS))
+    .default(["summary", "overlay"])
+    .describe("Kinds that are written; original: the frame as it was decoded, a JPEG"),
+  only: onlySchema,
   mode: z
     .string()
     .regex(/^0?6[046][046]$/, 'must be read and write for the owner and no execution, such as "0600" or "0640"')
@@ -263,6 +270,7 @@ export const stdoutSinkSchema = z.strictObject({
     .array(z.enum(["summary", "status"]))
     .default(["summary"])
     .describe("Kinds that are written"),
+  only: onlySchema,
 });
 
 /** One line registers a sink kind in the configuration. */
@@ -348,6 +356,12 @@ export const configSchema = z.strictObject({
         .default("top")
         .describe("The class to explain: the top one, or always this index"),
       every: positive.default(1).describe("Explain each Nth frame of a source; all are classified"),
+      when: whenSchema
+        .nullable()
+        .default(null)
+        .describe(
+          "Explain only the frames that one of these reasons chooses, once they are classified; null: every decides. A frame that a reason other than every chooses is run through the network once more",
+        ),
       top: positive.max(100).default(5).describe("Classes in a summary"),
       grid: z
         .strictObject({ rows: positive.max(64).default(8), columns: positive.max(64).default(8) })

@@ -42,6 +42,7 @@ export const CONTENT: Readonly<Record<MessageKind, Pick<OutMessage, "contentType
   summary: { contentType: "application/json", schema: "explanation-summary/1" },
   overlay: { contentType: "image/jpeg", schema: "explanation-overlay/1" },
   heatmap: { contentType: "image/png", schema: "explanation-heatmap/1" },
+  original: { contentType: "image/jpeg", schema: "explanation-original/1" },
   status: { contentType: "application/json", schema: "source-status/1" },
 };
 

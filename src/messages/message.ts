@@ -1,7 +1,7 @@
 import type { Placement } from "../frame.js";
 import type { SourceStatus, Summary } from "./summary.js";
 
-export const MESSAGE_KINDS = ["summary", "overlay", "heatmap", "status"] as const;
+export const MESSAGE_KINDS = ["summary", "overlay", "heatmap", "original", "status"] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** One thing to publish, the same for every sink. */
@@ -35,7 +35,7 @@ export interface FrameOutcome {
   /** What the status message among the messages says. */
   status?: SourceStatus;
   messages: OutMessage[];
-  /** JPEG of the frame as decoded; only when some sink's `wantsOriginal()` said so. */
+  /** JPEG of the frame as decoded; only when a sink takes it, or its `wantsOriginal()` said so. */
   original?: Uint8Array;
   /** Where the model's input, and so the heatmap, lies on the frame. */
   placement?: Placement;

@@ -7,6 +7,10 @@ export type SourceStateName = (typeof SOURCE_STATES)[number];
 export const WARNINGS = ["no-relevance", "border", "few-pixels", "outside", "drift"] as const;
 export type Warning = (typeof WARNINGS)[number];
 
+/** Why `explain.when` chooses a frame, by its keys. */
+export const CHOICE_REASONS = ["changed", "below", "margin", "labels", "everySeconds", "every"] as const;
+export type ChoiceReason = (typeof CHOICE_REASONS)[number];
+
 const score = z.strictObject({ index: z.int().min(0), label: z.string(), probability: z.number().min(0).max(1) });
 const rect = { x: z.number(), y: z.number(), width: z.number(), height: z.number() };
 
@@ -26,6 +30,11 @@ export const summarySchema = z.strictObject({
     top: z.array(score).min(1),
     target: z.strictObject({ ...score.shape, logit: z.number() }),
   }),
+  why: z
+    .array(z.enum(CHOICE_REASONS))
+    .min(1)
+    .optional()
+    .describe("What explain.when chose this frame for; only of frames that it chose"),
   relevance: z
     .strictObject({
       method: z.string(),

@@ -22,6 +22,12 @@ export function defineMetrics(registry: Registry) {
     captured: counter("frames_captured_total", "Frames decoded", "source"),
     explained: counter("frames_explained_total", "Frames classified and explained", "source"),
     classified: counter("frames_classified_total", "Frames only classified", "source"),
+    chosen: counter(
+      "frames_chosen_total",
+      "Frames that explain.when chose, by each of its reasons: one may have several",
+      "source",
+      "reason",
+    ),
     dropped: counter("frames_dropped_total", "Frames dropped, by reason", "source", "reason"),
     inFlight: gauge("frames_in_flight", "Frames captured and not yet explained, classified or dropped", "source"),
     stationFrames: counter(
@@ -72,6 +78,7 @@ export function defineMetrics(registry: Registry) {
       "kind",
       "reason",
     ),
+    skipped: counter("frames_skipped_total", "Frames that a sink leaves out, as its only says", "sink"),
     requests: counter("requests_total", "Requests to the NATS service, by what came of them", "endpoint", "outcome"),
     sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),

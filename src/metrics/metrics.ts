@@ -28,6 +28,8 @@ export interface Metrics {
   sinkConnected(sink: string, connected: boolean): void;
   published(sink: string, kind: string): void;
   publishError(sink: string): void;
+  /** A frame that the sink's `only` leaves out. */
+  skipped(sink: string): void;
   publishDropped(sink: string, kind: string, reason: string): void;
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
@@ -91,10 +93,12 @@ export function createMetrics(): Metrics {
     addSink(sink) {
       defined.publishErrors.inc({ sink }, 0);
       defined.sinkConnected.set({ sink }, 0);
+      defined.skipped.inc({ sink }, 0);
     },
     sinkConnected: (sink, connected) => defined.sinkConnected.set({ sink }, connected ? 1 : 0),
     published: (sink, kind) => defined.published.inc({ sink, kind }),
     publishError: (sink) => defined.publishErrors.inc({ sink }),
+    skipped: (sink) => defined.skipped.inc({ sink }),
     publishDropped: (sink, kind, reason) => defined.publishDropped.inc({ sink, kind, reason: bounds.reason(reason) }),
     async render() {
       for (const [queue, depth] of queues) {

@@ -1,4 +1,11 @@
-import { SOURCE_STATES, type SourceStateName, WARNINGS, type Warning } from "../messages/summary.js";
+import {
+  CHOICE_REASONS,
+  type ChoiceReason,
+  SOURCE_STATES,
+  type SourceStateName,
+  WARNINGS,
+  type Warning,
+} from "../messages/summary.js";
 import type { Definitions } from "./definitions.js";
 
 /** The metrics of one source. After `forget` its series are gone and calls have no effect. */
@@ -17,6 +24,8 @@ export interface SourceMetrics {
   endToEnd(seconds: number): void;
   /** The top class of a frame. */
   prediction(label: string): void;
+  /** `explain.when` chose a frame for this reason, perhaps among others. */
+  chosen(reason: ChoiceReason): void;
   /** Share of |R| in the most relevant tenth of the pixels, 0..1. */
   concentration(share: number): void;
   /** A warning about an explained frame. */
@@ -86,6 +95,7 @@ export function createSourceMetrics(
       labels.add(label);
       defined.predictions.inc({ source, label });
     }),
+    chosen: alive((reason) => defined.chosen.inc({ source, reason })),
     concentration: alive((share) => {
       if (Number.isFinite(share)) defined.concentration.observe({ source }, share);
     }),
@@ -98,6 +108,7 @@ export function createSourceMetrics(
       for (const state of SOURCE_STATES) defined.state.remove({ source, state });
       for (const reason of dropReasons) defined.dropped.remove({ source, reason });
       for (const reason of restartReasons) defined.restarts.remove({ source, reason });
+      for (const reason of CHOICE_REASONS) defined.chosen.remove({ source, reason });
       for (const label of labels) defined.predictions.remove({ source, label });
       onForget();
     }),

@@ -19,17 +19,21 @@ const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "application/json"
 const LINE_FILES = { summary: "summaries.jsonl", status: "status.jsonl" } as const;
 
 /**
- * Writes each source into a folder of its own: `{path}/{source}/{run}-{sequence}.jpg` (overlay) and `.png` (heatmap),
- * `summaries.jsonl` and `status.jsonl`. `run` is the start of this run in UTC, so names sort by time and a restarted
+ * Writes each source into a folder of its own: `{path}/{source}/{run}-{sequence}.jpg` (overlay), `.png` (heatmap) and
+ * `-original.jpg` (the frame as decoded), `summaries.jsonl` and `status.jsonl`. `run` is the start of this run in UTC, so names sort by time and a restarted
  * program overwrites nothing; lines are appended to what earlier runs wrote. Pictures may show people: what it makes is
  * the user's own to read, unless `mode` says otherwise.
  */
 export const createFilesSink = (config: FilesSinkConfig, context: SinkContext): Sink => new FilesSink(config, context);
 
-/** `{run}-{sequence}.{extension}`; sorts by run, then by sequence. */
-export function imageFileName(runStartedAt: Date, message: Pick<OutMessage, "sequence" | "contentType">): string {
+/** `{run}-{sequence}.{extension}`, of an original with its kind before the extension; sorts by run, then by sequence. */
+export function imageFileName(
+  runStartedAt: Date,
+  { kind, sequence, contentType }: Pick<OutMessage, "kind" | "sequence" | "contentType">,
+): string {
   const run = runStartedAt.toISOString().replace(/[-:.]/g, "");
-  return `${run}-${String(message.sequence).padStart(10, "0")}.${EXTENSIONS[message.contentType]}`;
+  const what = kind === "original" ? "-original" : "";
+  return `${run}-${String(sequence).padStart(10, "0")}${what}.${EXTENSIONS[contentType]}`;
 }
 
 class FilesSink implements Sink {

@@ -1,35 +1,52 @@
+import type { Only } from "../config/choice.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
+import { type TakenFrame, takes } from "../sinks/only.js";
 import type { Sink } from "../sinks/sink.js";
 
-/** All sinks as one: what they take, and a write to each that has use for it. */
+/** What the sinks that take a frame have use for. */
+export const wants = (takers: readonly Sink[], kind: MessageKind): boolean =>
+  takers.some((sink) => sink.kinds.has(kind));
+
+/** Whether one of them looks at the picture as it was decoded. */
+export const wantsOriginal = (takers: readonly Sink[], source: string): boolean =>
+  takers.some((sink) => sink.kinds.has("original") || (sink.wantsOriginal?.(source) ?? false));
+
+/** All sinks as one: which of them take a frame, and a write to each that has use for it. */
 export class Delivery {
   constructor(
     readonly sinks: readonly Sink[],
     private readonly metrics: Metrics,
     private readonly onError: (sink: Sink, error: Error) => void,
+    /** Of sinks that do not take every frame, by their names. */
+    private readonly only: ReadonlyMap<string, Only> = new Map(),
   ) {}
 
-  wants(kind: MessageKind): boolean {
-    return this.sinks.some((sink) => sink.kinds.has(kind));
-  }
-
-  wantsOriginal(source: string): boolean {
-    return this.sinks.some((sink) => sink.wantsOriginal?.(source) ?? false);
+  /** The sinks that take a frame; of the others it is counted as skipped. */
+  takers(frame: TakenFrame): readonly Sink[] {
+    return this.sinks.filter((sink) => {
+      const isTaken = takes(this.only.get(sink.name), frame);
+      if (!isTaken) this.metrics.skipped(sink.name);
+      return isTaken;
+    });
   }
 
   /**
-   * Resolves when every sink has accepted or refused; one sink's fault is not another's. `onSettled` is called once,
-   * when it is known whether every sink that takes summaries published this one; a slow far end lets it wait.
+   * Resolves when every sink that takes it has accepted or refused; one sink's fault is not another's. `onSettled` is called
+   * once, when it is known whether each of them that takes summaries published this one; a slow far end lets it wait.
    */
-  async write(outcome: FrameOutcome, onSettled: (published: boolean) => void = () => {}): Promise<void> {
+  async write(
+    outcome: FrameOutcome,
+    takers: readonly Sink[] = this.sinks,
+    onSettled: (published: boolean) => void = () => {},
+  ): Promise<void> {
     const startedAt = performance.now();
-    const takers = this.sinks.filter((sink) => sink.kinds.has("summary"));
-    const settle = whenAll(takers.length, onSettled);
+    const settling = takers.filter((sink) => sink.kinds.has("summary"));
+    const settle = whenAll(settling.length, onSettled);
     await Promise.all(
-      this.sinks.map(async (sink) => {
+      takers.map(async (sink) => {
         const taken = outcome.messages.filter((m) => sink.kinds.has(m.kind));
-        const once = takers.includes(sink) ? settle() : () => {};
+        const once = settling.includes(sink) ? settle() : () => {};
         const messages = taken.map((m) => (m.kind === "summary" && sink.settles ? { ...m, onSettled: once } : m));
         try {
           await sink.write({ ...outcome, messages });

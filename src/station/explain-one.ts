@@ -36,7 +36,7 @@ export async function explainOne(
   const batch = { startedAt, explainMs: performance.now() - startedAt, size: 1 };
   const { relevance } = explanation!;
   const warnings = relevance ? warningsOf(relevance, limits, false) : [];
-  const explained = { frame, explanation: explanation!, explainer, style, batch, warnings };
+  const explained = { frame, explanation: explanation!, explainer, style, why: [], warnings, batch };
   const drawn = await renderer.render(overlayRequest(explained, want));
   return { ...drawn, summary: summarise(explained, { station, epoch }, drawn.milliseconds) };
 }

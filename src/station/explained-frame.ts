@@ -1,6 +1,6 @@
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import { type Frame, modelRows, type Placement, type Rect } from "../frame.js";
-import type { Warning } from "../messages/summary.js";
+import type { ChoiceReason, Warning } from "../messages/summary.js";
 import type { OverlayRequest, OverlayStyle } from "../overlay/overlay.js";
 
 /** A frame, what was found on it, and what it was explained and is to be drawn with. */
@@ -9,6 +9,8 @@ export interface ExplainedFrame {
   explanation: Explanation;
   explainer: Pick<Explainer, "model" | "engine">;
   style: OverlayStyle;
+  /** What `explain.when` chose it for; empty of a frame that it did not choose. */
+  why: readonly ChoiceReason[];
   /** What to beware of when the explanation is read. */
   warnings: readonly Warning[];
   /** When its batch was begun, in milliseconds of `performance.now()`, and how long that was explained. */

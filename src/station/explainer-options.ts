@@ -12,12 +12,18 @@ export interface ExplainerConfig {
 /** As a configuration that says nothing of it. */
 export const defaultEngine = (): Config["engine"] => configSchema.shape.engine.parse(undefined);
 
+/** Whether frames will be only classified, some or all at first. */
+export const needsClassifier = ({ every, when }: Pick<Config["explain"], "every" | "when">): boolean =>
+  every > 1 || when !== null;
+
 /** An explainer's options as they are configured. Relative paths start from `baseDir`; without it they stay as they are. */
 export function explainerOptions({ model, explain, engine }: ExplainerConfig, baseDir?: string): ExplainerOptions {
   const from = (given: string): string => (baseDir === undefined ? given : path.resolve(baseDir, given));
   const { kind, device, threads, precision, cache, cacheBytes } = engine;
+  const { every, when, ...how } = explain;
   return {
-    ...explain,
+    ...how,
+    classifier: needsClassifier({ every, when }),
     ...{ engine: kind, device, threads, precision },
     model: from(model.path),
     output: model.output,

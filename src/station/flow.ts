@@ -1,25 +1,13 @@
-import {
-  concatMap,
-  defaultIfEmpty,
-  defer,
-  from,
-  groupBy,
-  map,
-  mergeMap,
-  type Observable,
-  of,
-  takeUntil,
-  tap,
-} from "rxjs";
-import { VideoExplainerError } from "../errors.js";
+import { concatMap, defaultIfEmpty, from, groupBy, map, mergeMap, type Observable, of, takeUntil } from "rxjs";
 import type { Logger } from "../log.js";
 import { epochId, makeMessage } from "../messages/headers.js";
 import type { OutMessage } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Batch } from "../pipeline/index.js";
-import { RateLimitedLog } from "../rate-limited-log.js";
-import type { Delivery } from "./deliver.js";
+import type { Sink } from "../sinks/sink.js";
+import { type Delivery, wants, wantsOriginal } from "./deliver.js";
+import { type Explained, explainBatches } from "./explain-batches.js";
 import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
 import { inOrder } from "./in-order.js";
 import type { SettingsSource } from "./settings.js";
@@ -37,11 +25,12 @@ export interface FlowParts {
   giveUp$: Observable<void>;
 }
 
-interface Explained extends ExplainedFrame {
-  session: SourceSession;
+interface Taken extends Explained, ExplainedFrame {
+  /** The sinks that take it. */
+  takers: readonly Sink[];
 }
 
-interface Drawn extends Explained {
+interface Drawn extends Taken {
   /** Undefined where nothing was to be drawn, or it could not be. */
   drawn: OverlayResult | undefined;
 }
@@ -53,13 +42,8 @@ const encoder = new TextEncoder();
  * of one source leave in their order. Completes when the last one has left.
  */
 export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<void> {
-  const { settings } = parts;
-  const faults = new RateLimitedLog();
-  return batches$.pipe(
-    inOrder((batch) => explain(batch, parts, faults)),
-    tap(({ batch }) => batch.done()),
-    mergeMap(({ frames }) => frames),
-    map((found) => ({ ...found, warnings: found.session.record(found, settings.current.warnings) })),
+  return explainBatches(batches$, parts).pipe(
+    map((explained): Taken => ({ ...explained, ...recorded(explained, parts) })),
     groupBy(({ session }) => session, { duration: ({ key: session }) => session.over$ }),
     mergeMap((ofOneSource$) =>
       ofOneSource$.pipe(
@@ -70,47 +54,22 @@ export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: Flo
   );
 }
 
-/** Emits once: a batch with those of its frames that could be explained. */
-function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ }: FlowParts, faults: RateLimitedLog) {
-  const { explainer, explain, overlay: style } = settings.current;
-  const startedAt = performance.now();
-  const size = batch.frames.length;
-  metrics.batch(size);
-  for (const { frame } of batch.frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
-  const inputs = batch.frames.map(({ frame, session }) => session.inputFor(frame, explain.every));
-  return defer(() => explainer.explainEach(inputs)).pipe(
-    takeUntil(giveUp$),
-    defaultIfEmpty(undefined),
-    map((results) => {
-      const explainMs = performance.now() - startedAt;
-      metrics.stage("explain", explainMs / 1000);
-      const frames = batch.frames.flatMap(({ frame, session }, k): Omit<Explained, "warnings">[] => {
-        const explanation = results?.[k];
-        if (explanation && !(explanation instanceof Error)) {
-          return [{ frame, session, explanation, explainer, style, batch: { startedAt, explainMs, size } }];
-        }
-        if (explanation instanceof VideoExplainerError && explanation.code === "engine-died") {
-          // It is so with every frame from now on.
-          const { message } = explanation;
-          faults.happened(message, () => log.error(`frames are not explained any more, and dropped: ${message}`));
-        } else if (explanation) {
-          log.error(`source ${frame.source}, frame ${frame.sequence} could not be explained: ${explanation.message}`);
-        }
-        session.drop(frame, explanation ? "explain-error" : "shutdown");
-        return [];
-      });
-      return { batch, frames };
-    }),
-  );
+/** To be called of one frame after the other: what is known of its source is brought up to date. */
+function recorded(explained: Explained, { delivery, settings }: FlowParts): Pick<Taken, "takers" | "warnings"> {
+  const { session, explanation } = explained;
+  const { label, probability } = explanation.top[0]!;
+  const { changed, warnings } = session.record(explained, settings.current.warnings);
+  const takers = delivery.takers({ label, probability, changed, explained: explanation.relevance !== null });
+  return { takers, warnings };
 }
 
 /** A picture that cannot be drawn costs that picture, not the summary. */
-function draw(explained: Explained, { delivery, renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
-  const { frame, explanation } = explained;
+function draw(explained: Taken, { renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
+  const { frame, explanation, takers } = explained;
   const want = {
-    overlay: explanation.relevance !== null && delivery.wants("overlay"),
-    heatmap: explanation.relevance !== null && delivery.wants("heatmap"),
-    original: delivery.wantsOriginal(frame.source),
+    overlay: explanation.relevance !== null && wants(takers, "overlay"),
+    heatmap: explanation.relevance !== null && wants(takers, "heatmap"),
+    original: wantsOriginal(takers, frame.source),
   };
   if (!want.overlay && !want.heatmap && !want.original) return of({ ...explained, drawn: undefined });
   const drawing = renderer.render(overlayRequest(explained, want)).then(
@@ -132,7 +91,7 @@ function draw(explained: Explained, { delivery, renderer, metrics, log, giveUp$ 
 
 /** A frame's memory is released once the sinks have taken its messages; it is in flight until they have published or dropped its summary. */
 async function deliver(explained: Drawn, { station, delivery, log }: FlowParts): Promise<void> {
-  const { frame, session, explanation, drawn } = explained;
+  const { frame, session, explanation, takers, drawn } = explained;
   const { source, sequence, layout } = frame;
   try {
     const epoch = epochId(session.openedAt, frame.epoch);
@@ -148,8 +107,10 @@ async function deliver(explained: Drawn, { station, delivery, log }: FlowParts):
     ];
     if (drawn?.overlay) messages.push(makeMessage({ ...parts, kind: "overlay", body: drawn.overlay, headers }));
     if (drawn?.heatmap) messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers }));
+    if (drawn?.original && wants(takers, "original"))
+      messages.push(makeMessage({ ...parts, kind: "original", body: drawn.original }));
     const outcome = { source, summary, messages, original: drawn?.original, placement: layout.placement };
-    await delivery.write(outcome, (published) => session.settle(frame, explanation, published));
+    await delivery.write(outcome, takers, (published) => session.settle(frame, explanation, published));
   } catch (error) {
     log.error(`source ${source}, frame ${sequence}: ${(error as Error).message}`);
     session.ledger.dropped("explain-error");

@@ -2,11 +2,12 @@ import { totalmem } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import type { NatsConnection } from "nats";
 import { distinctUntilChanged, map, timer } from "rxjs";
+import { unknownLabels } from "../config/choice-labels.js";
 import type { LoadedConfig } from "../config/load.js";
 import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";
 import { serveOn } from "../control/nats-service.js";
-import { VideoExplainerError } from "../errors.js";
+import { InputError, VideoExplainerError } from "../errors.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import type { Explainer } from "../explain/explanation.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
@@ -110,6 +111,11 @@ async function startParts(
     open.delete(explainer);
   };
   const explainer = await explainerOf(config.explain);
+  const [unknown] = unknownLabels(config, explainer.model.labels);
+  if (unknown) {
+    await retire(explainer);
+    throw new InputError("label", unknown.text);
+  }
   for (const note of explainer.notes ?? []) log.warn(note);
   log.info(
     `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
@@ -182,7 +188,8 @@ async function startParts(
   const budget = new FrameBudget(frameBytes, pixelsPerSecond);
   const { sources, engine: batches } = config;
   const fixed = { station: config.station, batches, sources, baseDir };
-  const station = new Station({ ...fixed, settings, renderer, sinks, metrics, log, budget });
+  const only = new Map(config.sinks.flatMap((sink) => (sink.only ? [[sinkName(sink), sink.only] as const] : [])));
+  const station = new Station({ ...fixed, settings, renderer, sinks, only, metrics, log, budget });
   settings.current$
     .pipe(
       map(({ overlay }) => overlay),

@@ -1,5 +1,7 @@
 import { BehaviorSubject, type Observable, timer } from "rxjs";
 import { BoundedSemaphore } from "../bounded-semaphore.js";
+import { type ChoiceFault, explainFaults } from "../config/choice.js";
+import { unknownLabels } from "../config/choice-labels.js";
 import { checked } from "../config/request.js";
 import { type Config, configSchema } from "../config/schema.js";
 import type { Changes } from "../control/changes.js";
@@ -7,12 +9,13 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import type { Explainer } from "../explain/explanation.js";
 import type { Logger } from "../log.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
+import { needsClassifier } from "./explainer-options.js";
 import { orUntil } from "./or-until.js";
 
 /** What frames are explained and drawn with. */
 export interface FrameSettings {
   explainer: Explainer;
-  explain: Pick<Config["explain"], "every">;
+  explain: Pick<Config["explain"], "every" | "when">;
   overlay: OverlayStyle;
   warnings: Config["warnings"];
 }
@@ -76,8 +79,12 @@ export class Settings implements SettingsSource {
       const { shape } = configSchema;
       const explain = checked(shape.explain, { ...before.explain, ...given(changes.explain), grid }, "explain");
       const overlay = checked(shape.overlay, { ...before.overlay, ...given(changes.overlay) }, "overlay");
+      refuseFaults(explainFaults(explain));
+      refuseFaults(unknownLabels({ explain, sinks: [] }, before.explainer.model.labels));
       const changed = differences(before.explain, explain);
-      const isNew = changed.some((key) => key !== "every") || (explain.every > 1 && !before.explainer.hasClassifier);
+      const isNew =
+        changed.some((key) => key !== "every" && key !== "when") ||
+        (needsClassifier(explain) && !before.explainer.hasClassifier);
       const explainer = isNew ? await createExplainer(explain) : before.explainer;
       if (explainer.model.sha256 !== before.explainer.model.sha256) {
         await retire(explainer);
@@ -98,6 +105,10 @@ export class Settings implements SettingsSource {
     this.#closing = true;
     await this.#changes.whenIdle();
   }
+}
+
+function refuseFaults(faults: readonly ChoiceFault[]): void {
+  if (faults.length > 0) throw new InputError("request", faults.map(({ text }) => text).join("; "));
 }
 
 /** Keys without a value are as good as not given. */

@@ -1,14 +1,17 @@
 import { endWith, filter, ignoreElements, merge, type Observable, Subject, take } from "rxjs";
+import type { When } from "../config/choice.js";
 import type { Config, SourceConfig } from "../config/schema.js";
 import type { ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Frame } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
-import type { Warning } from "../messages/summary.js";
+import type { ChoiceReason, Warning } from "../messages/summary.js";
 import type { SourceMetrics } from "../metrics/source-metrics.js";
 import { Ledger, type openSource, type SourceOptions, type VideoSource } from "../pipeline/index.js";
+import { FrameChooser, isCertain } from "./choosing.js";
 import { DriftMonitor } from "./drift.js";
 import { type ExplainedFrame, explainInput } from "./explained-frame.js";
 import { ScaleTracker } from "./scale.js";
+import type { FrameSettings } from "./settings.js";
 import { flows, warningsOf } from "./warnings.js";
 
 export interface SessionOptions extends Omit<SourceOptions, "onRestart"> {
@@ -20,6 +23,12 @@ export interface SessionOptions extends Omit<SourceOptions, "onRestart"> {
   open: typeof openSource;
 }
 
+/** What `record` says of a frame. */
+interface Recorded {
+  changed: boolean;
+  warnings: readonly Warning[];
+}
+
 /** One source from its opening to its end: its ledger, and what is remembered of it from frame to frame. */
 export class SourceSession {
   readonly source: VideoSource;
@@ -29,8 +38,11 @@ export class SourceSession {
   /** Emits once, when the source is over and none of its frames is on its way any more, and completes. */
   readonly over$: Observable<void>;
   readonly #scale = new ScaleTracker();
+  readonly #chooser = new FrameChooser();
   readonly #counted = new Subject<void>();
   #usual: { explainer: ExplainedFrame["explainer"]; drift: DriftMonitor } | undefined;
+  /** Of its latest frame that was classified. */
+  #decision: { epoch: number; index: number } | undefined;
   #taken = 0;
 
   /** Throws an `InputError` for an address of no known kind. */
@@ -59,20 +71,61 @@ export class SourceSession {
     );
   }
 
-  /** Its next frame as the explainer takes it; `every`: explain each Nth, classify the others. */
-  inputFor(frame: Frame, every: number): ExplainInput {
+  /**
+   * Its next frame, as the explainer takes it at first: explained at once where that is certain (each Nth), else only
+   * classified. `nth`: what `choose` is to be told of it.
+   */
+  begin(frame: Frame, { every, when }: FrameSettings["explain"]): { input: ExplainInput; nth: number } {
     // Not by its sequence: of a live source every frame with the right number may have been dropped.
-    const classifyOnly = this.#taken++ % every !== 0;
+    const taken = this.#taken++;
+    const nth = this.#chooser.number(frame);
+    const isChosen = when === null ? taken % every === 0 : isCertain(when, nth);
+    return { input: this.#inputFor(frame, !isChosen), nth };
+  }
+
+  /** Why a frame that was classified is to be explained; nothing where `every` decides. To be called in their order. */
+  choose(frame: Frame, explanation: Explanation, when: When | null, nth: number): readonly ChoiceReason[] {
+    if (when !== null) return this.#chooser.choose(when, frame, explanation, nth);
+    if (explanation.relevance) this.#chooser.chosen(frame, explanation.top[0]!.index);
+    return [];
+  }
+
+  /** A frame that was classified and is to be explained as well, as the explainer takes it. */
+  inputForChosen(frame: Frame): ExplainInput {
+    return this.#inputFor(frame, false);
+  }
+
+  #inputFor(frame: Frame, classifyOnly: boolean): ExplainInput {
     return explainInput(frame, { classifyOnly, scale: this.#scale.scale, interest: this.config.interest });
   }
 
-  /** Takes in what was found on a frame, and says what to beware of; to be called in their order. */
-  record(
-    { frame, explanation: { top, target, relevance }, explainer }: Omit<ExplainedFrame, "warnings">,
+  /** A frame that was chosen could not be explained. */
+  failedToExplain(frame: Frame): void {
+    this.#chooser.failed(frame);
+  }
+
+  /**
+   * Takes in what was found on a frame, and says what to beware of; to be called in their order. `changed`: the class on top is not that of
+   * the frame before, or there is none before since the source was connected.
+   */
+  record(found: Omit<ExplainedFrame, "warnings">, limits: Config["warnings"]): Recorded {
+    const { frame, explanation, why } = found;
+    const { index, label } = explanation.top[0]!;
+    const before = this.#decision;
+    this.#decision = { epoch: frame.epoch, index };
+    this.counts.lastFrame(frame.capturedAt);
+    this.counts.prediction(label);
+    for (const reason of why) this.counts.chosen(reason);
+    return {
+      changed: before?.epoch !== frame.epoch || before.index !== index,
+      warnings: this.#warnings(found, limits),
+    };
+  }
+
+  #warnings(
+    { explanation: { target, relevance }, explainer }: Omit<ExplainedFrame, "warnings">,
     limits: Config["warnings"],
   ): readonly Warning[] {
-    this.counts.lastFrame(frame.capturedAt);
-    this.counts.prediction(top[0]!.label);
     if (!relevance) return [];
     this.counts.concentration(relevance.concentration);
     this.#scale.add(relevance.peak);

@@ -11,6 +11,7 @@ import {
   tap,
   timer,
 } from "rxjs";
+import type { Only } from "../config/choice.js";
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { Logger } from "../log.js";
@@ -53,6 +54,8 @@ export interface StationParts extends StationSettings {
   settings: SettingsSource;
   renderer: OverlayRenderer;
   sinks: readonly Sink[];
+  /** Which frames a sink takes, by its name; default: every frame. */
+  only?: ReadonlyMap<string, Only>;
   metrics: Metrics;
   log: Logger;
   /** Default: none. */
@@ -101,13 +104,14 @@ export class Station {
   readonly #giveUp$ = new AsyncSubject<void>();
 
   constructor(private readonly parts: StationParts) {
-    const { station, batches, sources, settings, renderer, sinks, metrics, log } = parts;
+    const { station, batches, sources, settings, renderer, sinks, only, metrics, log } = parts;
     this.#total = new Ledger(station, (_, outcome) => {
       metrics.stationFrame(outcome, this.#total.inFlight);
       this.#counted.next();
     });
     this.#managed = sources.length === 0;
-    this.#delivery = new Delivery(sinks, metrics, (sink, error) => log.error(`sink ${sink.name}: ${error.message}`));
+    const onError = (sink: Sink, error: Error): void => log.error(`sink ${sink.name}: ${error.message}`);
+    this.#delivery = new Delivery(sinks, metrics, onError, only);
     this.#statuses = new StatusReporter({
       station,
       runStartedAt: this.#nextOpening,

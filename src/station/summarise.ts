@@ -12,7 +12,7 @@ export interface Origin {
 
 /** The summary of a frame, as of now: regions and centroid mapped from the model's input onto the frame. */
 export function summarise(
-  { frame, explanation, explainer: { model, engine }, batch, warnings }: ExplainedFrame,
+  { frame, explanation, explainer: { model, engine }, why, warnings, batch }: ExplainedFrame,
   { station, epoch }: Origin,
   overlayMs = 0,
 ): Summary {
@@ -28,6 +28,7 @@ export function summarise(
     frame: { width: layout.width, height: layout.height },
     model: { name: model.name, sha256: model.sha256, engine },
     classification: { top: explanation.top, target: explanation.target },
+    ...(why.length > 0 && { why: [...why] }),
     relevance:
       explanation.relevance &&
       relevanceOnFrame(explanation.relevance, layout.placement, layout.inputWidth, layout.inputHeight),

@@ -87,6 +87,21 @@ describe("bench", () => {
     expect(await streamsOf(server.url)).toEqual([]);
   });
 
+  it("sets explaining the chosen frames beside explaining all, and counts what they were chosen for", async () => {
+    const when = "{ every: 4, labels: [crack] }";
+    const { pipeline } = await bench("--only", "pipeline", "--seconds", "1", "--no-nats", "--when", when);
+    const { all, chosen, saved, rounds, ...rest } = pipeline!.choice!;
+    expect(rest.when).toEqual({ every: 4, labels: ["crack"] });
+    expect(all.explained).toBe(all.frames);
+    const { every = 0, labels = 0 } = chosen.reasons;
+    // Of a window's frames each fourth, give or take one.
+    expect(Math.abs(every - chosen.frames / 4)).toBeLessThanOrEqual(rounds);
+    expect(chosen.explained).toBeGreaterThanOrEqual(every);
+    expect(chosen.explained).toBeLessThanOrEqual(every + labels);
+    for (const side of [all, chosen]) expect(Math.min(side.framesPerSecond, side.cpuMsPerFrame)).toBeGreaterThan(0);
+    expect(saved).toBeCloseTo(1 - chosen.cpuMsPerFrame / all.cpuMsPerFrame, 2);
+  });
+
   it("finds a NATS server, or starts one for itself", async () => {
     const { nats, pipeline } = await bench("--only", "pipeline", "--seconds", "0.3");
     expect(nats).toMatchObject({ version: expect.any(String) });
@@ -137,6 +152,13 @@ describe("bench", () => {
     ["a missing film", () => ["--film", join(folder, "no.mp4")], /there is no file .*no\.mp4/],
     ["a missing model", () => ["--model", "nothing-here"], /model "nothing-here" does not exist/],
     ["a region outside the film", () => ["--film", film, "--region", "600,0,100,100"], /reaches outside/],
+    ["a choice of frames that is none", () => ["--film", film, "--when", "{}"], /explain\.when chooses no frame/],
+    ["a label that the model has not", () => ["--film", film, "--when", "{ labels: [crak] }"], /did you mean "crack"/],
+    [
+      "a choice where nothing is chosen",
+      () => ["--only", "engine", "--when", "{ every: 2 }"],
+      /--only engine leaves out/,
+    ],
     ["an address that is none", () => ["--film", film, "--nats", "http://x"], /http/],
   ])("refuses %s in one sentence, exit code 2", async (_, args, words) => {
     const { code, stdout, stderr } = await runCli(["bench", ...MODEL, "--json", ...args()]);

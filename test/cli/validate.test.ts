@@ -49,6 +49,16 @@ describe("video-explainer validate", () => {
     expect(await runCli(["validate", path, "--quiet", "--no-files"])).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
+  it("names labels that the model has not, with what was probably meant, and looks for none without the model", async () => {
+    const path = write("labels.yaml", config(MODEL, FILM, "explain: { when: { labels: [water botle] } }\n"));
+    expect(await runCli(["validate", path])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `${path}:4:29: explain.when.labels[0] "water botle" is not a label of the model; did you mean "water bottle"?\n`,
+    });
+    expect((await runCli(["validate", path, "--no-files", "--quiet"])).code).toBe(0);
+  });
+
   it("prints each fault on a line of stderr, nothing on stdout, and exits 2", async () => {
     const path = write(
       "bad.yaml",

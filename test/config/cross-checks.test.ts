@@ -17,6 +17,34 @@ const OUT = "{ kind: stdout }";
 
 const contradictions: [name: string, sources: string, sinks: string, more: string, fault: string | RegExp][] = [
   [
+    "a choice of frames without a reason",
+    CAM,
+    OUT,
+    "explain: { when: { changed: false } }",
+    "4:18: explain.when chooses no frame; give it one of changed, below, margin, labels, everySeconds, every",
+  ],
+  [
+    "each Nth frame beside a choice",
+    CAM,
+    OUT,
+    "explain: { every: 3, when: { changed: true } }",
+    "4:19: explain.every 3 and explain.when exclude each other; write explain.when.every instead",
+  ],
+  [
+    "a margin to a class that is left out",
+    CAM,
+    OUT,
+    "explain: { top: 1, when: { margin: 0.2 } }",
+    "4:36: explain.when.margin needs the second class, which explain.top 1 leaves out; make that 2 or more",
+  ],
+  [
+    "a sink that takes no frame",
+    CAM,
+    "{ kind: stdout, only: { explained: false } }",
+    "",
+    "3:31: sinks[0].only takes no frame; give it labels, below, changed or explained, or leave it out",
+  ],
+  [
     "two sources of one name",
     `${CAM}, { name: cam, url: b.mp4, fps: x }`,
     OUT,

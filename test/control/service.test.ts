@@ -268,6 +268,24 @@ describe("config", () => {
     await ask("config.set", { explain: { method: "r-lrp", every: 1 }, overlay: { show: "magnitude" } });
   });
 
+  it("chooses which frames are explained while the worker runs", async () => {
+    type Answer = { config: { explain: { when: object | null } } };
+    const { config } = await ask<Answer>("config.set", { explain: { when: { every: 4, labels: ["crack"] } } });
+    expect(config.explain.when).toEqual({ every: 4, labels: ["crack"] });
+    expect((await refused("config.set", { explain: { when: { labels: ["crak"] } } })).message).toBe(
+      'explain.when.labels[0] "crak" is not a label of the model; did you mean "crack"?',
+    );
+    expect((await ask<Answer>("config.get")).config.explain.when).toEqual({ every: 4, labels: ["crack"] });
+    await ask("sources.add", { name: "chosen", url: "testsrc", width: 320 });
+    await until("some frames to be chosen, and not others", async () => {
+      const { explained, classified } = (await ask<{ sources: SourceStatus[] }>("sources.list")).sources[0]!.ledger;
+      return classified > 3 && explained > 1;
+    });
+    await ask("sources.remove", { name: "chosen" });
+    const after = await ask<Answer>("config.set", { explain: { when: null } });
+    expect(after.config.explain.when).toBeNull();
+  });
+
   it("refuses what it does not know, and stays as it was", async () => {
     const before = await ask("config.get");
     expect((await refused("config.set", { explain: { methd: "r-lrp" } })).message).toBe(

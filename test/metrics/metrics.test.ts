@@ -7,6 +7,8 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   frames_captured_total: ["counter", ["source"]],
   frames_explained_total: ["counter", ["source"]],
   frames_classified_total: ["counter", ["source"]],
+  frames_chosen_total: ["counter", ["reason", "source"]],
+  frames_skipped_total: ["counter", ["sink"]],
   frames_dropped_total: ["counter", ["reason", "source"]],
   frames_in_flight: ["gauge", ["source"]],
   station_frames_total: ["counter", ["outcome"]],
@@ -56,6 +58,7 @@ function useAll(metrics: Metrics): void {
   cam.endToEnd(0.12);
   cam.prediction('a "quoted"\nlabel\\');
   cam.concentration(0.7);
+  cam.chosen("changed");
   metrics.stationFrame("captured", 2);
   metrics.request("sources-list", "ok");
   metrics.batch(8);
@@ -68,6 +71,7 @@ function useAll(metrics: Metrics): void {
   metrics.published("nats", "summary");
   metrics.publishError("nats");
   metrics.publishDropped("nats", "overlay", "buffer-full");
+  metrics.skipped("nats");
 }
 
 describe("metrics", () => {

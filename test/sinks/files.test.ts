@@ -69,6 +69,26 @@ it("writes pictures that sort by sequence and summaries in order, a folder a sou
   expect(recorded.published.length).toBe(13);
 });
 
+it("writes an original beside the overlay of its frame, where it is asked for", async () => {
+  const { sink } = await sinkFor({ publish: ["overlay", "original"] });
+  const [overlay, original] = [Buffer.from("heat"), Buffer.from("as decoded")];
+  await sink.write(
+    outcome(
+      message("overlay", "cam-1", 7, { body: overlay }),
+      message("original", "cam-1", 7, { body: original }),
+      message("heatmap", "cam-1", 7),
+    ),
+  );
+  await sink.close(5000);
+  const names = (await readdir(join(folder, "out", "cam-1"))).toSorted();
+  expect(names.map((name) => name.replace(/^\d{8}T\d{9}Z-/, ""))).toEqual([
+    "0000000007-original.jpg",
+    "0000000007.jpg",
+  ]);
+  const contents = await Promise.all(names.map((name) => readFile(join(folder, "out", "cam-1", name))));
+  expect(contents).toEqual([original, overlay]);
+});
+
 it.each([
   [{}, 0o022, 0o600, 0o700],
   [{}, 0, 0o600, 0o700],
@@ -116,8 +136,8 @@ it("names sort as runs and sequences do", () => {
   const frame = fc.tuple(moment, fc.integer({ min: 0, max: 9_999_999_999 }));
   fc.assert(
     fc.property(frame, frame, ([runA, a], [runB, b]) => {
-      const nameA = imageFileName(runA, { sequence: a, contentType: "image/jpeg" });
-      const nameB = imageFileName(runB, { sequence: b, contentType: "image/jpeg" });
+      const nameA = imageFileName(runA, { kind: "overlay", sequence: a, contentType: "image/jpeg" });
+      const nameB = imageFileName(runB, { kind: "overlay", sequence: b, contentType: "image/jpeg" });
       const order = runA.getTime() - runB.getTime() || a - b;
       expect(Math.sign(nameA < nameB ? -1 : nameA > nameB ? 1 : 0)).toBe(Math.sign(order));
     }),

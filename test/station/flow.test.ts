@@ -173,7 +173,7 @@ describe("a frame is explained with what its source remembers", () => {
     settings.current = {
       ...before,
       explainer: other,
-      explain: { every: 1 },
+      explain: { every: 1, when: null },
       overlay: { ...before.overlay, show: "signed" },
     };
     source().give();

@@ -72,6 +72,41 @@ describe("a change of settings", () => {
     await changing;
   });
 
+  it("of when takes the place of the one before as a whole, makes a classifier where there is none, and null ends it", async () => {
+    const { settings, made, retired, lines } = settingsOf(1);
+    const changing = settings.change({ explain: { when: { changed: true, below: 0.5 } } });
+    await settled();
+    expect(made.map(({ request }) => request)).toMatchObject([{ when: { changed: true, below: 0.5 } }]);
+    const next = Object.assign(new SteppedExplainer(), { hasClassifier: true });
+    made[0]!.answer(next);
+    await settled();
+    retired[0]!.answer();
+    await changing;
+    await settings.change({ explain: { when: { labels: ["crack"] } } });
+    expect(settings.current.explain.when).toEqual({ labels: ["crack"] });
+    await settings.change({ explain: { when: null, every: 2 } });
+    expect(settings.current).toMatchObject({ explainer: next, explain: { when: null, every: 2 } });
+    expect(made).toHaveLength(1);
+    expect(lines.at(-1)).toBe("configuration changed until the next start: explain.every, explain.when");
+  });
+
+  it.each([
+    [
+      { when: { labels: ["crak"] } },
+      'explain.when.labels[0] "crak" is not a label of the model; did you mean "crack"?',
+    ],
+    [{ when: {} }, "explain.when chooses no frame; give it one of changed, below"],
+    [{ when: { every: 3 }, every: 2 }, "explain.every 2 and explain.when exclude each other"],
+    [{ when: { margin: 0.1 }, top: 1 }, "explain.when.margin needs the second class, which explain.top 1 leaves out"],
+    [{ when: { below: 2 } }, "when.below must be at most 1"],
+  ])("of when that is wrong, as in %j, is refused in a sentence and changes nothing", async (explain, sentence) => {
+    const { settings, made } = settingsOf(2);
+    await settings.change({ explain: { every: 1 } });
+    const before = settings.current;
+    await expect(settings.change({ explain })).rejects.toThrow(sentence);
+    expect([settings.current, made]).toEqual([before, []]);
+  });
+
   it("of the method leaves start and input rule to the new one, unless they were asked for", async () => {
     const { settings, made } = settingsOf(2);
     const changes = [{ method: "r-lrp" }, { start: "contrast" }, { method: "r-lrp-local" }] as const;

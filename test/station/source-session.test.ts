@@ -7,6 +7,8 @@ import { SourceSession } from "../../src/station/source-session.js";
 import { FakeSource } from "./support/fake-source.js";
 import { configured, explanationOf } from "./support/stage.js";
 
+const EVERY = { every: 1, when: null };
+
 function opened(more: Partial<SourceConfig> = {}) {
   let source!: FakeSource;
   const view = { inputWidth: 4, inputHeight: 4, fit: "stretch", baseDir: "/" } as const;
@@ -46,7 +48,7 @@ it("tells the explainer where its interest lies on what the model sees", () => {
   source.give(1);
   const frame = source.take()!;
   const { rect } = frame.layout.placement;
-  expect(session.inputFor(frame, 1).interest).toEqual({
+  expect(session.begin(frame, EVERY).input.interest).toEqual({
     left: (2 - rect.x) / rect.width,
     right: (4 - rect.x) / rect.width,
     top: (1 - rect.y) / rect.height,
@@ -60,10 +62,10 @@ it("learns where relevance lies anew when another explainer takes over", () => {
   const found = (cell: number, engine: object) => {
     source.give(1);
     const frame = source.take()!;
-    const explanation = explanationOf(session.inputFor(frame, 1));
+    const explanation = explanationOf(session.begin(frame, EVERY).input);
     explanation.relevance!.density = [cell === 0 ? 1 : 0, cell === 1 ? 1 : 0];
     session.drop(frame, "shutdown");
-    return session.record({ frame, explanation, explainer: engine } as never, limits);
+    return session.record({ frame, explanation, explainer: engine, why: [] } as never, limits).warnings;
   };
   const limits = { ...defaultWarnings(), driftFrames: 5 };
   const [first, other] = [{}, {}];

@@ -74,6 +74,7 @@ const summaryOf = (view: View, relevance: Partial<Relevance> | null) =>
       explanation: explanationOf(relevance),
       style: STYLE,
       warnings: ["border"],
+      why: [],
       batch: { startedAt: 1001, explainMs: 2, size: 4 },
     },
     { station: "line-1", epoch: 0 },

@@ -34,8 +34,8 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   cache?: string;
   /** What that folder may hold. Default 4 GiB. */
   cacheBytes?: number;
-  /** Above 1, frames that are only classified will come: that is made ready as well. */
-  every?: number;
+  /** Frames that are only classified will come: the smaller program for them is made ready as well. */
+  classifier?: boolean;
   /** Eight frames of a batch that take longer, in milliseconds, show that the engine hangs. Default 60 s. */
   stuckMs?: number;
   /** What the trial of a device that is not done by then is given up after, in milliseconds. Default five minutes. */

@@ -85,7 +85,7 @@ export async function createExplainer(
       return leading.engine;
     },
     skipped: first.skipped,
-    hasClassifier: (options.every ?? 1) > 1,
+    hasClassifier: options.classifier === true,
     notes: ignored === undefined ? first.notes : [...first.notes, ignored],
     get fault() {
       return closing ? undefined : threads.map((t) => t.fault).find((fault) => fault !== undefined);

@@ -19,10 +19,9 @@ const post = (message: ThreadMessage): void => port.postMessage(message);
 async function made(given: ExplainerOptions) {
   const whole = await compileRunner(given, false);
   const { runner: explainer, engine, device, adapter, info, preprocessing, activations } = whole;
-  const second =
-    (given.every ?? 1) > 1
-      ? await classifierOf({ ...given, engine, device, adapter }, given.device === "auto")
-      : undefined;
+  const second = given.classifier
+    ? await classifierOf({ ...given, engine, device, adapter }, given.device === "auto")
+    : undefined;
   const classifier = second?.runner;
   const { width, height } = preprocessing;
   const explain = batchRunner({

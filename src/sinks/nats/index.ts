@@ -29,7 +29,7 @@ export interface NatsSinkContext extends SinkContext {
 /**
  * Publishes to NATS. Messages are kept until the server has confirmed them (JetStream: acknowledged, each stored once;
  * core NATS: a round trip after the batch), through any number of lost connections, bounded by `bufferBytes`. Overlays
- * that the server would not take are made smaller.
+ * and originals that the server would not take are made smaller.
  */
 export const createNatsSink = (config: NatsSinkConfig, context: NatsSinkContext): Sink => new NatsSink(config, context);
 
@@ -106,10 +106,10 @@ class NatsSink implements Sink {
   }
 
   #isTooLarge(message: OutMessage): boolean {
-    return message.kind === "overlay" && message.body.byteLength > roomFor(message, this.#maxPayload);
+    return message.contentType === "image/jpeg" && message.body.byteLength > roomFor(message, this.#maxPayload);
   }
 
-  /** An overlay that the server takes, where it can be made smaller; other messages as they are. */
+  /** An overlay or original that the server takes, where it can be made smaller; other messages as they are. */
   async #fitting(message: OutMessage): Promise<OutMessage> {
     if (!this.#isTooLarge(message)) return message;
     const limit = this.#maxPayload;
@@ -118,7 +118,7 @@ class NatsSink implements Sink {
     if (!this.#warnedOversize.has(message.source)) {
       this.#warnedOversize.add(message.source);
       this.context.log.warn(
-        `${this.name}: overlays of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
+        `${this.name}: ${message.kind}s of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
       );
     }
     return { ...message, body };

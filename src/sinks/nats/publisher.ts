@@ -193,6 +193,7 @@ function discardRefused(work: Publishing, entry: PendingMessage, { reason, error
 const SMALLER: Readonly<Record<MessageKind, string>> = {
   summary: "raise that limit, or lower explain.top or the rows and columns of explain.grid",
   overlay: "raise that limit, or lower the source's width or overlay.quality",
+  original: "raise that limit, or lower the source's width or overlay.quality",
   heatmap: "raise that limit, or leave heatmap out of the sink's publish",
   status: "raise that limit",
 };

@@ -136,7 +136,7 @@ describe("an explainer", () => {
 
   it("classifies by the whole program where it was made without the smaller one", async () => {
     const frames = [frame(1, { classifyOnly: true }), frame(2, { classifyOnly: true })];
-    const [whole, small] = await Promise.all([start(), start({ every: 2 })]);
+    const [whole, small] = await Promise.all([start(), start({ classifier: true })]);
     expect([whole.hasClassifier, small.hasClassifier]).toEqual([false, true]);
     const [a, b] = [await whole.explain(frames), await small.explain(frames)];
     a.forEach(({ target, relevance }, k) => {
@@ -181,7 +181,7 @@ describe("an explainer", () => {
     const at = join(folder, "loud");
     writeFileSync(`${at}.onnx`, loud);
     writeFileSync(`${at}.yaml`, "input: {mean: 127.5, std: 64}\n");
-    const explainer = await start({ model: `${at}.onnx`, every: 2 });
+    const explainer = await start({ model: `${at}.onnx`, classifier: true });
     const quiet = frame(1);
     new Uint8Array(quiet.memory).fill(128);
     const bright = frame(2);

@@ -32,10 +32,11 @@ const bytesOf = async (body: Uint8Array) => {
 };
 
 it.each([true, false])(
-  "an overlay over max_payload arrives smaller and in proportion, a heatmap is dropped, summaries arrive (jetstream: %s)",
+  "overlays and originals over max_payload arrive smaller and in proportion, heatmaps are dropped, summaries arrive (jetstream: %s)",
   async (jetstream) => {
     const server = await start({ jetstream: true, config: "max_payload: 20000" });
-    const { sink, recorded } = sinkFor({ servers: [server.url], jetstream });
+    const publish = ["summary", "overlay", "heatmap", "original"];
+    const { sink, recorded } = sinkFor({ servers: [server.url], jetstream, publish });
     const nc = await connect({ servers: server.url });
     cleanUps.push(() => nc.close());
     const heard: { kind: string; sequence: number; body: Uint8Array }[] = [];
@@ -57,16 +58,17 @@ it.each([true, false])(
         message("summary", "cam-1", sequence),
         message("overlay", "cam-1", sequence, sequence === 3 ? {} : { body }),
         message("heatmap", "cam-1", sequence, { body: Buffer.alloc(30_000) }),
+        message("original", "cam-1", sequence, sequence === 3 ? {} : { body }),
       ),
     );
     await Promise.all(frames.map((frame) => sink.write(frame)));
     await sink.close(10_000);
-    await until("all", () => heard.length >= 10);
+    await until("all", () => heard.length >= 15);
     expect(heard.map(({ kind, sequence }) => `${kind} ${sequence}`)).toEqual(
-      frames.flatMap((_, i) => [`summary ${i}`, `overlay ${i}`]),
+      frames.flatMap((_, i) => [`summary ${i}`, `overlay ${i}`, `original ${i}`]),
     );
     for (const { kind, sequence, body: got } of heard) {
-      if (kind !== "overlay" || sequence === 3) continue;
+      if (kind === "summary" || sequence === 3) continue;
       expect(got.byteLength).toBeLessThan(20_000);
       expect(got.byteLength).toBeGreaterThan(3000);
       const { width, height } = await bytesOf(got);

@@ -1,4 +1,5 @@
 import { vi } from "vitest";
+import type { Only, When } from "../../../src/config/choice.js";
 import { configSchema, type SourceConfig, sourceSchema } from "../../../src/config/schema.js";
 import type { Explainer, ExplainInput, Explanation } from "../../../src/explain/explanation.js";
 import { explainEach } from "../../../src/explain/runtime/explain-each.js";
@@ -18,15 +19,22 @@ export const after = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsy
 const model = {
   name: "m",
   sha256: "0",
-  labels: [],
+  labels: ["good", "crack", "dent"],
   inputWidth: 4,
   inputHeight: 4,
   channels: 3,
   fit: "stretch",
 } as const;
 
-/** What the engine says of a frame: the class is the frame's own name, so that nothing can be mixed up. */
-export function explanationOf({ memory, classifyOnly, scale }: ExplainInput, peak = 1): Explanation {
+/**
+ * What the engine says of a frame: the class is the frame's own name, so that nothing can be mixed up. `seen`: what stands on
+ * top instead.
+ */
+export function explanationOf(
+  { memory, classifyOnly, scale }: ExplainInput,
+  peak = 1,
+  seen?: Explanation["top"],
+): Explanation {
   const top = { index: 0, label: labelOf(memory), probability: 1 };
   const relevance = {
     ...{ method: "r-lrp", positive: 1, negative: 0, concentration: 0.5, regions: [], flows: true },
@@ -34,7 +42,7 @@ export function explanationOf({ memory, classifyOnly, scale }: ExplainInput, pea
     ...{ grid: { rows: 1, columns: 1, values: [1] }, heatmap: new Uint8Array(16), peak, scale: scale || peak },
     centroid: [2, 2] as [number, number],
   };
-  return { top: [top], target: { ...top, logit: 1 }, relevance: classifyOnly ? null : relevance };
+  return { top: seen ?? [top], target: { ...top, logit: 1 }, relevance: classifyOnly ? null : relevance };
 }
 
 /** A call that is answered by hand. */
@@ -58,6 +66,8 @@ export class SteppedExplainer implements Explainer {
   readonly fault = undefined;
   hasClassifier = false;
   closed = false;
+  /** What stands on top of frames, by their names. */
+  readonly seen = new Map<string, Explanation["top"]>();
   /** Every batch so far, the newest last. */
   readonly calls: Call<readonly ExplainInput[], Explanation[]>[] = [];
 
@@ -73,10 +83,16 @@ export class SteppedExplainer implements Explainer {
     return this.calls.map(({ request }) => request.map(({ memory }) => labelOf(memory)));
   }
 
+  /** The same, of those that are to be explained and not only classified. */
+  get explained(): string[][] {
+    const wanted = this.calls.map(({ request }) => request.filter(({ classifyOnly }) => !classifyOnly));
+    return wanted.map((batch) => batch.map(({ memory }) => labelOf(memory)));
+  }
+
   /** Answers the nth batch. */
   async answer(nth: number, peak?: number): Promise<void> {
     const { request, answer } = this.calls[nth]!;
-    answer(request.map((input) => explanationOf(input, peak)));
+    answer(request.map((input) => explanationOf(input, peak, this.seen.get(labelOf(input.memory)))));
     await settled();
   }
 
@@ -214,6 +230,8 @@ export interface StageOptions {
   sinks?: RecordingSink[];
   maxBatch?: number;
   every?: number;
+  when?: When;
+  only?: Record<string, Only>;
 }
 
 /** A station all of whose surroundings are stepped by hand. Needs a fake clock. */
@@ -222,6 +240,8 @@ export function stage({
   sinks = [new RecordingSink("all")],
   maxBatch = 8,
   every = 1,
+  when,
+  only = {},
 }: StageOptions = {}) {
   const explainer = new SteppedExplainer();
   const renderer = new SteppedRenderer();
@@ -231,7 +251,7 @@ export function stage({
   const settings = {
     current: {
       explainer,
-      explain: { every },
+      explain: { every, when: when ?? null },
       overlay: configSchema.shape.overlay.parse({}),
       warnings: defaultWarnings(),
     } as FrameSettings,
@@ -239,6 +259,7 @@ export function stage({
   const metrics = createMetrics();
   const station = new Station({
     ...{ station: "line-1", batches: { maxBatch, maxWaitMs: 0 }, baseDir: "/", settings, renderer, sinks, metrics },
+    only: new Map(Object.entries(only)),
     sources: sources.map((name) => configured(name)),
     log: { ...silentLogger, error: say, warn: say, info: say },
     open: (config, options, ledger) => {
