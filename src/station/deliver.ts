@@ -1,6 +1,6 @@
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
-import type { Sink } from "../sinks/sink.js";
+import type { Sink, UpcomingFrame } from "../sinks/sink.js";
 
 /** All sinks as one: what they take, and a write to each that has use for it. */
 export class Delivery {
@@ -14,8 +14,14 @@ export class Delivery {
     return this.sinks.some((sink) => sink.kinds.has(kind));
   }
 
-  wantsOriginal(source: string): boolean {
-    return this.sinks.some((sink) => sink.wantsOriginal?.(source) ?? false);
+  // Every sink is asked: each may have to remember the frame.
+  wantsOverlay(source: string, frame: UpcomingFrame): boolean {
+    const takers = this.sinks.filter((sink) => sink.kinds.has("overlay"));
+    return takers.filter((sink) => sink.wantsOverlay?.(source, frame) ?? true).length > 0;
+  }
+
+  wantsOriginal(source: string, frame: UpcomingFrame): boolean {
+    return this.sinks.filter((sink) => sink.wantsOriginal?.(source, frame) ?? false).length > 0;
   }
 
   /**

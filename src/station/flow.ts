@@ -106,10 +106,12 @@ function explain(batch: Batch<SourceSession>, { settings, metrics, log, giveUp$ 
 /** A picture that cannot be drawn costs that picture, not the summary. */
 function draw(explained: Explained, { delivery, renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
   const { frame, explanation } = explained;
+  const { source, sequence } = frame;
+  const upcoming = { sequence, label: explanation.target.label, explained: explanation.relevance !== null };
   const want = {
-    overlay: explanation.relevance !== null && delivery.wants("overlay"),
-    heatmap: explanation.relevance !== null && delivery.wants("heatmap"),
-    original: delivery.wantsOriginal(frame.source),
+    overlay: upcoming.explained && delivery.wantsOverlay(source, upcoming),
+    heatmap: upcoming.explained && delivery.wants("heatmap"),
+    original: delivery.wantsOriginal(source, upcoming),
   };
   if (!want.overlay && !want.heatmap && !want.original) return of({ ...explained, drawn: undefined });
   const drawing = renderer.render(overlayRequest(explained, want)).then(
@@ -118,7 +120,7 @@ function draw(explained: Explained, { delivery, renderer, metrics, log, giveUp$ 
       return drawn;
     },
     (error: Error) => {
-      log.error(`source ${frame.source}, frame ${frame.sequence}: ${error.message}`);
+      log.error(`source ${source}, frame ${sequence}: ${error.message}`);
       return undefined;
     },
   );

@@ -1,10 +1,11 @@
 /// <reference lib="dom" />
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { viewerSinkSchema } from "../../src/config/schema.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { freePort } from "../support/nats-server.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
-import { FRAME, frame, PLACEMENT, REGION, type Shot, shots, status, summary } from "./viewer-stream.js";
+import { FRAME, frame, PLACEMENT, REGION, type Shot, shots, status, summary, UPCOMING } from "./viewer-stream.js";
 
 const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" };
@@ -28,7 +29,7 @@ afterEach(async () => {
 });
 
 async function serve(port = 0): Promise<ViewerSink> {
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port }, recordingContext().context);
+  const sink = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port }), recordingContext().context);
   await sink.connect();
   cleanups.push(() => sink.close(500));
   return sink;
@@ -233,12 +234,12 @@ describe("the live page", () => {
     await page.locator(".tile:nth-child(2) .picture").click();
     const names = () => page.locator(".tile:visible .name").allTextContents();
     await expect.poll(names).toEqual(["b"]);
-    await until("only b to be wanted", () => sink.wantsOriginal!("b") && !sink.wantsOriginal!("a"));
+    await until("only b to be wanted", () => sink.wantsOriginal!("b", UPCOMING) && !sink.wantsOriginal!("a", UPCOMING));
     await page.keyboard.press("ArrowRight");
     await expect.poll(names).toEqual(["c"]);
     await page.keyboard.press("Escape");
     await expect.poll(names).toEqual(["a", "b", "c"]);
-    await until("all to be wanted", () => ["a", "b", "c"].every((source) => sink.wantsOriginal!(source)));
+    await until("all to be wanted", () => ["a", "b", "c"].every((source) => sink.wantsOriginal!(source, UPCOMING)));
   });
 
   it("says that a source sends no more, how long ago the last frame was, and why when it is told", async () => {
