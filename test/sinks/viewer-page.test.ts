@@ -28,8 +28,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function serve(port = 0): Promise<ViewerSink> {
-  const sink = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port }), recordingContext().context);
+async function serve(port = 0, decisions = {}): Promise<ViewerSink> {
+  const sink = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port, decisions }), recordingContext().context);
   await sink.connect();
   cleanups.push(() => sink.close(500));
   return sink;

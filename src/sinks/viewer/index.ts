@@ -4,6 +4,8 @@ import type { MessageKind } from "../../messages/message.js";
 import type { Sink, SinkContext } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
+import { createDecisions } from "./decisions/index.js";
+import { serveDecisions } from "./decisions/serve.js";
 import { createFilm } from "./film.js";
 import { startViewerServer, type ViewerServer } from "./server.js";
 import { createSourceBook, keyOf } from "./sources.js";
@@ -33,8 +35,9 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     published++;
     events.onPublished(kind);
   };
+  const decisions = createDecisions(config.decisions, log);
   const keyOfOwn = (source: string): string => keyOf(context.station, source);
-  const browsers = createBrowsers(book, pageStyle(configSchema.shape.overlay.parse({})), counted("heatmap"));
+  const browsers = createBrowsers(book, decisions, pageStyle(configSchema.shape.overlay.parse({})), counted("heatmap"));
   const film = createFilm(book, counted("overlay"));
   let server: ViewerServer | undefined;
   let ended = false;
@@ -49,9 +52,10 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     forget(source) {
       book.forget(source);
       film.forget(keyOfOwn(source));
+      decisions.forget(keyOfOwn(source));
     },
-    wantsOverlay: (source) => film.isRead(keyOfOwn(source)),
-    wantsOriginal: (source) => browsers.lookingAt(source),
+    wantsOverlay: (source, frame) => decisions.wants(keyOfOwn(source), frame) || film.isRead(keyOfOwn(source)),
+    wantsOriginal: (source, frame) => decisions.wants(keyOfOwn(source), frame) || browsers.lookingAt(source),
 
     async connect() {
       if (server) return;
@@ -63,7 +67,11 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
         port,
         token,
         hosts,
-        routes: [serveStatic(assets), film.serve],
+        routes: [
+          serveStatic(assets),
+          film.serve,
+          serveDecisions(decisions.store, (source, station) => book.find(source, station).length > 0),
+        ],
         count: browsers.count,
         onBrowser: browsers.add,
       });
@@ -85,6 +93,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
         if (added.picture) browsers.offer(added.picture);
         const overlay = outcome.messages.find(({ kind }) => kind === "overlay");
         if (overlay) film.add(added.key, overlay.body);
+        void decisions.take(added.key, outcome, Date.now());
       } catch (cause) {
         errors++;
         const why = cause instanceof Error ? cause.message : String(cause);
