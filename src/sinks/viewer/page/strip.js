@@ -44,8 +44,15 @@ export function createStrip(root, key, open) {
     select.replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === label)));
   };
 
+  const firstInView = () => {
+    const { right } = list.getBoundingClientRect();
+    return [...list.children].find((item) => item.getBoundingClientRect().right <= right);
+  };
+
   const draw = () => {
     const rows = shown();
+    const seen = list.scrollLeft < 0 ? firstInView() : undefined;
+    const seenAt = seen?.offsetLeft;
     const wanted = new Set(rows.map(({ id }) => id));
     for (const [id, item] of items) {
       if (wanted.has(id)) continue;
@@ -62,8 +69,11 @@ export function createStrip(root, key, open) {
       }
       if (item === before) before = item.nextSibling;
       else list.insertBefore(item, before);
-      item.firstChild.toggleAttribute("aria-current", row.id === current);
+      if (row.id === current) item.firstChild.setAttribute("aria-current", "true");
+      else item.firstChild.removeAttribute("aria-current");
     }
+    // Who has scrolled back goes on to see what is there.
+    if (seen?.isConnected) list.scrollLeft += seen.offsetLeft - seenAt;
   };
 
   select.addEventListener("change", () => {
