@@ -36,7 +36,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
 
   part(".enlarge").addEventListener("click", onEnlarge);
   part(".picture").addEventListener("click", onEnlarge);
-  for (const lane of root.querySelectorAll(".lane-chart")) {
+  for (const lane of root.querySelectorAll(".lane-open")) {
     lane.addEventListener("click", ({ clientX, detail }) => {
       const { left, width } = lane.getBoundingClientRect();
       // By key it is the newest.
@@ -114,7 +114,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
     recent.refresh();
     const none = decisionsOf(source.key).length === 0;
     root.classList.toggle("kept", !none);
-    for (const lane of root.querySelectorAll(".lane-chart")) lane.disabled = none;
+    for (const lane of root.querySelectorAll(".lane-open")) lane.disabled = none;
   };
 
   const describe = (now) => {
