@@ -375,7 +375,10 @@ describe("the live page", () => {
     of.classification.top[0]!.label = label;
     await sink.write(frame(of, { ...shot(0), placement: PLACEMENT }));
     await expect.poll(() => text(page, ".decision-label")).toBe(label);
-    expect(await page.locator("main img").count()).toBe(0);
+    await page.locator(".tile .thumb").click();
+    await expect.poll(() => text(page, "#decision .top-label")).toBe(label);
+    expect(await page.locator("#decision .thumb-label, .tile .thumb-label").allTextContents()).toEqual([label, label]);
+    expect(await page.locator("img[src=x]").count()).toBe(0);
   });
 
   it("survives a picture that is none", async () => {
@@ -400,7 +403,7 @@ describe("the live page", () => {
       for (const count of [1, 4, 9]) {
         for (let i = 0; i < count; i++) await send(sink, `cam-${i}`, 1);
         await expect.poll(() => page.locator(".tile").count()).toBe(count);
-        await expect.poll(() => page.locator(".tile .thumb").count()).toBe(count);
+        await expect.poll(() => page.locator(".tile .thumb").count(), { timeout: 15_000 }).toBe(count);
         await pause(400);
         const cut = await page.evaluate(() => {
           const wide = document.documentElement.scrollWidth > innerWidth ? ["the page is too wide"] : [];

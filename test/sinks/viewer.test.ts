@@ -432,7 +432,7 @@ describe("a page with a token", () => {
   };
 
   it("leaves the cookie of another such page on this host alone", async () => {
-    const pages = [TOKEN, "another token"];
+    const pages = [TOKEN, "another-token"];
     const urls = await Promise.all(pages.map(async (token) => (await start(0, { token })).url));
     const jar = new Map<string, string>();
     for (const [i, url] of urls.entries()) {

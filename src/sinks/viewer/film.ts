@@ -103,7 +103,7 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     response.setHeader("Content-Type", TYPE);
     response.setHeader("Cache-Control", "no-store");
-    // Who shows the token may look from a page of another site, which cannot know it otherwise.
+    // A page of another site may show it by an address with the token, which it cannot know otherwise.
     if (isShared) response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
     if (request.method === "HEAD") {
       response.writeHead(200);
@@ -130,7 +130,7 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
     } else if (readers.size >= LIMITS.readers && request.method !== "HEAD") {
       const why = `${LIMITS.readers} readers of films are connected already, which is the limit`;
       sendError(response, 503, why, { "Retry-After": "5" });
-    } else open(key, request, response, access.kind === "cookie" || request.headers.authorization !== undefined);
+    } else open(key, request, response, access.kind === "cookie");
     return true;
   };
 

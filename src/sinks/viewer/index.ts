@@ -23,8 +23,8 @@ const PARTING_MS = 500;
 const PAGE = new URL("./page/", import.meta.url);
 
 /**
- * Serves one page that shows every source live, and each source's overlays as a film. `write` only notes what is newest: a slow browser gets fewer pictures
- * and holds nothing up. `connect` rejects with a sentence when the address cannot be listened on.
+ * Serves one page that shows every source live, each source's decisions of late and its overlays as a film. `write` only
+ * notes what is newest: a slow browser gets fewer pictures and holds nothing up. `connect` rejects with a sentence when the address cannot be listened on.
  */
 export function createViewerSink(config: ViewerSinkConfig, context: SinkContext): ViewerSink {
   const { events, log } = context;

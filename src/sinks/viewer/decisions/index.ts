@@ -115,7 +115,6 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
     },
     /** All that is kept, for a browser that has just come. */
     snapshot: (): DecisionNews[] => store.keys().map((key) => ({ key, added: store.of(key).map(rowOf), removed: [] })),
-    whenIdle: () => work.whenIdle(),
   };
 }
 

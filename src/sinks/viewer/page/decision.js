@@ -91,6 +91,8 @@ export function createDecisionView(now) {
 
   const load = async () => {
     const mine = ++asked;
+    // What is still to be seen is another decision's.
+    part(".picture").classList.add("stale");
     try {
       const details = await fetched(`decisions/${row.id}/details.json`, (response) => response.json());
       const blobs = await Promise.all(
@@ -104,8 +106,8 @@ export function createDecisionView(now) {
       const parts = Object.fromEntries(PARTS.map((name, i) => [name, blobs[i]]));
       await picture.show({ frame: details.summary.frame, placement: details.placement }, parts);
       canvas.setAttribute("aria-label", `${row.source}: ${row.label}, ${probability(row.probability)}`);
-      if (!picture.shows(mode)) setMode("magnitude");
-      showModes();
+      setMode(picture.shows(mode) ? mode : "magnitude");
+      part(".picture").classList.remove("stale");
       note("");
     } catch (error) {
       if (mine === asked) note(`It cannot be shown: ${error.message}`);
