@@ -7,7 +7,6 @@ import { pause, recordingContext, until } from "../support/sinks.js";
 import { type RawClient, rawClient } from "./viewer-raw.js";
 import { FRAME, frame, type Shot, shots, status, summary, UPCOMING } from "./viewer-stream.js";
 
-const EXPLAINED = { ...UPCOMING, explained: true };
 const ends: (() => void)[] = [];
 const sinks: ViewerSink[] = [];
 let pictures: Shot[];
@@ -101,7 +100,7 @@ it("ffprobe finds a film of the overlays' size, and ffmpeg reads pictures as the
   ]);
   expect(read).toMatchObject({ code: 0, output: expect.stringMatching(/^MD5=/) });
   expect(recorded.published.filter((kind) => kind === "overlay").length).toBeGreaterThanOrEqual(10);
-  await until("both to be gone", () => !sink.wantsOverlay!("belt", EXPLAINED));
+  await until("both to be gone", () => !sink.wantsOverlay!("belt", UPCOMING));
 });
 
 it("overlays are wanted while the film of that source is read", async () => {
@@ -133,17 +132,20 @@ it("a reader that does not read is owed one picture at a time, holds nobody up, 
   }
   slow.socket.resume();
   await until("the newest picture", () => slow.text.length > 3_000_000 && lastPicture(slow).equals(large(30)));
-  expect(slow.text.match(/image\/jpeg/g)!.length).toBeLessThan(5);
+  expect(slow.text.match(/image\/jpeg/g)!.length).toBeLessThan(8);
 });
 
-it("a reader of a source at rest gets its last picture at once, and again before the connection counts as idle", async () => {
+it("a reader of a source at rest gets its last picture at once, once more soon, and again before the connection counts as idle", async () => {
   const { sink, url } = await start();
   const { original } = pictures[0]!;
   await send(sink, original);
   const client = await raw(url);
   await until("the picture", () => client.text.includes("image/jpeg"));
   expect(lastPicture(client).equals(original)).toBe(true);
-  await until("the picture again", () => client.text.match(/image\/jpeg/g)!.length > 1, 9_000);
+  const from = performance.now();
+  await until("the picture twice more", () => client.text.match(/image\/jpeg/g)!.length > 2, 9_000);
+  // Not as fast as it can.
+  expect(performance.now() - from).toBeGreaterThan(2_500);
 });
 
 it("a source that is removed, and a page that ends, end their films", async () => {
@@ -189,7 +191,7 @@ it("names that are no source, HEAD and other methods are answered properly", asy
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   });
-  expect(sink.wantsOverlay!("belt", EXPLAINED)).toBe(false);
+  expect(sink.wantsOverlay!("belt", UPCOMING)).toBe(false);
   expect((await ask(url, "/belt.mjpg", "POST")).code).toBe(405);
 });
 

@@ -308,6 +308,19 @@ describe("the live page", () => {
     await expect.poll(label).toBe("water bottle");
   });
 
+  it("shows a source's film in an image", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    await sink.write(frame(summary("belt", 1), { heatmap: shot(0).heatmap, overlay: shot(0).original }));
+    const width = () =>
+      page.evaluate(() => {
+        const image = document.querySelector<HTMLImageElement>("#film") ?? document.createElement("img");
+        if (!image.isConnected) document.body.append(Object.assign(image, { id: "film", src: "belt.mjpg" }));
+        return image.naturalWidth;
+      });
+    await expect.poll(width, { timeout: 15_000 }).toBe(FRAME.width);
+  });
+
   it("tells why a frame was explained, and shows an overlay where no original was kept", async () => {
     const sink = await serve();
     const page = await visit(sink, DESKTOP);

@@ -4,9 +4,11 @@ import { type Route, sendError } from "./routes.js";
 
 const LIMITS = {
   readers: 32,
-  /** A reader that got no picture for so long gets the last one again: its connection would be taken for dead. */
+  /** The last picture goes out once more when no other comes: browsers show one when the next begins. */
+  againMs: 400,
+  /** And again and again, or the connection would be taken for dead. */
   repeatMs: 3_000,
-  beatMs: 500,
+  beatMs: 200,
   /** So long for the first picture to come; less than a connection may be idle. */
   firstMs: 5_000,
 };
@@ -22,6 +24,8 @@ interface Reader {
   isBegun: boolean;
   isBusy: boolean;
   next: Uint8Array | null;
+  /** What it was given last, it was given more than once. */
+  isRepeated: boolean;
   /** When it came, or was given a picture last. */
   at: number;
 }
@@ -44,17 +48,17 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
   const newest = new Map<string, Uint8Array>();
   let timer: NodeJS.Timeout | undefined;
 
-  const send = (reader: Reader, jpeg: Uint8Array) => {
+  const send = (reader: Reader, jpeg: Uint8Array, isRepeated = false) => {
     const { response } = reader;
     if (!reader.isBegun) {
       response.writeHead(200);
       response.write(`--${BOUNDARY}\r\n`);
     }
-    Object.assign(reader, { isBegun: true, isBusy: true, next: null, at: now() });
+    Object.assign(reader, { isBegun: true, isBusy: true, next: null, isRepeated, at: now() });
     response.cork();
     response.write(`Content-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`);
     response.write(jpeg);
-    // The next boundary ends the picture: readers that look for it show this one now and not with the next.
+    // The next boundary ends the picture, for readers that look for it.
     response.write(`\r\n--${BOUNDARY}\r\n`, (error) => {
       reader.isBusy = false;
       if (!error && reader.next && readers.has(reader)) send(reader, reader.next);
@@ -79,11 +83,12 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
     const time = now();
     for (const key of newest.keys()) if (!known.has(key)) newest.delete(key);
     for (const reader of readers) {
-      const { key, isBegun, isBusy, at } = reader;
+      const { key, isBegun, isBusy, isRepeated, at } = reader;
+      const patience = isRepeated ? LIMITS.repeatMs : LIMITS.againMs;
       const name = key.slice(key.indexOf("/") + 1);
       const last = newest.get(key);
       if (!known.has(key)) end(reader, 404, `source ${name} was removed`);
-      else if (isBegun && !isBusy && last && time - at > LIMITS.repeatMs) send(reader, last);
+      else if (isBegun && !isBusy && last && time - at > patience) send(reader, last, true);
       else if (!isBegun && time - at > LIMITS.firstMs) {
         const frameAt = known.lastFrameAt(key);
         const seconds = LIMITS.firstMs / 1000;
@@ -110,7 +115,10 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
       response.end();
       return;
     }
-    const reader: Reader = { key, response, isBegun: false, isBusy: false, next: null, at: now() };
+    const reader: Reader = {
+      ...{ key, response, at: now() },
+      ...{ isBegun: false, isBusy: false, isRepeated: false, next: null },
+    };
     readers.add(reader);
     response.on("close", () => readers.delete(reader));
     response.on("error", () => response.destroy());

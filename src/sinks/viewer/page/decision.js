@@ -1,6 +1,6 @@
 /** One decision, large: its picture in four ways, and the figures of its summary. */
 import { classColour } from "./colors.js";
-import { age, clock, count, percent, probability, shortLabel } from "./format.js";
+import { age, clock, count, percent, perPixel, probability, shortLabel } from "./format.js";
 import { createPicture } from "./picture.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
@@ -59,6 +59,7 @@ export function createDecisionView(now) {
     const facts = [
       ["Concentration", relevance ? percent(relevance.concentration) : null],
       ["Largest region", largest ? `${percent(largest.share)} of the relevance` : null],
+      ["End of the colours", relevance ? perPixel(relevance.scale) : null],
       ["Method", relevance?.method],
       ["Model", model.name],
       ["Frame", count(sequence)],

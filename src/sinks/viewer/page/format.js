@@ -3,6 +3,9 @@
 /** 0.873 → "87 %"; `digits` after the point. */
 export const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)} %`;
 
+/** A share per pixel: 0.00021 → "0.021 % / pixel". */
+export const perPixel = (share) => `${(share * 100).toPrecision(2)} % / pixel`;
+
 /** Never shows 100 % or 0 % for what is neither. */
 export const probability = (p) => {
   if (p > 0.99 && p < 1) return `${Math.floor(p * 1000) / 10} %`;
