@@ -111,6 +111,7 @@ async function watch(options: WatchOptions): Promise<void> {
   const page = {
     host: options.host,
     port: options.port,
+    decisions: viewerSinkSchema.shape.decisions.parse(undefined),
     hosts: readHosts(options.allowHost),
     token: readToken(options.token),
   };

@@ -243,6 +243,22 @@ export const viewerSinkSchema = z.strictObject({
     .optional()
     .describe("The page is shown only to who opens it with ?token=…; default: to everybody who reaches it"),
   only: onlySchema,
+  decisions: z
+    .strictObject({
+      everySeconds: z
+        .number()
+        .positive()
+        .max(3600)
+        .default(5)
+        .describe("An explained frame so often is kept, beside each whose class is another than that before it"),
+      count: z.number().int().min(0).max(1000).default(48).describe("Kept of a source; 0: none"),
+      sourceBytes: positive.default(16 * 1024 * 1024).describe("Their pictures and summaries, of a source"),
+      bytes: positive.default(64 * 1024 * 1024).describe("The same of all sources"),
+    })
+    .prefault({})
+    .describe(
+      "Explained frames that the page's strips show; where there is no room the class with most of them gives its oldest",
+    ),
 });
 
 export const filesSinkSchema = z.strictObject({

@@ -11,6 +11,15 @@ export interface SinkStatus {
   dropped: number;
 }
 
+/** What is known of a frame when its pictures are about to be drawn. */
+export interface UpcomingFrame {
+  sequence: number;
+  /** Of the class that is explained. */
+  label: string;
+  /** False: it was only classified. */
+  explained: boolean;
+}
+
 /** What a sink reports as it goes; the worker turns it into metrics. */
 export interface SinkEvents {
   onPublished(kind: MessageKind): void;
@@ -32,8 +41,10 @@ export interface Sink {
   readonly kinds: ReadonlySet<MessageKind>;
   /** It calls `onSettled` of every message that it took. Of other sinks, what `write` took counts as published. */
   readonly settles?: boolean;
+  /** Whether this sink has use for an overlay of this frame. Not there: for each one, if it takes overlays. */
+  wantsOverlay?(source: string, frame: UpcomingFrame): boolean;
   /** True while this sink has use for the original picture (a viewer with somebody looking). */
-  wantsOriginal?(source: string): boolean;
+  wantsOriginal?(source: string, frame: UpcomingFrame): boolean;
   /** Overlays are drawn so from now on. */
   restyle?(style: Config["overlay"]): void;
   /** The source was removed for good: nothing more will come of it. */

@@ -2,15 +2,21 @@ import type { Only } from "../config/choice.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { Metrics } from "../metrics/metrics.js";
 import { type TakenFrame, takes } from "../sinks/only.js";
-import type { Sink } from "../sinks/sink.js";
+import type { Sink, UpcomingFrame } from "../sinks/sink.js";
 
 /** What the sinks that take a frame have use for. */
 export const wants = (takers: readonly Sink[], kind: MessageKind): boolean =>
   takers.some((sink) => sink.kinds.has(kind));
 
+// Every sink is asked: each may have to remember the frame.
+
+/** Whether one of them has use for this overlay. */
+export const wantsOverlay = (takers: readonly Sink[], source: string, frame: UpcomingFrame): boolean =>
+  takers.filter((sink) => sink.kinds.has("overlay") && (sink.wantsOverlay?.(source, frame) ?? true)).length > 0;
+
 /** Whether one of them looks at the picture as it was decoded. */
-export const wantsOriginal = (takers: readonly Sink[], source: string): boolean =>
-  takers.some((sink) => sink.kinds.has("original") || (sink.wantsOriginal?.(source) ?? false));
+export const wantsOriginal = (takers: readonly Sink[], source: string, frame: UpcomingFrame): boolean =>
+  takers.filter((sink) => (sink.wantsOriginal?.(source, frame) ?? false) || sink.kinds.has("original")).length > 0;
 
 /** All sinks as one: which of them take a frame, and a write to each that has use for it. */
 export class Delivery {

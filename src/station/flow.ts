@@ -6,7 +6,7 @@ import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Batch } from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
-import { type Delivery, wants, wantsOriginal } from "./deliver.js";
+import { type Delivery, wants, wantsOriginal, wantsOverlay } from "./deliver.js";
 import { type Explained, explainBatches } from "./explain-batches.js";
 import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
 import { inOrder } from "./in-order.js";
@@ -66,10 +66,12 @@ function recorded(explained: Explained, { delivery, settings }: FlowParts): Pick
 /** A picture that cannot be drawn costs that picture, not the summary. */
 function draw(explained: Taken, { renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
   const { frame, explanation, takers } = explained;
+  const { source, sequence } = frame;
+  const upcoming = { sequence, label: explanation.target.label, explained: explanation.relevance !== null };
   const want = {
-    overlay: explanation.relevance !== null && wants(takers, "overlay"),
-    heatmap: explanation.relevance !== null && wants(takers, "heatmap"),
-    original: wantsOriginal(takers, frame.source),
+    overlay: upcoming.explained && wantsOverlay(takers, source, upcoming),
+    heatmap: upcoming.explained && wants(takers, "heatmap"),
+    original: wantsOriginal(takers, source, upcoming),
   };
   if (!want.overlay && !want.heatmap && !want.original) return of({ ...explained, drawn: undefined });
   const drawing = renderer.render(overlayRequest(explained, want)).then(
@@ -78,7 +80,7 @@ function draw(explained: Taken, { renderer, metrics, log, giveUp$ }: FlowParts):
       return drawn;
     },
     (error: Error) => {
-      log.error(`source ${frame.source}, frame ${frame.sequence}: ${error.message}`);
+      log.error(`source ${source}, frame ${sequence}: ${error.message}`);
       return undefined;
     },
   );

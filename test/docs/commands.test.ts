@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { MAIN, runCli } from "../cli/run-cli.js";
 import { BOTTLES, launchWorker, startWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
 import { ffmpeg } from "../pipeline/helpers.js";
-import { type NatsServer, startNatsServer } from "../support/nats-server.js";
+import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { python } from "../support/python.js";
 import { until } from "../support/sinks.js";
 import { blocksOf, COMMANDS, PAPERS, ROOT, textOf } from "./papers.js";
@@ -26,6 +26,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "docker compose -f deploy/compose.yaml up --build": "needs Docker",
   "npm run setup:cuda": "fetches 1.2 GB; test/explain/engines/providers.test.ts runs it on what is set up",
   "npm run setup:tensorrt": "needs TensorRT; so does the test of CUDA's set-up, without it",
+  "vlc http://127.0.0.1:8080/cam-1.mjpg": "needs VLC and a screen",
+  "ffplay -fflags nobuffer http://127.0.0.1:8080/cam-1.mjpg": "needs a screen",
   "helm install line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
 };
 
@@ -42,8 +44,8 @@ interface Ended {
 }
 
 /** Runs to the end what is no command of ours. */
-function execute(args: readonly string[], cwd = ROOT): Promise<Ended> {
-  const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+function execute(args: readonly string[], cwd = ROOT, program = process.execPath): Promise<Ended> {
+  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
@@ -53,6 +55,7 @@ const folder = temporaryFolder();
 let server: NatsServer;
 let worker: Worker;
 let nc: NatsConnection;
+let page: number;
 
 beforeAll(async () => {
   symlinkSync(join(ROOT, "models"), join(folder, "models"));
@@ -62,7 +65,11 @@ beforeAll(async () => {
   server = await startNatsServer({ jetstream: true });
   const config = join(folder, "worker.yaml");
   const sources = [{ name: "cam-1", url: "testsrc", fps: 5, width: 160, height: 120 }];
-  const sinks = [{ kind: "nats", servers: [server.url] }];
+  page = await freePort();
+  const sinks = [
+    { kind: "nats", servers: [server.url] },
+    { kind: "viewer", port: page },
+  ];
   const model = { path: "models/inspection-cnn" };
   writeFileSync(config, stringify({ station: "line-3", model, sources, sinks, metrics: { port: 0 } }));
   worker = launchWorker(config);
@@ -132,6 +139,15 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
       const script = /^python3 -c "(.+)"$/.exec(command)![1]!;
       expect(existsSync(join(folder, "explain.onnx"))).toBe(true);
       expect(python(script.replace("explain.onnx", join(folder, "explain.onnx"))).trim()).toBe("(1, 3, 224, 224)");
+    },
+  ],
+  [
+    /^ffmpeg -i http:\S+\.mjpg/,
+    async (command) => {
+      const [, ...args] = command.replace("127.0.0.1:8080", `127.0.0.1:${page}`).replace("-t 60", "-t 1").split(" ");
+      const { code, output } = await execute(["-v", "error", "-y", ...args], folder, "ffmpeg");
+      expect(code, output).toBe(0);
+      expect(existsSync(join(folder, args.at(-1)!))).toBe(true);
     },
   ],
   [

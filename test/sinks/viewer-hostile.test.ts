@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { viewerSinkSchema } from "../../src/config/schema.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { createStallDetector } from "../../src/sinks/viewer/stall-detector.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
 import { connectClient } from "./viewer-client.js";
 import { masked, type RawClient, rawClient, upgradeRequest } from "./viewer-raw.js";
-import { frame, PLACEMENT, summary } from "./viewer-stream.js";
+import { frame, PLACEMENT, summary, UPCOMING } from "./viewer-stream.js";
 
 const KEY = "line-3/belt";
 const TOKEN = "a-key-to-the-page";
@@ -13,10 +14,8 @@ const sinks: ViewerSink[] = [];
 const ends: (() => void)[] = [];
 
 async function start(more: { token?: string } = {}) {
-  const sink = createViewerSink(
-    { kind: "viewer", host: "127.0.0.1", hosts: [], port: 0, ...more },
-    recordingContext().context,
-  );
+  const config = viewerSinkSchema.parse({ kind: "viewer", port: 0, ...more });
+  const sink = createViewerSink(config, recordingContext().context);
   await sink.connect();
   sinks.push(sink);
   return { sink, url: sink.url! };
@@ -89,7 +88,7 @@ describe("a client that never reads", () => {
     ends.push(() => clearInterval(alive));
     await until("the end", () => client.lasted !== undefined, 20_000);
     expect(client.lasted).toBeLessThan(14_000);
-    expect(sink.wantsOriginal!("belt")).toBe(false);
+    expect(sink.wantsOriginal!("belt", UPCOMING)).toBe(false);
   });
 
   it("though it says that it draws each picture, gets few", async () => {

@@ -1,10 +1,11 @@
 /// <reference lib="dom" />
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { viewerSinkSchema } from "../../src/config/schema.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { freePort } from "../support/nats-server.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
-import { FRAME, frame, PLACEMENT, REGION, type Shot, shots, status, summary } from "./viewer-stream.js";
+import { FRAME, frame, PLACEMENT, REGION, type Shot, shots, status, summary, UPCOMING } from "./viewer-stream.js";
 
 const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" };
@@ -27,8 +28,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function serve(port = 0): Promise<ViewerSink> {
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port }, recordingContext().context);
+async function serve(port = 0, decisions = {}): Promise<ViewerSink> {
+  const sink = createViewerSink(
+    viewerSinkSchema.parse({ kind: "viewer", port, decisions }),
+    recordingContext().context,
+  );
   await sink.connect();
   cleanups.push(() => sink.close(500));
   return sink;
@@ -233,12 +237,99 @@ describe("the live page", () => {
     await page.locator(".tile:nth-child(2) .picture").click();
     const names = () => page.locator(".tile:visible .name").allTextContents();
     await expect.poll(names).toEqual(["b"]);
-    await until("only b to be wanted", () => sink.wantsOriginal!("b") && !sink.wantsOriginal!("a"));
+    await until("only b to be wanted", () => sink.wantsOriginal!("b", UPCOMING) && !sink.wantsOriginal!("a", UPCOMING));
     await page.keyboard.press("ArrowRight");
     await expect.poll(names).toEqual(["c"]);
     await page.keyboard.press("Escape");
     await expect.poll(names).toEqual(["a", "b", "c"]);
-    await until("all to be wanted", () => ["a", "b", "c"].every((source) => sink.wantsOriginal!(source)));
+    await until("all to be wanted", () => ["a", "b", "c"].every((source) => sink.wantsOriginal!(source, UPCOMING)));
+  });
+
+  it("keeps decisions in a strip for who comes later, by class, and opens one large, by mouse and by keys", async () => {
+    const sink = await serve();
+    // A water bottle, a pop bottle, a beaker, a water bottle.
+    for (const i of [10, 100, 125, 130]) await send(sink, "belt", i);
+    const page = await visit(sink, DESKTOP);
+    const thumbs = () => page.locator(".tile .thumb-label").allTextContents();
+    await expect.poll(thumbs).toEqual(["water bottle", "beaker", "pop bottle", "water bottle"]);
+    const loaded = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll<HTMLImageElement>(".tile .thumb img")].map((i) => i.naturalWidth),
+      );
+    await expect.poll(loaded).toEqual([213, 213, 213, 213]);
+    await page.locator(".tile .filter").selectOption({ label: "water bottle 2" });
+    await expect.poll(thumbs).toEqual(["water bottle", "water bottle"]);
+    await page.locator(".tile .filter").selectOption({ label: "All 4" });
+    await page.locator(".tile .thumb").nth(1).click();
+    const view = page.locator("#decision");
+    await expect.poll(() => view.locator(".decision-label").textContent()).toBe("beaker");
+    await expect.poll(() => view.locator(".top-label").first().textContent()).toBe("beaker");
+    expect(await view.locator(".figures").textContent()).toMatch(/Concentration\d\d %.*Methodr-lrp.*Frame125/);
+    const drawn = () =>
+      page.evaluate(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>("#decision canvas")!;
+        return canvas
+          .getContext("2d")!
+          .getImageData(0, 0, canvas.width, canvas.height)
+          .data.reduce((a, b) => a + b, 0);
+      });
+    const looks = new Set<number>();
+    for (const mode of MODES) {
+      await view.locator(`[data-view=${mode}]`).click();
+      looks.add(await drawn());
+    }
+    expect(looks.size).toBe(4);
+    await page.keyboard.press("1");
+    expect(await view.locator("[data-view=original]").getAttribute("aria-pressed")).toBe("true");
+    // The page behind keeps its own.
+    expect(await page.getAttribute("button[data-mode=magnitude]", "aria-pressed")).toBe("true");
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(() => view.locator(".decision-label").textContent()).toBe("pop bottle");
+    expect(await view.locator("[aria-current=true] .thumb-label").textContent()).toBe("pop bottle");
+    await page.keyboard.press("Escape");
+    await expect.poll(() => view.isVisible()).toBe(false);
+  });
+
+  it("opens the decision of the moment that is clicked in the time line", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    await send(sink, "belt", 125);
+    await pause(3_000);
+    await send(sink, "belt", 10);
+    await expect.poll(() => page.locator(".tile .thumb").count()).toBe(2);
+    const lane = page.locator(".lane-open").first();
+    const label = () => page.locator("#decision .decision-label").textContent();
+    // A minute ago the beaker was the nearest; by key it is the newest.
+    await lane.click({ position: { x: 3, y: 5 } });
+    await expect.poll(label).toBe("beaker");
+    await page.keyboard.press("Escape");
+    await lane.focus();
+    await page.keyboard.press("Enter");
+    await expect.poll(label).toBe("water bottle");
+  });
+
+  it("shows a source's film in an image", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    await sink.write(frame(summary("belt", 1), { heatmap: shot(0).heatmap, overlay: shot(0).original }));
+    const width = () =>
+      page.evaluate(() => {
+        const image = document.querySelector<HTMLImageElement>("#film") ?? document.createElement("img");
+        if (!image.isConnected) document.body.append(Object.assign(image, { id: "film", src: "belt.mjpg" }));
+        return image.naturalWidth;
+      });
+    await expect.poll(width, { timeout: 15_000 }).toBe(FRAME.width);
+  });
+
+  it("tells why a frame was explained, and shows an overlay where no original was kept", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    const of = Object.assign(summary("belt", 1), { why: ["changed", "below"] });
+    await sink.write(frame(of, { heatmap: shot(0).heatmap, overlay: shot(0).original, placement: PLACEMENT }));
+    await page.locator(".tile .thumb").first().click();
+    await expect.poll(() => text(page, "#decision .why")).toBe("Explained for: changed, below");
+    await expect.poll(() => page.locator("#decision [data-view=original]").isDisabled()).toBe(true);
+    expect(await page.locator("#decision [data-view=signed]").isDisabled()).toBe(false);
   });
 
   it("says that a source sends no more, how long ago the last frame was, and why when it is told", async () => {
@@ -297,7 +388,10 @@ describe("the live page", () => {
     of.classification.top[0]!.label = label;
     await sink.write(frame(of, { ...shot(0), placement: PLACEMENT }));
     await expect.poll(() => text(page, ".decision-label")).toBe(label);
-    expect(await page.locator("main img").count()).toBe(0);
+    await page.locator(".tile .thumb").click();
+    await expect.poll(() => text(page, "#decision .top-label")).toBe(label);
+    expect(await page.locator("#decision .thumb-label, .tile .thumb-label").allTextContents()).toEqual([label, label]);
+    expect(await page.locator("img[src=x]").count()).toBe(0);
   });
 
   it("survives a picture that is none", async () => {
@@ -322,6 +416,7 @@ describe("the live page", () => {
       for (const count of [1, 4, 9]) {
         for (let i = 0; i < count; i++) await send(sink, `cam-${i}`, 1);
         await expect.poll(() => page.locator(".tile").count()).toBe(count);
+        await expect.poll(() => page.locator(".tile .thumb").count(), { timeout: 15_000 }).toBe(count);
         await pause(400);
         const cut = await page.evaluate(() => {
           const wide = document.documentElement.scrollWidth > innerWidth ? ["the page is too wide"] : [];

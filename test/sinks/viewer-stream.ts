@@ -9,12 +9,15 @@ import type { Placement } from "../../src/frame.js";
 import { makeMessage } from "../../src/messages/headers.js";
 import type { FrameOutcome } from "../../src/messages/message.js";
 import type { SourceStatus, Summary } from "../../src/messages/summary.js";
+import type { UpcomingFrame } from "../../src/sinks/sink.js";
 
 const FILM = fileURLToPath(new URL("../../assets/media/bottles.mp4", import.meta.url));
 export const FRAME = { width: 640, height: 360 };
 export const REGION = { x: 370, y: 80, width: 270, height: 270 };
 export const PLACEMENT: Placement = { rect: REGION, clip: REGION };
 const SIDE = 224;
+/** A frame that is not explained, as sinks are asked whether they have use for its pictures. */
+export const UPCOMING: UpcomingFrame = { sequence: 0, label: "water bottle", explained: false };
 
 export interface Shot {
   original: Uint8Array;

@@ -2,6 +2,7 @@ import { createHash, createHmac } from "node:crypto";
 import { request } from "node:http";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { viewerSinkSchema } from "../../src/config/schema.js";
 import { VideoExplainerError } from "../../src/errors.js";
 import type { Summary } from "../../src/messages/summary.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
@@ -9,7 +10,7 @@ import { encodePicture, parseClientMessage } from "../../src/sinks/viewer/protoc
 import { freePort } from "../support/nats-server.js";
 import { pause, type Recorded, recordingContext, until } from "../support/sinks.js";
 import { connectClient, decodePicture } from "./viewer-client.js";
-import { frame, PLACEMENT, status, summary } from "./viewer-stream.js";
+import { frame, PLACEMENT, status, summary, UPCOMING } from "./viewer-stream.js";
 
 const KEY = "line-3/belt";
 const PICTURES = { original: Buffer.from("a jpeg"), heatmap: Buffer.from("a png"), placement: PLACEMENT };
@@ -21,7 +22,7 @@ async function start(
   more: { token?: string; host?: string; hosts?: string[] } = {},
 ): Promise<{ sink: ViewerSink; url: string; recorded: Recorded }> {
   const { context, recorded } = recordingContext();
-  const sink = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port, ...more }, context);
+  const sink = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port, ...more }), context);
   await sink.connect();
   open.push(sink);
   return { sink, url: sink.url!, recorded };
@@ -106,7 +107,7 @@ describe("listening", () => {
     const port = await freePort();
     await start(port);
     const { context } = recordingContext();
-    const second = createViewerSink({ kind: "viewer", host: "127.0.0.1", hosts: [], port }, context);
+    const second = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port }), context);
     const error = await second.connect().catch((e: unknown) => e);
     expect(error).toBeInstanceOf(VideoExplainerError);
     expect((error as Error).message).toBe(
@@ -127,10 +128,7 @@ describe("listening", () => {
   it("does not begin after all when it is ended while it begins", async () => {
     const port = await freePort();
     const { context } = recordingContext();
-    const sink = createViewerSink(
-      { kind: "viewer", host: "127.0.0.1", hosts: [], port, token: "open-sesame" },
-      context,
-    );
+    const sink = createViewerSink(viewerSinkSchema.parse({ kind: "viewer", port, token: "open-sesame" }), context);
     const connecting = sink.connect();
     await sink.close(100);
     await connecting;
@@ -256,7 +254,7 @@ describe("pictures", () => {
     const client = await join(url, true);
     await until("the picture", () => client.pictures.length === 1);
     client.watch([]);
-    await until("nobody to look", () => !sink.wantsOriginal!("belt"));
+    await until("nobody to look", () => !sink.wantsOriginal!("belt", UPCOMING));
     await sink.write(frame(summary("belt", 4), PICTURES));
     client.watch([KEY]);
     await until("the newer picture", () => client.pictures.at(-1)?.sequence === 4);
@@ -264,14 +262,14 @@ describe("pictures", () => {
 
   it("are wanted only while somebody looks at that source", async () => {
     const { sink, url } = await start();
-    expect(sink.wantsOriginal!("belt")).toBe(false);
+    expect(sink.wantsOriginal!("belt", UPCOMING)).toBe(false);
     const client = await join(url, true);
-    expect(sink.wantsOriginal!("belt")).toBe(true);
+    expect(sink.wantsOriginal!("belt", UPCOMING)).toBe(true);
     client.watch([KEY]);
-    await until("the other source to be let go", () => !sink.wantsOriginal!("cam-2"));
-    expect(sink.wantsOriginal!("belt")).toBe(true);
+    await until("the other source to be let go", () => !sink.wantsOriginal!("cam-2", UPCOMING));
+    expect(sink.wantsOriginal!("belt", UPCOMING)).toBe(true);
     client.socket.close();
-    await until("the source to be let go", () => !sink.wantsOriginal!("belt"));
+    await until("the source to be let go", () => !sink.wantsOriginal!("belt", UPCOMING));
   });
 
   it("that were made while nobody looked, without their original, wait for a better one", async () => {
@@ -434,7 +432,7 @@ describe("a page with a token", () => {
   };
 
   it("leaves the cookie of another such page on this host alone", async () => {
-    const pages = [TOKEN, "another token"];
+    const pages = [TOKEN, "another-token"];
     const urls = await Promise.all(pages.map(async (token) => (await start(0, { token })).url));
     const jar = new Map<string, string>();
     for (const [i, url] of urls.entries()) {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { summarySchema } from "../../src/messages/summary.js";
+import type { UpcomingFrame } from "../../src/sinks/sink.js";
 import { RecordingSink, running, SteppedExplainer, settled } from "./support/stage.js";
 
 beforeEach(() => {
@@ -129,6 +130,23 @@ describe("what is published of a frame", () => {
     const { messages, original } = sink.outcomes.at(-1)!;
     expect(messages.map(({ kind }) => kind)).toEqual(["summary"]);
     expect(Buffer.from(original!).toString()).toBe("original of belt 1");
+  });
+
+  it("has an overlay where some sink has use for that of this frame", async () => {
+    const asked: [string, UpcomingFrame][] = [];
+    const sink = Object.assign(new RecordingSink("page"), {
+      wantsOverlay: (source: string, frame: UpcomingFrame): boolean => {
+        asked.push([source, frame]);
+        return frame.sequence === 1;
+      },
+    });
+    const { explainer, renderer } = await running({ belt: 2 }, { sinks: [sink] });
+    await explainer.answer(0);
+    expect(renderer.calls.map(({ request }) => request.want.overlay)).toEqual([false, true]);
+    expect(asked[0]).toEqual(["belt", { sequence: 0, label: expect.any(String), explained: true }]);
+    const others = await running({ belt: 1 }, { sinks: [sink, new RecordingSink("files", { kinds: ["overlay"] })] });
+    await others.explainer.answer(0);
+    expect(others.renderer.calls.map(({ request }) => request.want.overlay)).toEqual([true]);
   });
 
   it("is the summary alone where the picture cannot be drawn", async () => {

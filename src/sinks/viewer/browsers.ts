@@ -1,4 +1,5 @@
 import { type RawData, WebSocket } from "ws";
+import type { Decisions } from "./decisions/index.js";
 import { replyToPings } from "./ping-reply.js";
 import { parseClientMessage, type ServerMessage } from "./protocol.js";
 import { createRateLimiter, type RateLimiter } from "./rate-limiter.js";
@@ -38,7 +39,12 @@ interface Browser {
  * The connected browsers. Of each source a browser has at most one picture under way, and gets the newest one when it
  * has drawn that; what came between is skipped. Nothing here ever makes the writer wait.
  */
-export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: () => void) {
+export function createBrowsers(
+  book: SourceBook,
+  decisions: Pick<Decisions, "news" | "snapshot" | "forget">,
+  style: PageStyle,
+  onPicture: () => void,
+) {
   const browsers = new Set<Browser>();
   let timer: NodeJS.Timeout | undefined;
   let pinger: NodeJS.Timeout | undefined;
@@ -59,7 +65,8 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
 
   const greet = (browser: Browser) => {
     browser.behind = false;
-    say(browser, { type: "hello", now: Date.now(), sources: book.snapshot(), style });
+    const known = { sources: book.snapshot(), decisions: decisions.snapshot() };
+    say(browser, { type: "hello", now: Date.now(), ...known, style });
   };
 
   const tick = () => {
@@ -68,6 +75,9 @@ export function createBrowsers(book: SourceBook, style: PageStyle, onPicture: ()
     const texts: string[] = [];
     if (gone.length > 0) texts.push(JSON.stringify({ type: "gone", now, keys: gone } satisfies ServerMessage));
     if (changed.length > 0) texts.push(JSON.stringify({ type: "news", now, sources: changed } satisfies ServerMessage));
+    for (const key of gone) decisions.forget(key);
+    const kept = decisions.news();
+    if (kept.length > 0) texts.push(JSON.stringify({ type: "decisions", now, news: kept } satisfies ServerMessage));
     const pictures = book.pictures();
     for (const browser of browsers) {
       for (const key of gone) browser.sent.delete(key);

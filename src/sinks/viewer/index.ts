@@ -4,8 +4,12 @@ import type { MessageKind } from "../../messages/message.js";
 import type { Sink, SinkContext } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
+import { createDecisions } from "./decisions/index.js";
+import { serveDecisions } from "./decisions/serve.js";
+import { createFilm } from "./film.js";
 import { startViewerServer, type ViewerServer } from "./server.js";
-import { createSourceBook } from "./sources.js";
+import { createSourceBook, keyOf } from "./sources.js";
+import { serveStatic } from "./static-handler.js";
 import { pageStyle } from "./style.js";
 
 /** The live page. `url` is known once `connect` has resolved. */
@@ -13,24 +17,28 @@ export interface ViewerSink extends Sink {
   readonly url: string | undefined;
 }
 
-const KINDS: ReadonlySet<MessageKind> = new Set<MessageKind>(["summary", "heatmap", "status"]);
+const KINDS: ReadonlySet<MessageKind> = new Set<MessageKind>(["summary", "overlay", "heatmap", "status"]);
 /** So long for browsers to part at the end. */
 const PARTING_MS = 500;
 const PAGE = new URL("./page/", import.meta.url);
 
 /**
- * Serves one page that shows every source live. `write` only notes what is newest: a slow browser gets fewer pictures
- * and holds nothing up. `connect` rejects with a sentence when the address cannot be listened on.
+ * Serves one page that shows every source live, each source's decisions of late and its overlays as a film. `write` only
+ * notes what is newest: a slow browser gets fewer pictures and holds nothing up. `connect` rejects with a sentence when the address cannot be listened on.
  */
 export function createViewerSink(config: ViewerSinkConfig, context: SinkContext): ViewerSink {
   const { events, log } = context;
   const book = createSourceBook(context.station);
   let published = 0;
   let errors = 0;
-  const browsers = createBrowsers(book, pageStyle(configSchema.shape.overlay.parse({})), () => {
+  const counted = (kind: MessageKind) => () => {
     published++;
-    events.onPublished("heatmap");
-  });
+    events.onPublished(kind);
+  };
+  const decisions = createDecisions(config.decisions, log);
+  const keyOfOwn = (source: string): string => keyOf(context.station, source);
+  const browsers = createBrowsers(book, decisions, pageStyle(configSchema.shape.overlay.parse({})), counted("heatmap"));
+  const film = createFilm(book, counted("overlay"));
   let server: ViewerServer | undefined;
   let ended = false;
 
@@ -41,8 +49,13 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       return server?.url;
     },
     restyle: (style) => browsers.restyle(pageStyle(style)),
-    forget: (source) => book.forget(source),
-    wantsOriginal: (source) => browsers.lookingAt(source),
+    forget(source) {
+      book.forget(source);
+      film.forget(keyOfOwn(source));
+      decisions.forget(keyOfOwn(source));
+    },
+    wantsOverlay: (source, frame) => decisions.wants(keyOfOwn(source), frame) || film.isRead(keyOfOwn(source)),
+    wantsOriginal: (source, frame) => decisions.wants(keyOfOwn(source), frame) || browsers.lookingAt(source),
 
     async connect() {
       if (server) return;
@@ -54,7 +67,11 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
         port,
         token,
         hosts,
-        assets,
+        routes: [
+          serveStatic(assets),
+          film.serve,
+          serveDecisions(decisions.store, (source, station) => book.find(source, station).length > 0),
+        ],
         count: browsers.count,
         onBrowser: browsers.add,
       });
@@ -64,14 +81,19 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
         log.warn(`the live page listens on ${host} for everybody who reaches it; set token, or host to 127.0.0.1`);
       }
       browsers.start();
+      film.start();
       events.onConnected(true);
       log.info(`live page at ${server.url}`, { url: server.url });
     },
 
     async write(outcome) {
       try {
-        const picture = book.add(outcome);
-        if (picture) browsers.offer(picture);
+        const added = book.add(outcome);
+        if (!added) return;
+        if (added.picture) browsers.offer(added.picture);
+        const overlay = outcome.messages.find(({ kind }) => kind === "overlay");
+        if (overlay) film.add(added.key, overlay.body);
+        void decisions.take(added.key, outcome, Date.now());
       } catch (cause) {
         errors++;
         const why = cause instanceof Error ? cause.message : String(cause);
@@ -88,6 +110,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       const closing = server;
       server = undefined;
       browsers.stop();
+      film.stop();
       await closing.close(Math.min(deadlineMs / 2, PARTING_MS));
     },
   };

@@ -30,11 +30,28 @@ export interface SourceSnapshot extends SourceNews {
   source: string;
 }
 
+/** A decision that is kept, as lists show it: arrival time in Unix ms, and why the frame was explained, where it was told. */
+export interface DecisionRow {
+  id: string;
+  at: number;
+  label: string;
+  probability: number;
+  why: readonly string[];
+}
+
+/** Decisions of a source that came, and the ids of those that made room. */
+export interface DecisionNews {
+  key: string;
+  added: DecisionRow[];
+  removed: string[];
+}
+
 /** Text messages to a browser. `now` is the server's clock in Unix ms. */
 export type ServerMessage =
-  | { type: "hello"; now: number; sources: SourceSnapshot[]; style: PageStyle }
+  | { type: "hello"; now: number; sources: SourceSnapshot[]; decisions: DecisionNews[]; style: PageStyle }
   | { type: "style"; style: PageStyle }
   | { type: "news"; now: number; sources: (SourceNews & { key: string })[] }
+  | { type: "decisions"; now: number; news: DecisionNews[] }
   | { type: "gone"; now: number; keys: string[] };
 
 /** Text messages from a browser: a picture was drawn; only these sources are looked at (null: all). */

@@ -3,8 +3,7 @@ import type { AddressInfo } from "node:net";
 import { guardConnections, TIMES } from "../../http/connections.js";
 import { isWildcard } from "../../http/hosts.js";
 import { listenAt } from "../../http/listen.js";
-import type { Asset } from "./assets.js";
-import { sendError, serveStatic } from "./static-handler.js";
+import { answer, type Route, sendError } from "./routes.js";
 import { visitsOf } from "./visit.js";
 import { acceptBrowsers, type UpgradeOptions } from "./websocket-upgrade.js";
 
@@ -13,7 +12,8 @@ export interface ViewerServerOptions extends UpgradeOptions {
   port: number;
   /** Names that the page answers to, beside its addresses and the machine's own name. */
   hosts: readonly string[];
-  assets: ReadonlyMap<string, Asset>;
+  /** What is answered beside the websocket; the first that knows a path answers. */
+  routes: readonly Route[];
   /** Who looks must show it. */
   token?: string;
 }
@@ -27,11 +27,11 @@ export interface ViewerServer {
 
 /** Starts to listen. Port 0 takes a free one. Rejects with a sentence when the address cannot be had. */
 export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
-  const { host, port, assets } = options;
+  const { host, port, routes } = options;
   const visitOf = await visitsOf(options);
   // The host is asked for by the handler itself, whose refusals have its headers.
   const http = createServer({ ...TIMES, requireHostHeader: false }, (request, response) =>
-    serveStatic(assets, visitOf(request), request, response),
+    answer(routes, visitOf(request), request, response),
   );
   http.on("checkExpectation", (_request, response) =>
     sendError(response, 417, "nothing can be expected here", { Connection: "close" }),

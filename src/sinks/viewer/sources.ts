@@ -35,9 +35,10 @@ interface Known {
   latest: Omit<SourceNews, "rows">;
   picture: Picture | null;
   heardAt: number;
+  frameAt?: number;
 }
 
-const keyOf = (station: string, source: string): string => `${station}/${source}`;
+export const keyOf = (station: string, source: string): string => `${station}/${source}`;
 
 /** All that the page shows, by source. */
 export function createSourceBook(station: string, now: () => number = () => Date.now()) {
@@ -114,8 +115,11 @@ export function createSourceBook(station: string, now: () => number = () => Date
   };
 
   return {
-    /** Takes in one frame or status; the picture that came with it, if any. */
-    add(outcome: FrameOutcome): Picture | null {
+    /**
+     * Takes in one frame or status: of a frame its source's key, and the picture that came with it, if any; null of a
+     * status, and of what comes late of a source that was removed.
+     */
+    add(outcome: FrameOutcome): { key: string; picture: Picture | null } | null {
       const { summary, status } = outcome;
       const message = status && outcome.messages.find(({ kind }) => kind === "status");
       if (message && !tombstones.isLate(keyOf(message.station, message.source), message))
@@ -137,7 +141,8 @@ export function createSourceBook(station: string, now: () => number = () => Date
       ]);
       const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
       tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale } });
-      return addPicture(to, key, outcome, summary);
+      to.frameAt = now();
+      return { key, picture: addPicture(to, key, outcome, summary) };
     },
 
     /** The source was removed for good: what comes of it late does not bring it back. */
@@ -179,6 +184,14 @@ export function createSourceBook(station: string, now: () => number = () => Date
 
     pictures: (): Picture[] => [...known.values()].flatMap((source) => source.picture ?? []),
     picture: (key: string): Picture | null => known.get(key)?.picture ?? null,
+
+    has: (key: string): boolean => known.has(key),
+    lastFrameAt: (key: string): number | undefined => known.get(key)?.frameAt,
+    /** Keys of the sources of that name, of one station or of any. */
+    find: (source: string, stationName?: string): string[] =>
+      [...known].flatMap(([key, of]) =>
+        of.source === source && (stationName === undefined || of.station === stationName) ? [key] : [],
+      ),
   };
 }
 

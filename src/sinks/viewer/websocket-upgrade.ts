@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { PARTING_MS, refuseSocket } from "../../http/headers.js";
-import { NO_PAGE, NO_TOKEN, pathOf } from "./static-handler.js";
+import { NO_PAGE, NO_TOKEN, pathOf } from "./routes.js";
 import type { Visit } from "./visit.js";
 
 const LIMITS = {

@@ -1,7 +1,7 @@
 /** The two lanes of a tile's timeline: the last minute, now at the right. */
 import { classColour } from "./colors.js";
 
-const HISTORY_MS = 60_000;
+export const HISTORY_MS = 60_000;
 const SLOT_MS = 250;
 
 /** Width of a line in canvas pixels, `rems` of the text size: thicker on a wall monitor than on a phone. */

@@ -1,5 +1,6 @@
 /** The small print below: what the colours stand for. */
 import { drawScale } from "./colors.js";
+import { perPixel } from "./format.js";
 
 const TEXTS = {
   original: {
@@ -23,7 +24,6 @@ const TEXTS = {
 };
 
 const byId = (id) => document.getElementById(id);
-const perMillion = (scale) => `${(scale * 100).toPrecision(2)} %`;
 
 /** `scale` is the share per pixel at the end of the colours, where one source alone is on screen; else null. */
 export function showLegend(mode, scale) {
@@ -31,7 +31,7 @@ export function showLegend(mode, scale) {
   byId("legend-text").textContent = text;
   byId("scale").hidden = mode === "original";
   if (mode === "original") return;
-  const end = scale ? `${perMillion(scale)} / pixel` : high;
+  const end = scale ? perPixel(scale) : high;
   byId("scale-low").textContent = scale && mode === "signed" ? `− ${end}` : low;
   byId("scale-high").textContent = scale && mode === "signed" ? `+ ${end}` : end;
   drawScale(byId("scale-bar"), mode);

@@ -1,6 +1,8 @@
 /** The page: tiles for sources, buttons, keyboard, and the connection that feeds them. */
 import { takeTables } from "./colors.js";
 import { connect } from "./connection.js";
+import { createDecisionView } from "./decision.js";
+import { forgetDecisions, takeDecisions } from "./decisions.js";
 import { age } from "./format.js";
 import { arrange } from "./layout.js";
 import { showLegend } from "./legend.js";
@@ -26,6 +28,7 @@ let connectedAt = null;
 let lost = { at: performance.now(), reason: "", ever: false };
 
 const now = () => Date.now() + clockOffset;
+const view = createDecisionView(now);
 const keys = () => [...tiles.keys()];
 const shownKeys = () => (enlarged ? [enlarged] : keys());
 
@@ -83,7 +86,10 @@ function layOut() {
 new ResizeObserver(layOut).observe(grid);
 
 function addTile(source) {
-  const tile = createTile(source, () => enlarge(enlarged === source.key ? null : source.key));
+  const tile = createTile(source, {
+    onEnlarge: () => enlarge(enlarged === source.key ? null : source.key),
+    onDecision: (row, label) => view.open(source, row, mode, label),
+  });
   tile.root.dataset.key = source.key;
   tiles.set(source.key, tile);
   tile.setMode(mode);
@@ -112,6 +118,7 @@ function removeTile(key) {
   visible.delete(key);
   tile.root.remove();
   tiles.delete(key);
+  forgetDecisions(key);
   if (enlarged === key) enlarged = null;
 }
 
@@ -144,6 +151,7 @@ function restyle({ show, tables }) {
   takeTables(tables);
   setMode(chosen ? mode : show);
   for (const tile of tiles.values()) tile.redraw();
+  view.redraw();
 }
 
 const announced = new Map();
@@ -203,6 +211,7 @@ function refresh() {
   showCensus();
   showModes();
   announce();
+  view.refresh();
   for (const [key, tile] of tiles) {
     forget(tile.source, time);
     const seen = !tile.root.hidden && visible.has(key);
@@ -221,12 +230,14 @@ const connection = connect({
     restyle(message.style);
     const present = new Set(message.sources.map(({ key }) => key));
     for (const key of keys()) if (!present.has(key)) removeTile(key);
+    takeDecisions(message.decisions, true);
     hear(message, true);
     layOut();
     watchSoon();
   },
   style: (message) => restyle(message.style),
   news: (message) => hear(message, false),
+  decisions: (message) => takeDecisions(message.news, false),
   gone(message) {
     for (const key of message.keys) removeTile(key);
     layOut();
@@ -278,6 +289,9 @@ const KEYS = {
 };
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (view.isOpen) return view.key(event);
+  // A choice of the class has keys of its own.
+  if (event.target.tagName === "SELECT") return;
   if (event.key === "Escape" && !enlarged) return;
   KEYS[event.key]?.();
 });

@@ -98,7 +98,7 @@ export function createPicture(canvas) {
     const { width, height } = held.frame;
     const box = canvas.parentElement.getBoundingClientRect();
     canvas.style.aspectRatio = `${width} / ${height}`;
-    canvas.closest(".tile").style.setProperty("--aspect", width / height);
+    canvas.closest(".tile, .view").style.setProperty("--aspect", width / height);
     const drawn = box.height > 0 ? Math.min(box.width, (box.height * width) / height) : box.width;
     canvas.style.width = `${drawn}px`;
     const w = Math.max(16, Math.min(3840, Math.round(drawn * (devicePixelRatio || 1))));

@@ -1,9 +1,12 @@
 /** One source on the page. */
-import { drawSpark, drawStrip } from "./charts.js";
+import { drawSpark, drawStrip, HISTORY_MS } from "./charts.js";
 import { classColour } from "./colors.js";
-import { age, count, milliseconds, percent, probability, rate } from "./format.js";
+import { decisionAt, decisionsOf } from "./decisions.js";
+import { age, count, milliseconds, percent, probability, rate, shortLabel, text } from "./format.js";
 import { createPicture } from "./picture.js";
 import { condition, pace, shares } from "./source.js";
+import { createStrip } from "./strip.js";
+import { createTop } from "./top.js";
 
 const STATES = {
   connecting: "Connecting",
@@ -14,38 +17,34 @@ const STATES = {
   failed: "Failed",
   quiet: "No frames",
 };
-const TOP = 5;
 const SHARES = 4;
 const LABELS_EVERY_MS = 2_000;
 
-const text = (element, value) => {
-  if (element.textContent !== value) element.textContent = value;
-};
-
-/** A long "a, b, c" label of a class list is its first name; the rest is in the tooltip. */
-const shortLabel = (label) => label.split(",", 1)[0].trim() || label;
-
-function topRow() {
-  const row = document.createElement("li");
-  row.innerHTML =
-    '<span class="top-label"></span><span class="top-percent"></span><span class="top-bar"><i class="top-fill"></i></span>';
-  return row;
-}
-
-export function createTile(source, onEnlarge) {
+/** `onDecision(row, label)` is called with a decision that is to be shown large, and the class that the strip keeps to. */
+export function createTile(source, { onEnlarge, onDecision }) {
   const root = document.getElementById("tile-template").content.firstElementChild.cloneNode(true);
   const part = (selector) => root.querySelector(selector);
   const canvas = part(".picture canvas");
   const picture = createPicture(canvas);
   const [strip, spark] = [part(".strip"), part(".spark")];
-  const rows = Array.from({ length: TOP }, topRow);
-  part(".top").append(...rows);
+  const top = createTop(part(".top"));
+  const recent = createStrip(part(".recent"), source.key, onDecision);
+  let shownAt = 0;
   let mode = "magnitude";
   let describedAt = 0;
   let broken = null;
 
   part(".enlarge").addEventListener("click", onEnlarge);
   part(".picture").addEventListener("click", onEnlarge);
+  for (const lane of root.querySelectorAll(".lane-open")) {
+    lane.addEventListener("click", ({ clientX, detail }) => {
+      const { left, width } = lane.getBoundingClientRect();
+      // By key it is the newest.
+      const past = detail === 0 ? 0 : 1 - (clientX - left) / width;
+      const row = decisionAt(source.key, shownAt - past * HISTORY_MS);
+      if (row) onDecision(row, "");
+    });
+  }
 
   const showState = (now, online) => {
     const { state, quiet, silent, reason } = condition(source, now);
@@ -74,22 +73,12 @@ export function createTile(source, onEnlarge) {
     const { classification } = source.summary ?? {};
     root.classList.toggle("undecided", !classification);
     if (!classification) return;
-    const { target, top } = classification;
+    const { target } = classification;
     text(part(".decision-label"), shortLabel(target.label));
     part(".decision-label").title = target.label;
     text(part(".decision-percent"), probability(target.probability));
     root.style.setProperty("--decision", `var(${classColour(target.label)})`);
-    rows.forEach((row, i) => {
-      const entry = top[i];
-      row.hidden = !entry;
-      if (!entry) return;
-      const [label, share, bar] = row.children;
-      text(label, shortLabel(entry.label));
-      label.title = entry.label;
-      text(share, probability(entry.probability));
-      bar.firstElementChild.style.width = `${entry.probability * 100}%`;
-      row.classList.toggle("target", entry.index === target.index);
-    });
+    top.show(classification);
   };
 
   const showBalance = () => {
@@ -121,6 +110,11 @@ export function createTile(source, onEnlarge) {
   const showTimeline = (now, style) => {
     drawStrip(strip, source.rows, now, style);
     drawSpark(spark, source.rows, now, style);
+    shownAt = now;
+    recent.refresh();
+    const none = decisionsOf(source.key).length === 0;
+    root.classList.toggle("kept", !none);
+    for (const lane of root.querySelectorAll(".lane-open")) lane.disabled = none;
   };
 
   const describe = (now) => {
