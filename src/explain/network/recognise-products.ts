@@ -15,8 +15,9 @@ import { isStatistic } from "./statistics.js";
 
 /**
  * Tells what the factors of each product are: a gate, which says how much of the other counts; a statistic of the other, which
- * makes a norm of it, as does the mean that a norm takes off; what the other is divided by, as in `x · (1 / y)`; or two signals. What is smaller than the product is copied along the axes that it lacks, where relevance
- * crosses it. A quotient measures what is divided; a difference becomes a sum with what is subtracted negated.
+ * makes a norm of it; what the other is divided by, as in `x · (1 / y)`; or two signals. What is smaller than the product is copied
+ * along the axes that it lacks, where relevance crosses it. A quotient measures what is divided; a difference becomes a sum with what
+ * is subtracted negated, but for the mean that a layer norm takes off, which is a statistic as well.
  */
 export function recogniseProducts(network: Network): Network {
   const made = makers(network);

@@ -55,12 +55,7 @@ export function prepare<O extends BackwardOptions>(
   options: O,
 ): Backward<O> {
   if (shape[0] !== 1) throw new Error(`the twin takes one frame, not a batch of ${shape[0]}`);
-  const network = decidingPart(model instanceof Uint8Array ? readOnnx(model) : model);
-  const wanted = network.inputs[0]!.dims;
-  if (wanted.some((n, axis) => axis > 0 && n > 0 && n !== shape[axis]))
-    throw new Error(`the model reads [${wanted}], not [${shape}]`);
-  const run = runForward(network, tensor(shape, input));
-  const structure = structureOf(run);
+  const { run, structure } = forwardOf(model instanceof Uint8Array ? readOnnx(model) : model, input, shape);
   const logits = run.values.get(structure.logits)!.data;
   const target = options.target === undefined || options.target === "top" ? argMax(logits) : options.target;
   const independent = logits.length === 1 || structure.final === "Sigmoid";
@@ -75,6 +70,25 @@ export function prepare<O extends BackwardOptions>(
     cancellation: 1,
     fragile: false,
   };
+}
+
+type Run = Pick<Backward, "run" | "structure">;
+/** Of models and frames that are asked for again by another method. */
+const RUNS = new WeakMap<OnnxModel, Map<ArrayLike<number>, Run>>();
+
+function forwardOf(model: OnnxModel, input: ArrayLike<number>, shape: readonly number[]): Run {
+  const known = RUNS.get(model) ?? new Map<ArrayLike<number>, Run>();
+  RUNS.set(model, known);
+  const before = known.get(input);
+  if (before) return before;
+  const network = decidingPart(model);
+  const wanted = network.inputs[0]!.dims;
+  if (wanted.some((n, axis) => axis > 0 && n > 0 && n !== shape[axis]))
+    throw new Error(`the model reads [${wanted}], not [${shape}]`);
+  const run = runForward(network, tensor(shape, input));
+  const made = { run, structure: structureOf(run) };
+  known.set(input, made);
+  return made;
 }
 
 /** A linear layer on the way back: its edges with what is folded into it, and relevance in the order of its outputs. */
