@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { canonicalise } from "../../src/explain/network/canonicalise.js";
+import { importOnnx } from "../../src/explain/onnx/import.js";
 import { type Explained, explainFrames } from "./run.js";
 import { GOLDEN_MAPS, goldenCase, goldenNames, relativeError } from "./twin/golden.js";
 import { parseNpy } from "./twin/npy.js";
@@ -15,9 +17,10 @@ describe("the engine agrees with the golden maps", () => {
   it.each(goldenNames())("%s", async (name) => {
     const golden = goldenCase(name);
     expect(golden.maps.size).toBeGreaterThanOrEqual(6);
+    const network = canonicalise(importOnnx(golden.model));
     for (const [map, expected] of golden.maps) {
       const options: TwinOptions = { low: golden.low, high: golden.high, ...GOLDEN_MAPS[map] };
-      const explained = await explainFrames(golden.model, golden.frames, golden.shape, options);
+      const explained = await explainFrames(network, golden.frames, golden.shape, options);
       explained.forEach(({ logits, relevance, target }, n) => {
         expect(relativeError(logits, golden.logits[n]!), `${map} logits ${n}`).toBeLessThan(TOLERANCE);
         expect(relativeError(relevance, expected[n]!), `${map} frame ${n}`).toBeLessThan(TOLERANCE);
