@@ -1,6 +1,7 @@
 /**
  * Exports the networks people have, as they would, explains a picture with each at 224 × 224 and holds the map against a
- * float64 twin on PyTorch (bench/zoo/twin.py); writes the list with sizes, times and errors as Markdown.
+ * float64 twin on PyTorch (bench/zoo/twin.py); writes the list with sizes, times and errors as Markdown. What --only leaves out
+ * keeps its row.
  *
  *   npm run build && node bench/zoo.mjs [--only resnet50,Xception] [--threads 2] [--output docs/networks.md]
  *                                       [--python PATH] [--keras-python PATH] [--models FOLDER]
@@ -39,7 +40,7 @@ const NETWORKS = [
     "swinv2_tiny_window8_256 maxvit_tiny_tf_224 convnextv2_tiny coatnet_0_rw_224 levit_128 mobilevit_s efficientformer_l1",
     "edgenext_small poolformer_s12 fastvit_t8 mobilenetv4_conv_small mobilenetv4_hybrid_medium mobileone_s0 repvgg_a0 ghostnetv2_100",
     "hrnet_w18 res2net50_26w_4s resnest14d skresnet18 eca_nfnet_l0 efficientvit_b0 tiny_vit_5m_224 xcit_nano_12_p16_224",
-    "mixer_s16_224 gmlp_s16_224",
+    "mixer_s16_224 gmlp_s16_224 vit_base_patch32_clip_224",
   ]
     .join(" ")
     .split(" ")
@@ -131,6 +132,7 @@ async function measure({ name, kind, by, library }) {
   return { ...result, sameWinners: compare().error };
 }
 
+const page = existsSync(args.output) ? readFileSync(args.output, "utf8") : "";
 const rows = [];
 try {
   for (const network of chosen) {
@@ -138,7 +140,7 @@ try {
       const row = await measure(network);
       rows.push(row);
       console.error(
-        `${network.name} (${network.kind}): error ${row.error.toExponential(1)} (${(row.sameWinners ?? row.error).toExponential(1)} with the same winners), ${row.closeCalls} close calls, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms`,
+        `${network.name} (${network.kind}): error ${row.error.toExponential(1)} (${(row.sameWinners ?? row.error).toExponential(1)} with the same winners), ${row.closeCalls} close calls, correlation ${row.correlation.toFixed(6)}, ${row.explainMs.toFixed(0)} ms, ${row.workRatio.toFixed(2)} times the work of forward`,
       );
     } catch (error) {
       const words = String(error.stderr ?? error.message)
@@ -149,7 +151,7 @@ try {
       process.exitCode = 1;
     }
     // After each: a fault in the last does not lose the first.
-    writeFileSync(args.output, modelsPage(rows, Number(args.threads)));
+    writeFileSync(args.output, modelsPage(NETWORKS, rows, Number(args.threads), page));
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

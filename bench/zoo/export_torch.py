@@ -1,7 +1,9 @@
 """Writes a network as ONNX, as its user would: python export_torch.py NAME EXPORTER PICTURE OUTPUT LIBRARY
 
-Random weights; batch norms get factors, shifts and the statistics of variants of the picture (.npy, as input) as training
-on such pictures would leave them. EXPORTER: script or dynamo. LIBRARY: torchvision, timm or ultralytics."""
+Random weights; what a network starts with as zeros or ones (factors and shifts of norms, scales of branches, position
+embeddings, biases of attention) is random too, and batch norms get the statistics of variants of the picture (.npy, as input),
+as training on such pictures would leave them. EXPORTER: script or dynamo. LIBRARY: torchvision, timm or ultralytics. Of CLIP's
+networks in timm it is the tower of pictures, whose scores are its cosines with 100 constant texts."""
 import os
 import sys
 import warnings
@@ -20,11 +22,23 @@ def of_torchvision():
     return getattr(torchvision.models, name)(weights=None, **options)
 
 
+class WithTexts(torch.nn.Module):
+    def __init__(self, tower):
+        super().__init__()
+        self.tower = tower
+        self.texts = torch.nn.functional.normalize(torch.randn(512, 100), dim=0)
+
+    def forward(self, frames):
+        return 100 * torch.nn.functional.normalize(self.tower(frames), dim=-1) @ self.texts
+
+
 def of_timm():
     import timm
+    of_clip = "_clip_" in name
     for size in (dict(img_size=224), {}):
         try:
-            return timm.create_model(name, pretrained=False, **size)
+            model = timm.create_model(name, pretrained=False, **size, **(dict(num_classes=512) if of_clip else {}))
+            return WithTexts(model) if of_clip else model
         except TypeError:  # convolutional networks take any size
             continue
 
@@ -40,10 +54,15 @@ def of_ultralytics():
 
 
 model = {"torchvision": of_torchvision, "timm": of_timm, "ultralytics": of_ultralytics}[library]()
-for layer in model.modules():
-    # Some heads start at zero: nothing would tell their classes apart.
-    if isinstance(layer, torch.nn.Linear) and not layer.weight.any():
-        torch.nn.init.normal_(layer.weight, 0, 0.02)
+for parameter in model.parameters():
+    first = parameter.detach().flatten()[0]
+    if (parameter != first).any():
+        continue
+    # Nothing trained is all alike. Scales of branches, which start near zero, end at some tenths.
+    if first == 0:
+        torch.nn.init.normal_(parameter, 0, 0.02 if parameter.dim() > 1 else 0.1)
+    elif parameter.numel() > 1:
+        torch.nn.init.uniform_(parameter, 0.5 * max(first, 0.2), 1.5 * max(first, 0.2))
 norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
 for norm in norms:
     norm.momentum = None  # averages over all passes

@@ -1,15 +1,25 @@
 const row = (cells) => `| ${cells.join(" | ")} |`;
 const millions = (v) => (v / 1e6).toFixed(v < 1e7 ? 1 : 0);
 
-/** The list of networks as a page of Markdown. */
-export function modelsPage(rows, threads) {
+/** How a network's row begins. */
+const startOf = ({ name, by }) => `| ${name} | ${by} |`;
+
+/** The list of networks as a page of Markdown; networks without a row here keep the one that they have on `page`. */
+export function modelsPage(networks, rows, threads, page) {
+  const old = page.split("\n");
+  const lineOf = (network) => {
+    const measured = rows.find((r) => startOf(r) === startOf(network));
+    return measured ? lineOfRow(measured) : old.find((line) => line.startsWith(startOf(network)));
+  };
   return [
     "# Networks that were explained",
     "",
     "Written by `node bench/zoo.mjs`. Random weights with the statistics that training leaves in batch norms, one picture of",
     `224 × 224 pixels, batch 1, ${threads} threads on onnxruntime's CPU. *Error* is the largest difference of the \`r-lrp\` map to a`,
     "float64 twin on PyTorch, over the largest |R|; *compile* counts from the file to the first frame that can be taken, without",
-    "the cache of compiled models; times are medians of six runs, in milliseconds. *Close calls* are windows of max pools whose",
+    "the cache of compiled models; times are medians of nine runs in turn, in milliseconds; *work* is the ratio of the processor time of all",
+    "threads, which other work on the machine disturbs least: where it stands, there was such work, and it is what counts of the times.",
+    "*Close calls* are windows of max pools whose",
     "two highest values differ by less than a millionth: float32 may take the other one, or both, which moves that window's",
     "relevance by a pixel. *Same winners* is the error where the twin, in float64 otherwise, takes the winners that float32 took:",
     "what is left beside such windows. *OpenVINO* is forward + r-lrp on that engine, *its error* the largest difference to",
@@ -27,6 +37,7 @@ export function modelsPage(rows, threads) {
       "forward",
       "forward + r-lrp",
       "ratio",
+      "work",
       "error",
       "same winners",
       "correlation",
@@ -36,29 +47,31 @@ export function modelsPage(rows, threads) {
       "bfloat16",
       "its correlation",
     ]),
-    row(["---", "---", ...new Array(16).fill("---:")]),
-    ...rows.map((r) =>
-      row([
-        r.name,
-        r.by,
-        r.mib.toFixed(0),
-        r.layers,
-        millions(r.parameters),
-        millions(r.multiplyAdds),
-        r.compileMs.toFixed(0),
-        r.forwardMs.toFixed(1),
-        r.explainMs.toFixed(1),
-        (r.explainMs / r.forwardMs).toFixed(2),
-        r.error.toExponential(1),
-        (r.sameWinners ?? r.error).toExponential(1),
-        r.correlation.toFixed(7),
-        r.closeCalls,
-        r.openvinoMs?.toFixed(1) ?? "",
-        r.openvinoError?.toExponential(1) ?? "",
-        r.bfloat16Ms?.toFixed(1) ?? "",
-        r.bfloat16Correlation?.toFixed(4) ?? "",
-      ]),
-    ),
+    row(["---", "---", ...new Array(17).fill("---:")]),
+    ...networks.flatMap((network) => lineOf(network) ?? []),
     "",
   ].join("\n");
 }
+
+const lineOfRow = (r) =>
+  row([
+    r.name,
+    r.by,
+    r.mib.toFixed(0),
+    r.layers,
+    millions(r.parameters),
+    millions(r.multiplyAdds),
+    r.compileMs.toFixed(0),
+    r.forwardMs.toFixed(1),
+    r.explainMs.toFixed(1),
+    (r.explainMs / r.forwardMs).toFixed(2),
+    r.workRatio.toFixed(2),
+    r.error.toExponential(1),
+    (r.sameWinners ?? r.error).toExponential(1),
+    r.correlation.toFixed(7),
+    r.closeCalls,
+    r.openvinoMs?.toFixed(1) ?? "",
+    r.openvinoError?.toExponential(1) ?? "",
+    r.bfloat16Ms?.toFixed(1) ?? "",
+    r.bfloat16Correlation?.toFixed(4) ?? "",
+  ]);

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ModelError } from "../../src/errors.js";
+import { canonicalise } from "../../src/explain/network/canonicalise.js";
+import type { Network } from "../../src/explain/network/network.js";
+import { importOnnx } from "../../src/explain/onnx/import.js";
 import { openSoftwareGpu } from "../support/software-gpu.js";
 import { requireOpenvino } from "./engines/run.js";
 import { buildNetwork, type NetworkChoice, networkChoice, type RandomNetwork } from "./random/network.js";
 import { swings } from "./random/stability.js";
-import { explainFrames } from "./run.js";
+import { type Explained, explainFrames } from "./run.js";
 import { CLASSICAL_METHODS, type ClassicalTwinOptions, classicalTwin, roundingOf } from "./twin/classical.js";
 import { relativeError } from "./twin/golden.js";
 import { readOnnx } from "./twin/onnx-reader.js";
@@ -77,10 +80,15 @@ async function judge(
   const network = buildNetwork(choice);
   const { shape, frames, low, high, channelAxis } = network;
   const model = readOnnx(network.model);
+  let imported: Network | undefined;
   for (const given of [...OPTIONS, classical]) {
     if (given.start === "contrast" && choice.classes === 1) continue;
     const options = { ...given, low, high, channelAxis };
-    const explained = await explainFrames(network.model, frames, shape, options, engine).catch((error: unknown) => {
+    const explain = async (): Promise<Explained[]> => {
+      imported ??= canonicalise(importOnnx(network.model));
+      return explainFrames(imported, frames, shape, options, engine);
+    };
+    const explained = await explain().catch((error: unknown) => {
       // Two gates and no signal, say: refused by both or by neither.
       if (!(error instanceof ModelError) || error.code !== "model-unsupported") throw error;
       expect(() => twinOf(model, frames[0]!, shape, options), error.message).toThrow("no relevance rule");

@@ -1,6 +1,6 @@
 import { isLinear, isWeighted } from "../layers/linear.js";
 import { recordOf } from "../layers/registry.js";
-import type { Layer, Network, TensorId } from "../network/network.js";
+import { crossedInputs, type Layer, type Network, type TensorId } from "../network/network.js";
 
 /** What follows from a network's structure alone. */
 
@@ -8,7 +8,8 @@ import type { Layer, Network, TensorId } from "../network/network.js";
 function reached(network: Network, crosses: (layer: Layer) => boolean): Set<TensorId> {
   const found = new Set<TensorId>([network.input]);
   for (const layer of network.layers)
-    if (crosses(layer) && layer.inputs.every((id) => found.has(id))) for (const id of layer.outputs) found.add(id);
+    if (crosses(layer) && crossedInputs(layer).every((id) => found.has(id)))
+      for (const id of layer.outputs) found.add(id);
   return found;
 }
 

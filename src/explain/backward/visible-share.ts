@@ -1,4 +1,11 @@
-import type { Layer, MeanLayer, Network, TensorId, Window } from "../network/network.js";
+import {
+  crossedInputs,
+  type Layer,
+  type MeanLayer,
+  type Network,
+  type TensorId,
+  type Window,
+} from "../network/network.js";
 
 /** What one element of a tensor sees of the picture along its height and width, in pixels, and how far apart neighbours look. */
 interface View {
@@ -20,7 +27,7 @@ export function visibleShares(network: Network): Map<TensorId, number> {
   const views = new Map<TensorId, View>([[network.input, PIXEL]]);
   const shares = new Map<TensorId, number>();
   for (const layer of network.layers) {
-    const view = viewOf(layer, widest(layer.inputs.map((id) => views.get(id) ?? PIXEL)), network);
+    const view = viewOf(layer, widest(crossedInputs(layer).map((id) => views.get(id) ?? PIXEL)), network);
     for (const id of layer.outputs) {
       views.set(id, view);
       shares.set(id, Math.min(1, Math.max(...SIDES.map((k) => view.seen[k] / sides[k]))));
@@ -46,8 +53,10 @@ function viewOf(layer: Layer, below: View, network: Network): View {
     case "attention":
     case "matrixProduct":
     case "signals":
-    case "normalised":
       return WHOLE;
+    // Measured against the whole, as in one piece, where it is a layer norm.
+    case "normalised":
+      return layer.centred ? below : WHOLE;
     case "reshape":
       return network.shapes.get(layer.outputs[0]!)!.length === 2 ? WHOLE : below;
     default:

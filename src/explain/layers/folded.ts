@@ -1,13 +1,15 @@
-import type { Folded, TensorId } from "../network/network.js";
+import { channelAxis, type Folded, type Layer } from "../network/network.js";
 import type { Value } from "../program/emitter.js";
 import { type Scope, shapeOf } from "./scope.js";
 import type { WeightMap } from "./weight-map.js";
 
-type FoldedLayer = Folded & { outputs: readonly TensorId[] };
+type FoldedLayer = Folded & Layer;
 
-/** One value an element of axis 1, broadcastable against the layer's output. */
+/** One value a channel, broadcastable against the layer's output. */
 function channelwise(scope: Scope, layer: FoldedLayer, values: Float32Array): Value {
-  const dims = shapeOf(scope, layer.outputs[0]!).map((_, k) => (k === 1 ? values.length : 1));
+  const shape = shapeOf(scope, layer.outputs[0]!);
+  const axis = channelAxis(layer, shape.length);
+  const dims = shape.map((_, k) => (k === axis ? values.length : 1));
   return scope.e.tensor(values, dims);
 }
 

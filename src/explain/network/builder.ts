@@ -33,20 +33,21 @@ export class Builder {
     return at;
   }
 
+  /** `(−1) · x`. */
+  negated({ name, operator }: Layer, x: TensorId): TensorId {
+    const output = this.tensor(this.#shapes.get(x)!);
+    const factor = { dims: [], data: Float32Array.of(-1) };
+    this.push({ kind: "scale", name, operator, inputs: [x], outputs: [output], factor });
+    return output;
+  }
+
   /** `a − b` as `a + (−1) · b`, each copied to the dims of the result. */
   difference(layer: PairLayer): Layer[] {
     const [a, b] = layer.inputs as [TensorId, TensorId];
     const { op: _, ...base } = layer;
-    const negated = this.tensor(this.#shapes.get(b)!);
-    this.push({
-      ...base,
-      kind: "scale",
-      inputs: [b],
-      outputs: [negated],
-      factor: { dims: [], data: Float32Array.of(-1) },
-    });
     const output = layer.outputs[0]!;
-    return [{ ...base, kind: "add", inputs: [a, negated].map((id) => this.expanded(layer, id, output)) }];
+    const terms = [a, this.negated(layer, b)].map((id) => this.expanded(layer, id, output));
+    return [{ ...base, kind: "add", inputs: terms }];
   }
 
   shape(id: TensorId): readonly number[] {

@@ -1,6 +1,7 @@
 import {
   type AveragePoolLayer,
   type ConvLayer,
+  channelAxis,
   type DenseLayer,
   type Layer,
   type MeanLayer,
@@ -59,7 +60,7 @@ const joined = (first: ScaleLayer, second: ScaleLayer): ScaleLayer | undefined =
 
 function fold(linear: Linear, scale: ScaleLayer, dims: readonly number[]): Linear | undefined {
   const rank = dims.length - 1;
-  const axis = linear.kind === "dense" ? rank - 1 : 0;
+  const axis = channelAxis(linear, dims.length) - 1;
   const channels = dims[axis + 1]!;
   const factor = perChannel(scale.factor, channels, 1, axis, rank);
   const shift = perChannel(scale.shift, channels, 0, axis, rank);

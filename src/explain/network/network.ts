@@ -41,7 +41,7 @@ export interface DenseLayer extends Base {
   outFirst?: boolean;
   bias?: Float32Array;
 }
-/** A scale and shift folded into a layer without weights: one value an element of axis 1 of its output. */
+/** A scale and shift folded into a layer without weights: one value an element of its output's `channelAxis`. */
 export interface Folded {
   factor?: Float32Array;
   shift?: Float32Array;
@@ -100,10 +100,12 @@ export interface GateLayer extends Base {
 export interface SignalsLayer extends Base {
   kind: "signals";
 }
-/** `y = x · s`, or `x / s` where it `divides`; inputs are [x, s], s a statistic of x or what x is measured against. */
+/** `y = x · s`, `x / s`, `x + s` or `x − s`; inputs are [x, s], s a statistic of x or what x is measured against. */
 export interface NormalisedLayer extends Base {
   kind: "normalised";
-  divides: boolean;
+  op: "Mul" | "Div" | "Add" | "Sub";
+  /** Part of a layer norm in a spelling of its own, as one-to-one as that is in one piece. */
+  centred?: true;
 }
 /** `y = a · b`, matrices over the last two axes; along the others they are repeated where they are 1. */
 export interface MatrixProductLayer extends Base {
@@ -243,6 +245,21 @@ export function readers(network: Pick<Network, "layers" | "output">): Map<Tensor
       else map.set(id, [layer]);
     }
   return map;
+}
+
+/** What a layer reads to make something else of it; the statistics that a layer norm measures it by left out. */
+export const crossedInputs = (layer: Layer): readonly TensorId[] =>
+  layer.kind === "normalised" && layer.centred ? layer.inputs.slice(0, 1) : layer.inputs;
+
+/**
+ * Along which axis of a layer's output, the batch counted, a scale behind it may differ and still be one of its channels: the last of
+ * a dense layer, the only one that a mean leaves, as of tokens, else the first behind the batch.
+ */
+export function channelAxis(layer: Layer, rank: number): number {
+  if (layer.kind === "dense") return rank - 1;
+  if (layer.kind !== "mean" || !layer.keepDims) return 1;
+  const left = Array.from({ length: rank - 1 }, (_, k) => k + 1).filter((axis) => !layer.axes.includes(axis));
+  return left.length === 1 ? left[0]! : 1;
 }
 
 /** The layer that makes each tensor. */

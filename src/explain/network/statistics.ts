@@ -18,9 +18,14 @@ export function isStatistic(id: TensorId, of: TensorId, made: Made, network: Net
   // The variance may be spelled out of what the mean was not yet taken off.
   const centred = made.get(same.at(-1)!);
   if (centred?.kind !== "pair" || centred.op !== "Sub") return false;
-  const [x, mean] = centred.inputs as [TensorId, TensorId];
-  const all = new Set([...same, ...unchanged(x, made)]);
-  return isMadeOf(mean, all, made, network) && isMadeOf(id, all, made, network);
+  const [a, b] = centred.inputs as [TensorId, TensorId];
+  return [
+    [a, b],
+    [b, a],
+  ].some(([x, mean]) => {
+    const all = new Set([...same, ...unchanged(x!, made)]);
+    return isMadeOf(mean!, all, made, network) && isMadeOf(id, all, made, network);
+  });
 }
 
 /** Whether every way down from a tensor leads to one of these, through at least one reduction. */

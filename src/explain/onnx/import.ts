@@ -7,6 +7,7 @@ import { isWritten, written } from "./expansions/index.js";
 import { refuseWeights } from "./finite.js";
 import { foldNode, refuseRandom } from "./fold-node.js";
 import { FrameMemory } from "./frame-memory.js";
+import { hideScores, refuseShown } from "./hidden-scores.js";
 import { hintsOfFirstLayer, type InputHints } from "./hints.js";
 import { Importer, Node } from "./importer.js";
 import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
@@ -107,6 +108,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
       "model-output",
       `the model's output "${nameOf(only)}" has dims [N, ${shape.slice(1).join(", ")}], and a classifier gives one row of class scores a frame, [N, classes]`,
     );
+  refuseShown(importer, outputId);
   return {
     input: inputId,
     output: outputId,
@@ -291,6 +293,7 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
   if (!operator) return refuseUnknown(importer, node, proto, nodes);
   const from = importer.layers.length;
   operator(importer, node);
+  hideScores(importer, node, from);
   refuseWeights(importer, node, from);
 }
 

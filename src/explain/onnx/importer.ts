@@ -1,5 +1,5 @@
 import { ModelError } from "../../errors.js";
-import type { Layer, LayerKind, LayerOf, TensorId } from "../network/network.js";
+import type { Layer, LayerKind, LayerOf, TensorId, Weights } from "../network/network.js";
 import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "../proto/onnx.js";
 import { BATCH } from "./batch.js";
 import type { Budget } from "./budget.js";
@@ -72,6 +72,13 @@ export class Node {
   }
 }
 
+/** Scores that a layer hides from a softmax, adding −∞ or putting it in their place as its mask says. */
+export interface HiddenScores {
+  node: Node;
+  layer: Layer;
+  mask: Weights;
+}
+
 /** What an import has gathered so far; operators read their operands from it and push layers into it. */
 export class Importer {
   readonly layers: Layer[] = [];
@@ -82,6 +89,8 @@ export class Importer {
   readonly #places = new Map<string, Place>();
   /** What constants that were computed here were computed from. */
   readonly madeFrom = new Map<string, readonly string[]>();
+  /** What reads them is looked at in the end. */
+  readonly hidden: HiddenScores[] = [];
   /** Of one frame, once the input is known. */
   memory: FrameMemory | undefined;
   /** Whether the file was written for batches of one frame. */

@@ -63,7 +63,21 @@ describe("gradient × input is what finite differences of the float64 twin say",
   const conv = node("Conv", ["image", "w"], ["c"], { pads: [1, 1, 1, 1] });
   const affine = { g: ramp(4), b: ramp(4) };
   const scales = { none: { dims: [0], data: [] }, scales: { dims: [4], data: [1, 1, 1.75, 0.6] } };
-  it.each<[string, NodeInput, Record<string, InitializerInput>]>([
+  const spread = [
+    node("ReduceMean", ["c", "axes"], ["m"]),
+    node("Mul", ["c", "c"], ["q"]),
+    node("ReduceMean", ["q", "axes"], ["v"]),
+    node("Sqrt", ["v"], ["s"]),
+  ];
+  const axes = { axes: ints(1, 2, 3) };
+  it.each<[string, NodeInput | NodeInput[], Record<string, InitializerInput>]>([
+    ["a layer norm spelled out", [...spread, node("Sub", ["c", "m"], ["d"]), node("Div", ["d", "s"], ["l"])], axes],
+    ["one turned around", [...spread, node("Sub", ["m", "c"], ["d"]), node("Div", ["d", "s"], ["l"])], axes],
+    [
+      "one that divides first",
+      [...spread, node("Div", ["c", "s"], ["cs"]), node("Div", ["m", "s"], ["ms"]), node("Sub", ["cs", "ms"], ["l"])],
+      axes,
+    ],
     ["a layer norm", node("LayerNormalization", ["c", "g"], ["l"], { axis: 1 }), { g: ramp(4, 6, 6) }],
     ["an instance norm", node("InstanceNormalization", ["c", "g", "b"], ["l"]), affine],
     ["a group norm", node("GroupNormalization", ["c", "g", "b"], ["l"], { num_groups: 2 }), { g: ramp(2), b: ramp(2) }],
@@ -80,7 +94,7 @@ describe("gradient × input is what finite differences of the float64 twin say",
   ])("of %s", async (_what, layer, constants) => {
     const frame = Float64Array.from({ length: 108 }, (_, i) => Math.fround(Math.cos(i * 3)));
     const file = classifier(
-      [conv, layer, node("Tanh", ["l"], ["y"])],
+      [conv, ...[layer].flat(), node("Tanh", ["l"], ["y"])],
       { w: ramp(4, 3, 3, 3), ...constants },
       { channels: 4 },
     );

@@ -32,6 +32,8 @@ function networkOf(nodes: NodeInput[]): Network {
       w3: kernel(3),
       w5: kernel(5),
       zero: { dims: [], data: [0] },
+      one: { dims: [1], data: [1] },
+      axes: { dims: [3], data: [1, 2, 3], type: "int64" },
       six: { dims: [], data: [6] },
       head: { dims: [4, 2], data: [1, 2, 3, 4, 5, 6, 7, 8] },
     },
@@ -84,6 +86,20 @@ describe("the share of the picture that a layer sees", () => {
       ]),
     ).toEqual([3, 5, 3, 5, 40]));
 
+  it("is what it was behind a layer norm, in one piece or spelled out", () => {
+    const spelled = [
+      node("ReduceMean", ["a", "axes"], ["m"]),
+      node("Sub", ["a", "m"], ["d"]),
+      node("Mul", ["a", "a"], ["q"]),
+      node("ReduceMean", ["q", "axes"], ["v"]),
+      node("Sqrt", ["v"], ["r"]),
+      node("Div", ["d", "r"], ["n"]),
+    ];
+    expect(fields([...spelled, conv("n", "last")])).toEqual([3, 5, 40]);
+    const piece = node("LayerNormalization", ["a", "one"], ["n"], { axis: 1 });
+    expect(fields([piece, conv("n", "last")])).toEqual([3, 5, 40]);
+  });
+
   it("is all of it behind a gate of a global pool", () =>
     expect(
       fields([
@@ -112,6 +128,11 @@ describe("what speaks against is passed on in the measure of what is seen", () =
 
   it("in a branch of a sum that only a ReLU reads", () =>
     expect(opposed([conv("a", "b", "w3", same), node("Add", ["a", "b"], ["s"]), relu("s", "last")])).toEqual([5]));
+
+  it("in both terms of a difference that only a ReLU reads", () =>
+    expect(
+      opposed([conv("a", "b", "w3", same), conv("a", "c", "w1"), node("Sub", ["b", "c"], ["s"]), relu("s", "last")]),
+    ).toEqual([5, 3]));
 
   it("and wholly where the input may be negative or something else reads the output", () => {
     expect(opposed([conv("a", "b"), conv("b", "c"), relu("c", "last")])).toEqual([40, 40]);

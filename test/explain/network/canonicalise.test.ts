@@ -7,7 +7,7 @@ import { recogniseActivations } from "../../../src/explain/network/recognise-act
 import { recogniseProducts } from "../../../src/explain/network/recognise-products.js";
 import { stripFinal } from "../../../src/explain/network/strip-final.js";
 import { importOnnx } from "../../../src/explain/onnx/import.js";
-import { classifier, node, patched, ramp } from "../onnx/messages.js";
+import { classifier, ints, node, patched, ramp } from "../onnx/messages.js";
 import { explainFrames } from "../run.js";
 import { goldenCase, goldenNames, relativeError } from "../twin/golden.js";
 import type { InitializerInput, NodeInput } from "../twin/onnx-writer.js";
@@ -77,6 +77,33 @@ type Case = [
 const HEAD = ["mean", "reshape", "dense"];
 
 describe("scales and shifts fold into the linear layer whose only reader they are", () => {
+  it.each([
+    ["tokens", [0, 2, 1], 1, [4]],
+    ["tokens in the columns", [0, 1, 2], 2, [4, 1]],
+  ])("of a mean of %s that keeps its axis, one value a channel", async (_what, perm, axis, dims) => {
+    const nodes = [
+      node("Conv", ["image", "w"], ["c"]),
+      node("Reshape", ["c", "rows"], ["r"]),
+      node("Transpose", ["r"], ["t"], { perm }),
+      node("ReduceMean", ["t", "axis"], ["m"]),
+      node("Mul", ["m", "factor"], ["n"]),
+      node("Add", ["n", "shift"], ["o"]),
+      node("Reshape", ["o", "picture"], ["y"]),
+    ];
+    const constants = {
+      w: ramp(4, 3, 1, 1),
+      rows: ints(0, 4, 36),
+      axis: ints(axis),
+      factor: { dims, data: [0.5, -2, 3, 1] },
+      shift: { dims, data: [1, 2, 0, -1] },
+      picture: ints(0, 4, 1, 1),
+    };
+    const model = classifier(nodes, constants, { channels: 4 });
+    const { after } = transformed(model, "foldScales");
+    expect(kinds(after)).not.toContain("scale");
+    await expectSameScores(model, after);
+  });
+
   it.each<Case>([
     ["batch norm, with its own ε", [conv, norm], {}, ["conv", "scale"], ["conv"]],
     [

@@ -103,6 +103,69 @@ describe("a layer norm spelled out of several nodes is one layer", () => {
     }
   });
 
+  const variance2 = [
+    node("Mul", ["x", "x"], ["xx"]),
+    node("ReduceMean", ["xx", "axis"], ["m2"]),
+    node("Mul", ["mean", "mean"], ["mm"]),
+    node("Sub", ["m2", "mm"], ["v"]),
+    node("Add", ["v", "epsilon"], ["e"]),
+  ];
+  it.each<[string, NodeInput[]]>([
+    [
+      "with the variance as mean(x²) − mean(x)²",
+      [mean, centred, ...variance2, node("Pow", ["e", "minusHalf"], ["i"]), node("Mul", ["d", "i"], ["n"]), ...affine],
+    ],
+    [
+      "with the mean taken off what was divided",
+      [
+        mean,
+        centred,
+        squared,
+        ...variance,
+        node("Sqrt", ["e"], ["s"]),
+        node("Div", ["x", "s"], ["xs"]),
+        node("Div", ["mean", "s"], ["ms"]),
+        node("Sub", ["xs", "ms"], ["n"]),
+        ...affine,
+      ],
+    ],
+    [
+      "with another sign on the way",
+      [
+        mean,
+        node("Sub", ["mean", "x"], ["d"]),
+        ...variance2,
+        node("Sqrt", ["e"], ["s"]),
+        node("Neg", ["d"], ["minus"]),
+        node("Div", ["minus", "s"], ["n"]),
+        ...affine,
+      ],
+    ],
+  ])("or, %s, several as one-to-one as that", async (_what, nodes) => {
+    const spelled = classifier([conv, last, ...nodes, back], constants, { channels: 4 });
+    const kinds = canonicalise(importOnnx(spelled)).layers.map((l) => l.kind);
+    expect(kinds.filter((k) => k === "normalised").length).toBeGreaterThan(1);
+    for (const method of ["r-lrp-graded", "r-lrp", "r-lrp-absolute"] as const) {
+      const options = { ...RANGE, method };
+      const [expected] = await explainFrames(
+        classifier(reference, constants, { channels: 4 }),
+        [frame],
+        SHAPE,
+        options,
+      );
+      const [actual] = await explainFrames(spelled, [frame], SHAPE, options);
+      expect(relativeError(actual!.logits, expected!.logits)).toBeLessThan(1e-5);
+      expect(relativeError(actual!.relevance, expected!.relevance)).toBeLessThan(1e-4);
+    }
+  });
+
+  it("but a mean that is taken off and nothing else is a branch of a sum", () => {
+    const model = classifier([conv, last, mean, node("Sub", ["x", "mean"], ["z"]), back], constants, { channels: 4 });
+    const kinds = canonicalise(importOnnx(model)).layers.map((l) => l.kind);
+    expect(kinds).toContain("add");
+    expect(kinds).not.toContain("normalised");
+  });
+
   it("but not where the variance is that of something else", () => {
     const nodes = [
       conv,

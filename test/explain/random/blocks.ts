@@ -143,6 +143,14 @@ export const BLOCKS: Record<string, Block> = {
     const inputs = [x, pick(alike, n[0]!), ...(n[1]! % 2 === 0 ? [pick(alike, n[2]!)] : [])].map((t) => t.name);
     return w.named(w.node(inputs.length > 2 || n[3]! % 2 ? "Sum" : "Add", inputs), x.dims);
   },
+  /** Takes away whatever has the same dims. */
+  difference: (w, x, n) => {
+    const alike = w.made.filter((t) => t.dims.join() === x.dims.join() && t.name !== x.name);
+    if (alike.length === 0) return x;
+    const inputs = [x.name, pick(alike, n[0]!).name];
+    const less = w.named(w.node("Sub", n[1]! % 2 ? inputs : inputs.toReversed()), x.dims);
+    return n[2]! % 3 ? w.one("Relu", less) : less;
+  },
   concat: (w, x, n) => {
     const alike = w.made.filter((t) => t.dims[1] === x.dims[1] && t.dims[2] === x.dims[2]);
     const parts = [x, pick(alike, n[0]!), ...(n[1]! % 3 === 0 ? [pick(alike, n[2]!)] : [])];

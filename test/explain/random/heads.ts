@@ -59,6 +59,15 @@ export const HEADS: Record<string, Head> = {
     const name = w.node("ReduceMean", [x.name, w.ints(2, -1)], { keepdims: 0 });
     return dense(w, { name, length: x.dims[0] }, classes, n[0]!).name;
   },
+  /** A mean of tokens that keeps its axis, and a scale of its channels. */
+  tokens: (w, x, classes, n) => {
+    const rows = w.node("Reshape", [x.name, w.ints(0, x.dims[0], -1)]);
+    const tokens = n[1]! % 2 ? rows : w.node("Transpose", [rows], { perm: [0, 2, 1] });
+    const mean = w.node("ReduceMean", [tokens, w.ints(n[1]! % 2 ? 2 : 1)], { keepdims: 1 });
+    const factors = w.factors(n[1]! % 2 ? [x.dims[0], 1] : [x.dims[0]]);
+    const scaled = w.node(pick(["Mul", "Add"], n[2]!), [mean, factors]);
+    return dense(w, { name: w.node("Flatten", [scaled]), length: x.dims[0] }, classes, n[0]!).name;
+  },
   total: (w, x, classes, n) => {
     const name = w.node("ReduceSum", [x.name, w.ints(3, 2)], { keepdims: 0 });
     return dense(w, { name, length: x.dims[0] }, classes, n[0]!).name;

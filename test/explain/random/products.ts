@@ -23,10 +23,30 @@ const parts = (w: Writer, name: string): string[] =>
     return w.node("Squeeze", [part, w.ints(0)]);
   });
 
+/** Scores of tokens, those of others perhaps hidden, of each with itself never. */
+function hidden(w: Writer, scores: string, tokens: number, kind: number): string {
+  const shown = Array.from({ length: tokens * tokens }, (_, k) => k % (tokens + 1) === 0 || w.random() > 0);
+  const mask = (at: (shows: boolean) => number): string => w.constant([tokens, tokens], shown.map(at));
+  const boolean = (name: string): string => w.node("Cast", [name], { to: 9 });
+  const ways = [
+    () => scores,
+    () => w.node("Add", [scores, mask((shows) => (shows ? 0.25 : -Infinity))]),
+    () => w.node("Where", [boolean(mask((shows) => (shows ? 1 : 0))), scores, w.scalar(-Infinity)]),
+    () => w.node("Where", [boolean(mask((shows) => (shows ? 0 : 1))), w.scalar(-1e4), scores]),
+  ];
+  return pick(ways, kind)();
+}
+
 /** `softmax(q kᵀ) v` of `[…, T, d]`, or the same turned, `vᵀ softmax(…)ᵀ`. */
-function mixed(w: Writer, [q, k, v]: readonly string[], order: readonly number[], turned: boolean): string {
+function mixed(
+  w: Writer,
+  [q, k, v]: readonly string[],
+  order: readonly number[],
+  turned: boolean,
+  mask = (scores: string): string => scores,
+): string {
   const flip = (name: string): string => w.node("Transpose", [name], { perm: [...order] });
-  const gate = w.node("Softmax", [w.node("MatMul", [q!, flip(k!)])], { axis: -1 });
+  const gate = w.node("Softmax", [mask(w.node("MatMul", [q!, flip(k!)]))], { axis: -1 });
   if (!turned) return w.node("MatMul", [gate, v!]);
   return flip(w.node("MatMul", [flip(v!), flip(gate)]));
 }
@@ -41,7 +61,8 @@ export const PRODUCTS: Record<string, Block> = {
     const qkv = dense(w, tokens(w, x), c, 3 * heads * d);
     const five = w.node("Reshape", [qkv, w.ints(pick([0, -1], n[2]!), count, 3, heads, d)]);
     const moved = w.node("Transpose", [five], { perm: [2, 0, 3, 1, 4] });
-    const y = mixed(w, parts(w, moved), [0, 1, 3, 2], n[3]! % 2 === 0);
+    const mask = (scores: string): string => hidden(w, scores, count, n[5]!);
+    const y = mixed(w, parts(w, moved), [0, 1, 3, 2], n[3]! % 2 === 0, mask);
     const back = w.node("Transpose", [y], { perm: [0, 2, 1, 3] });
     const rows = w.node("Reshape", [back, w.ints(pick([0, -1], n[4]!), count, heads * d)]);
     return picture(w, dense(w, rows, heads * d, c), c, x.dims);

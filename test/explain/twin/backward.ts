@@ -1,12 +1,14 @@
 /** What every twin's way back through a network has in common: where relevance goes, whatever the rules are. */
 import { normGroups, softmax } from "./elementwise.js";
 import { type Forward, highest, liveInputs, runForward } from "./forward.js";
+import { type Norm, normalisedBy } from "./norms.js";
 import { type OnnxModel, type OnnxNode, readOnnx } from "./onnx-reader.js";
-import { factorsOf, isMatrixProduct, isProductOfSignals, normalisedBy } from "./products.js";
+import { factorsOf, isMatrixProduct, isProductOfSignals } from "./products.js";
 import {
   type FoldedLayer,
   foldedLayer,
   gatedSignal,
+  isSubtracted,
   NORMS,
   oneToOneSource,
   readsImage,
@@ -53,12 +55,7 @@ export function prepare<O extends BackwardOptions>(
   options: O,
 ): Backward<O> {
   if (shape[0] !== 1) throw new Error(`the twin takes one frame, not a batch of ${shape[0]}`);
-  const network = decidingPart(model instanceof Uint8Array ? readOnnx(model) : model);
-  const wanted = network.inputs[0]!.dims;
-  if (wanted.some((n, axis) => axis > 0 && n > 0 && n !== shape[axis]))
-    throw new Error(`the model reads [${wanted}], not [${shape}]`);
-  const run = runForward(network, tensor(shape, input));
-  const structure = structureOf(run);
+  const { run, structure } = forwardOf(model instanceof Uint8Array ? readOnnx(model) : model, input, shape);
   const logits = run.values.get(structure.logits)!.data;
   const target = options.target === undefined || options.target === "top" ? argMax(logits) : options.target;
   const independent = logits.length === 1 || structure.final === "Sigmoid";
@@ -73,6 +70,25 @@ export function prepare<O extends BackwardOptions>(
     cancellation: 1,
     fragile: false,
   };
+}
+
+type Run = Pick<Backward, "run" | "structure">;
+/** Of models and frames that are asked for again by another method. */
+const RUNS = new WeakMap<OnnxModel, Map<ArrayLike<number>, Run>>();
+
+function forwardOf(model: OnnxModel, input: ArrayLike<number>, shape: readonly number[]): Run {
+  const known = RUNS.get(model) ?? new Map<ArrayLike<number>, Run>();
+  RUNS.set(model, known);
+  const before = known.get(input);
+  if (before) return before;
+  const network = decidingPart(model);
+  const wanted = network.inputs[0]!.dims;
+  if (wanted.some((n, axis) => axis > 0 && n > 0 && n !== shape[axis]))
+    throw new Error(`the model reads [${wanted}], not [${shape}]`);
+  const run = runForward(network, tensor(shape, input));
+  const made = { run, structure: structureOf(run) };
+  known.set(input, made);
+  return made;
 }
 
 /** A linear layer on the way back: its edges with what is folded into it, and relevance in the order of its outputs. */
@@ -118,7 +134,7 @@ export interface Rules<O extends BackwardOptions> {
   linear(b: Backward<O>, layer: LinearView): void;
   oneToOne(b: Backward<O>, node: OnnxNode, source: string, r: Float64Array): void;
   /** A tensor measured by a statistic of it or by another tensor. */
-  norm(b: Backward<O>, node: OnnxNode, norm: { x: string; by: string }, r: Float64Array): void;
+  norm(b: Backward<O>, node: OnnxNode, norm: Norm, r: Float64Array): void;
   /** The share of branch `value` in the relevance `r` of output j of a sum, `z`. */
   share(r: number, z: number, value: number, all: readonly number[]): number;
   /** Of the tied winners of a window, which take its relevance in equal parts. */
@@ -186,7 +202,9 @@ function sendThroughMatrixProduct<O extends BackwardOptions>(
 }
 
 function viewOf({ run, structure }: Backward, folded: FoldedLayer, output: string, r: Float64Array): LinearView {
-  const { node, factor, order } = folded;
+  const { node, order } = folded;
+  const sign = isSubtracted(run, structure, output) ? -1 : 1;
+  const factor = folded.factor.map((v) => sign * v);
   const name = node.inputs[0]!;
   const inOrder = (values: Float64Array): Float64Array => {
     const sorted = new Float64Array(values.length);
@@ -200,7 +218,7 @@ function viewOf({ run, structure }: Backward, folded: FoldedLayer, output: strin
     name,
     output,
     a: run.values.get(name)!.data,
-    z: inOrder(run.values.get(output)!.data),
+    z: inOrder(run.values.get(output)!.data.map((v) => sign * v)),
     r: inOrder(r),
     first: readsImage(structure, node),
     factor,
@@ -239,9 +257,16 @@ export function extreme({ run, structure, options }: Backward, name: string, val
   const axis = options.channelAxis ?? (image.dims[1] === values.length ? 1 : image.dims.length - 1);
   const stride = stridesOf(image.dims)[axis]!;
   const flat = image.data.map((_, i) => values[values.length === 1 ? 0 : Math.floor(i / stride) % image.dims[axis]!]!);
-  const beforeLinear = new Set(run.model.nodes.filter((node) => structure.beforeLinear.has(node.outputs[0]!)));
+  const needed = new Set<OnnxNode>();
+  const need = (of: string): void => {
+    const node = structure.producer.get(of);
+    if (!node || !run.live.has(of) || needed.has(node)) return;
+    needed.add(node);
+    node.inputs.forEach(need);
+  };
+  need(name);
   const frame: Tensor = { dims: image.dims, data: flat };
-  return runForward(run.model, frame, { nodes: beforeLinear, known: run }).values.get(name)!.data;
+  return runForward(run.model, frame, { nodes: needed, known: run }).values.get(name)!.data;
 }
 
 /** Adds relevance of `output`'s shape to `name`, which may have been broadcast. */

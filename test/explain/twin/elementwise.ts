@@ -84,6 +84,7 @@ const PARTS: Record<string, Unary> = {
   Floor: plain(Math.floor),
   Ceil: plain(Math.ceil),
   Reciprocal: plain((x) => 1 / x),
+  IsNaN: plain((x) => (Number.isNaN(x) ? 1 : 0)),
   Sin: plain(Math.sin),
   Cos: plain(Math.cos),
 };

@@ -47,7 +47,7 @@ export function runForward(
     pools: new Map(),
   };
   for (const node of model.nodes) {
-    const isLive = node.op !== "Shape" && node.op !== "Size" && node.inputs.some((name) => run.live.has(name));
+    const isLive = !ASKING.has(node.op) && node.inputs.some((name) => run.live.has(name));
     if (isLive) for (const name of node.outputs) run.live.add(name);
     if (part && !part.nodes.has(node)) continue;
     const results = evaluate(
@@ -61,6 +61,9 @@ export function runForward(
   }
   return run;
 }
+
+/** Operators of whose results relevance takes no part. */
+const ASKING = new Set(["Shape", "Size", "IsNaN"]);
 
 export const liveInputs = (run: Forward, node: OnnxNode): string[] => node.inputs.filter((name) => run.live.has(name));
 

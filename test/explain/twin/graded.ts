@@ -2,8 +2,9 @@
 import { clipBounds } from "./elementwise.js";
 import { type Forward, liveInputs } from "./forward.js";
 import { linearName, MAX_POOLS, reducedAxes } from "./linear.js";
+import { normalisedBy } from "./norms.js";
 import { listAttribute, type OnnxNode } from "./onnx-reader.js";
-import { oneToOneSource, type Structure } from "./structure.js";
+import { isSubtracted, oneToOneSource, type Structure } from "./structure.js";
 
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "ReduceMean", "interpolation"]);
 const COPIES = new Set(["Identity", "Dropout", "Cast", "Transpose"]);
@@ -23,6 +24,12 @@ function cuts(run: Forward, node: OnnxNode): boolean {
 const isSum = (run: Forward, node: OnnxNode): boolean =>
   ["Add", "Sum"].includes(node.op) && node.inputs.length > 1 && liveInputs(run, node).length === node.inputs.length;
 
+/** Of a difference, what something is subtracted from, or a layer that is subtracted and so read as its negative. */
+const isTerm = (run: Forward, structure: Structure, node: OnnxNode, name: string): boolean =>
+  node.op === "Sub" &&
+  liveInputs(run, node).length === 2 &&
+  (node.inputs[1] !== name || isSubtracted(run, structure, name));
+
 /** Whether a tensor cannot be negative: behind a ReLU, clip or sigmoid, and pools, sums, concats and moves of such. */
 export function isNonNegative(run: Forward, structure: Structure, name: string): boolean {
   const node = structure.producer.get(name);
@@ -40,7 +47,9 @@ export function isRectified(run: Forward, structure: Structure, name: string): b
   if (reading.length === 0 || name === structure.logits || run.model.outputs.includes(name)) return false;
   return reading.every(
     (node) =>
-      cuts(run, node) || ((COPIES.has(node.op) || isSum(run, node)) && isRectified(run, structure, node.outputs[0]!)),
+      cuts(run, node) ||
+      ((COPIES.has(node.op) || isSum(run, node) || isTerm(run, structure, node, name)) &&
+        isRectified(run, structure, node.outputs[0]!)),
   );
 }
 
@@ -73,6 +82,8 @@ function viewOf(run: Forward, structure: Structure, name: string): View {
     if (reducedAxes(node, inputs).join() !== "1" || inputs[0]!.dims.length !== 4) return whole;
   }
   if (["Reshape", "Flatten", "Squeeze", "Unsqueeze"].includes(op) && dims.length === 2) return whole;
+  const norm = normalisedBy(run, structure, node);
+  if (norm?.centred) return viewOf(run, structure, norm.x);
   const isProduct = ["Mul", "Div"].includes(op) && liveInputs(run, node).length === 2;
   if (isProduct && oneToOneSource(run, structure, node) === undefined) return whole;
   const below = liveInputs(run, node).map((input) => viewOf(run, structure, input));

@@ -241,8 +241,14 @@ export const linearName = (node: OnnxNode): string =>
 /** Layers that can be the one that reads the image. */
 export const READS_IMAGE = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
-/** The axis along which a layer's weights differ from output to output. */
-export const channelAxis = (node: OnnxNode, rank: number): number => (node.op === "MatMul" ? rank - 1 : 1);
+/** The axis along which a layer's weights differ from output to output; of a mean or sum the only one that it leaves. */
+export function channelAxis(node: OnnxNode, inputs: (Tensor | undefined)[], rank: number): number {
+  if (node.op === "MatMul") return rank - 1;
+  if (!["ReduceMean", "ReduceSum"].includes(node.op) || numberAttribute(node, "keepdims", 1) !== 1) return 1;
+  const reduced = reducedAxes(node, inputs);
+  const left = inputs[0]!.dims.map((_, axis) => axis).filter((axis) => axis > 0 && !reduced.includes(axis));
+  return left.length === 1 ? left[0]! : 1;
+}
 
 export function linearForward(layer: LinearLayer, a: Float64Array): Float64Array {
   const z = Float64Array.from(layer.bias);

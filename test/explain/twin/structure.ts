@@ -1,6 +1,7 @@
 import { ACTIVATIONS, BINARY, batchNormFactors, clipBounds, UNARY } from "./elementwise.js";
 import { type Forward, liveInputs } from "./forward.js";
 import { channelAxis, READS_IMAGE } from "./linear.js";
+import { normalisedBy } from "./norms.js";
 import { listAttribute, type OnnxNode } from "./onnx-reader.js";
 import { broadcastIndex, stridesOf, type Tensor } from "./tensor.js";
 
@@ -37,13 +38,15 @@ export function structureOf(run: Forward): Structure {
     logits: "",
   };
   for (const node of run.model.nodes) {
-    const live = liveInputs(run, node);
+    const norm = normalisedBy(run, structure, node);
+    // Relevance crosses a layer norm by way of what it is a norm of.
+    const live = norm?.centred ? [norm.x] : liveInputs(run, node);
     if (live.length === 0) continue;
     const all = (set: Set<string>): boolean => live.every((name) => set.has(name));
     const isSum = ["ReduceL1", "ReduceL2", "ReduceSumSquare"].includes(node.op);
     const isLinear = run.layers.has(node) || isSum || (node.op === "MatMul" && live.length === 2);
     if (all(structure.beforeLinear) && !isLinear) for (const name of node.outputs) structure.beforeLinear.add(name);
-    const source = oneToOneSource(run, structure, node);
+    const source = norm?.centred ? norm.x : oneToOneSource(run, structure, node);
     const keepsPixels = run.moves.has(node) ? all(structure.imageLike) : source && structure.imageLike.has(source);
     if (keepsPixels) for (const name of node.outputs) structure.imageLike.add(name);
   }
@@ -123,7 +126,8 @@ export function foldedLayer(run: Forward, structure: Structure, node: OnnxNode):
   const layer = run.layers.get(node);
   if (layer) {
     const { length } = layer.bias;
-    const axis = channelAxis(node, run.values.get(node.outputs[0]!)!.dims.length);
+    const inputs = node.inputs.map((name) => run.values.get(name));
+    const axis = channelAxis(node, inputs, run.values.get(node.outputs[0]!)!.dims.length);
     return { node, factor: new Float64Array(length).fill(1), axis, order: Int32Array.from({ length }, (_, j) => j) };
   }
   const step = affine(run, node);
@@ -169,6 +173,20 @@ function axisAfter(run: Forward, structure: Structure, from: string, to: string,
   const rank = run.values.get(to)!.dims.length;
   const permutation = listAttribute(node, "perm") ?? Array.from({ length: rank }, (_, k) => rank - 1 - k);
   return permutation.indexOf(before);
+}
+
+/** Whether a layer's result is read once, to be subtracted: its negative is a summand, so the sign folds into its weights. */
+export function isSubtracted(run: Forward, structure: Structure, name: string): boolean {
+  const maker = onlyMaker(run, structure, name);
+  return maker !== undefined && foldedLayer(run, structure, maker.node) !== undefined && isSubtrahend(run, name);
+}
+
+function isSubtrahend(run: Forward, name: string): boolean {
+  const reading = run.model.nodes.filter((node) => node.inputs.includes(name));
+  const [reader] = reading;
+  if (!reader || reading.length > 1) return false;
+  if (COPIES.has(reader.op) || reader.op === "Transpose") return isSubtrahend(run, reader.outputs[0]!);
+  return reader.op === "Sub" && reader.inputs[1] === name && liveInputs(run, reader).length === 2;
 }
 
 export const readsImage = (structure: Structure, node: OnnxNode): boolean =>

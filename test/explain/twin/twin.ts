@@ -78,15 +78,18 @@ type Twin = Backward<TwinOptions>;
 const RULES: Rules<TwinOptions> = {
   linear: sendThroughLinear,
   oneToOne: sendThroughOneToOne,
-  /** `R_x = R_y · s(x) · s(y) · s(what measures)`. */
-  norm(b, node, { x, by }, r) {
+  /** `R_x = R_y · s(x) · s(y) · s(what measures)`; where that is added or taken off, of the sign with which x counts. */
+  norm(b, node, { x, by, shift }, r) {
     const { run, structure } = b;
     const output = node.outputs[0]!;
     const y = run.values.get(output)!;
     const [tx, tby] = [x, by].map((name) => run.values.get(name)!) as [Tensor, Tensor];
     const [atX, atBy] = [tx, tby].map(({ dims }) => broadcastIndex(dims, y.dims)) as [Int32Array, Int32Array];
-    const sign = (j: number): number => s(tx.data[atX[j]!]!) * s(y.data[j]!) * s(tby.data[atBy[j]!]!);
+    const sign = (j: number): number => s(tx.data[atX[j]!]!) * s(y.data[j]!) * (shift ?? s(tby.data[atBy[j]!]!));
     const keepsSign = structure.beforeLinear.has(x);
+    // Of values that are all alike rounding alone tells what is left without their mean.
+    const largest = tx.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    if (shift && y.data.some((v) => Math.abs(v) < 1e-5 * largest)) b.fragile = true;
     sendToBroadcast(b, x, output, keepsSign ? r : r.map((v, j) => v * sign(j)));
   },
   /** `R_k = R · s(z) · u_k / Σ_m |u_m|`; 0 where all branches are zero. */

@@ -13,27 +13,13 @@ interface Heads {
   softcap?: number;
 }
 
-/** What is added to scores that count nothing, as far as a sum stays finite. */
-const NOTHING = -3e38;
-
-/** A constant bias with the least that can be added in place of −∞. */
-function finiteBias(w: Writer, bias: string): string {
-  const constant = w.importer.constants.get(bias);
-  if (!constant?.data.includes(Number.NEGATIVE_INFINITY)) return bias;
-  w.importer.budget.take(w.importer, w.node, constant.data.length);
-  return w.numbers(
-    constant.dims,
-    Float32Array.from(constant.data, (v) => (v === Number.NEGATIVE_INFINITY ? NOTHING : v)),
-  );
-}
-
 /** `softmax(q kᵀ · scale + bias) · v` of `[N, heads, tokens, channels]`. */
 function attention(w: Writer, { q, k, v, bias, masks = [], scale, softcap }: Heads, output?: string): string {
   const keys = w.op("Transpose", [k], { perm: [0, 1, 3, 2] });
   let scores = w.op("MatMul", [w.op("Mul", [q, w.number(scale)]), keys]);
   if (softcap) scores = w.op("Mul", [w.op("Tanh", [w.op("Mul", [scores, w.number(1 / softcap)])]), w.number(softcap)]);
-  if (bias) scores = w.op("Add", [scores, finiteBias(w, bias)]);
-  for (const mask of masks) scores = w.op("Where", [mask, scores, w.number(NOTHING)]);
+  if (bias) scores = w.op("Add", [scores, bias]);
+  for (const mask of masks) scores = w.op("Where", [mask, scores, w.number(Number.NEGATIVE_INFINITY)]);
   return w.op("MatMul", [w.op("Softmax", [scores], { axis: -1 }), v], {}, output);
 }
 

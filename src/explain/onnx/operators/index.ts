@@ -14,7 +14,7 @@ import * as reduce from "./reduce.js";
 import * as reshape from "./reshape.js";
 import { Resize } from "./resize.js";
 import * as shape from "./shape.js";
-import { Where } from "./where.js";
+import { IsNaN, Where } from "./where.js";
 
 /** Operators that are known, and why they cannot be explained. */
 export const REFUSED: Record<string, OperatorImport> = loopOperators;
@@ -45,6 +45,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   GroupNormalization: norms.GroupNormalization,
   Identity: shape.passThrough,
   InstanceNormalization: norms.InstanceNormalization,
+  IsNaN,
   LayerNormalization: norms.LayerNormalization,
   LogSoftmax: shape.Softmax,
   LRN: norms.LRN,

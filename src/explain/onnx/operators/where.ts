@@ -12,6 +12,10 @@ export const Where: OperatorImport = (importer: Importer, node: Node) => {
   if (!condition)
     importer.refuse(node, "which elements it takes depends on the picture, and relevance follows one way");
   const [yes, no] = [importer.constant(node, 1), importer.constant(node, 2)];
+  if (yes?.data.length === 1 && isNever(condition) && importer.isTensor(node, 2)) {
+    const { id, place } = importer.view(node, 2);
+    return importer.alias(node, id, place);
+  }
   if (yes) return selectConstant(importer, node, importer.view(node, 2), condition, yes, false);
   if (no) return selectConstant(importer, node, importer.view(node, 1), condition, no, true);
   const views = [importer.view(node, 1), importer.view(node, 2)];
@@ -23,6 +27,17 @@ export const Where: OperatorImport = (importer: Importer, node: Node) => {
   importer.budget.take(importer, node, constant.data.length);
   const full = ids.map((id) => expandTo(importer, node, id, whole, place));
   importer.push(node, "select", full, [whole], { mask: asMask(constant, true) }, place);
+};
+
+const isNever = ({ dims, data }: Constant): boolean => dims.length === 0 && data[0] === 0;
+
+/** Asked of a softmax before rows without a score are filled: there is none, as those are refused. */
+export const IsNaN: OperatorImport = (importer: Importer, node: Node) => {
+  const { id } = importer.view(node, 0);
+  const maker = importer.layers.find((layer) => layer.outputs.includes(id));
+  if (maker?.kind !== "softmax")
+    importer.refuse(node, "it asks which numbers are none, and only of a softmax is that known");
+  importer.setConstant(node, { dims: [], data: Float64Array.of(0), integer: true });
 };
 
 function selectConstant(
