@@ -25,7 +25,7 @@ export function windowOf(
       node,
       `it slides over ${input.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`,
     );
-  const list = (name: string, length: number, fallback: number): number[] => {
+  const list = (name: string, length: number, fallback: number): readonly number[] => {
     const given = node.ints(name);
     const isLine = line && given?.length === length / 2;
     const values = isLine ? overLine(given, fallback) : (given ?? new Array<number>(length).fill(fallback));
