@@ -1,15 +1,10 @@
-import type { Weights } from "../network/network.js";
+import type { Weights, Window } from "../network/network.js";
 import type { Attribute, ElementKind, Operation, Program, ProgramConstant, ProgramPort, Size } from "./program.js";
 
 /** A value of a program under construction. */
 export type Value = string;
 
-export interface WindowAttributes {
-  kernel: readonly [number, number];
-  strides: readonly [number, number];
-  pads: readonly [number, number, number, number];
-  dilations: readonly [number, number];
-}
+export type WindowAttributes = Window;
 
 export const windowAttributes = (w: WindowAttributes): Record<string, Attribute> => ({
   kernel_shape: { ints: w.kernel },
