@@ -1,5 +1,5 @@
 import type { SourceConfig } from "../config/schema.js";
-import { InputError, inContext, VideoExplainerError } from "../errors.js";
+import { VideoExplainerError, within } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
 import { type FfmpegInput, hiddenInput } from "../ffmpeg/hidden-address.js";
@@ -117,7 +117,8 @@ export async function planDecoding(
   const { width, height } = knownSize ?? scaledSize(whole!, config);
   const aspect = whole && !input.stills ? whole.width / whole.height : undefined;
   const highDefinition = config.colorMatrix === "auto" && probed?.untagged ? isHighDefinition(probed) : undefined;
-  const layout = layoutOf(spec, view, width, height);
+  const where = { source: spec.about.source, file: spec.about.subject };
+  const layout = within(where, () => frameLayout(width, height, config.region, view));
   const seen: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
     paced: false,
@@ -203,15 +204,6 @@ function colorspaceOf({ colorMatrix }: SourceConfig, probed?: Probe, highDefinit
 function isPaced({ config, kind, policy }: SourceSpec, traits: StreamTraits): boolean {
   if (kind.isLive) return traits.paced && !(traits.finite && config.pace === "fast");
   return (config.pace ?? (config.loop || policy === "latest" ? "realtime" : "fast")) === "realtime";
-}
-
-function layoutOf({ config, about }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
-  try {
-    return frameLayout(width, height, config.region, view);
-  } catch (error) {
-    if (error instanceof InputError) throw inContext(error, { source: about.source, file: about.subject });
-    throw error;
-  }
 }
 
 const bothOf = ({ width, height }: SourceConfig) => (width && height ? { width, height } : undefined);
