@@ -59,16 +59,11 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
   const dims = [...(tensor.dims ?? [])];
   const count = size(dims);
   const label = tensor.name ? `tensor "${tensor.name}"` : "a constant";
-  if (dims.length > MAX_AXES)
-    throw new ModelError(
-      "model-corrupt",
-      `${label} has ${dims.length} axes, and up to ${MAX_AXES} are known; the model file is damaged, export it again`,
-    );
-  if (dims.some((d) => d < 0))
-    throw new ModelError(
-      "model-corrupt",
-      `${label} has negative dims [${dims.join(", ")}]; the model file is damaged, export it again`,
-    );
+  const damaged = (how: string): never => {
+    throw new ModelError("model-corrupt", `${label} ${how}; the model file is damaged, export it again`);
+  };
+  if (dims.length > MAX_AXES) damaged(`has ${dims.length} axes, and up to ${MAX_AXES} are known`);
+  if (dims.some((d) => d < 0)) damaged(`has negative dims [${dims.join(", ")}]`);
   const type = tensor.dataType ?? 0;
   if (!isHeld(type))
     throw new ModelError(
@@ -77,19 +72,15 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
     );
   const [array, field] = HELD[type];
   const bits = isNibble(type) ? 4 : 8 * array.BYTES_PER_ELEMENT;
-  const damaged = (held: string): never => {
-    throw new ModelError(
-      "model-corrupt",
-      `${label} holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}; the model file is damaged, export it again`,
-    );
-  };
+  const misfit = (held: number | string): never =>
+    damaged(`holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}`);
   let raw = tensor.rawData?.length ? tensor.rawData : undefined;
   if (tensor.dataLocation === 1) {
     const entry = new Map((tensor.externalData ?? []).map((e) => [e.key, e.value]));
     const wanted = Math.ceil((count * bits) / 8);
     const length = entry.get("length");
     // Said before anything is read: the dims decide how much there can be.
-    if (length !== undefined && Number(length) > wanted) damaged(String(Math.floor((Number(length) * 8) / bits)));
+    if (length !== undefined && Number(length) > wanted) misfit(Math.floor((Number(length) * 8) / bits));
     if (count > MAX_WEIGHTS_ELEMENTS)
       throw new ModelError(
         "model-size",
@@ -102,10 +93,10 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
       length === undefined ? undefined : Number(length),
       most,
     );
-    if (raw.length === most) damaged("more");
+    if (raw.length === most) misfit("more");
   }
   const typed = numbersOf(raw ? elementsOf(raw, array) : (tensor[field] ?? []), type, count);
-  if (typed.length !== count) damaged(String(typed.length));
+  if (typed.length !== count) misfit(typed.length);
   return { dims, data: typed, integer: !isFloating(type), type };
 }
 

@@ -62,6 +62,11 @@ export function makeInOrder<Node, Made>(
   }
 }
 
+/** Refuses a file that contradicts itself. */
+export const refuseDamaged = (how: string): never => {
+  throw new ModelError("model-corrupt", `${how}; convert the model again`);
+};
+
 /** An ONNX graph written node by node; every node is named after what it stands for. */
 export class OnnxGraph {
   #message: GraphMessage = { opset: { version: OPSET }, node: [], initializer: [], input: [], output: [] };

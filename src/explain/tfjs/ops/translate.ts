@@ -1,7 +1,7 @@
 import { ModelError } from "../../../errors.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf, refuseDamaged } from "../onnx-graph.js";
 import { ELEMENTWISE } from "./elementwise.js";
 import { FUSIONS } from "./fused.js";
 import { type NodeJson, Op, type OpTranslation } from "./op.js";
@@ -38,11 +38,7 @@ export function translateGraph(
 
   const makingOf = (name: string) => {
     const json = nodes.get(name);
-    if (!json)
-      throw new ModelError(
-        "model-corrupt",
-        `model.json reads an operation "${name}" that it does not hold; convert the model again`,
-      );
+    if (!json) return refuseDamaged(`model.json reads an operation "${name}" that it does not hold`);
     const reads = data(json.input).map((i) => reference(i).node);
     return { shown: `operation "${name}"`, reads, make: () => translate(json) };
   };
@@ -80,11 +76,7 @@ function picture(op: Op): number[] {
 
 function constant(graph: OnnxGraph, json: NodeJson, weights: ReadonlyMap<string, Constant>): Name {
   const value = weights.get(json.name);
-  if (!value)
-    throw new ModelError(
-      "model-corrupt",
-      `the weights hold nothing for the constant "${json.name}"; convert the model again`,
-    );
+  if (!value) return refuseDamaged(`the weights hold nothing for the constant "${json.name}"`);
   return graph.constant(value);
 }
 
