@@ -128,14 +128,8 @@ export class Emitter {
   concat = (parts: readonly Value[], axis: number): Value =>
     parts.length === 1 ? parts[0]! : this.op("Concat", parts, { axis: { int: axis } });
   matmul = (a: Value, b: Value): Value => this.op("MatMul", [a, b]);
-  slice = (
-    a: Value,
-    axes: readonly number[],
-    starts: readonly number[],
-    ends: readonly number[],
-    steps?: readonly number[],
-  ): Value =>
-    this.op("Slice", [a, this.ints(starts), this.ints(ends), this.ints(axes), ...(steps ? [this.ints(steps)] : [])]);
+  slice = (a: Value, axes: readonly number[], starts: readonly number[], ends: readonly number[]): Value =>
+    this.op("Slice", [a, this.ints(starts), this.ints(ends), this.ints(axes)]);
   /** Constant padding, `before` and `after` for every axis. */
   pad(a: Value, before: readonly number[], after: readonly number[], value = 0): Value {
     if ([...before, ...after].every((p) => p === 0)) return a;
