@@ -54,7 +54,7 @@ async function stageFile(target: string): Promise<StagedFile> {
   };
 }
 
-/** Files that `work` fills: when it is done all are in their places, and none where anything of it failed. */
+/** Files that `work` fills: moved to their places when it is done, removed where anything of it failed. */
 export async function withStaged<T>(
   targets: readonly string[],
   work: (...files: StagedFile[]) => Promise<T>,
