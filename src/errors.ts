@@ -76,6 +76,16 @@ export function inContext(error: VideoExplainerError, context: ErrorContext): Vi
   return new Kind(error.code, error.reason, { ...error.context, ...context, cause: error });
 }
 
+/** What `work` gives; the user's fault that it finds is one of this context. */
+export function within<T>(context: ErrorContext, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InputError) throw inContext(error, context);
+    throw error;
+  }
+}
+
 /** Nobody reads longer ones. */
 export const MAX_SENTENCE_CHARACTERS = 2000;
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS } from "../config/schema.js";
-import { DEVICES, PRECISIONS } from "../explain/engine-names.js";
+import { DEVICES, type Device, PRECISIONS, type Precision } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
 import type { Rect } from "../frame.js";
@@ -29,16 +29,56 @@ export const inputRuleOption = (): Option =>
   new Option("--input-rule <name>", "rule of the layer that reads the picture (default: the method's own)").choices(
     INPUT_RULE_NAMES,
   );
-export const startOption = (): Option =>
-  new Option("--start <kind>", "where relevance starts (default: the method's own)").choices(START_NAMES);
-
-export const targetOption = (): Option =>
-  new Option("--target <class>", "top, or the index of the class to explain").argParser(classTarget).default("top");
-
 export const threadsOption = (): Option =>
   new Option("--threads <count>", "threads of the engine; 0: one per core")
     .argParser(wholeNumber(0, MAX_THREADS))
     .default(0);
+
+/** What the options of `engineOptions` give. */
+export interface EngineChoice {
+  engine: string;
+  device: Device | "auto";
+  threads: number;
+  precision?: Precision;
+}
+
+/** A command that loads a model: groups of options which several commands have in common. */
+export class ModelCommand extends Command {
+  /** Which of the model's outputs, and how it is explained. */
+  methodOptions(): this {
+    return this.addOption(modelOutputOption())
+      .addOption(methodOption())
+      .addOption(inputRuleOption())
+      .addOption(
+        new Option("--start <kind>", "where relevance starts (default: the method's own)").choices(START_NAMES),
+      )
+      .addOption(
+        new Option("--target <class>", "top, or the index of the class to explain")
+          .argParser(classTarget)
+          .default("top"),
+      );
+  }
+
+  /** What computes it. The device `auto` tries what is here, which takes its time once for each model. */
+  engineOptions(device: "auto" | "cpu" = "auto"): this {
+    return this.option("--engine <name>", "engine", "auto")
+      .addOption(
+        new Option(
+          "--device <name>",
+          "what the engine computes on; auto: the fastest that is here and agrees with the processor",
+        )
+          .choices(["auto", ...DEVICES])
+          .default(device),
+      )
+      .addOption(threadsOption())
+      .addOption(
+        new Option(
+          "--precision <name>",
+          "of the numbers in between, where the engine has it (default: float32)",
+        ).choices([...PRECISIONS]),
+      );
+  }
+}
 
 /** Reads a whole number of a range. */
 export const wholeNumber =
@@ -76,18 +116,3 @@ export function region(text: string): Rect {
     throw new InvalidArgumentError("give x,y,width,height in whole pixels of the frame, such as 370,80,270,270");
   return { x: x!, y: y!, width: width!, height: height! };
 }
-
-/** `--precision`, which only some engines on some processors have. */
-export const precisionOption = (): Option =>
-  new Option("--precision <name>", "of the numbers in between, where the engine has it (default: float32)").choices([
-    ...PRECISIONS,
-  ]);
-
-/** `--device`. `auto` tries what is here, which takes its time once for each model. */
-export const deviceOption = (fallback: "auto" | "cpu" = "auto"): Option =>
-  new Option(
-    "--device <name>",
-    "what the engine computes on; auto: the fastest that is here and agrees with the processor",
-  )
-    .choices(["auto", ...DEVICES])
-    .default(fallback);

@@ -1,9 +1,8 @@
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { InputError, VideoExplainerError } from "../errors.js";
-import type { Device, Precision } from "../explain/engine-names.js";
 import { type NumericTensor, withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
@@ -18,34 +17,17 @@ import { PictureMemory } from "../pictures/memory.js";
 import { readPicture } from "../pictures/picture.js";
 import { readBounded } from "../read-file.js";
 import { systemPredicate, systemReason } from "../system-error.js";
-import {
-  deviceOption,
-  inputRuleOption,
-  methodOption,
-  modelOutputOption,
-  precisionOption,
-  startOption,
-  targetOption,
-  threadsOption,
-} from "./arguments.js";
+import { type EngineChoice, ModelCommand } from "./arguments.js";
 import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 import { readNpy, writeNpy } from "./npy.js";
 
-interface AttributeOptions {
+interface AttributeOptions extends MethodOptions, EngineChoice {
   model: string;
   modelOutput?: string;
   input: string;
-  method: MethodOptions["method"];
-  inputRule: MethodOptions["inputRule"];
-  start: MethodOptions["start"];
-  target: "top" | number;
   low?: number[];
   high?: number[];
-  engine: string;
-  device: Device | "auto";
-  threads: number;
-  precision?: Precision;
   output?: string;
 }
 
@@ -183,21 +165,14 @@ async function fromPicture(file: string, model: LoadedModel): Promise<Input> {
 
 /** `video-explainer attribute` */
 export const attributeCommand = (): Command =>
-  new Command("attribute")
+  new ModelCommand("attribute")
     .description("explain one tensor or image: a relevance map as .npy, scores as JSON on stdout")
     .requiredOption("--model <path>", "ONNX or model.json file, or folder with one and model.yaml")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
-    .addOption(modelOutputOption())
-    .addOption(methodOption())
-    .addOption(inputRuleOption())
-    .addOption(startOption())
-    .addOption(targetOption())
+    .methodOptions()
     .addOption(lowOption())
     .addOption(highOption())
-    .option("--engine <name>", "engine", "auto")
-    .addOption(deviceOption("cpu"))
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+    .engineOptions("cpu")
     .option(
       "--output <file>",
       "write the relevance here: .npy, float32, same shape as the input; for R-LRP sum of |R| = 1 a frame",

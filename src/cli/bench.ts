@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { BATCHES, benchEngine, COMPARED_METHODS } from "../bench/engine.js";
 import { benchDecoding, firstFrames } from "../bench/frames.js";
 import { describeMachine } from "../bench/machine.js";
@@ -12,7 +12,6 @@ import { checked } from "../config/request.js";
 import { configSchema, natsSinkSchema, type SourceConfig, sourceSchema } from "../config/schema.js";
 import { parseYaml } from "../config/syntax.js";
 import { InputError, inContext } from "../errors.js";
-import type { Device, Precision } from "../explain/engine-names.js";
 import { type MethodName, R_LRP_NAMES } from "../explain/method-names.js";
 import { loadModel, requirePreprocessing } from "../explain/model/load.js";
 import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
@@ -21,22 +20,21 @@ import { checkSource } from "../pipeline/index.js";
 import { redact, redactWhole } from "../redact.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import {
-  deviceOption,
+  type EngineChoice,
+  ModelCommand,
   modelOption,
   modelOutputOption,
   number,
-  precisionOption,
   region,
   SHIPPED_FILM,
   SHIPPED_FILM_REGION,
-  threadsOption,
   wholeNumber,
 } from "./arguments.js";
 import { benchTable } from "./bench-table.js";
 import { interruptible } from "./interrupt.js";
 import { sayModelNotes } from "./model-notes.js";
 
-interface BenchOptions {
+interface BenchOptions extends EngineChoice {
   model: string;
   modelOutput?: string;
   method: MethodName;
@@ -45,10 +43,6 @@ interface BenchOptions {
   seconds: number;
   only?: "engine" | "pipeline";
   nats?: string | false;
-  engine: string;
-  device: Device | "auto";
-  threads: number;
-  precision?: Precision;
   maxBatch: number;
   when?: When;
   json?: boolean;
@@ -173,7 +167,7 @@ async function bench(options: BenchOptions): Promise<void> {
 
 /** `video-explainer bench` */
 export const benchCommand = (): Command =>
-  new Command("bench")
+  new ModelCommand("bench")
     .description("measure throughput, latency and what explaining costs beside classifying")
     .addOption(modelOption())
     .addOption(modelOutputOption())
@@ -190,10 +184,7 @@ export const benchCommand = (): Command =>
     .addOption(new Option("--only <part>", "one part").choices(["engine", "pipeline"]))
     .option("--nats <url>", "publish there (default: 127.0.0.1:4222, else a nats-server of its own)")
     .option("--no-nats", "publish nowhere")
-    .option("--engine <name>", "engine", "auto")
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+    .engineOptions()
     .option("--max-batch <n>", "frames in a batch, end to end", wholeNumber(1, 256), 8)
     .option(
       "--when <reasons>",

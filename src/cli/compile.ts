@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import { InputError } from "../errors.js";
 import { toOnnx } from "../explain/engines/serialise.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
@@ -10,7 +10,7 @@ import { framesProgram, type SummaryOptions } from "../explain/programs/frames.j
 import { tensorProgram } from "../explain/programs/tensor.js";
 import { replaceFile } from "../replace-file.js";
 import { systemCode, systemReason } from "../system-error.js";
-import { inputRuleOption, methodOption, modelOutputOption, startOption, targetOption } from "./arguments.js";
+import { ModelCommand } from "./arguments.js";
 import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 
@@ -95,7 +95,7 @@ async function write(output: string, file: Uint8Array): Promise<void> {
 
 /** `video-explainer compile` */
 export const compileCommand = (): Command =>
-  new Command("compile")
+  new ModelCommand("compile")
     .description("write a model with its explanation as one standard ONNX file, for any ONNX runtime in any language")
     .argument("<model>", "model file, or folder with the model and model.yaml")
     .requiredOption("-o, --output <file>", "the ONNX file to write")
@@ -104,11 +104,7 @@ export const compileCommand = (): Command =>
         .choices(["tensor", "frames"])
         .default("tensor"),
     )
-    .addOption(modelOutputOption())
-    .addOption(methodOption())
-    .addOption(inputRuleOption())
-    .addOption(startOption())
-    .addOption(targetOption())
+    .methodOptions()
     .addOption(lowOption())
     .addOption(highOption())
     .addHelpText(

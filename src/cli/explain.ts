@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import type { Device, Precision } from "../explain/engine-names.js";
 import type { MethodOptions } from "../explain/options.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Rect } from "../frame.js";
@@ -20,25 +19,12 @@ import { PictureMemory } from "../pictures/memory.js";
 import { isPicture } from "../pictures/picture.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import { defaultWarnings } from "../station/settings.js";
-import {
-  deviceOption,
-  inputRuleOption,
-  methodOption,
-  modelOption,
-  modelOutputOption,
-  number,
-  precisionOption,
-  region,
-  startOption,
-  targetOption,
-  threadsOption,
-  wholeNumber,
-} from "./arguments.js";
+import { type EngineChoice, ModelCommand, modelOption, number, region, wholeNumber } from "./arguments.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { createProgress, noProgress, type Progress } from "./progress.js";
 
-interface ExplainOptions extends MethodOptions, OverlayStyle {
+interface ExplainOptions extends MethodOptions, EngineChoice, OverlayStyle {
   model: string;
   modelOutput?: string;
   region?: Rect;
@@ -47,10 +33,6 @@ interface ExplainOptions extends MethodOptions, OverlayStyle {
   top: number;
   out?: string;
   force?: boolean;
-  engine: string;
-  device: Device | "auto";
-  threads: number;
-  precision?: Precision;
   quiet?: boolean;
 }
 
@@ -203,15 +185,11 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
 
 /** `video-explainer explain FILE…` */
 export const explainCommand = (): Command =>
-  new Command("explain")
+  new ModelCommand("explain")
     .description("explain pictures and films: the picture or film with its heat, and a summary a frame")
     .argument("<file...>", "pictures, films, folders of them, globs")
     .addOption(modelOption())
-    .addOption(modelOutputOption())
-    .addOption(methodOption())
-    .addOption(inputRuleOption())
-    .addOption(startOption())
-    .addOption(targetOption())
+    .methodOptions()
     .option("--region <x,y,w,h>", "pixels of the frame that alone are classified and explained", region)
     .option("--fps <rate>", "films: frames a second at most (default: all)", number(0, 1000, false))
     .option(
@@ -227,10 +205,7 @@ export const explainCommand = (): Command =>
     .option("--top <n>", "classes in a summary", wholeNumber(1, 100), 5)
     .option("--out <folder>", "where results go (default: beside each file)")
     .option("--force", "replace results that exist already")
-    .option("--engine <name>", "engine", "auto")
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .addOption(precisionOption())
+    .engineOptions()
     .option("--quiet", "print nothing but faults")
     .addHelpText(
       "after",

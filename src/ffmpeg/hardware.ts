@@ -3,7 +3,7 @@ import { truncate } from "../truncate.js";
 import { runChild } from "./children.js";
 import { parseLogLine } from "./log-lines.js";
 import { ShortageError } from "./shortage.js";
-import { askFfmpeg, ffmpegPath } from "./version.js";
+import { askFfmpeg, ffmpegPath, oncePerFfmpeg } from "./version.js";
 
 /**
  * What `auto` tries, in this order. Not among them are opencl, which decodes nothing, and vulkan, whose devices open
@@ -21,25 +21,14 @@ export interface AutoHardware {
   note: string;
 }
 
-const lists = new Map<string, Promise<string[]>>();
-const choices = new Map<string, Promise<AutoHardware>>();
-
 /** Reads the answer of `ffmpeg -hwaccels`. */
 export function parseHwaccels(text: string): string[] {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   return lines.slice(lines.indexOf("Hardware acceleration methods:") + 1).filter((line) => /^[a-z0-9_]+$/.test(line));
 }
 
-/** Hardware that ffmpeg was built for, whether it is there or not; asked once. */
-function builtIn(path: string): Promise<string[]> {
-  let list = lists.get(path);
-  if (!list) {
-    list = askFfmpeg(["-hide_banner", "-hwaccels"], path).then(parseHwaccels);
-    list.catch(() => lists.delete(path));
-    lists.set(path, list);
-  }
-  return list;
-}
+/** Hardware that ffmpeg was built for, whether it is there or not. */
+const builtIn = oncePerFfmpeg(async (path) => parseHwaccels(await askFfmpeg(["-hide_banner", "-hwaccels"], path)));
 
 /** Throws an `InputError` when the installed ffmpeg does not know this hardware. `about`: the source. */
 export async function checkHardware(hardware: string, about: ErrorContext, path = ffmpegPath()): Promise<void> {
@@ -55,17 +44,7 @@ export async function checkHardware(hardware: string, about: ErrorContext, path 
 }
 
 /** The first hardware whose device opens, tried once for each ffmpeg. Rejects with a `ShortageError` alone, and is tried anew then. */
-export function autoHardware(path = ffmpegPath()): Promise<AutoHardware> {
-  let choice = choices.get(path);
-  if (!choice) {
-    choice = choose(path);
-    choice.catch(() => choices.delete(path));
-    choices.set(path, choice);
-  }
-  return choice;
-}
-
-async function choose(path: string): Promise<AutoHardware> {
+export const autoHardware = oncePerFfmpeg(async (path): Promise<AutoHardware> => {
   const known = await builtIn(path).catch((error: unknown): string[] => {
     if (error instanceof ShortageError) throw error;
     return [];
@@ -79,7 +58,7 @@ async function choose(path: string): Promise<AutoHardware> {
   }
   const why = failed.length > 0 ? failed.join("; ") : "this ffmpeg was built for none";
   return { note: `hardware auto: decoded in software, no hardware works (${why})` };
-}
+});
 
 /** Opens the device and nothing else. Null when it works, else why not. */
 async function trial(path: string, name: string): Promise<string | null> {

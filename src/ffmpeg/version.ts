@@ -10,19 +10,24 @@ export interface FfmpegVersion {
 export const ffmpegPath = (): string => process.env.FFMPEG_PATH || "ffmpeg";
 export const ffprobePath = (): string => process.env.FFPROBE_PATH || "ffprobe";
 
-const versions = new Map<string, Promise<FfmpegVersion>>();
-
-/** Version of the installed ffmpeg, asked once. Throws a sentence when it is missing or too old. */
-export function ffmpegVersion(path = ffmpegPath()): Promise<FfmpegVersion> {
-  let version = versions.get(path);
-  if (!version) {
-    version = askFfmpeg(["-version"], path).then((stdout) => supported(parseVersion(stdout), path));
-    // It may be installed, or found to start, the next time.
-    version.catch(() => versions.delete(path));
-    versions.set(path, version);
-  }
-  return version;
+/** What each ffmpeg answers, asked once; one that did not answer may be installed, or found to start, the next time. */
+export function oncePerFfmpeg<T>(ask: (path: string) => Promise<T>): (path?: string) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (path = ffmpegPath()) => {
+    let answer = answers.get(path);
+    if (!answer) {
+      answer = ask(path);
+      answer.catch(() => answers.delete(path));
+      answers.set(path, answer);
+    }
+    return answer;
+  };
 }
+
+/** Version of the installed ffmpeg. Throws a sentence when it is missing or too old. */
+export const ffmpegVersion = oncePerFfmpeg(async (path) =>
+  supported(parseVersion(await askFfmpeg(["-version"], path)), path),
+);
 
 /** Builds from git carry no release number and count as the newest. */
 export function parseVersion(text: string): FfmpegVersion {

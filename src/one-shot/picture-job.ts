@@ -3,7 +3,7 @@ import { readPicture } from "../pictures/picture.js";
 import { explainOne } from "../station/explain-one.js";
 import { sourceName } from "./inputs.js";
 import { type BatchContext, type FileJob, type FileResult, STATION } from "./settings.js";
-import { cannotWrite, stageFile } from "./staged-file.js";
+import { cannotWrite, type StagedFile, withStaged } from "./staged-file.js";
 
 /** Explains one picture into another, with its summary beside it. Rejects, leaving nothing behind, when that fails. */
 export async function explainPicture(job: FileJob, context: BatchContext, stop: AbortSignal): Promise<FileResult> {
@@ -28,7 +28,10 @@ export async function explainPicture(job: FileJob, context: BatchContext, stop: 
   }
   const { summary, overlay } = explained;
   stop.throwIfAborted();
-  await writeWhole(job.outputs.explained, overlay!, job.outputs.summaries, `${JSON.stringify(summary)}\n`);
+  await withStaged([job.outputs.explained, job.outputs.summaries], async (jpeg, lines) => {
+    await write(jpeg, overlay!);
+    await write(lines, `${JSON.stringify(summary)}\n`);
+  });
   const best = summary.classification.top[0]!;
   const { pages } = picture;
   return {
@@ -42,24 +45,7 @@ export async function explainPicture(job: FileJob, context: BatchContext, stop: 
   };
 }
 
-async function writeWhole(picture: string, jpeg: Uint8Array, lines: string, text: string): Promise<void> {
-  const first = await stageFile(picture);
-  const second = await stageFile(lines).catch(async (error: unknown) => {
-    await first.discard();
-    throw error;
+const write = (file: StagedFile, content: Uint8Array | string): Promise<void> =>
+  writeFile(file.path, content).catch((cause: unknown) => {
+    throw cannotWrite(file.target, cause);
   });
-  try {
-    await writeFile(first.path, jpeg).catch((cause: unknown) => {
-      throw cannotWrite(picture, cause);
-    });
-    await writeFile(second.path, text).catch((cause: unknown) => {
-      throw cannotWrite(lines, cause);
-    });
-    await first.commit();
-    await second.commit();
-  } catch (error) {
-    await first.discard();
-    await second.discard();
-    throw error;
-  }
-}

@@ -8,6 +8,7 @@ import type { PictureMemory } from "../pictures/memory.js";
 import type { FrameSettings } from "../station/settings.js";
 import type { Outputs } from "./inputs.js";
 import { sourceName } from "./inputs.js";
+import type { TopClassCounts } from "./top-class-counter.js";
 
 /** What is the same for every file of one call. */
 export interface BatchContext extends FrameSettings {
@@ -30,13 +31,7 @@ export interface FileJob {
 }
 
 /** What came of a file. */
-export interface FileResult {
-  frames: number;
-  explained: number;
-  /** The class that was the top one in most frames, and in how many. */
-  top: { label: string; frames: number };
-  /** Probability of the top class of the last frame. */
-  probability: number;
+export interface FileResult extends Required<TopClassCounts> {
   /** What is missing from the results though they were written; one sentence each. */
   faults: Error[];
   /** Worth knowing; nothing is missing. */

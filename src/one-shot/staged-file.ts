@@ -26,7 +26,7 @@ export interface StagedFile {
 }
 
 /** Makes an empty file to be filled, and its folder where needed. Throws an `InputError` when it cannot be written there. */
-export async function stageFile(target: string): Promise<StagedFile> {
+async function stageFile(target: string): Promise<StagedFile> {
   if (unfinished.size === 0 && counter === 0) process.on("exit", removeAll);
   const folder = dirname(target);
   const path = join(folder, `.${basename(target).slice(0, 180)}.${process.pid}-${counter++}.part`);
@@ -52,6 +52,23 @@ export async function stageFile(target: string): Promise<StagedFile> {
       unfinished.delete(path);
     },
   };
+}
+
+/** Files that `work` fills: moved to their places when it is done, removed where anything of it failed. */
+export async function withStaged<T>(
+  targets: readonly string[],
+  work: (...files: StagedFile[]) => Promise<T>,
+): Promise<T> {
+  const files: StagedFile[] = [];
+  try {
+    for (const target of targets) files.push(await stageFile(target));
+    const made = await work(...files);
+    for (const file of files) await file.commit();
+    return made;
+  } catch (error) {
+    for (const file of files) await file.discard();
+    throw error;
+  }
 }
 
 /** The sentence of a file that cannot be written. */

@@ -4,7 +4,7 @@ import type { Summary } from "../messages/summary.js";
 export interface TopClassCounts {
   frames: number;
   explained: number;
-  /** The class that was the top one in most frames. */
+  /** The class that was the top one in most frames, and in how many. */
   top?: { label: string; frames: number };
   /** Probability of the top class of the last frame. */
   probability: number;

@@ -4,18 +4,6 @@ import { fitPlane, type HeatPlane } from "./heat-plane.js";
 import type { HeatTable } from "./heat-table.js";
 import { type Picture, pixelsIn } from "./picture.js";
 
-/** The memory of one picture and the heat to be laid over it, where the WebAssembly kernel reaches both. */
-export interface Canvas {
-  /** A picture with undefined content. It and a heatmap of up to `columns * rows` fit; the former picture is void. */
-  open(size: { width: number; height: number; columns: number; rows: number }): Picture;
-  /**
-   * Lays heat over the open picture: the heatmap, stretched bilinearly over `placement.rect`, inside `placement.clip`.
-   * Heatmap pixel (i, j) has its centre at (i + 0.5, j + 0.5) of the model's input; beyond the outer centres the edge
-   * value holds.
-   */
-  drawHeat(heatmap: HeatPlane, placement: Placement, table: HeatTable): void;
-}
-
 const PAGE = 65536;
 /** The kernel's stack lies below. */
 const JOB = 4096;
@@ -36,7 +24,10 @@ declare const WebAssembly: {
 
 type Blend = (job: number, first: number, down: number, across: number) => void;
 
-export function createCanvas(): Canvas {
+export type Canvas = ReturnType<typeof createCanvas>;
+
+/** The memory of one picture and the heat to be laid over it, where the WebAssembly kernel reaches both. */
+export function createCanvas() {
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernel = new WebAssembly.Module(Buffer.from(BLEND_KERNEL, "base64"));
   const blend = new WebAssembly.Instance(kernel, { env: { memory } }).exports.blend as Blend;
@@ -55,7 +46,8 @@ export function createCanvas(): Canvas {
   }
 
   return {
-    open({ width, height, columns, rows }) {
+    /** A picture with undefined content. It and a heatmap of up to `columns * rows` fit; the former picture is void. */
+    open({ width, height, columns, rows }: Record<"width" | "height" | "columns" | "rows", number>): Picture {
       picture = { width, height, pixels: picture.pixels };
       const missing = places(columns, rows).end - memory.buffer.byteLength;
       if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
@@ -63,7 +55,12 @@ export function createCanvas(): Canvas {
       return picture;
     },
 
-    drawHeat(heatmap, { rect, clip }, table) {
+    /**
+     * Lays heat over the open picture: the heatmap, stretched bilinearly over `placement.rect`, inside `placement.clip`.
+     * Heatmap pixel (i, j) has its centre at (i + 0.5, j + 0.5) of the model's input; beyond the outer centres the edge
+     * value holds.
+     */
+    drawHeat(heatmap: HeatPlane, { rect, clip }: Placement, table: HeatTable): void {
       const plane = fitPlane(heatmap, rect);
       const { columns, rows } = plane;
       const { left, right, top, bottom } = pixelsIn(clip, picture);

@@ -104,12 +104,7 @@ function drawMask(picture: Picture, mask: TextMask, left: number, top: number): 
 }
 
 /** Draws captions at the top left of pictures. */
-export interface CaptionDrawer {
-  /** Resolves to the pixels of the plate, null where there was nothing to draw. */
-  draw(picture: Picture, caption: Caption): Promise<Span | null>;
-}
-
-export function createCaptionDrawer(setter: TextSetter): CaptionDrawer {
+export function createCaptionDrawer(setter: TextSetter) {
   const shortened = new Lru<string>(1024 * 1024);
 
   const labelThatFits = async (label: string, size: number, width: number): Promise<string> => {
@@ -122,7 +117,8 @@ export function createCaptionDrawer(setter: TextSetter): CaptionDrawer {
   };
 
   return {
-    async draw(picture, caption) {
+    /** Resolves to the pixels of the plate, null where there was nothing to draw. */
+    async draw(picture: Picture, caption: Caption): Promise<Span | null> {
       const { width, height } = picture;
       const number = percent(caption.probability);
       let size = textSize(width, height);

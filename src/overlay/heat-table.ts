@@ -1,4 +1,5 @@
 import { colourAt } from "./colormaps.js";
+import { Lru } from "./lru.js";
 import type { OverlayStyle } from "./overlay.js";
 
 export type HeatStyle = Pick<OverlayStyle, "show" | "colormap" | "opacity">;
@@ -48,17 +49,12 @@ function build(style: HeatStyle): HeatTable {
   return { entries, clearFrom: style.show === "positive" ? 0 : 128, clearTo: 128 };
 }
 
-const KEPT = 32;
-const tables = new Map<string, HeatTable>();
+const tables = new Lru<HeatTable>(32);
 
-/** The table of a style; the last 32 are kept. */
+/** The table of a style; the 32 used last are kept. */
 export function heatTable(style: HeatStyle): HeatTable {
   const key = `${style.show} ${style.colormap} ${style.opacity}`;
-  let table = tables.get(key);
-  if (!table) {
-    table = build(style);
-    if (tables.size >= KEPT) tables.delete(tables.keys().next().value!);
-    tables.set(key, table);
-  }
+  const table = tables.get(key) ?? build(style);
+  tables.set(key, table, 1);
   return table;
 }

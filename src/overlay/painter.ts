@@ -37,14 +37,6 @@ function check({ layout, memory, heatmap }: OverlayRequest): void {
   }
 }
 
-/** Draws and encodes one request at a time: await each. Not to be used on the event loop of the program. */
-export interface Painter {
-  /** The result's arrays are the caller's own, to be transferred. */
-  paint(request: OverlayRequest): Promise<OverlayResult>;
-  /** Loads the font. */
-  warm(): Promise<void>;
-}
-
 /**
  * sharp's `toUint8Array` leaks its result (0.35.5), and the memory of `toBuffer` cannot be transferred to
  * another thread: hence a copy.
@@ -77,7 +69,8 @@ export function copyPicture(memory: SharedArrayBuffer, layout: FrameLayout, canv
   return picture;
 }
 
-export function createPainter(): Painter {
+/** Draws and encodes one request at a time: await each. Not to be used on the event loop of the program. */
+export function createPainter() {
   // Frames never come again: a cache would only hold old ones.
   sharp.cache(false);
   sharp.concurrency(1);
@@ -86,10 +79,12 @@ export function createPainter(): Painter {
   const canvas = createCanvas();
 
   return {
-    async warm() {
+    /** Loads the font. */
+    async warm(): Promise<void> {
       await setter.set("0", 16, false);
     },
-    async paint(request) {
+    /** The result's arrays are the caller's own, to be transferred. */
+    async paint(request: OverlayRequest): Promise<OverlayResult> {
       const started = performance.now();
       check(request);
       const { layout, heatmap, style, want } = request;

@@ -14,12 +14,6 @@ export interface TextMask {
   cover: Uint8Array;
 }
 
-/** Sets text in the shipped font; masks are kept up to a bound. */
-export interface TextSetter {
-  /** `size` is the em in pixels; `keep` false does not fill the cache. */
-  set(text: string, size: number, keep?: boolean): Promise<TextMask>;
-}
-
 const MARKUP: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;" };
 const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (char) => MARKUP[char]!);
 
@@ -79,7 +73,10 @@ async function setText(text: string, size: number, barWidth: number): Promise<Te
 /** Bytes of kept masks: some 250 labels at 720p. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 
-export function createTextSetter(): TextSetter {
+export type TextSetter = ReturnType<typeof createTextSetter>;
+
+/** Sets text in the shipped font; masks are kept up to a bound. */
+export function createTextSetter() {
   const masks = new Lru<TextMask>(KEPT_BYTES);
   const cached = async (key: string, make: () => Promise<TextMask>, keep: boolean): Promise<TextMask> => {
     const known = masks.get(key);
@@ -89,7 +86,8 @@ export function createTextSetter(): TextSetter {
     return mask;
   };
   return {
-    async set(text, size, keep = true) {
+    /** `size` is the em in pixels; `keep` false does not fill the cache. */
+    async set(text: string, size: number, keep = true): Promise<TextMask> {
       const bar = await cached(`${size}|`, async () => ({ ...(await rasterise("|", size)), top: 0 }), true);
       if (text === "|") return bar;
       return cached(`${size} ${text}`, () => setText(text, size, bar.width), keep);

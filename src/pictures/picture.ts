@@ -1,9 +1,8 @@
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { extname } from "node:path";
-import { InputError, inContext } from "../errors.js";
+import { InputError, within } from "../errors.js";
 import type { FrameLayout, ModelView, Rect } from "../frame.js";
 import { frameBytes, frameLayout } from "../frame.js";
+import { readAt, withRegularFile } from "../read-file.js";
 import { PICTURE_ENDINGS, pictureKind } from "./kinds.js";
 import type { PictureMemory } from "./memory.js";
 import { FILE_LIMITS, type PictureLimits, pictureReader, pictureTarget } from "./reader.js";
@@ -13,7 +12,7 @@ const BEGINNING = 4096;
 /** Whether a file is one picture or a film; animated GIFs and streams of JPEGs are films. */
 export async function isPicture(path: string, shown: string): Promise<boolean> {
   if (/\.mjpe?g$/i.test(path)) return false;
-  const kind = pictureKind(await beginning(path), path);
+  const kind = pictureKind(beginning(path), path);
   // Neither a kind that is known, nor readable: its name tells who shall complain.
   if (!kind) return PICTURE_ENDINGS.has(extname(path).toLowerCase());
   if (kind.name !== "GIF") return true;
@@ -25,17 +24,12 @@ export async function isPicture(path: string, shown: string): Promise<boolean> {
 }
 
 /** The first bytes of a file; none where it cannot be read. */
-async function beginning(path: string): Promise<Uint8Array> {
-  let file: FileHandle | undefined;
+function beginning(path: string): Uint8Array {
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { buffer, bytesRead } = await file.read(new Uint8Array(BEGINNING), 0, BEGINNING, 0);
-    return buffer.subarray(0, bytesRead);
+    return withRegularFile(path, (handle) => readAt(handle, 0, BEGINNING));
   } catch {
     // Reading all of it reports why that fails.
     return new Uint8Array();
-  } finally {
-    await file?.close();
   }
 }
 
@@ -72,7 +66,7 @@ export async function readPicture(
   let layout: FrameLayout | undefined;
   try {
     const { found, grant } = await pictureReader().read(from, shown, limits, ({ width, height }) => {
-      const made = layoutOf(shown, () => frameLayout(width, height, region, view));
+      const made = within({ file: shown }, () => frameLayout(width, height, region, view));
       layout = made;
       return {
         ...pictureTarget(made, view.fit, region),
@@ -86,15 +80,6 @@ export async function readPicture(
   } catch (error) {
     // A thread that has ended may have been writing to it.
     if (memory && error instanceof InputError) pool.give(memory);
-    throw error;
-  }
-}
-
-function layoutOf(shown: string, make: () => FrameLayout): FrameLayout {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof InputError) throw inContext(error, { file: shown });
     throw error;
   }
 }

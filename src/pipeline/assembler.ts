@@ -18,22 +18,12 @@ export interface AssemblerEvents {
 }
 
 /** Takes whole pictures from who fills slabs himself. */
-export interface PictureSink {
-  /** False: a picture that finds no slab is lost. */
-  readonly waits: boolean;
-  /** A slab comes without waiting. */
-  readonly hasRoom: boolean;
-  /** Undefined: none is free. Who waits then may try again at `resume`. */
-  acquire(): Slab | undefined;
-  /** A picture is whole, or was lost for want of a slab. */
-  add(slab: Slab | undefined, seconds: number): void;
-  giveBack(slab: Slab): void;
-}
+export type PictureSink = Pick<Assembler, "waits" | "hasRoom" | "acquire" | "add" | "giveBack">;
 
 const NOTHING = new Uint8Array();
 
 /** Lets ffmpeg's byte stream flow into slabs, and pairs the nth picture with the nth time. */
-export class Assembler implements ByteSink, PictureSink {
+export class Assembler implements ByteSink {
   readonly #bytes: number;
   #slab: Slab | undefined;
   /** Bytes of the current picture that have come; it has begun when this is not zero. */
@@ -69,14 +59,17 @@ export class Assembler implements ByteSink, PictureSink {
     return !this.isHeld;
   }
 
+  /** False: a picture that finds no slab is lost. */
   get waits(): boolean {
     return this.events.waits;
   }
 
+  /** A slab comes without waiting. */
   get hasRoom(): boolean {
     return !this.pool.exhausted;
   }
 
+  /** Undefined: none is free. Who waits then may try again at `resume`. */
   acquire(): Slab | undefined {
     if (this.pool.exhausted) this.events.onNoSlab();
     const slab = this.pool.acquire();
@@ -84,6 +77,7 @@ export class Assembler implements ByteSink, PictureSink {
     return slab;
   }
 
+  /** A picture is whole, or was lost for want of a slab. */
   add(slab: Slab | undefined, seconds: number): void {
     this.#pictures.push({ slab, at: performance.now() });
     this.addTime(seconds);

@@ -49,23 +49,6 @@ export interface Batch<S> {
   done(): void;
 }
 
-export interface Batcher<S extends Batchable> {
-  /** To be subscribed to once. Completes when every source is over and every batch done. */
-  readonly batches$: Observable<Batch<S>>;
-  /** Sources now in it, those included that were removed but still hold frames. */
-  readonly sources: readonly VideoSource[];
-  /** Frames queued in all sources. */
-  readonly queued: number;
-  add(session: S): void;
-  /** Stops a source; what an `every-frame` source had queued still comes in batches. */
-  remove(session: S): Promise<void>;
-  /**
-   * Stops every source and waits until what is queued has been taken and done; after `deadlineMs` the rest counts as
-   * `shutdown`.
-   */
-  stop(deadlineMs: number): Promise<void>;
-}
-
 /** A live frame older than this enters no batch. */
 const STALE_MS = 500;
 /** A source that was silent for so long is not waited for. */
@@ -83,13 +66,7 @@ interface Entry<S> {
 }
 
 /** Forms batches over many sources, in turn, never waiting for a silent one. */
-export function createBatcher<S extends Batchable>(sessions: readonly S[], options: BatcherOptions): Batcher<S> {
-  const batcher = new RoundRobinBatcher<S>(options);
-  for (const session of sessions) batcher.add(session);
-  return batcher;
-}
-
-class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
+export class Batcher<S extends Batchable> {
   readonly #entries: Entry<S>[] = [];
   readonly #wake = new Subject<void>();
   readonly #over = new AsyncSubject<void>();
@@ -103,6 +80,7 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
   #isOver = false;
   #wakeScheduled = false;
 
+  /** To be subscribed to once. Completes when every source is over and every batch done. */
   readonly batches$: Observable<Batch<S>> = defer(() => {
     this.#wakeSoon();
     return this.#wake.pipe(
@@ -120,10 +98,12 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
     this.#ended = lastValueFrom(this.#over, { defaultValue: undefined });
   }
 
+  /** Sources now in it, those included that were removed but still hold frames. */
   get sources(): readonly VideoSource[] {
     return this.#entries.map((e) => e.source);
   }
 
+  /** Frames queued in all sources. */
   get queued(): number {
     return this.#entries.reduce((sum, e) => sum + e.source.queued, 0);
   }
@@ -149,11 +129,16 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
     this.#wakeSoon();
   }
 
+  /** Stops a source; what an `every-frame` source had queued still comes in batches. */
   async remove({ source }: S): Promise<void> {
     await source.stop();
     this.#wakeSoon();
   }
 
+  /**
+   * Stops every source and waits until what is queued has been taken and done; after `deadlineMs` the rest counts as
+   * `shutdown`.
+   */
   async stop(deadlineMs: number): Promise<void> {
     this.#closing = true;
     const deadline = setTimeout(() => {
@@ -266,4 +251,10 @@ class RoundRobinBatcher<S extends Batchable> implements Batcher<S> {
     };
     return { frames, done };
   }
+}
+
+export function createBatcher<S extends Batchable>(sessions: readonly S[], options: BatcherOptions): Batcher<S> {
+  const batcher = new Batcher<S>(options);
+  for (const session of sessions) batcher.add(session);
+  return batcher;
 }

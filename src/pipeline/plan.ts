@@ -1,5 +1,5 @@
 import type { SourceConfig } from "../config/schema.js";
-import { InputError, inContext, VideoExplainerError } from "../errors.js";
+import { InputError, VideoExplainerError, within } from "../errors.js";
 import { filterGraph } from "../ffmpeg/filters.js";
 import { hardwareOptions } from "../ffmpeg/hardware.js";
 import { type FfmpegInput, hiddenInput } from "../ffmpeg/hidden-address.js";
@@ -117,7 +117,9 @@ export async function planDecoding(
   const { width, height } = knownSize ?? scaledSize(whole!, config);
   const aspect = whole && !input.stills ? whole.width / whole.height : undefined;
   const highDefinition = config.colorMatrix === "auto" && probed?.untagged ? isHighDefinition(probed) : undefined;
-  const layout = layoutOf(spec, view, width, height);
+  const where = { source: spec.about.source, file: spec.about.subject };
+  const layout = within(where, () => frameLayout(width, height, config.region, view));
+  within(where, () => requireSeen(layout, config.interest));
   const seen: StreamTraits = kind.traits?.(probed, config) ?? {
     finite: !kind.isLive,
     paced: false,
@@ -214,17 +216,6 @@ function requireSeen({ placement: { clip } }: FrameLayout, interest: SourceConfi
     "region",
     `the interest x ${x}, y ${y}, ${width}x${height} lies outside of what is classified (x ${clip.x}, y ${clip.y}, ${clip.width}x${clip.height}); choose one inside`,
   );
-}
-
-function layoutOf({ config, about }: SourceSpec, view: ModelView, width: number, height: number): FrameLayout {
-  try {
-    const layout = frameLayout(width, height, config.region, view);
-    requireSeen(layout, config.interest);
-    return layout;
-  } catch (error) {
-    if (error instanceof InputError) throw inContext(error, { source: about.source, file: about.subject });
-    throw error;
-  }
 }
 
 const bothOf = ({ width, height }: SourceConfig) => (width && height ? { width, height } : undefined);

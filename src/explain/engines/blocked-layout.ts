@@ -1,8 +1,8 @@
+import { intOf, textOf } from "../proto/node-attributes.js";
 import type { GraphProto, ModelMessage, NodeProto, TensorProto, ValueInfo } from "../proto/onnx.js";
-import { AttributeType, decodeModel, ModelProto, toNumber } from "../proto/onnx.js";
+import { AttributeType, decodeModel, ModelProto } from "../proto/onnx.js";
 import { type Dims, ELEMENTWISE, FrameDims, joinedDims, REDUCTIONS, splitDims } from "./frame-dims.js";
 import { fuseSums } from "./fuse-sums.js";
-import { intOf, textOf } from "./node-attributes.js";
 import { scheduleMeans } from "./schedule-means.js";
 
 /** Operator set of onnxruntime's blocked layout: `[N, C/b, H, W, b]` stored under dims `[N, C, H, W]`. */
@@ -16,7 +16,7 @@ export function blockOf(file: Uint8Array): number | undefined {
   const conv = graph!.node?.find((node) => node.domain === NCHWC && node.opType === "Conv");
   const filter = graph!.initializer?.find((tensor) => tensor.name === conv?.input?.[1]);
   // Filters are filled up to whole blocks.
-  return filter && toNumber(filter.dims![0]!);
+  return filter && filter.dims![0]!;
 }
 
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"]);

@@ -1,5 +1,5 @@
-import { type GraphProto, type NodeProto, toNumber } from "../proto/onnx.js";
-import { intOf, intsOf, textOf } from "./node-attributes.js";
+import { intOf, intsOf, textOf } from "../proto/node-attributes.js";
+import type { GraphProto, NodeProto } from "../proto/onnx.js";
 
 /** Operators that treat every element alike, and so in any layout alike. */
 export const ELEMENTWISE = new Set(
@@ -23,7 +23,7 @@ export class FrameDims extends Map<string, Dims> {
   constructor(graph: GraphProto) {
     super();
     for (const tensor of graph.initializer ?? []) {
-      const dims = (tensor.dims ?? []).map((d) => toNumber(d));
+      const dims = tensor.dims ?? [];
       const name = tensor.name!;
       this.set(name, dims.slice(1));
       this.#leading.set(name, dims[0] ?? 1);
@@ -34,7 +34,7 @@ export class FrameDims extends Map<string, Dims> {
         this.#constants.set(name, Array.from(new Float32Array(new Uint8Array(tensor.rawData).buffer)));
     }
     for (const { name, type } of graph.input ?? []) {
-      const dims = type?.tensorType?.shape?.dim?.map((d) => toNumber(d.dimValue, -1));
+      const dims = type?.tensorType?.shape?.dim?.map((d) => d.dimValue ?? -1);
       this.set(name, dims?.slice(1));
     }
   }

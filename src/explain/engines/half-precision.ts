@@ -1,7 +1,8 @@
 import { ELEMENT_CODE } from "../program/emitter.js";
 import type { Operation } from "../program/program.js";
 import { toFloat16 } from "./float16.js";
-import { type Constant, FLOAT16, type Graph, type MixedGraph } from "./serialise.js";
+import { Additions } from "./operation.js";
+import { type Constant, FLOAT16, type Float16Constant, type Graph, type MixedGraph } from "./serialise.js";
 
 /** Fewer channels than this on either side fill no unit that multiplies matrices of halves. */
 const MIN_CHANNELS = 8;
@@ -23,9 +24,7 @@ const FIRST = new Set(["Conv", "ConvTranspose", "MatMul", "Gemm"]);
 export function withHalves(program: Graph): MixedGraph {
   const pass = new Pass(program.constants);
   for (const operation of program.operations) pass.visit(operation);
-  const read = new Set(pass.operations.flatMap((o) => o.inputs));
-  const kept = program.constants.filter((c) => read.has(c.name));
-  return { ...program, operations: pass.operations, constants: [...kept, ...pass.made.values()] };
+  return pass.made.in(program, pass.operations);
 }
 
 /** A value in float16, and what it was divided by, in float32. */
@@ -36,7 +35,7 @@ interface Half {
 
 class Pass {
   readonly operations: Operation[] = [];
-  readonly made = new Map<string, MixedGraph["constants"][number]>();
+  readonly made = new Additions<Float16Constant>();
   readonly #constants: ReadonlyMap<string, Constant>;
   #halves = new Map<string, Half>();
 
@@ -82,8 +81,7 @@ class Pass {
     if (known) return known;
     const value = `${name}_as_half`;
     const constant = this.#constants.get(name);
-    if (constant)
-      this.made.set(value, { name: value, kind: "float16", dims: constant.dims, make: () => halves(constant) });
+    if (constant) this.made.add({ name: value, kind: "float16", dims: constant.dims, make: () => halves(constant) });
     else this.#push("Cast", [name], value, HALF);
     this.#halves.set(name, { value });
     return { value };
@@ -97,24 +95,14 @@ class Pass {
     if (known) return known;
     const at = (what: string): string => `${name}_${what}_along_${axes.join("_").replaceAll("-", "m")}`;
     this.#push("Abs", [name], at("magnitude"));
-    this.#push("ReduceMax", [at("magnitude"), this.#ints(axes)], at("largest"), { keepdims: { int: 1 } });
-    this.#push("Max", [at("largest"), this.#tiny()], at("scale"));
+    const along = this.made.ints(`axes_${axes.join("_").replaceAll("-", "m")}`, axes);
+    this.#push("ReduceMax", [at("magnitude"), along], at("largest"), { keepdims: { int: 1 } });
+    this.#push("Max", [at("largest"), this.made.floats("tiny", [], [TINY])], at("scale"));
     this.#push("Div", [name, at("scale")], at("unit"));
     this.#push("Cast", [at("unit")], at("half"), HALF);
     const made = { value: at("half"), by: at("scale") };
     this.#halves.set(key, made);
     return made;
-  }
-
-  #ints(values: readonly number[]): string {
-    const name = `axes_${values.join("_").replaceAll("-", "m")}`;
-    this.made.set(name, { name, kind: "int64", dims: [values.length], data: values });
-    return name;
-  }
-
-  #tiny(): string {
-    this.made.set("tiny", { name: "tiny", kind: "float32", dims: [], data: Float32Array.of(TINY) });
-    return "tiny";
   }
 
   #push(

@@ -1,6 +1,7 @@
 import { windowAttributes } from "../program/emitter.js";
 import type { Operation, Program, ProgramConstant, Size } from "../program/program.js";
-import type { Constant, Graph } from "./serialise.js";
+import { Additions } from "./operation.js";
+import type { Graph } from "./serialise.js";
 
 /** Channels come in blocks of whole vectors, so that the transforms stay in onnxruntime's blocked layout. */
 const BLOCK = 16;
@@ -50,9 +51,7 @@ export function withWinograd(program: Program): Graph {
       pass.replace(operation, weight, operation.size);
     else pass.operations.push(operation);
   }
-  const read = new Set(pass.operations.flatMap((o) => o.inputs));
-  const kept = program.constants.filter((c) => read.has(c.name));
-  return { ...program, operations: pass.operations, constants: [...kept, ...pass.constants] };
+  return pass.made.in(program, pass.operations);
 }
 
 function gains({ op, attributes }: Operation, weight: ProgramConstant, [height, width]: Size): boolean {
@@ -80,8 +79,7 @@ type Emit = (op: string, inputs: string[], attributes?: Operation["attributes"],
 
 class Pass {
   readonly operations: Operation[] = [];
-  readonly constants: Constant[] = [];
-  #shared = new Set<string>();
+  readonly made = new Additions();
 
   replace({ inputs, outputs }: Operation, weight: ProgramConstant, size: Size): void {
     const [x, , bias] = inputs as [string, string, string | undefined];
@@ -118,7 +116,7 @@ class Pass {
     const joined = emit("Concat", phases, { axis: { int: 1 } });
     if (size.every((s) => s % 2 === 0)) emit("DepthToSpace", [joined], woven, y);
     else {
-      const cut = [this.#ints([0, 0]), this.#ints(size), this.#ints([2, 3])];
+      const cut = [...[[0, 0], size, [2, 3]].map((v) => this.made.ints(`winograd_ints_${v.join("_")}`, v))];
       emit("Slice", [emit("DepthToSpace", [joined], woven), ...cut], {}, y);
     }
   }
@@ -127,9 +125,12 @@ class Pass {
   #combine(emit: Emit, x: string, product: Product, axis: "down" | "across", channels: number, length: number): string {
     const { inputs, factors } = product;
     const along = <T>(value: T, other: T): [T, T] => (axis === "down" ? [value, other] : [other, value]);
-    const taps = this.#share(`winograd_${channels}_${axis}_${factors.join("_")}`, [channels, 1, ...along(2, 1)], () =>
-      Float32Array.from({ length: 2 * channels }, (_, k) => factors[k % 2]!),
-    );
+    const taps = this.made.add({
+      name: `winograd_${channels}_${axis}_${factors.join("_")}`,
+      kind: "float32",
+      dims: [channels, 1, ...along(2, 1)],
+      make: () => Float32Array.from({ length: 2 * channels }, (_, k) => factors[k % 2]!),
+    });
     const tiles = Math.ceil(length / 2);
     // Tile t reads from 2t − 1 on: what lies before the picture or behind it counts as zero.
     const before = Math.max(0, 1 - inputs[0]);
@@ -148,7 +149,7 @@ class Pass {
   #kernel({ name, dims, data }: ProgramConstant, u: number, v: number): string {
     const [out, channels] = dims as [number, number];
     const factors = PRODUCTS[u]!.kernel.flatMap((down) => PRODUCTS[v]!.kernel.map((across) => down * across));
-    return this.#share(`${name}_winograd_${u}${v}`, [out, channels, 1, 1], () => {
+    const make = (): Float32Array => {
       const weights = data as Float32Array;
       const taps = factors.flatMap((factor, tap) => (factor === 0 ? [] : [tap]));
       const combined = new Float32Array(out * channels);
@@ -158,22 +159,8 @@ class Pass {
         combined[pair] = sum;
       }
       return combined;
-    });
-  }
-
-  #ints(values: readonly number[]): string {
-    const name = `winograd_ints_${values.join("_")}`;
-    return this.#once({ name, kind: "int64", dims: [values.length], data: values });
-  }
-
-  #share(name: string, dims: readonly number[], make: () => Float32Array): string {
-    return this.#once({ name, kind: "float32", dims, make });
-  }
-
-  #once(constant: Constant): string {
-    if (!this.#shared.has(constant.name)) this.constants.push(constant);
-    this.#shared.add(constant.name);
-    return constant.name;
+    };
+    return this.made.add({ name: `${name}_winograd_${u}${v}`, kind: "float32", dims: [out, channels, 1, 1], make });
   }
 }
 

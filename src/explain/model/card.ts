@@ -52,9 +52,11 @@ export type ModelCard = z.infer<typeof cardSchema>;
 
 /** Parses a card. @throws ModelError that names the first fault with its line and column. */
 export function parseCard(text: string, fileName: string): ModelCard {
+  const refuse = (at: string, how: string, cause?: unknown): never => {
+    throw new ModelError("model-card", `${at}: ${how}`, { cause });
+  };
   const more = excess(text);
-  if (more !== undefined)
-    throw new ModelError("model-card", `${fileName}: the model card has ${more}; a card is a short YAML file`);
+  if (more !== undefined) refuse(fileName, `the model card has ${more}; a card is a short YAML file`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const place = (offset: number | undefined) => {
@@ -62,25 +64,15 @@ export function parseCard(text: string, fileName: string): ModelCard {
     return at ? `${fileName}:${at.line}:${at.col}` : fileName;
   };
   const broken = document.errors[0];
-  if (broken)
-    throw new ModelError(
-      "model-card",
-      `${place(broken.pos[0])}: the model card is not valid YAML: ${syntaxText(broken)}`,
-    );
+  if (broken) refuse(place(broken.pos[0]), `the model card is not valid YAML: ${syntaxText(broken)}`);
   labelsAsText(document);
   const [twice] = keysGivenTwice(document);
-  if (twice)
-    throw new ModelError(
-      "model-card",
-      `${place(twice.offset)}: the model card gives ${truncate(twice.name, 60)} twice; keep one`,
-    );
+  if (twice) refuse(place(twice.offset), `the model card gives ${truncate(twice.name, 60)} twice; keep one`);
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 20 }) ?? {};
   } catch (cause) {
-    throw new ModelError("model-card", `${fileName}: the model card repeats itself by too many aliases; write it out`, {
-      cause,
-    });
+    refuse(fileName, "the model card repeats itself by too many aliases; write it out", cause);
   }
   const parsed = cardSchema.safeParse(content);
   if (parsed.success) return parsed.data;
@@ -89,10 +81,8 @@ export function parseCard(text: string, fileName: string): ModelCard {
   const { pair } = find(document, path);
   const key = pair?.key.range?.[0];
   const what = issue.code === "unrecognized_keys" ? "is not a known key of a model card" : sentenceOf(issue);
-  throw new ModelError(
-    "model-card",
-    `${place(key)}: ${path.join(".") || "the card"} ${issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`}`,
-  );
+  const how = issue.code === "unrecognized_keys" ? what : `is wrong: ${what}`;
+  return refuse(place(key), `${path.join(".") || "the card"} ${how}`);
 }
 
 /** Labels that YAML takes for numbers or truth values are meant as they are written. */

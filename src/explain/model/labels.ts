@@ -50,20 +50,20 @@ export function readLabels(
 }
 
 function labelFile(source: string, namedBy: string, fingerprints: FileFingerprints): string {
-  const file = path.resolve(path.dirname(namedBy), source);
+  const folder = path.dirname(path.resolve(namedBy));
+  const file = path.resolve(folder, source);
   const outside = (): never =>
     refuse(
       "labels-outside",
       `${namedBy}: the label file "${truncateMiddle(source, 200)}" lies outside the card's own folder; copy it there`,
     );
-  if (!file.startsWith(path.dirname(path.resolve(namedBy)) + path.sep) && file !== path.dirname(path.resolve(namedBy)))
-    outside();
+  if (!file.startsWith(folder + path.sep) && file !== folder) outside();
   if (!fingerprints.exists(file))
     refuse(
       "labels-missing",
       `${namedBy}: the label file "${truncateMiddle(source, 200)}" does not exist; write one label a line into it`,
     );
-  if (file !== path.dirname(path.resolve(namedBy)) && !isConfined(file, namedBy)) outside();
+  if (file !== folder && !isConfined(file, namedBy)) outside();
   return file;
 }
 

@@ -17,6 +17,10 @@ export interface Picture {
 
 type Input = ModelCard["input"];
 
+const refuse = (how: string): never => {
+  throw new ModelError("model-card", how);
+};
+
 /**
  * Brings together what the input's dims (batch left out) and the card say.
  * @param where the card, as messages name it
@@ -34,22 +38,16 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
     );
   const { width: w, height: h, channels: c } = input;
   if ((w !== undefined && w !== width) || (h !== undefined && h !== height))
-    throw new ModelError(
-      "model-card",
-      `${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}`,
-    );
+    refuse(`${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}`);
   if (c !== undefined && c !== channels && dims.length !== 1)
-    throw new ModelError("model-card", `${where} says the input has ${c} channels, but the model takes ${channels}`);
+    refuse(`${where} says the input has ${c} channels, but the model takes ${channels}`);
   const scaled = pixelUnits(input, where);
   for (const [name, values] of [
     ["mean", input.mean],
     ["std", input.std],
   ] as const)
     if (values && values.length !== 1 && values.length !== channels)
-      throw new ModelError(
-        "model-card",
-        `${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s)`,
-      );
+      refuse(`${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s)`);
   const picture = { width, height, channels, layout };
   const unfit = whyUnfit(dims, picture) ?? (scaled ? undefined : UNKNOWN);
   if (unfit !== undefined || !scaled) return { ...picture, preprocessing: undefined, unfit };
@@ -116,8 +114,7 @@ function pixelUnits(input: Input, where: string): { mean: number[]; std: number[
     const meant = [mean && `mean: ${shown(times(mean))}`, std && `std: ${shown(times(std))}`]
       .filter(Boolean)
       .join(", ");
-    throw new ModelError(
-      "model-card",
+    refuse(
       `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; write units: "0..1" beside them, or ${meant} (units: "0..255" takes them as they are)`,
     );
   }

@@ -18,10 +18,10 @@ interface Base {
 
 /** Window geometry of convolutions and pools: `pads` are top, left, bottom, right. */
 export interface Window {
-  kernel: [number, number];
-  strides: [number, number];
-  pads: [number, number, number, number];
-  dilations: [number, number];
+  kernel: readonly [number, number];
+  strides: readonly [number, number];
+  pads: readonly [number, number, number, number];
+  dilations: readonly [number, number];
 }
 
 /** `z = conv(a, w) + b`; weight `[out, in / groups, kh, kw]`. */

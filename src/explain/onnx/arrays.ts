@@ -75,7 +75,7 @@ export function places(start: number, end: number, step: number, extent: number)
   return found;
 }
 
-export function sliceConstant(data: Constant, lists: Record<"starts" | "ends" | "axes" | "steps", number[]>) {
+export function sliceConstant(data: Constant, lists: Record<"starts" | "ends" | "axes" | "steps", readonly number[]>) {
   const { starts, ends, axes, steps } = lists;
   let current: Constant | undefined = data;
   for (const [k, raw] of axes.entries()) {

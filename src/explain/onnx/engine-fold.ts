@@ -1,14 +1,7 @@
 import { VideoExplainerError } from "../../errors.js";
 import { evaluateOnnx } from "../engines/evaluate.js";
 import { fromInt64, toInt64 } from "../proto/int64.js";
-import {
-  type AttributeProto,
-  AttributeType,
-  ElementType,
-  ModelProto,
-  type TensorProto,
-  toNumber,
-} from "../proto/onnx.js";
+import { type AttributeProto, AttributeType, ElementType, ModelProto, type TensorProto } from "../proto/onnx.js";
 import { toBfloat } from "./fold.js";
 import type { Importer, Node } from "./importer.js";
 import { type Constant, halfToFloat, isFloating, size, typeOf } from "./tensor.js";
@@ -154,8 +147,8 @@ const POSITIVE = new Set(["strides", "dilations", "kernel_shape", "group", "bloc
 function forEngine(importer: Importer, node: Node, a: AttributeProto): AttributeProto {
   const external = (t: TensorProto | undefined): boolean => t?.dataLocation === 1;
   if (external(a.t) || a.g) importer.refuse(node, `its attribute ${a.name} is no number`);
-  const ints = a.ints?.map((v) => toNumber(v)) ?? [];
-  const i = toNumber(a.i);
+  const ints = a.ints ?? [];
+  const i = a.i ?? 0;
   if (POSITIVE.has(a.name) && [...ints, ...(ints.length > 0 ? [] : [i])].some((v) => !(v >= 1)))
     importer.refuse(node, `its ${a.name} [${ints.length > 0 ? ints.join(", ") : i}] are not numbers of 1 or more`);
   // As numbers, the largest 64-bit integers are one too many.

@@ -1,4 +1,5 @@
-import { type NodeProto, toNumber } from "../proto/onnx.js";
+import { intOf, intsOf } from "../proto/node-attributes.js";
+import type { NodeProto } from "../proto/onnx.js";
 
 /** What is known of a picture that becomes the model's input from elsewhere than its file. */
 export interface InputHints {
@@ -41,7 +42,7 @@ export function hintsOfFirstLayer(
     for (const node of readers.get(name) ?? []) {
       const channels = node.input?.[0] === name ? channelsOf(node, dimsOf) : undefined;
       if (channels !== undefined) return { channels, layout: turned ? "NHWC" : "NCHW" };
-      const turns = node.opType === "Transpose" && !turned && ints(node, "perm").join() === "0,3,1,2";
+      const turns = node.opType === "Transpose" && !turned && intsOf(node, "perm")?.join() === "0,3,1,2";
       if (turns || THROUGH.has(node.opType)) open.push({ name: node.output?.[0] ?? "", turned: turned || turns });
     }
   }
@@ -52,9 +53,5 @@ function channelsOf(node: NodeProto, dimsOf: (name: string) => readonly number[]
   const weights = dimsOf(node.input?.[1] ?? "");
   if (node.opType === "BatchNormalization") return weights?.[0];
   if (node.opType !== "Conv" || weights?.length !== 4) return undefined;
-  const group = node.attribute?.find((a) => a.name === "group")?.i;
-  return weights[1]! * toNumber(group, 1);
+  return weights[1]! * intOf(node, "group", 1);
 }
-
-const ints = (node: NodeProto, name: string): number[] =>
-  (node.attribute?.find((a) => a.name === name)?.ints ?? []).map((v) => toNumber(v));

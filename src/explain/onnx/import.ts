@@ -1,7 +1,7 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, truncateMiddle } from "../../truncate.js";
 import { elements, type Network } from "../network/network.js";
-import { decodeModel, type ModelMessage, type NodeProto, toNumber, type ValueInfo } from "../proto/onnx.js";
+import { decodeModel, type ModelMessage, type NodeProto, type ValueInfo } from "../proto/onnx.js";
 import { Budget } from "./budget.js";
 import { isWritten, written } from "./expansions/index.js";
 import { refuseWeights } from "./finite.js";
@@ -62,7 +62,7 @@ export function importOnnx(
 
 /** What an import reads of a model message. */
 export interface GraphMessage {
-  opset: { version?: Parameters<typeof toNumber>[0] } | undefined;
+  opset: { version?: number } | undefined;
   node: NodeProto[];
   initializer: NonNullable<NonNullable<ModelMessage["graph"]>["initializer"]>;
   input: ValueInfo[];
@@ -71,7 +71,7 @@ export interface GraphMessage {
 
 /** Reads a classifier from a message that is decoded already; parameters and errors as those of `importOnnx`. */
 export function importGraph(graph: GraphMessage, external: ExternalReader, options: ImportOptions = {}): Network {
-  const opset = toNumber(graph.opset?.version, 0);
+  const opset = graph.opset?.version ?? 0;
   if (opset < OPSETS.oldest || opset > OPSETS.newest)
     throw new ModelError(
       "model-opset",
@@ -146,7 +146,7 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
     hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),
   );
   importer.memory = new FrameMemory(dims);
-  importer.oneFrame = toNumber(input.type?.tensorType?.shape?.dim?.[0]?.dimValue, 0) === 1;
+  importer.oneFrame = input.type?.tensorType?.shape?.dim?.[0]?.dimValue === 1;
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
   return { importer, input, inputId };

@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import type { Layer, LayerKind, LayerOf, TensorId, Weights } from "../network/network.js";
-import { type AttributeProto, type NodeProto, type TensorProto, toNumber } from "../proto/onnx.js";
+import type { AttributeProto, NodeProto, TensorProto } from "../proto/onnx.js";
 import { BATCH } from "./batch.js";
 import type { Budget } from "./budget.js";
 import type { FrameMemory } from "./frame-memory.js";
@@ -41,14 +41,13 @@ export class Node {
     return this.#attributes.has(name);
   }
   int(name: string, fallback: number): number {
-    const a = this.#attributes.get(name);
-    return a ? toNumber(a.i) : fallback;
+    return this.#attributes.get(name)?.i ?? (this.#attributes.has(name) ? 0 : fallback);
   }
   float(name: string, fallback: number): number {
     return this.#attributes.get(name)?.f ?? (this.#attributes.has(name) ? 0 : fallback);
   }
-  ints(name: string): number[] | undefined {
-    return this.#attributes.get(name)?.ints?.map((v) => toNumber(v));
+  ints(name: string): readonly number[] | undefined {
+    return this.#attributes.get(name)?.ints;
   }
   floats(name: string): number[] | undefined {
     return this.#attributes.get(name)?.floats;

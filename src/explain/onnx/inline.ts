@@ -29,20 +29,18 @@ function depthOf(scope: Scope | undefined): number {
   return depth;
 }
 
+const refuse = (how: string): never => {
+  throw new ModelError("model-size", how);
+};
+
 export function refuseSize(nodes: number): void {
   if (nodes > MAX_NODES)
-    throw new ModelError(
-      "model-size",
-      `the model has ${nodes} nodes or more, and up to ${MAX_NODES} are read; give the file of a classifier`,
-    );
+    refuse(`the model has ${nodes} nodes or more, and up to ${MAX_NODES} are read; give the file of a classifier`);
 }
 
 function refuseDepth(depth: number): void {
   if (depth > DEEPEST)
-    throw new ModelError(
-      "model-size",
-      `the model nests functions or branches more than ${DEEPEST} deep; give the file of a classifier`,
-    );
+    refuse(`the model nests functions or branches more than ${DEEPEST} deep; give the file of a classifier`);
 }
 
 /**
@@ -90,8 +88,7 @@ const MAX_NAME_CHARACTERS = 2 ** 27;
 /** @throws ModelError where writing names behind a prefix takes more room than the names of any network */
 function refuseLetters(letters: number): void {
   if (letters > MAX_NAME_CHARACTERS)
-    throw new ModelError(
-      "model-size",
+    refuse(
       "the names in the model's functions or branches are too long to be written out; export it again with shorter names",
     );
 }

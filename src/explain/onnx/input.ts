@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { listed } from "../../truncate.js";
-import { ElementType, toNumber, typeName, type ValueInfo } from "../proto/onnx.js";
+import { ElementType, typeName, type ValueInfo } from "../proto/onnx.js";
 import type { InputHints } from "./hints.js";
 import { refuseAxes, refuseInput } from "./limits.js";
 
@@ -33,7 +33,7 @@ export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () =>
       `the model's input "${input.name}" is ${typeName(type)}, and float32 is needed; export it with a float32 input`,
     );
   if (input.type && !tensor) refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures`);
-  const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => toNumber(d.dimValue));
+  const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => d.dimValue ?? 0);
   refuseAxes(input.name, stated);
   const dims = stated.length > 0 ? stated : [0, 0, 0];
   if (dims.some((d) => d <= 0)) fill(dims, given, dims.length === 3 ? firstLayer() : {});

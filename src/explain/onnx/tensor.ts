@@ -1,6 +1,6 @@
 import { ModelError } from "../../errors.js";
 import { fromInt64 } from "../proto/int64.js";
-import { ElementType, type TensorProto, toNumber, typeName } from "../proto/onnx.js";
+import { ElementType, type TensorProto, typeName } from "../proto/onnx.js";
 
 /** A constant of the model file: row-major numbers with their dims. Integers are kept as numbers too. */
 export interface Constant {
@@ -29,24 +29,26 @@ export const size = (dims: readonly number[]): number => dims.reduce((a, b) => a
  */
 export type ExternalReader = (location: string, offset: number, length: number | undefined, most: number) => Uint8Array;
 
-/** Bits of one element in raw data. */
-const BITS: Record<number, number> = {
-  [ElementType.float]: 32,
-  [ElementType.double]: 64,
-  [ElementType.int64]: 64,
-  [ElementType.uint64]: 64,
-  [ElementType.int32]: 32,
-  [ElementType.uint32]: 32,
-  [ElementType.int16]: 16,
-  [ElementType.uint16]: 16,
-  [ElementType.float16]: 16,
-  [ElementType.bfloat16]: 16,
-  [ElementType.int8]: 8,
-  [ElementType.uint8]: 8,
-  [ElementType.bool]: 8,
-  [ElementType.int4]: 4,
-  [ElementType.uint4]: 4,
-};
+/** An element type: the array of its raw data (of bytes, where two elements share one), and the field that holds it else. */
+const HELD = {
+  [ElementType.float]: [Float32Array, "floatData"],
+  [ElementType.double]: [Float64Array, "doubleData"],
+  [ElementType.int64]: [BigInt64Array, "int64Data"],
+  [ElementType.uint64]: [BigUint64Array, "uint64Data"],
+  [ElementType.int32]: [Int32Array, "int32Data"],
+  [ElementType.uint32]: [Uint32Array, "uint64Data"],
+  [ElementType.int16]: [Int16Array, "int32Data"],
+  [ElementType.uint16]: [Uint16Array, "int32Data"],
+  [ElementType.float16]: [Uint16Array, "int32Data"],
+  [ElementType.bfloat16]: [Uint16Array, "int32Data"],
+  [ElementType.int8]: [Int8Array, "int32Data"],
+  [ElementType.uint8]: [Uint8Array, "int32Data"],
+  [ElementType.bool]: [Uint8Array, "int32Data"],
+  [ElementType.int4]: [Uint8Array, "int32Data"],
+  [ElementType.uint4]: [Uint8Array, "int32Data"],
+} as const;
+const isHeld = (type: number): type is keyof typeof HELD => Object.hasOwn(HELD, type);
+const isNibble = (type: number): boolean => type === ElementType.int4 || type === ElementType.uint4;
 const FLOATING = new Set<number>([ElementType.float, ElementType.double, ElementType.float16, ElementType.bfloat16]);
 export const isFloating = (type: number): boolean => FLOATING.has(type);
 
@@ -54,39 +56,31 @@ export const isFloating = (type: number): boolean => FLOATING.has(type);
 const MAX_WEIGHTS_ELEMENTS = 2 ** 32;
 
 export function readTensor(tensor: TensorProto, external: ExternalReader): Constant {
-  const dims = (tensor.dims ?? []).map((d) => toNumber(d));
+  const dims = [...(tensor.dims ?? [])];
   const count = size(dims);
   const label = tensor.name ? `tensor "${tensor.name}"` : "a constant";
-  if (dims.length > MAX_AXES)
-    throw new ModelError(
-      "model-corrupt",
-      `${label} has ${dims.length} axes, and up to ${MAX_AXES} are known; the model file is damaged, export it again`,
-    );
-  if (dims.some((d) => d < 0))
-    throw new ModelError(
-      "model-corrupt",
-      `${label} has negative dims [${dims.join(", ")}]; the model file is damaged, export it again`,
-    );
+  const damaged = (how: string): never => {
+    throw new ModelError("model-corrupt", `${label} ${how}; the model file is damaged, export it again`);
+  };
+  if (dims.length > MAX_AXES) damaged(`has ${dims.length} axes, and up to ${MAX_AXES} are known`);
+  if (dims.some((d) => d < 0)) damaged(`has negative dims [${dims.join(", ")}]`);
   const type = tensor.dataType ?? 0;
-  const bits = Object.hasOwn(BITS, type) ? BITS[type]! : undefined;
-  if (bits === undefined)
+  if (!isHeld(type))
     throw new ModelError(
       "model-type",
       `${label} has element type ${typeName(type)}, which is not supported; export the model in float32`,
     );
-  const damaged = (held: string): never => {
-    throw new ModelError(
-      "model-corrupt",
-      `${label} holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}; the model file is damaged, export it again`,
-    );
-  };
+  const [array, field] = HELD[type];
+  const bits = isNibble(type) ? 4 : 8 * array.BYTES_PER_ELEMENT;
+  const misfit = (held: number | string): never =>
+    damaged(`holds ${held} numbers where its dims [${dims.join(", ")}] need ${count}`);
   let raw = tensor.rawData?.length ? tensor.rawData : undefined;
   if (tensor.dataLocation === 1) {
     const entry = new Map((tensor.externalData ?? []).map((e) => [e.key, e.value]));
     const wanted = Math.ceil((count * bits) / 8);
     const length = entry.get("length");
     // Said before anything is read: the dims decide how much there can be.
-    if (length !== undefined && Number(length) > wanted) damaged(String(Math.floor((Number(length) * 8) / bits)));
+    if (length !== undefined && Number(length) > wanted) misfit(Math.floor((Number(length) * 8) / bits));
     if (count > MAX_WEIGHTS_ELEMENTS)
       throw new ModelError(
         "model-size",
@@ -99,76 +93,36 @@ export function readTensor(tensor: TensorProto, external: ExternalReader): Const
       length === undefined ? undefined : Number(length),
       most,
     );
-    if (raw.length === most) damaged("more");
+    if (raw.length === most) misfit("more");
   }
-  const typed = raw ? fromRaw(raw, type, count) : fromFields(tensor, type, count);
-  if (typed.length !== count) damaged(String(typed.length));
+  const typed = numbersOf(raw ? elementsOf(raw, array) : (tensor[field] ?? []), type, count);
+  if (typed.length !== count) misfit(typed.length);
   return { dims, data: typed, integer: !isFloating(type), type };
 }
 
-function fromRaw(raw: Uint8Array, type: number, count: number): Float32Array | Float64Array {
-  const bytes = raw.byteOffset % 8 === 0 ? raw : new Uint8Array(raw);
-  const at = (width: number): [ArrayBufferLike, number, number] => [
-    bytes.buffer,
-    bytes.byteOffset,
-    Math.floor(bytes.byteLength / width),
-  ];
-  switch (type) {
-    case ElementType.float:
-      return new Float32Array(...at(4));
-    case ElementType.double:
-      return new Float64Array(...at(8));
-    case ElementType.int64:
-      return fromInt64(new BigInt64Array(...at(8)));
-    case ElementType.uint64:
-      return fromInt64(new BigUint64Array(...at(8)));
-    case ElementType.int32:
-      return Float64Array.from(new Int32Array(...at(4)));
-    case ElementType.uint32:
-      return Float64Array.from(new Uint32Array(...at(4)));
-    case ElementType.int16:
-      return Float64Array.from(new Int16Array(...at(2)));
-    case ElementType.uint16:
-      return Float64Array.from(new Uint16Array(...at(2)));
-    case ElementType.int8:
-      return Float64Array.from(new Int8Array(...at(1)));
-    case ElementType.float16:
-      return Float32Array.from(new Uint16Array(...at(2)), halfToFloat);
-    case ElementType.bfloat16:
-      return bfloatsToFloats(new Uint16Array(...at(2)));
-    case ElementType.int4:
-    case ElementType.uint4:
-      return nibbles(bytes, count, type === ElementType.int4);
-    default:
-      return Float64Array.from(new Uint8Array(...at(1)));
-  }
+type Elements = ArrayLike<number> | BigInt64Array | BigUint64Array;
+interface ElementArray {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): Elements;
 }
 
-function fromFields(tensor: TensorProto, type: number, count: number): Float32Array | Float64Array {
-  switch (type) {
-    case ElementType.float:
-      return Float32Array.from(tensor.floatData ?? []);
-    case ElementType.double:
-      return Float64Array.from(tensor.doubleData ?? []);
-    case ElementType.int64:
-      return Float64Array.from(tensor.int64Data ?? [], (v) => toNumber(v));
-    case ElementType.uint64:
-    case ElementType.uint32:
-      return Float64Array.from(tensor.uint64Data ?? [], (v) => toNumber(v));
-    case ElementType.float16:
-      return Float32Array.from(tensor.int32Data ?? [], halfToFloat);
-    case ElementType.bfloat16:
-      return bfloatsToFloats(Uint16Array.from(tensor.int32Data ?? []));
-    case ElementType.int4:
-    case ElementType.uint4:
-      return nibbles(Uint8Array.from(tensor.int32Data ?? []), count, type === ElementType.int4);
-    default:
-      return Float64Array.from(tensor.int32Data ?? []);
-  }
+function elementsOf(raw: Uint8Array, array: ElementArray): Elements {
+  const bytes = raw.byteOffset % 8 === 0 ? raw : new Uint8Array(raw);
+  return new array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / array.BYTES_PER_ELEMENT));
+}
+
+/** The numbers that elements of a type stand for. */
+function numbersOf(held: Elements, type: number, count: number): Constant["data"] {
+  if (held instanceof Float32Array || held instanceof Float64Array) return held;
+  if (held instanceof BigInt64Array || held instanceof BigUint64Array) return fromInt64(held);
+  if (type === ElementType.float) return Float32Array.from(held);
+  if (type === ElementType.float16) return Float32Array.from(held, halfToFloat);
+  if (type === ElementType.bfloat16) return bfloatsToFloats(held);
+  return isNibble(type) ? nibbles(held, count, type === ElementType.int4) : Float64Array.from(held);
 }
 
 /** Two numbers a byte, the lower half first; as many as there are bytes for, where that is less than wanted. */
-function nibbles(bytes: Uint8Array, count: number, signed: boolean): Float64Array {
+function nibbles(bytes: ArrayLike<number>, count: number, signed: boolean): Float64Array {
   const out = new Float64Array(bytes.length === Math.ceil(count / 2) ? count : 2 * bytes.length);
   for (let k = 0; k < out.length; k++) {
     const half = (bytes[k >> 1]! >> (k % 2 === 0 ? 0 : 4)) & 0xf;
@@ -178,7 +132,7 @@ function nibbles(bytes: Uint8Array, count: number, signed: boolean): Float64Arra
 }
 
 /** The upper half of a float32. */
-function bfloatsToFloats(halves: Uint16Array): Float32Array {
+function bfloatsToFloats(halves: ArrayLike<number>): Float32Array {
   const bits = new Uint32Array(halves.length);
   for (let k = 0; k < halves.length; k++) bits[k] = halves[k]! << 16;
   return new Float32Array(bits.buffer);

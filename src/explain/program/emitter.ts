@@ -1,15 +1,10 @@
-import type { Weights } from "../network/network.js";
+import type { Weights, Window } from "../network/network.js";
 import type { Attribute, ElementKind, Operation, Program, ProgramConstant, ProgramPort, Size } from "./program.js";
 
 /** A value of a program under construction. */
 export type Value = string;
 
-export interface WindowAttributes {
-  kernel: readonly [number, number];
-  strides: readonly [number, number];
-  pads: readonly [number, number, number, number];
-  dilations: readonly [number, number];
-}
+export type WindowAttributes = Window;
 
 export const windowAttributes = (w: WindowAttributes): Record<string, Attribute> => ({
   kernel_shape: { ints: w.kernel },
@@ -133,14 +128,8 @@ export class Emitter {
   concat = (parts: readonly Value[], axis: number): Value =>
     parts.length === 1 ? parts[0]! : this.op("Concat", parts, { axis: { int: axis } });
   matmul = (a: Value, b: Value): Value => this.op("MatMul", [a, b]);
-  slice = (
-    a: Value,
-    axes: readonly number[],
-    starts: readonly number[],
-    ends: readonly number[],
-    steps?: readonly number[],
-  ): Value =>
-    this.op("Slice", [a, this.ints(starts), this.ints(ends), this.ints(axes), ...(steps ? [this.ints(steps)] : [])]);
+  slice = (a: Value, axes: readonly number[], starts: readonly number[], ends: readonly number[]): Value =>
+    this.op("Slice", [a, this.ints(starts), this.ints(ends), this.ints(axes)]);
   /** Constant padding, `before` and `after` for every axis. */
   pad(a: Value, before: readonly number[], after: readonly number[], value = 0): Value {
     if ([...before, ...after].every((p) => p === 0)) return a;

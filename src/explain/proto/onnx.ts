@@ -97,15 +97,14 @@ const descriptor = {
 
 export const ModelProto = protobuf.Root.fromJSON(descriptor).lookupType("onnx.ModelProto");
 
-type Int = number | { toNumber(): number };
 export interface TensorProto {
-  dims?: Int[];
+  dims?: number[];
   dataType?: number;
   floatData?: number[];
   int32Data?: number[];
-  int64Data?: Int[];
+  int64Data?: number[];
   doubleData?: number[];
-  uint64Data?: Int[];
+  uint64Data?: number[];
   name?: string;
   rawData?: Uint8Array;
   externalData?: { key: string; value: string }[];
@@ -115,14 +114,14 @@ export interface AttributeProto {
   name: string;
   type?: number;
   f?: number;
-  i?: Int;
+  i?: number;
   s?: Uint8Array;
   t?: TensorProto;
   g?: GraphProto;
   /** In the body of a function: the attribute of the call that it takes its value from. */
   refAttrName?: string;
   floats?: number[];
-  ints?: Int[];
+  ints?: number[];
   strings?: Uint8Array[];
 }
 export interface NodeProto {
@@ -161,11 +160,11 @@ export interface FunctionProto {
 }
 export interface ValueInfo {
   name: string;
-  type?: { tensorType?: { elemType?: number; shape?: { dim?: { dimValue?: Int; dimParam?: string }[] } } };
+  type?: { tensorType?: { elemType?: number; shape?: { dim?: { dimValue?: number; dimParam?: string }[] } } };
 }
 export interface ModelMessage {
-  irVersion?: Int;
-  opsetImport?: { domain?: string; version?: Int }[];
+  irVersion?: number;
+  opsetImport?: { domain?: string; version?: number }[];
   producerName?: string;
   graph?: GraphProto;
   functions?: FunctionProto[];
@@ -173,9 +172,6 @@ export interface ModelMessage {
 
 /** @throws where the bytes are no such message */
 export const decodeModel = (bytes: Uint8Array): ModelMessage => ModelProto.decode(bytes) as unknown as ModelMessage;
-
-export const toNumber = (value: Int | undefined, fallback = 0): number =>
-  value === undefined || value === null ? fallback : typeof value === "number" ? value : value.toNumber();
 
 /** Element types of the ONNX format. */
 export const ElementType = {

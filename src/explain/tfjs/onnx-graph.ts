@@ -30,6 +30,43 @@ export const outputsOf = (made: readonly { shown: string; alias?: string; make: 
     }
   });
 
+/** What a node is called in messages, the nodes that it reads, the last of them to be made first, and what makes it. */
+export interface Making<Node, Made> {
+  shown: string;
+  reads: readonly Node[];
+  make: () => Made;
+}
+
+/** Makes a node once all that it reads is made: networks are deeper than calls should be. */
+export function makeInOrder<Node, Made>(
+  wanted: Node,
+  made: Map<string, Made>,
+  keyOf: (node: Node) => string,
+  makingOf: (node: Node) => Making<Node, Made>,
+): void {
+  const open = [wanted];
+  const waiting = new Set<string>();
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const key = keyOf(at);
+    if (made.has(key)) {
+      open.pop();
+      continue;
+    }
+    const { shown, reads, make } = makingOf(at);
+    const missing = reads.filter((node) => !made.has(keyOf(node)));
+    if (missing.length === 0) made.set(key, make());
+    else if (waiting.has(key))
+      throw new ModelError("model-unsupported", `${shown} is part of a loop, which cannot be explained`);
+    waiting.add(key);
+    open.push(...missing);
+  }
+}
+
+/** Refuses a file that contradicts itself. */
+export const refuseDamaged = (how: string): never => {
+  throw new ModelError("model-corrupt", `${how}; convert the model again`);
+};
+
 /** An ONNX graph written node by node; every node is named after what it stands for. */
 export class OnnxGraph {
   #message: GraphMessage = { opset: { version: OPSET }, node: [], initializer: [], input: [], output: [] };

@@ -25,6 +25,10 @@ const EXCESS = 2 ** 20;
 
 const storedAs = (spec: WeightSpec): string => spec.quantization?.dtype ?? spec.dtype;
 
+const corrupt = (how: string): never => {
+  throw new ModelError("model-corrupt", how);
+};
+
 /** What a weight takes in its file. @throws ModelError where its type is not known */
 function bytesOf(spec: WeightSpec): number {
   const stored = storedAs(spec);
@@ -46,14 +50,12 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
   for (const { paths, weights: specs } of groups) {
     const wanted = specs.reduce((sum, spec) => sum + bytesOf(spec), 0);
     let left = wanted + EXCESS;
+    const refuse = (how: string, what = "them"): never =>
+      corrupt(`the weights in ${listed(paths)} ${how}; copy ${what} again`);
     const shards = paths.map((name) => {
       const shard = read(name, left);
       left -= shard.length;
-      if (left <= 0)
-        throw new ModelError(
-          "model-corrupt",
-          `the weights in ${listed(paths)} are longer than model.json says; copy both again`,
-        );
+      if (left <= 0) refuse("are longer than model.json says", "both");
       return shard;
     });
     refuseDisorder(paths, shards);
@@ -62,11 +64,7 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
     for (const spec of specs) {
       const stored = storedAs(spec);
       const end = at + bytesOf(spec);
-      if (!(Number.isSafeInteger(end) && end <= bytes.length))
-        throw new ModelError(
-          "model-corrupt",
-          `the weights in ${listed(paths)} end before weight "${spec.name}"; copy them again`,
-        );
+      if (!(Number.isSafeInteger(end) && end <= bytes.length)) refuse(`end before weight "${spec.name}"`);
       const constant = constantOf(spec, stored, new Uint8Array(bytes.subarray(at, end)));
       if (!allFinite(constant.data)) {
         const { value, at: place } = firstNotFinite(constant.data);
@@ -78,11 +76,7 @@ export function readWeights(groups: readonly WeightGroup[], read: ShardReader): 
       weights.set(spec.name, constant);
       at = end;
     }
-    if (at !== bytes.length)
-      throw new ModelError(
-        "model-corrupt",
-        `the weights in ${listed(paths)} are ${bytes.length - at} bytes longer than model.json says; copy both again`,
-      );
+    if (at !== bytes.length) refuse(`are ${bytes.length - at} bytes longer than model.json says`, "both");
   }
   return weights;
 }
@@ -93,15 +87,13 @@ function refuseDisorder(paths: readonly string[], shards: readonly Uint8Array[])
   if (paths.length < 2 || numbers.some((n) => !n)) return;
   const wrong = numbers.findIndex((n, k) => Number(n![1]) !== k + 1 || Number(n![2]) !== paths.length);
   if (wrong >= 0)
-    throw new ModelError(
-      "model-corrupt",
+    corrupt(
       `model.json names the weights file "${paths[wrong]}" as number ${wrong + 1} of ${paths.length}, where weights would land in the wrong layers; convert the model again`,
     );
   const { length } = shards[0]!;
   const odd = shards.findIndex((s, k) => (k < shards.length - 1 ? s.length !== length : s.length > length));
   if (odd >= 0)
-    throw new ModelError(
-      "model-corrupt",
+    corrupt(
       `the weights file "${paths[odd]}" holds ${shards[odd]!.length} bytes and "${paths[0]}" ${length}, where all but the last are of one length; copy them again`,
     );
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, InputError, inContext } from "../../errors.js";
+import { type ErrorCode, InputError, within } from "../../errors.js";
 import { hasOpenLogin, redactWhole } from "../../redact.js";
 import { file } from "./file.js";
 import { http } from "./http.js";
@@ -25,15 +25,11 @@ export function sourceKind(name: string, url: string, baseDir: string): SourceKi
   const refuse = (code: ErrorCode, text: string, cause?: unknown) =>
     new InputError(code, text, { source: name, cause });
   if (hasOpenLogin(url)) throw refuse("address", `${shownPath(redactWhole(url))} ${OPEN_LOGIN}`);
-  let found: SourceKind | undefined;
-  try {
+  const found = within({ source: name }, () => {
     // A file may be called so.
     const isProtocol = isLocal(url) && PROTOCOLS.test(url) && !statOf(localPath(url, baseDir));
-    if (!isProtocol) found = SOURCE_KINDS.find((kind) => kind.matches(url, baseDir));
-  } catch (error) {
-    if (error instanceof InputError) throw inContext(error, { source: name });
-    throw error;
-  }
+    return isProtocol ? undefined : SOURCE_KINDS.find((kind) => kind.matches(url, baseDir));
+  });
   if (found) return found;
   const known = SOURCE_KINDS.map((kind) => kind.looksLike).join("; ");
   throw refuse("unknown-source", `${shownPath(redactWhole(url))} is no address that can be read; known are: ${known}`);

@@ -1,6 +1,6 @@
 import { swapped } from "../../layers/dense.js";
 import type { Operation } from "../../program/program.js";
-import { operation } from "../operation.js";
+import { Additions, operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
 import { POINTWISE } from "../winograd.js";
 
@@ -11,35 +11,25 @@ import { POINTWISE } from "../winograd.js";
  */
 export function denseAsConv(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
-  const made = new Map<string, Constant>();
+  const made = new Additions();
   const operations = graph.operations.flatMap((o) => {
     const matrix = constants.get(o.inputs[1] ?? "");
     return matrix && isProduct(o, matrix) ? pointwise(o, matrix, made) : [o];
   });
-  const read = new Set(operations.flatMap((o) => o.inputs));
-  return { ...graph, operations, constants: [...graph.constants.filter((c) => read.has(c.name)), ...made.values()] };
+  return made.in(graph, operations);
 }
 
 const isProduct = ({ op, inputs }: Operation, { dims }: Constant): boolean =>
   (op === "MatMul" || (op === "Gemm" && inputs.length === 2)) && dims.length === 2;
 
 /** `x · matrix` along the last axis of `x`: its other axes become the batch and come back afterwards. */
-function pointwise(
-  { inputs, outputs, attributes }: Operation,
-  matrix: Constant,
-  made: Map<string, Constant>,
-): Operation[] {
+function pointwise({ inputs, outputs, attributes }: Operation, matrix: Constant, made: Additions): Operation[] {
   const [x] = inputs as [string];
   const [y] = outputs as [string];
   const turned = "transB" in attributes;
   const [rows, columns] = matrix.dims as [number, number];
   const [out, width] = turned ? [rows, columns] : [columns, rows];
-  const share = (constant: Constant): string => {
-    made.set(constant.name, constant);
-    return constant.name;
-  };
-  const ints = (...values: number[]): string =>
-    share({ name: `pointwise_${values.join("_")}`, kind: "int64", dims: [values.length], data: values });
+  const ints = (...values: number[]): string => made.ints(`pointwise_${values.join("_")}`, values);
   const filter: Constant = turned
     ? { ...matrix, name: `${matrix.name}_filter`, dims: [out, width, 1, 1] }
     : { name: `${matrix.name}_turned`, kind: "float32", dims: [out, width, 1, 1], make: () => transposed(matrix) };
@@ -47,7 +37,7 @@ function pointwise(
     operation("Shape", [x], `${y}_dims`, { end: { int: -1 } }),
     operation("Concat", [`${y}_dims`, ints(out)], `${y}_shape`, { axis: { int: 0 } }),
     operation("Reshape", [x, ints(-1, width, 1, 1)], `${y}_pixels`),
-    operation("Conv", [`${y}_pixels`, share(filter)], `${y}_product`, POINTWISE),
+    operation("Conv", [`${y}_pixels`, made.add(filter)], `${y}_product`, POINTWISE),
     operation("Reshape", [`${y}_product`, `${y}_shape`], y),
   ];
 }

@@ -1,6 +1,6 @@
 import { ELEMENT_CODE } from "../../program/emitter.js";
 import type { Operation } from "../../program/program.js";
-import { operation } from "../operation.js";
+import { Additions, operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
 
 const ZERO = "planes_zero";
@@ -24,31 +24,18 @@ export function keepPlanesDynamic(graph: Graph): Graph {
   );
   if (planes.size === 0) return graph;
   const [input] = graph.inputs as [(typeof graph.inputs)[number]];
-  const ints = (name: string, values: number[]): Constant => ({
-    name,
-    kind: "int64",
-    dims: [values.length],
-    data: values,
-  });
-  const numbers: Constant[] = [
-    ints("planes_row", [-1]),
-    ints("planes_from", [0]),
-    ints("planes_to", [1]),
-    { name: "planes_none", kind: "float32", dims: [1], data: Float32Array.of(0) },
-  ];
+  const made = new Additions();
+  const [row, from, to] = [made.ints("planes_row", [-1]), made.ints("planes_from", [0]), made.ints("planes_to", [1])];
+  const none = made.floats("planes_none", [1], [0]);
   // The smaller one of the first number's magnitude and 0.
   const zero = [
-    operation("Reshape", [input.name, "planes_row"], "planes_all"),
-    operation("Slice", ["planes_all", "planes_from", "planes_to", "planes_from"], "planes_first"),
+    operation("Reshape", [input.name, row], "planes_all"),
+    operation("Slice", ["planes_all", from, to, from], "planes_first"),
     operation("Cast", ["planes_first"], "planes_float", { to: { int: ELEMENT_CODE.float32 } }),
     operation("Abs", ["planes_float"], "planes_size"),
-    operation("Min", ["planes_size", "planes_none"], ZERO),
+    operation("Min", ["planes_size", none], ZERO),
   ];
-  return {
-    ...graph,
-    constants: [...graph.constants, ...numbers],
-    operations: [...zero, ...planes.values(), ...operations],
-  };
+  return made.in(graph, [...zero, ...planes.values(), ...operations]);
 }
 
 const isPlane = ({ kind, dims }: Constant): boolean =>

@@ -1,7 +1,10 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { VideoExplainerError } from "../../../errors.js";
 import type { Operation } from "../../program/program.js";
-import { DualLayoutTensor } from "./dual-layout-tensor.js";
+import { DualLayoutTensor, nhwcAxis } from "./dual-layout-tensor.js";
+
+/** An axis counted from the front. */
+export const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
 /** One operation about to run: its inputs (undefined where left out) and attributes. */
 export class Call {
@@ -42,8 +45,7 @@ export class Call {
   }
   /** An axis counted from the front. */
   axis(name: string, otherwise: number, rank = this.at(0).rank): number {
-    const axis = this.int(name, otherwise);
-    return axis < 0 ? axis + rank : axis;
+    return fromFront(this.int(name, otherwise), rank);
   }
   refuse(what: string): never {
     throw new VideoExplainerError(
@@ -67,6 +69,16 @@ export function prefersNhwc(operands: readonly DualLayoutTensor[]): boolean {
     if (!o.hasNchw) toNchw += o.size;
   }
   return toNhwc < toNchw || (toNhwc === toNchw && operands.some((o) => o.hasNhwc && !o.hasNchw));
+}
+
+/** The tensor in the form at hand, where its axes are in it, and what makes a value of the result. */
+export function form(x: DualLayoutTensor): {
+  tensor: Tensor;
+  place: (axis: number) => number;
+  wrap: (t: Tensor) => DualLayoutTensor;
+} {
+  if (x.hasNchw || !x.hasNhwc) return { tensor: x.nchw(), place: (axis) => axis, wrap: DualLayoutTensor.ofNchw };
+  return { tensor: x.nhwc(), place: (axis) => nhwcAxis(axis, x.rank), wrap: DualLayoutTensor.ofNhwc };
 }
 
 /** The operands as tensors of one form, with what makes a value of the result. */

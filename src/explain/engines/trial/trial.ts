@@ -122,31 +122,22 @@ function addSamples(hash: Hash, file: string): void {
 /** @returns `lasts`: another run would end alike. */
 function run(graph: string, request: TrialRequest, limitMs: number): Promise<TrialAnswer & { lasts: boolean }> {
   return new Promise((resolve) => {
-    const child = startOwn(workerUrl(import.meta.url, "./trial-process.js"), [graph, JSON.stringify(request)]);
+    const child = startOwn(workerUrl(import.meta.url, "./trial-process.js"), [graph, JSON.stringify(request)], limitMs);
     let answer: TrialAnswer | undefined;
     let words = "";
-    let late = false;
-    const limit = setTimeout(() => {
-      late = true;
-      child.kill("SIGKILL");
-    }, limitMs);
     child.on("message", (message) => {
       answer = message as TrialAnswer;
     });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       words = `${words}${text}`.slice(-MAX_WORDS);
     });
-    const end = (ended: TrialAnswer & { lasts: boolean }): void => {
-      clearTimeout(limit);
-      resolve(ended);
-    };
-    child.on("error", ({ message }) => end({ fault: message, lasts: false }));
+    child.on("error", ({ message }) => resolve({ fault: message, lasts: false }));
     child.on("close", (code, signal) => {
       const seconds = Math.round(limitMs / 1000);
-      if (late) end({ fault: `it was not done after ${seconds} s`, slow: true, lasts: true });
-      else if (signal !== null) end({ fault: `it died of ${signal}`, lasts: FAULTS.has(signal) });
-      else if (answer !== undefined) end({ ...answer, lasts: !answer.isMissing && !answer.isShort });
-      else end({ fault: words.trim().split("\n").at(-1) || `it ended with code ${code}`, lasts: false });
+      if (child.killed) resolve({ fault: `it was not done after ${seconds} s`, slow: true, lasts: true });
+      else if (signal !== null) resolve({ fault: `it died of ${signal}`, lasts: FAULTS.has(signal) });
+      else if (answer !== undefined) resolve({ ...answer, lasts: !answer.isMissing && !answer.isShort });
+      else resolve({ fault: words.trim().split("\n").at(-1) || `it ended with code ${code}`, lasts: false });
     });
   });
 }

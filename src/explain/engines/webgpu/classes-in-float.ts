@@ -1,6 +1,6 @@
 import { ELEMENT_CODE } from "../../program/emitter.js";
 import type { Operation } from "../../program/program.js";
-import { operation } from "../operation.js";
+import { Additions, operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
 
 const KEEP = { keepdims: { int: 1 } } as const;
@@ -17,14 +17,9 @@ export function classesInFloat(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
   const count = marker && integers(constants.get(marker.inputs[1]!))?.[0];
   if (marker === undefined || find === undefined || count === undefined) return graph;
-  const made = new Map<string, Constant>();
-  const floats = (name: string, dims: readonly number[], ...values: number[]): string => {
-    made.set(name, { name, kind: "float32", dims, data: Float32Array.from(values) });
-    return name;
-  };
-  const axis = "class_axis";
-  made.set(axis, { name: axis, kind: "int64", dims: [1], data: [1] });
-  const numbers = floats("class_numbers", [1, count], ...Array(count).keys());
+  const made = new Additions();
+  const axis = made.ints("class_axis", [1]);
+  const numbers = made.floats("class_numbers", [1, count], [...Array(count).keys()]);
   /** Values that are numbers of classes: here float32 `[N, 1]`. */
   const classes = new Set<string>();
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -37,9 +32,9 @@ export function classesInFloat(graph: Graph): Graph {
       return [
         operation("ReduceMax", [x, axis], named("best"), KEEP),
         operation("Equal", [x, named("best")], named("is_best")),
-        operation("Where", [named("is_best"), numbers, floats("class_none", [], count)], named("candidates")),
+        operation("Where", [named("is_best"), numbers, made.floats("class_none", [], [count])], named("candidates")),
         operation("ReduceMin", [named("candidates"), axis], named("first"), KEEP),
-        operation("Min", [named("first"), floats("class_last", [], count - 1)], y),
+        operation("Min", [named("first"), made.floats("class_last", [], [count - 1])], y),
       ];
     }
     if (o === marker) {
@@ -51,11 +46,9 @@ export function classesInFloat(graph: Graph): Graph {
       return [operation("Squeeze", [x, axis], `${y}_float`), operation("Cast", [`${y}_float`], y, TO.int64)];
     classes.add(y);
     const value = integers(constants.get(second ?? ""))?.[0];
-    return [value === undefined ? o : { ...o, inputs: [x, floats(`class_${value}_float`, [], value)] }];
+    return [value === undefined ? o : { ...o, inputs: [x, made.floats(`class_${value}_float`, [], [value])] }];
   };
-  const operations = graph.operations.flatMap(translate);
-  const read = new Set(operations.flatMap((o) => o.inputs));
-  return { ...graph, operations, constants: [...graph.constants.filter((c) => read.has(c.name)), ...made.values()] };
+  return made.in(graph, graph.operations.flatMap(translate));
 }
 
 const integers = (constant: Constant | undefined): readonly number[] | undefined =>

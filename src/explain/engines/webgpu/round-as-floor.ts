@@ -1,4 +1,4 @@
-import { operation } from "../operation.js";
+import { Additions, operation } from "../operation.js";
 import type { Graph } from "../serialise.js";
 
 /**
@@ -7,14 +7,12 @@ import type { Graph } from "../serialise.js";
  */
 export function roundAsFloor(graph: Graph): Graph {
   if (!graph.operations.some(({ op }) => op === "Round")) return graph;
-  const half = "round_half";
-  return {
-    ...graph,
-    constants: [...graph.constants, { name: half, kind: "float32", dims: [], data: Float32Array.of(0.5) }],
-    operations: graph.operations.flatMap((o) => {
-      if (o.op !== "Round") return [o];
-      const raised = `${o.outputs[0]}_raised`;
-      return [operation("Add", [o.inputs[0]!, half], raised), operation("Floor", [raised], o.outputs[0]!)];
-    }),
-  };
+  const made = new Additions();
+  const half = made.floats("round_half", [], [0.5]);
+  const operations = graph.operations.flatMap((o) => {
+    if (o.op !== "Round") return [o];
+    const raised = `${o.outputs[0]}_raised`;
+    return [operation("Add", [o.inputs[0]!, half], raised), operation("Floor", [raised], o.outputs[0]!)];
+  });
+  return made.in(graph, operations);
 }

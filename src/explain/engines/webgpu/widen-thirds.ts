@@ -1,5 +1,5 @@
 import type { Operation } from "../../program/program.js";
-import { operation } from "../operation.js";
+import { Additions, operation } from "../operation.js";
 import type { Constant, Graph } from "../serialise.js";
 
 /** Channels are read four at a time where their number allows it. */
@@ -12,31 +12,21 @@ const LANES = 4;
  */
 export function widenThirds(graph: Graph): Graph {
   const constants = new Map(graph.constants.map((c) => [c.name, c]));
-  const made = new Map<string, Constant>();
-  const share = (constant: Constant): string => {
-    made.set(constant.name, constant);
-    return constant.name;
-  };
+  const made = new Additions();
   const operations = graph.operations.flatMap((o): Operation[] => {
     const filter = constants.get(o.inputs[1] ?? "");
     if (o.op !== "Conv" || filter === undefined || !isMisread(o, filter)) return [o];
     const more = LANES - (filter.dims[1]! % LANES);
     const [x, , ...bias] = o.inputs as [string, string, ...string[]];
-    const pads = share({
-      name: `channels_${more}`,
-      kind: "int64",
-      dims: [8],
-      data: [0, 0, 0, 0, 0, more, 0, 0],
-    });
-    const zero = share({ name: "channels_of_zero", kind: "float32", dims: [], data: Float32Array.of(0) });
+    const pads = made.ints(`channels_${more}`, [0, 0, 0, 0, 0, more, 0, 0]);
+    const zero = made.floats("channels_of_zero", [], [0]);
     const wide = `${o.outputs[0]}_wide`;
     return [
       operation("Pad", [x, pads, zero], wide, { mode: { text: "constant" } }),
-      { ...o, inputs: [wide, share(widened(filter, more)), ...bias] },
+      { ...o, inputs: [wide, made.add(widened(filter, more)), ...bias] },
     ];
   });
-  const read = new Set(operations.flatMap((o) => o.inputs));
-  return { ...graph, operations, constants: [...graph.constants.filter((c) => read.has(c.name)), ...made.values()] };
+  return made.in(graph, operations);
 }
 
 const isMisread = ({ attributes: { group } }: Operation, { dims }: Constant): boolean =>

@@ -1,19 +1,9 @@
 import type { TensorId, Weights } from "../../network/network.js";
+import { broadcastDims } from "../arrays.js";
 import { float32, type Importer, type Node } from "../importer.js";
 import type { Constant } from "../tensor.js";
 import { networkDims, type Place, shownDims, type View } from "../view.js";
 import { expandTo, ofRank } from "./gather.js";
-
-/** The dims that two tensors broadcast to; undefined where they do not fit. */
-export function broadcastDims(a: readonly number[], b: readonly number[]): number[] | undefined {
-  const rank = Math.max(a.length, b.length);
-  const at = (d: readonly number[], k: number) => d[k - (rank - d.length)] ?? 1;
-  const dims = Array.from({ length: rank }, (_, k) => {
-    const [x, y] = [at(a, k), at(b, k)];
-    return x === y || y === 1 ? x : x === 1 ? y : Number.NaN;
-  });
-  return dims.some(Number.isNaN) ? undefined : dims;
-}
 
 /**
  * A constant as it broadcasts against the network's tensor, the batch left out; undefined where it differs between frames.

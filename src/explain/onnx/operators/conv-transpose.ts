@@ -1,6 +1,7 @@
 import type { TensorId } from "../../network/network.js";
 import { float32, type Importer, type Node, type OperatorImport } from "../importer.js";
 import { cropped } from "./pad.js";
+import { halved, listOf, requirePlanes } from "./window.js";
 
 /**
  * A transposed convolution is a convolution of its input with `stride − 1` zeros between the elements, by the kernel turned
@@ -13,23 +14,14 @@ export const ConvTranspose: OperatorImport = (importer: Importer, node: Node) =>
   const bias = node.inputs[2] ? importer.weight(node, 2, "bias") : undefined;
   const [inputs, perGroup, ...kernel] = weight.dims as [number, number, ...number[]];
   const groups = node.int("group", 1);
-  if (shape.length !== 4 || kernel.length !== 2)
-    importer.refuse(
-      node,
-      `it slides over ${shape.length - 2} axes, and only two-dimensional windows over [N, C, H, W] are known`,
-    );
+  requirePlanes(importer, node, shape, kernel);
   const out = perGroup * groups;
   if (groups < 1 || inputs !== shape[1] || inputs % groups !== 0 || (bias && bias.data.length !== out))
     importer.refuse(
       node,
       `its kernel [${weight.dims.join(", ")}] with ${groups} group(s) fits neither an input of ${shape[1]} channels nor its bias`,
     );
-  const list = (name: string, fallback: number): [number, number] => {
-    const values = node.ints(name) ?? [fallback, fallback];
-    if (values.length !== 2 || values.some((v) => !(v >= fallback)))
-      importer.refuse(node, `its ${name} [${values.join(", ")}] are not 2 numbers of ${fallback} or more`);
-    return values as [number, number];
-  };
+  const list = (name: string, least: number) => listOf(importer, node, name, 2, least) as [number, number];
   const strides = list("strides", 1);
   const dilations = list("dilations", 1);
   const outputPadding = list("output_padding", 0);
@@ -67,27 +59,20 @@ function margins(
   reach: readonly number[],
   outputPadding: readonly number[],
 ): [number[], number[]] {
-  const given = node.ints("pads") ?? [0, 0, 0, 0];
-  if (given.length !== 4 || given.some((p) => p < 0))
-    importer.refuse(node, `its pads [${given.join(", ")}] are not 4 numbers of 0 or more`);
+  const given = listOf(importer, node, "pads", 4, 0);
   const wanted = node.ints("output_shape");
   const auto = node.text("auto_pad", "NOTSET");
   const same = auto === "SAME_UPPER" || auto === "SAME_LOWER";
-  if (!wanted && !same)
-    return auto === "VALID"
-      ? [
-          [0, 0],
-          [0, 0],
-        ]
-      : [given.slice(0, 2), given.slice(2)];
+  if (!wanted && !same) {
+    const pads = auto === "VALID" ? [0, 0, 0, 0] : given;
+    return [pads.slice(0, 2), pads.slice(2)];
+  }
   const total = [0, 1].map((k) => {
     const size = wanted ? wanted.slice(-2)[k]! : input[k]! * strides[k]!;
     return strides[k]! * (input[k]! - 1) + outputPadding[k]! + reach[k]! - size;
   });
   if (total.some((t) => t < 0)) importer.refuse(node, "its output is larger than what its kernel reaches");
-  const small = total.map((t) => Math.floor(t / 2));
-  const large = total.map((t, k) => t - small[k]!);
-  return auto === "SAME_UPPER" ? [small, large] : [large, small];
+  return halved(total, auto === "SAME_UPPER");
 }
 
 /** `stride − 1` zeros between neighbours along height and width. */

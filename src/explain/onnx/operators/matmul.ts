@@ -1,9 +1,9 @@
 import { elements, type TensorId, type Weights } from "../../network/network.js";
-import { transposeConstant } from "../arrays.js";
+import { broadcastDims, transposeConstant } from "../arrays.js";
 import type { Importer, Node, OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
 import { networkAxes, networkDims, shownDims, transposed, type View } from "../view.js";
-import { broadcastDims, together } from "./broadcast.js";
+import { together } from "./broadcast.js";
 import { expandTo, ofRank } from "./gather.js";
 
 /** The order of axes with the last two swapped. */

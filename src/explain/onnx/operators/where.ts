@@ -1,9 +1,9 @@
 import { elements, type Weights } from "../../network/network.js";
-import { broadcast } from "../arrays.js";
+import { broadcast, broadcastDims } from "../arrays.js";
 import type { Importer, Node, OperatorImport } from "../importer.js";
 import type { Constant } from "../tensor.js";
 import type { View } from "../view.js";
-import { broadcastDims, together, withConstant } from "./broadcast.js";
+import { together, withConstant } from "./broadcast.js";
 import { expandTo } from "./gather.js";
 
 /** Elements of one tensor where a constant says so, elsewhere of another or of constants. */

@@ -1,6 +1,5 @@
-import { ModelError } from "../../../errors.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, refuseDamaged } from "../onnx-graph.js";
 
 /** Configuration of a Keras layer, as its JSON has it. */
 export type Config = Record<string, unknown>;
@@ -46,11 +45,5 @@ export const channelsLast = (config: Config): boolean =>
 
 /** A weight that the layer cannot do without. */
 export function weightOf(call: LayerCall, ...names: string[]): Constant {
-  const weight = call.weight(...names);
-  if (!weight)
-    throw new ModelError(
-      "model-corrupt",
-      `the weights hold no ${names[0]} of layer "${call.name}"; convert the model again`,
-    );
-  return weight;
+  return call.weight(...names) ?? refuseDamaged(`the weights hold no ${names[0]} of layer "${call.name}"`);
 }

@@ -2,7 +2,7 @@ import { ModelError } from "../../../errors.js";
 import { listed } from "../../../truncate.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
 import { ACTIVATION_LAYERS } from "./activations.js";
 import { CONVOLUTIONS } from "./convolutions.js";
 import type { Config, LayerTranslation } from "./layer.js";
@@ -128,27 +128,12 @@ function modelOutputs(
     const results = made.get(keyOf(reference))!;
     return results[reference[2]] ?? results[0]!;
   };
-  /** Translates a layer once all that it reads is translated: networks are deeper than calls should be. */
   const value = (wanted: Reference): Made => {
-    const open = [wanted];
-    const waiting = new Set<string>();
-    for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
-      const key = keyOf(at);
-      if (made.has(key)) {
-        open.pop();
-        continue;
-      }
+    makeInOrder(wanted, made, keyOf, (at) => {
       const { layer, inbound } = calledAt(at);
-      const missing = inbound.tensors.filter((t) => !made.has(keyOf(t)));
-      if (missing.length === 0) {
-        made.set(key, translateLayer(shared, layer, inbound.tensors.map(resultOf), inbound.kwargs, path));
-        continue;
-      }
-      if (waiting.has(key))
-        throw new ModelError("model-unsupported", `layer "${at[0]}" is part of a loop, which cannot be explained`);
-      waiting.add(key);
-      open.push(...missing.reverse());
-    }
+      const make = () => translateLayer(shared, layer, inbound.tensors.map(resultOf), inbound.kwargs, path);
+      return { shown: `layer "${at[0]}"`, reads: inbound.tensors.toReversed(), make };
+    });
     return resultOf(wanted);
   };
   const outputs = references(config.output_layers);

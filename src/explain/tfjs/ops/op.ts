@@ -1,6 +1,5 @@
-import { ModelError } from "../../../errors.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, refuseDamaged } from "../onnx-graph.js";
 
 type AttributeJson = {
   s?: string;
@@ -69,10 +68,7 @@ export class Op {
     );
   }
   get first(): Name {
-    const [x] = this.inputs;
-    if (x === undefined)
-      throw new ModelError("model-corrupt", `operation "${this.json.name}" has no input; convert the model again`);
-    return x;
+    return this.inputs[0] ?? refuseDamaged(`operation "${this.json.name}" has no input`);
   }
   /** Whether pictures are `[N, H, W, C]`. */
   get channelsLast(): boolean {

@@ -1,7 +1,7 @@
 import { ModelError } from "../../../errors.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf, refuseDamaged } from "../onnx-graph.js";
 import { ELEMENTWISE } from "./elementwise.js";
 import { FUSIONS } from "./fused.js";
 import { type NodeJson, Op, type OpTranslation } from "./op.js";
@@ -36,30 +36,11 @@ export function translateGraph(
   const nodes = new Map(file.nodes.map((n) => [n.name, n]));
   const made = new Map<string, { names: Name[]; op?: Op }>();
 
-  /** Makes a node once all that it reads is made: networks are deeper than calls should be. */
-  const make = (last: string): void => {
-    const open = [last];
-    const waiting = new Set<string>();
-    for (let name = open.at(-1); name !== undefined; name = open.at(-1)) {
-      const json = nodes.get(name);
-      if (!json)
-        throw new ModelError(
-          "model-corrupt",
-          `model.json reads an operation "${name}" that it does not hold; convert the model again`,
-        );
-      const missing = data(json.input)
-        .map((i) => reference(i).node)
-        .filter((n) => !made.has(n));
-      if (missing.length === 0 || made.has(name)) {
-        if (!made.has(name)) made.set(name, translate(json));
-        open.pop();
-        continue;
-      }
-      if (waiting.has(name))
-        throw new ModelError("model-unsupported", `operation "${name}" is part of a loop, which cannot be explained`);
-      waiting.add(name);
-      open.push(...missing);
-    }
+  const makingOf = (name: string) => {
+    const json = nodes.get(name);
+    if (!json) return refuseDamaged(`model.json reads an operation "${name}" that it does not hold`);
+    const reads = data(json.input).map((i) => reference(i).node);
+    return { shown: `operation "${name}"`, reads, make: () => translate(json) };
   };
 
   const translate = (json: NodeJson): { names: Name[]; op?: Op } => {
@@ -78,7 +59,7 @@ export function translateGraph(
     endsOf(file).map(({ key, name }) => {
       const { node, output } = reference(name);
       const tensor = (): Name => {
-        make(node);
+        makeInOrder(node, made, (name) => name, makingOf);
         const { names } = made.get(node)!;
         return names[output] ?? names[0]!;
       };
@@ -95,11 +76,7 @@ function picture(op: Op): number[] {
 
 function constant(graph: OnnxGraph, json: NodeJson, weights: ReadonlyMap<string, Constant>): Name {
   const value = weights.get(json.name);
-  if (!value)
-    throw new ModelError(
-      "model-corrupt",
-      `the weights hold nothing for the constant "${json.name}"; convert the model again`,
-    );
+  if (!value) return refuseDamaged(`the weights hold nothing for the constant "${json.name}"`);
   return graph.constant(value);
 }
 

@@ -2,7 +2,7 @@ import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import { DualLayoutTensor } from "../dual-layout-tensor.js";
 import type { Call, Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
-import { windowOf } from "../window.js";
+import { padded, windowOf } from "../window.js";
 
 type Pair = readonly [number, number];
 
@@ -38,20 +38,6 @@ function thin(x: Tensor4D, [sh, sw]: Pair): Tensor4D {
   return tf().stridedSlice(x, [0, 0, 0, 0], x.shape, [1, sh, sw, 1]) as Tensor4D;
 }
 
-const padded = (x: Tensor4D, [top, left, bottom, right]: readonly number[], value = 0): Tensor4D =>
-  top || left || bottom || right
-    ? tf().pad(
-        x,
-        [
-          [0, 0],
-          [top!, bottom!],
-          [left!, right!],
-          [0, 0],
-        ],
-        value,
-      )
-    : x;
-
 function conv(call: Call): DualLayoutTensor {
   const x = call.at(0).nhwc() as Tensor4D;
   const weight = call.at(1);
@@ -68,7 +54,7 @@ function conv(call: Call): DualLayoutTensor {
       tf().reshape(dense, [eh, ew, groups, out / groups]),
     ) as Tensor4D;
     const even = strides[0] === strides[1];
-    const all = tf().depthwiseConv2d(padded(x, pads), kernel, even ? [strides[0], strides[1]] : 1, "valid");
+    const all = tf().depthwiseConv2d(padded(x, { pads }), kernel, even ? [strides[0], strides[1]] : 1, "valid");
     result = even ? all : thin(all, strides);
   } else {
     const plainStrides = dilations.every((d) => d === 1) || strides.every((s) => s === 1);

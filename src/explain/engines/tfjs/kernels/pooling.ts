@@ -1,25 +1,15 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Window } from "../../../network/network.js";
 import { DualLayoutTensor } from "../dual-layout-tensor.js";
 import type { Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
-import { type PlaneWindow, windowOf } from "../window.js";
+import { padded, windowOf } from "../window.js";
 
 /** Stands for minus infinity, which no padding may win against. */
 const LOWEST = -3.4028234663852886e38;
 
-function padded(x: Tensor4D, { pads: [top, left, bottom, right] }: PlaneWindow, value: number): Tensor4D {
-  if (top + left + bottom + right === 0) return x;
-  const around = [
-    [0, 0],
-    [top, bottom],
-    [left, right],
-    [0, 0],
-  ] as [number, number][];
-  return tf().pad(x, around as never, value);
-}
-
 /** What each offset of the window sees, over all windows. */
-function offsets(x: Tensor4D, { kernel, strides, dilations }: PlaneWindow): Tensor[] {
+function offsets(x: Tensor4D, { kernel, strides, dilations }: Window): Tensor[] {
   const [n, height, width, channels] = x.shape;
   const count = (size: number, k: number): number =>
     Math.floor((size - (kernel[k]! - 1) * dilations[k]! - 1) / strides[k]!) + 1;
@@ -55,10 +45,10 @@ export const poolingKernels: Kernels = {
             tf().scalar(kh * kw),
           )
         : tf().avgPool(v, [kh, kw], [...window.strides], "valid");
-    const all = average(padded(x, window, 0));
+    const all = average(padded(x, window));
     if (window.pads.every((p) => p === 0) || call.int("count_include_pad", 0) === 1)
       return DualLayoutTensor.ofNhwc(all);
-    const share = average(padded(tf().ones([1, x.shape[1], x.shape[2], 1]), window, 0));
+    const share = average(padded(tf().ones([1, x.shape[1], x.shape[2], 1]), window));
     return DualLayoutTensor.ofNhwc(tf().div(all, share));
   },
 };

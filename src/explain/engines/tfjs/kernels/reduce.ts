@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { DualLayoutTensor, nhwcAxis } from "../dual-layout-tensor.js";
-import type { Call, Kernel, Kernels } from "../kernel.js";
+import { type Call, form, fromFront, type Kernel, type Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
 type Reduction = (x: Tensor, axes: number[], keep: boolean) => Tensor;
@@ -9,7 +9,7 @@ function axesOf(call: Call): number[] {
   const { rank } = call.at(0);
   const given = call.optional(1) ?? call.ints("axes") ?? [];
   const axes = given.length > 0 ? given : call.at(0).dims.map((_, k) => k);
-  return axes.map((a) => (a < 0 ? a + rank : a));
+  return axes.map((a) => fromFront(a, rank));
 }
 
 const reduce =
@@ -43,14 +43,10 @@ export const reduceKernels: Kernels = {
   GlobalAveragePool: (call) => over(call, (x, axes) => tf().mean(x, axes, true), spatial(call), true),
   GlobalMaxPool: (call) => over(call, (x, axes) => tf().max(x, axes, true), spatial(call), true),
   Softmax: (call) => {
-    const x = call.at(0);
-    const axis = call.axis("axis", -1);
-    const isNhwc = x.hasNhwc && !x.hasNchw;
-    const data = isNhwc ? x.nhwc() : x.nchw();
-    const at = isNhwc ? nhwcAxis(axis, x.rank) : axis;
-    const powers = tf().exp(tf().sub(data, tf().max(data, at, true)));
-    const result = tf().div(powers, tf().sum(powers, at, true));
-    return isNhwc ? DualLayoutTensor.ofNhwc(result) : DualLayoutTensor.ofNchw(result);
+    const { tensor, place, wrap } = form(call.at(0));
+    const at = place(call.axis("axis", -1));
+    const powers = tf().exp(tf().sub(tensor, tf().max(tensor, at, true)));
+    return wrap(tf().div(powers, tf().sum(powers, at, true)));
   },
 };
 

@@ -1,6 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { DualLayoutTensor, nhwcAxis } from "../dual-layout-tensor.js";
-import type { Call, Kernels } from "../kernel.js";
+import { type Call, form, type Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
 /** Where, in elements of the input, each element of a resized axis looks. */
@@ -46,13 +45,12 @@ export const resizeKernels: Kernels = {
     const x = call.at(0);
     const scales = call.has(2) && call.known(2).length > 0 ? call.known(2) : undefined;
     const sizes = scales ? x.dims.map((d, k) => Math.floor(d * scales[k]!)) : call.known(3);
-    const isNhwc = x.rank > 2 && x.hasNhwc && !x.hasNchw;
-    let result = isNhwc ? x.nhwc() : x.nchw();
+    const { tensor, place, wrap } = form(x);
+    let result = tensor;
     sizes.forEach((to, axis) => {
       const scale = scales?.[axis] ?? to / x.dims[axis]!;
-      if (to !== x.dims[axis] || scale !== 1)
-        result = along(call, result, isNhwc ? nhwcAxis(axis, x.rank) : axis, to, scale);
+      if (to !== x.dims[axis] || scale !== 1) result = along(call, result, place(axis), to, scale);
     });
-    return isNhwc ? DualLayoutTensor.ofNhwc(result.clone()) : DualLayoutTensor.ofNchw(result.clone());
+    return wrap(result.clone());
   },
 };

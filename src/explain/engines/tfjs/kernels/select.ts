@@ -1,6 +1,6 @@
 import type { Tensor2D } from "@tensorflow/tfjs-core";
-import { DualLayoutTensor, nhwcAxis } from "../dual-layout-tensor.js";
-import type { Kernels } from "../kernel.js";
+import { DualLayoutTensor } from "../dual-layout-tensor.js";
+import { form, type Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
 /** Operations that pick elements by rank or index. */
@@ -33,9 +33,9 @@ export const selectKernels: Kernels = {
     const indices = call.at(1);
     const known = indices.known?.map((i) => (i < 0 ? i + size : i));
     const index = known ? tf().tensor(known, [...indices.dims], "int32") : indices.nchw();
-    if (indices.rank === 1 && x.hasNhwc && !x.hasNchw)
-      return DualLayoutTensor.ofNhwc(tf().gather(x.nhwc(), index as never, nhwcAxis(axis, x.rank)));
-    return DualLayoutTensor.ofNchw(tf().gather(x.nchw(), index as never, axis));
+    if (indices.rank !== 1) return DualLayoutTensor.ofNchw(tf().gather(x.nchw(), index as never, axis));
+    const { tensor, place, wrap } = form(x);
+    return wrap(tf().gather(tensor, index as never, place(axis)));
   },
   GatherElements: (call) => {
     const [x, index] = [call.at(0), call.at(1)];

@@ -1,6 +1,5 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { DualLayoutTensor, nhwcAxis, nhwcOrder, permute } from "../dual-layout-tensor.js";
-import { aligned, type Call, type Kernels } from "../kernel.js";
+import { aligned, type Call, form, fromFront, type Kernels } from "../kernel.js";
 import { tf } from "../tensorflow.js";
 
 /** Dims with `0` (copied, as ONNX says) and `−1` worked out. */
@@ -18,18 +17,6 @@ function reshape(x: DualLayoutTensor, dims: number[]): DualLayoutTensor {
   return DualLayoutTensor.ofNhwc(tf().reshape(x.nhwc(), [dims[0]!, ...dims.slice(2), dims[1]!]));
 }
 
-/** The tensor in the form at hand, where its axes are in it, and what makes a value of the result. */
-function form(x: DualLayoutTensor): {
-  tensor: Tensor;
-  place: (axis: number) => number;
-  wrap: (t: Tensor) => DualLayoutTensor;
-} {
-  if (x.hasNchw || !x.hasNhwc) return { tensor: x.nchw(), place: (axis) => axis, wrap: DualLayoutTensor.ofNchw };
-  return { tensor: x.nhwc(), place: (axis) => nhwcAxis(axis, x.rank), wrap: DualLayoutTensor.ofNhwc };
-}
-
-const counted = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
 function split(call: Call): DualLayoutTensor[] {
   const x = call.at(0);
   const axis = call.axis("axis", 0);
@@ -45,7 +32,7 @@ function split(call: Call): DualLayoutTensor[] {
 function slice(call: Call): DualLayoutTensor {
   const x = call.at(0);
   const [starts, ends] = [call.known(1), call.known(2)];
-  const axes = (call.optional(3) ?? starts.map((_, k) => k)).map((a) => counted(a, x.rank));
+  const axes = (call.optional(3) ?? starts.map((_, k) => k)).map((a) => fromFront(a, x.rank));
   const steps = call.optional(4) ?? starts.map(() => 1);
   const { tensor, place, wrap } = form(x);
   const [begin, end, stride] = [tensor.shape.map(() => 0), [...tensor.shape], tensor.shape.map(() => 1)];
@@ -70,7 +57,7 @@ function slice(call: Call): DualLayoutTensor {
 function pad(call: Call): DualLayoutTensor {
   const x = call.at(0);
   const pads = call.known(1);
-  const axes = (call.optional(3) ?? x.dims.map((_, k) => k)).map((a) => counted(a, x.rank));
+  const axes = (call.optional(3) ?? x.dims.map((_, k) => k)).map((a) => fromFront(a, x.rank));
   const mode = call.text("mode", "constant");
   let { tensor, place, wrap } = form(x);
   const around = x.dims.map(() => [0, 0] as [number, number]);
@@ -135,7 +122,7 @@ export const shapeKernels: Kernels = {
   Unsqueeze: (call) => {
     const axes = call.known(1);
     const rank = call.at(0).rank + axes.length;
-    const places = axes.map((a) => counted(a, rank));
+    const places = axes.map((a) => fromFront(a, rank));
     const rest = [...call.at(0).dims];
     return reshape(
       call.at(0),
@@ -144,7 +131,7 @@ export const shapeKernels: Kernels = {
   },
   Squeeze: (call) => {
     const x = call.at(0);
-    const axes = call.optional(1)?.map((a) => counted(a, x.rank));
+    const axes = call.optional(1)?.map((a) => fromFront(a, x.rank));
     return reshape(
       x,
       x.dims.filter((d, k) => (axes ? !axes.includes(k) : d !== 1)),

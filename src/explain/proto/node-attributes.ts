@@ -1,4 +1,4 @@
-import { type AttributeProto, type NodeProto, toNumber } from "../proto/onnx.js";
+import type { AttributeProto, NodeProto } from "./onnx.js";
 
 const attributeOf = (node: NodeProto, name: string): AttributeProto | undefined =>
   node.attribute?.find((a) => a.name === name);
@@ -6,12 +6,11 @@ const attributeOf = (node: NodeProto, name: string): AttributeProto | undefined 
 /** A whole number; `fallback` where the node has none. */
 export const intOf = (node: NodeProto, name: string, fallback: number): number => {
   const a = attributeOf(node, name);
-  return a ? toNumber(a.i) : fallback;
+  return a ? (a.i ?? 0) : fallback;
 };
 
 /** Whole numbers; undefined where the node has none. */
-export const intsOf = (node: NodeProto, name: string): number[] | undefined =>
-  attributeOf(node, name)?.ints?.map((v) => toNumber(v));
+export const intsOf = (node: NodeProto, name: string): number[] | undefined => attributeOf(node, name)?.ints;
 
 /** Text; empty where the node has none. */
 export const textOf = (node: NodeProto, name: string): string =>
