@@ -17,6 +17,7 @@ const UNIT = [
   "explain/programs/regions.test.ts",
   "explain/proto/*.test.ts",
   "explain/tfjs/{outputs,weights}.test.ts",
+  "evaluate/metrics.test.ts",
   "explain/twin/{files,operators,twin}.test.ts",
   "ffmpeg/gate.test.ts",
   "http/*.test.ts",
