@@ -49,7 +49,7 @@ export interface Answers {
   measure: Measured[][];
   /** Rank correlation by stage of the cascade and item. */
   randomise: number[][];
-  /** Milliseconds a frame: medians of runs in turn. */
+  /** Milliseconds a frame. */
   time: { forwardMs: number; explainMs: number } | undefined;
   /** JPEG of each item's map, or of the item itself. */
   draw: Uint8Array[];

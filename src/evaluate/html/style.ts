@@ -21,5 +21,5 @@ circle.best { fill: var(--best); } circle.tied { fill: var(--tied); } circle.oth
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; padding: 0; margin: 8px 0; list-style: none; } .legend li { display: flex; align-items: center; gap: 6px; font-size: 13px; } .legend svg { width: 30px; height: 10px; flex: none; }
 .maps td { padding: 3px; border: 0; } .maps td:first-child { padding-right: 10px; } .maps th { font-size: 12px; font-weight: 500; padding: 4px 3px; white-space: normal; text-align: center; max-width: 132px; overflow-wrap: anywhere; }
 .maps img { display: block; width: 128px; height: auto; border-radius: 4px; image-rendering: auto; }
-footer { margin-top: 40px; font-size: 13px; }
+footer { margin-top: 40px; font-size: 13px; overflow-wrap: anywhere; }
 `;
