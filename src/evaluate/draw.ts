@@ -11,7 +11,7 @@ const QUALITY = 85;
 
 /** A picture as JPEG: in grey with its map, red where it raises the score and blue where it lowers it, or as it is with its masks' outlines. */
 export async function drawn(of: Pixels, width: number, height: number, map?: Float32Array): Promise<Uint8Array> {
-  const pixels = new Uint8Array(of.image);
+  const pixels = of.image;
   const jpeg = await sharp(map ? overlaid(pixels, map) : outlined(pixels, of, width), {
     raw: { width, height, channels: 3 },
   })

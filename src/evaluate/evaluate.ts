@@ -1,103 +1,26 @@
 import { availableParallelism } from "node:os";
-import { InputError, ModelError, VideoExplainerError } from "../errors.js";
-import { packageVersion } from "../version.js";
-import { type EvaluatedImage, findImages, type ImageFolder, spread } from "./images.js";
-import { Classes } from "./labels.js";
+import { ModelError, VideoExplainerError } from "../errors.js";
+import { imagesOf } from "./chosen-images.js";
+import type { EvaluateHooks, EvaluateOptions } from "./evaluate-options.js";
+import { type EvaluatedImage, spread } from "./images.js";
+import { madeReport, type Subject } from "./made-report.js";
 import type { EvaluatedMethod } from "./methods.js";
-import { shares } from "./metrics/curves.js";
-import { METRICS, type MetricName, metricNamed } from "./metrics/names.js";
+import { type MetricName, metricNamed } from "./metrics/names.js";
+import { chunks, onThreads } from "./on-threads.js";
 import { PixelReader } from "./pixels.js";
-import type { EvaluationReport, ReportedCase, ReportedMethod, ReportedSample } from "./report.js";
-import { emptyResult, type MethodResult, reported } from "./results.js";
+import type { EvaluationReport, ReportedCase, ReportedSample } from "./report.js";
+import { emptyResult, type MethodResult } from "./results.js";
 import type { Item, Task } from "./worker-messages.js";
 import { EvaluationThread } from "./worker-thread.js";
 
-export interface EvaluateOptions {
-  model: string;
-  output?: string;
-  engine: string;
-  /** 0: one a core, four at most. */
-  threads: number;
-  folders: readonly ImageFolder[];
-  /** A file of labels, or `none`. */
-  labels?: string;
-  /** Only images of these. */
-  classes?: readonly string[];
-  methods: readonly EvaluatedMethod[];
-  metrics: readonly MetricName[];
-  /** Images of one class, and of several, at most. */
-  limit?: number;
-  seed: number;
-  /** Points of a curve. */
-  steps: number;
-  /** Whether pictures for a report are drawn. */
-  draws: boolean;
-}
-
-export interface EvaluateHooks {
-  stop: AbortSignal;
-  /** Images times methods. */
-  progress: { start(name: string, total: number): void; at(done: number): void };
-  /** Each map, `[height, width]` of the model's input, where it is given. */
-  onMap?(map: Float32Array, of: MapOf): Promise<void>;
-}
-
-export interface MapOf {
-  method: string;
-  /** See `EvaluatedImage`. */
-  name: string;
-  label: string;
-  /** The image has several classes. */
-  several: boolean;
-  width: number;
-  height: number;
-}
-
 /** Each thread holds the weights of a few programs. */
 const MAX_THREADS = 4;
-/** Images of one task. Results do not depend on it. */
-const CHUNK = 8;
 /** Images that are explained again and again: of noise and JPEG, and of random weights. */
 const DISTURBED = 60;
 const RANDOMISED = 40;
 /** Images of a report, and those of several classes. */
 const SAMPLES = { single: 6, several: 2 } as const;
 const TIMED = 4;
-
-/** An image as it is evaluated: its classes are known, and what it is used for. */
-interface Subject extends EvaluatedImage {
-  index: number;
-  isDisturbed: boolean;
-  /** Place of its first target among the cases. */
-  firstCase: number;
-}
-
-/** Runs tasks on threads, each thread the next one as soon as it is free. */
-async function onThreads<T>(
-  threads: readonly EvaluationThread[],
-  tasks: readonly T[],
-  run: (thread: EvaluationThread, task: T) => Promise<void>,
-  stop: AbortSignal,
-): Promise<void> {
-  let next = 0;
-  let isOver = false;
-  await Promise.all(
-    threads.map(async (thread) => {
-      while (next < tasks.length && !isOver) {
-        stop.throwIfAborted();
-        try {
-          await run(thread, tasks[next++]!);
-        } catch (error) {
-          isOver = true;
-          throw error;
-        }
-      }
-    }),
-  );
-}
-
-const chunks = <T>(all: readonly T[]): T[][] =>
-  Array.from({ length: Math.ceil(all.length / CHUNK) }, (_, k) => all.slice(k * CHUNK, (k + 1) * CHUNK));
 
 /**
  * Evaluates methods on a model and images.
@@ -113,7 +36,7 @@ export async function evaluate(
   const threads = [await EvaluationThread.start(settings)];
   try {
     // What is wrong with the model, the first has found.
-    const found = imagesOf(options, threads[0]!);
+    const found = imagesOf(options, threads[0]!.ready);
     const others = Array.from({ length: count - 1 }, () => EvaluationThread.start(settings));
     for (const started of await Promise.allSettled(others)) {
       if (started.status === "rejected") throw started.reason;
@@ -124,23 +47,6 @@ export async function evaluate(
   } finally {
     if (!hooks.stop.aborted) await Promise.all(threads.map((thread) => thread.close()));
   }
-}
-
-function imagesOf(options: EvaluateOptions, thread: EvaluationThread): { images: EvaluatedImage[]; notes: string[] } {
-  const { labels } = thread.ready.model;
-  const classes = new Classes(labels);
-  const found = options.folders.map((folder) => findImages(folder, classes, options.labels));
-  const notes = [...thread.ready.notes, ...found.flatMap((each) => each.notes)];
-  const wanted = options.classes?.map((name) => classes.require(name, "--classes"));
-  const all = found
-    .flatMap(({ images }) => images)
-    .filter(({ targets }) => !wanted || targets.some(({ index }) => wanted.includes(index)));
-  if (all.length === 0)
-    throw new InputError("empty-folder", "no image is of a class that --classes names; give others");
-  const { limit = Number.POSITIVE_INFINITY, seed } = options;
-  const several = all.filter(({ targets }) => targets.length > 1);
-  const single = all.filter(({ targets }) => targets.length <= 1);
-  return { images: [...spread(single, limit, seed), ...spread(several, limit, seed)], notes };
 }
 
 class Evaluation {
@@ -168,8 +74,20 @@ class Evaluation {
     const metrics = this.#metrics();
     const results = options.methods.map((method) => emptyResult(method.name, metrics, this.#cases.length));
     const samples = options.draws ? this.#samples() : [];
-    const tasks = options.methods.flatMap((method, k) => this.#tasksOf(method, results[k]!, metrics, samples, k));
-    hooks.progress.start("evaluate", options.methods.length * this.#subjects.length);
+    const wanted = this.#subjects.filter(
+      ({ targets }) => targets.length === 1 || metrics.includes("own") || hooks.onMap,
+    );
+    const tasks = [
+      async (thread: EvaluationThread): Promise<void> => {
+        if (samples.length === 0) return;
+        const originals = await this.#draw(thread, samples);
+        samples.forEach(({ sample }, k) => {
+          sample.original = originals[k]!;
+        });
+      },
+      ...options.methods.flatMap((method, k) => this.#tasksOf(method, results[k]!, metrics, wanted, samples, k)),
+    ];
+    hooks.progress.start("evaluate", options.methods.length * wanted.length);
     this.#done = 0;
     await onThreads(threads, tasks, (thread, task) => task(thread), hooks.stop);
     const left = results.filter(({ fault }) => fault === undefined);
@@ -180,7 +98,15 @@ class Evaluation {
       ...sample,
       maps: sample.maps.filter((_, k) => results[k]!.fault === undefined),
     }));
-    return { report: this.#report(metrics, left), samples: kept };
+    const { limit } = options;
+    const run = { seed: options.seed, steps: options.steps, limit: limit ?? null };
+    const counts = { randomised: Math.min(this.#single.length, RANDOMISED), threads: threads.length };
+    const report = madeReport(threads[0]!.ready, run, counts, this.#subjects, this.#cases, metrics, left, this.notes);
+    return { report, samples: kept };
+  }
+
+  get #single(): Subject[] {
+    return this.#subjects.filter(({ targets }) => targets.length === 1);
   }
 
   /** Reads every image once, so that what is wrong with one is known before hours are spent. */
@@ -191,8 +117,8 @@ class Evaluation {
       this.threads,
       chunks(all),
       async (thread, chunk) => {
-        const items = await this.#items(chunk.map(([index, image]) => ({ ...image, index, isDisturbed: false })));
-        const answers = await thread.do({ kind: "classify", items });
+        const subjects = chunk.map(([index, image]) => ({ ...image, index, isDisturbed: false }));
+        const answers = await this.#withItems(subjects, (items) => thread.do({ kind: "classify", items }));
         chunk.forEach(([index], k) => {
           tops[index] = answers[k]!;
         });
@@ -242,14 +168,20 @@ class Evaluation {
     });
   }
 
-  async #items(subjects: readonly (Pick<Subject, "index" | "isDisturbed"> & EvaluatedImage)[]): Promise<Item[]> {
-    return Promise.all(
-      subjects.map(async (subject) => {
-        const { index, isDisturbed, targets } = subject;
+  /** Does something with the pixels of images, whose memory is others' once it is done. */
+  async #withItems<T>(
+    subjects: readonly Pick<Subject, "index" | "isDisturbed" | "targets">[],
+    work: (items: Item[]) => Promise<T>,
+  ): Promise<T> {
+    const items = await Promise.all(
+      subjects.map(async ({ index, isDisturbed, targets }) => {
         const pixels = await this.#pixels.read(this.images[index]!);
         return { index, isDisturbed, pixels, targets: targets.map((target) => target.index) };
       }),
     );
+    const done = await work(items);
+    for (const { index, pixels } of items) this.#pixels.release(this.images[index]!, pixels);
+    return done;
   }
 
   #advance(images: number): void {
@@ -261,11 +193,12 @@ class Evaluation {
     method: EvaluatedMethod,
     result: MethodResult,
     metrics: readonly MetricName[],
+    subjects: readonly Subject[],
     samples: readonly DrawnSample[],
     place: number,
   ): ((thread: EvaluationThread) => Promise<void>)[] {
     const { seed } = this.options;
-    const single = this.#subjects.filter(({ targets }) => targets.length === 1);
+    const single = subjects.filter(({ targets }) => targets.length === 1);
     /** A method that does not know its way through the network costs itself, nothing else. */
     const guarded = (work: (thread: EvaluationThread) => Promise<void>) => async (thread: EvaluationThread) => {
       if (result.fault) return;
@@ -276,12 +209,12 @@ class Evaluation {
         result.fault ??= error;
       }
     };
-    const timed = this.#subjects.slice(0, TIMED);
+    const timed = subjects.slice(0, TIMED);
     const tasks = [
       guarded(async (thread) => {
-        result.time = await thread.do({ kind: "time", method, items: await this.#items(timed) });
+        result.time = await this.#withItems(timed, (items) => thread.do({ kind: "time", method, items }));
       }),
-      ...chunks(this.#subjects).map(
+      ...chunks(subjects).map(
         (chunk) => (thread: EvaluationThread) =>
           guarded((of) => this.#measure(of, method, result, chunk))(thread).finally(() => this.#advance(chunk.length)),
       ),
@@ -290,7 +223,7 @@ class Evaluation {
       const chosen = spread(single, RANDOMISED, seed);
       tasks.push(
         guarded(async (thread) => {
-          const stages = await thread.do({ kind: "randomise", method, items: await this.#items(chosen) });
+          const stages = await this.#withItems(chosen, (items) => thread.do({ kind: "randomise", method, items }));
           result.stages = stages;
           chosen.forEach(({ firstCase }, k) => {
             result.values["random-weights"]![firstCase] = stages.at(-1)?.[k] ?? Number.NaN;
@@ -301,14 +234,7 @@ class Evaluation {
     if (samples.length > 0)
       tasks.push(
         guarded(async (thread) => {
-          const items = await Promise.all(samples.map((sample) => this.#sampleItem(sample)));
-          const pictures = await thread.do({ kind: "draw", method, items });
-          if (place === 0) {
-            const originals = await thread.do({ kind: "draw", items });
-            samples.forEach(({ sample }, k) => {
-              sample.original = originals[k]!;
-            });
-          }
+          const pictures = await this.#draw(thread, samples, method);
           samples.forEach(({ sample }, k) => {
             sample.maps[place] = pictures[k]!;
           });
@@ -320,11 +246,10 @@ class Evaluation {
   async #measure(thread: EvaluationThread, method: EvaluatedMethod, result: MethodResult, chunk: readonly Subject[]) {
     const { onMap } = this.hooks;
     const { inputWidth: width, inputHeight: height } = this.threads[0]!.ready.model;
-    const task: Extract<Task, { kind: "measure" }> = {
+    const task: Omit<Extract<Task, { kind: "measure" }>, "items"> = {
       ...{ kind: "measure", method, keepMaps: onMap !== undefined },
-      items: await this.#items(chunk),
     };
-    const answers = await thread.do(task);
+    const answers = await this.#withItems(chunk, (items) => thread.do({ ...task, items }));
     for (const [k, subject] of chunk.entries())
       for (const [t, measured] of answers[k]!.entries()) {
         result.add(subject.firstCase + t, measured);
@@ -355,52 +280,19 @@ class Evaluation {
     );
   }
 
-  async #sampleItem({ subject, target }: DrawnSample): Promise<Item> {
-    const [item] = (await this.#items([subject])) as [Item];
-    const { masks } = item.pixels;
-    return { ...item, targets: [item.targets[target]!], pixels: { ...item.pixels, masks: [masks[target]] } };
-  }
-
-  #report(metrics: readonly MetricName[], results: readonly MethodResult[]): EvaluationReport {
-    const { model, stages, engine } = this.threads[0]!.ready;
-    const { seed, steps, limit } = this.options;
-    const subjects = this.#subjects;
-    const labelled = this.#cases.filter(({ isGiven }) => isGiven);
-    const single = subjects.filter(({ targets }) => targets.length === 1);
-    const right = single.filter(({ firstCase }) => {
-      const { isGiven, label, decision } = this.#cases[firstCase]!;
-      return isGiven && label === decision;
-    });
-    const methods: ReportedMethod[] = results.map((result) => reported(result, results[0]!));
-    return {
-      evaluation: "video-explainer",
-      time: new Date().toISOString(),
-      program: packageVersion(),
-      engine,
-      threads: this.threads.length,
-      model: {
-        ...{ name: model.name, sha256: model.sha256 },
-        ...{ inputWidth: model.inputWidth, inputHeight: model.inputHeight },
+  /** The maps of a method on each sample, or the samples themselves. */
+  #draw(thread: EvaluationThread, samples: readonly DrawnSample[], method?: EvaluatedMethod): Promise<Uint8Array[]> {
+    return this.#withItems(
+      samples.map(({ subject }) => subject),
+      (all) => {
+        const items = all.map((item, k) => {
+          const { target } = samples[k]!;
+          const pixels = { ...item.pixels, masks: [item.pixels.masks[target]] };
+          return { ...item, targets: [item.targets[target]!], pixels };
+        });
+        return thread.do({ kind: "draw", method, items });
       },
-      images: {
-        count: subjects.length,
-        ofSeveralClasses: subjects.length - single.length,
-        withMask: subjects.filter(({ targets }) => targets.some(({ mask }) => mask !== undefined)).length,
-        labelled: new Set(labelled.map(({ image }) => image)).size,
-        decidedRight: right.length,
-      },
-      settings: {
-        ...{ seed, steps, limit: limit ?? null },
-        disturbed: subjects.filter(({ isDisturbed }) => isDisturbed).length,
-        randomised: Math.min(single.length, RANDOMISED),
-      },
-      metrics: metrics.map((name) => ({ ...METRICS[name], name })),
-      cascade: stages,
-      shares: shares(steps),
-      notes: this.notes,
-      cases: this.#cases,
-      methods,
-    };
+    );
   }
 }
 

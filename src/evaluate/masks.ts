@@ -4,8 +4,7 @@ import type { Pixels } from "./pixels.js";
  * Where a mask is white, 1 a pixel of the model's input: brighter than half of its brightest, within what the picture fills. Undefined
  * where it is black throughout.
  */
-export function insideOf(mask: SharedArrayBuffer, filled: Pixels["filled"], width: number): Uint8Array | undefined {
-  const pixels = new Uint8Array(mask);
+export function insideOf(pixels: Uint8Array, filled: Pixels["filled"], width: number): Uint8Array | undefined {
   const levels = new Uint8Array(pixels.length / 3);
   let most = 0;
   for (let y = filled.y; y < filled.y + filled.height; y++)

@@ -44,7 +44,7 @@ export function requestOf(
   variant = 0,
 ) {
   const each = items.flatMap((item, k) =>
-    item.targets.map((target) => ({ item, target, pixels: pictures?.[k] ?? new Uint8Array(item.pixels.image) })),
+    item.targets.map((target) => ({ item, target, pixels: pictures?.[k] ?? item.pixels.image })),
   );
   const size = each[0]?.pixels.length ?? 0;
   const frames = new Uint8Array(each.length * size);
@@ -98,7 +98,7 @@ async function curvesOf(item: Item, map: Float32Array, of: Measuring): Promise<M
   const wanted = BASELINES.filter((to) => metrics.has(`insertion-${to}`) || metrics.has(`deletion-${to}`));
   if (wanted.length === 0) return {};
   const curves: Measured["curves"] = {};
-  const picture = new Uint8Array(item.pixels.image);
+  const picture = item.pixels.image;
   const order = byRelevance(map);
   const target = item.targets[0]!;
   const scoresOf = async (frames: Uint8Array): Promise<number[]> =>
@@ -130,7 +130,7 @@ async function disturb(
     if (!of.metrics.has(name)) continue;
     const some = chosen.map((k) => items[k]!);
     const pictures = await Promise.all(
-      some.map((item) => change(new Uint8Array(item.pixels.image), of.width, of.height, seedsOf(of, item))),
+      some.map((item) => change(item.pixels.image, of.width, of.height, seedsOf(of, item))),
     );
     const moved = await source.maps(requestOf(of, some, pictures, variant + 1));
     chosen.forEach((k, n) => {

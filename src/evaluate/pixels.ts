@@ -5,10 +5,10 @@ import { PictureMemory } from "../pictures/memory.js";
 import { readPicture } from "../pictures/picture.js";
 import type { EvaluatedImage } from "./images.js";
 
-/** An image as the model sees it, with the masks of its targets: RGB, 3 bytes a pixel, rows without gaps. */
+/** An image as the model sees it, with the masks of its targets: RGB, 3 bytes a pixel, rows without gaps, in shared memory. */
 export interface Pixels {
-  image: SharedArrayBuffer;
-  masks: (SharedArrayBuffer | undefined)[];
+  image: Uint8Array;
+  masks: (Uint8Array | undefined)[];
   /** The part of the model's input that the picture fills. */
   filled: Rect;
 }
@@ -16,10 +16,14 @@ export interface Pixels {
 /** What is kept of images that come again; those beyond it are decoded again. */
 const KEPT_BYTES = 256 * 2 ** 20;
 
-/** Reads images and masks by the program's one decoder, and keeps what there is room for. */
+/**
+ * Reads images and masks by the program's one decoder, and keeps what there is room for. The memory of the others is used again: shared
+ * memory is freed only once every thread that saw it has collected its garbage.
+ */
 export class PixelReader {
   readonly #memory = new PictureMemory(2);
   readonly #kept = new Map<EvaluatedImage, Pixels>();
+  readonly #free: Uint8Array[] = [];
   #left = KEPT_BYTES;
 
   constructor(private readonly model: ModelInfo) {}
@@ -45,7 +49,7 @@ export class PixelReader {
     }
     const { target: filled } = fitting({ x: 0, y: 0, width, height }, this.model);
     const pixels = { image: first, masks, filled };
-    const bytes = first.byteLength * (1 + masks.filter((mask) => mask !== undefined).length);
+    const bytes = first.length * partsOf(pixels).length;
     if (bytes <= this.#left) {
       this.#left -= bytes;
       this.#kept.set(image, pixels);
@@ -53,18 +57,25 @@ export class PixelReader {
     return pixels;
   }
 
-  async #decoded(path: string, shown: string): Promise<{ pixels: SharedArrayBuffer; width: number; height: number }> {
+  /** What `read` gave is not in use any more. */
+  release(image: EvaluatedImage, pixels: Pixels): void {
+    if (this.#kept.get(image) !== pixels) this.#free.push(...partsOf(pixels));
+  }
+
+  async #decoded(path: string, shown: string): Promise<{ pixels: Uint8Array; width: number; height: number }> {
     const { inputWidth, inputHeight } = this.model;
     const picture = await readPicture(path, shown, this.model, { memory: this.#memory });
     const { offset, stride } = modelRows(picture.layout);
     const row = 3 * inputWidth;
-    const pixels = new SharedArrayBuffer(row * inputHeight);
-    const [to, from] = [new Uint8Array(pixels), new Uint8Array(picture.memory)];
+    const pixels = this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(row * inputHeight));
+    const from = new Uint8Array(picture.memory);
     for (let y = 0; y < inputHeight; y++)
-      to.set(from.subarray(offset + y * stride, offset + y * stride + row), y * row);
+      pixels.set(from.subarray(offset + y * stride, offset + y * stride + row), y * row);
     const { width, height } = picture.layout;
     this.#memory.give(picture.memory);
     picture.release();
     return { pixels, width, height };
   }
 }
+
+const partsOf = ({ image, masks }: Pixels): Uint8Array[] => [image, ...masks.filter((mask) => mask !== undefined)];

@@ -56,7 +56,16 @@ export interface Answers {
 }
 
 export type ToWorker = { kind: "task"; task: Task } | { kind: "close" };
+/** The model is loaded and classifies. */
+export interface Ready {
+  kind: "ready";
+  model: ModelInfo;
+  notes: readonly string[];
+  engine: string;
+  /** Layers with random weights at each stage of a cascade. */
+  stages: number[];
+}
 export type FromWorker =
-  | { kind: "ready"; model: ModelInfo; notes: readonly string[]; stages: number[]; engine: string }
+  | Ready
   | { kind: "done"; answer: Answers[Task["kind"]] }
   | { kind: "failed"; error: PlainError };

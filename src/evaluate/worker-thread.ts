@@ -2,9 +2,7 @@ import { Worker } from "node:worker_threads";
 import { rebuildError, VideoExplainerError } from "../errors.js";
 import { keepToOurselves } from "../explain/engines/telemetry.js";
 import { workerUrl } from "../worker-url.js";
-import type { Answers, FromWorker, Task, ToWorker, WorkerSettings } from "./worker-messages.js";
-
-type Ready = Extract<FromWorker, { kind: "ready" }>;
+import type { Answers, FromWorker, Ready, Task, ToWorker, WorkerSettings } from "./worker-messages.js";
 
 /** A thread that loads the model and does one task at a time. */
 export class EvaluationThread {

@@ -144,4 +144,12 @@ describe("evaluate refuses in one sentence", () => {
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(sentence);
   });
+
+  it("a model that is not there", async () => {
+    const ended = await runCli(["evaluate", at("none.onnx"), ...IMAGES, "--threads", "1"]);
+    expect(ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^video-explainer: model "\S+" does not exist.*\n$/),
+    });
+  });
 });
