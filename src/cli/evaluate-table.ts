@@ -1,5 +1,6 @@
 import { METRICS, type Metric, type MetricName } from "../evaluate/metrics/names.js";
 import type { EvaluationReport, ReportedMethod } from "../evaluate/report.js";
+import { samplesOf } from "../evaluate/samples-of.js";
 import { standing } from "../evaluate/standings.js";
 import { alignedRows } from "./table.js";
 
@@ -55,7 +56,7 @@ export function evaluationTable(report: EvaluationReport): string {
     "What it costs, forward pass included",
     ...alignedRows([["", "forward", "ms a frame"], ...costs], (column) => column > 0).map((line) => `  ${line}`),
     "",
-    `noise and jpeg on ${settings.disturbed} images, random weights on ${settings.randomised}; seed ${settings.seed}`,
+    [...samplesOf(report), `seed ${settings.seed}`].join("; "),
     ...report.notes,
   );
   return `${lines.join("\n")}\n`;

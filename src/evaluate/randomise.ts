@@ -1,4 +1,5 @@
 import { randomised, weightedLayers } from "../explain/network/randomised.js";
+import { allFinite } from "../explain/onnx/finite.js";
 import type { Programs } from "./map-source.js";
 import { type Measuring, requestOf } from "./measure.js";
 import type { EvaluatedMethod } from "./methods.js";
@@ -39,7 +40,8 @@ export async function randomise(
       // What is random about a map itself is another one each time.
       100 + stage,
     );
-    correlations.push(before.map((map, k) => rankCorrelation(map, after[k]!)));
+    // Random weights may overflow what a rule without a floor divides.
+    correlations.push(before.map((map, k) => (allFinite(after[k]!) ? rankCorrelation(map, after[k]!) : Number.NaN)));
   }
   return correlations;
 }

@@ -79,10 +79,14 @@ export async function openTasks(settings: WorkerSettings) {
           settings,
           items.map((item) => ({ ...item, targets: [0] })),
         ).frames;
-        return (await measuring.probabilities(frames)).map((probabilities) => ({
-          top: probabilities.indexOf(Math.max(...probabilities)),
-          probabilities,
-        }));
+        return (await measuring.probabilities(frames)).map((probabilities) => {
+          if (!allFinite(probabilities))
+            throw new VideoExplainerError(
+              "not-finite",
+              `the scores of an image hold no finite number: weights of ${model.file} are too large for float32`,
+            );
+          return { top: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+        });
       }
       case "measure": {
         const measured = await measure(await sourceOf(task.method), items, measuring);

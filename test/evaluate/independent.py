@@ -144,13 +144,13 @@ def main(report_file, maps, model, masks, labels):
         mask_file = os.path.join(masks, f"{name}.png")
         target = labels.index(case["label"])
         to = {"blur": blurred(image), "mean": mean_colour(image)}
+        mask = read_png(mask_file)[:, :, 0].reshape(-1).astype(int) if os.path.exists(mask_file) else None
         for method in report["methods"]:
             folder = re.sub(r"[^\w.=-]+", "_", method["name"])
             r = np.load(os.path.join(maps, folder, f"{name}.npy")).reshape(-1).astype(np.float64)
             ours = {metric: values[at] for metric, values in method["values"].items()}
-            if os.path.exists(mask_file):
-                mask = read_png(mask_file)[:, :, 0].reshape(-1)
-                inside = 2 * mask.astype(int) > mask.max()
+            if mask is not None:
+                inside = 2 * mask > mask.max()
                 for metric, compute in (("mass", mass), ("rank", rank), ("pointing", pointing)):
                     if metric in ours:
                         compare(metric, ours[metric], compute(r, inside))

@@ -1,5 +1,6 @@
 import type { Metric, MetricName } from "../metrics/names.js";
 import type { EvaluationReport, ReportedMethod, ReportedSample } from "../report.js";
+import { samplesOf } from "../samples-of.js";
 import { standing } from "../standings.js";
 import { escaped } from "./escaped.js";
 import { curvePlot, dotPlot, legend, type Series } from "./plots.js";
@@ -96,7 +97,7 @@ export function reportPage(report: EvaluationReport, samples: readonly ReportedS
   const facts = [
     `${images.count} images, ${images.withMask} with masks${images.ofSeveralClasses > 0 ? `, ${images.ofSeveralClasses} of several classes` : ""}`,
     ...(images.labelled > 0 && single > 0 ? [`decided right: ${images.decidedRight} of ${single}`] : []),
-    `noise and jpeg on ${settings.disturbed} images, random weights on ${settings.randomised}`,
+    ...samplesOf(report),
     `seed ${settings.seed}`,
   ];
   const plots = report.metrics.map((metric) =>
