@@ -22,6 +22,7 @@ interface EvaluateCommandOptions {
   masks: string[];
   labels?: string;
   classes?: string[];
+  onlyRight?: boolean;
   methods: EvaluatedMethod[];
   metrics: MetricName[];
   limit?: number;
@@ -112,6 +113,7 @@ export const evaluateCommand = (): Command =>
     .option("--masks <folder>", "their masks, white where the class is: NAME.png, or NAME.CLASS.png", collected, [])
     .option("--labels <file>", "CSV of FILE,LABEL lines, or none (default: labels.csv there, else names of folders)")
     .option("--classes <names>", "only images of these classes", words)
+    .option("--only-right", "only images that the network decides as their label says")
     .option(
       "--methods <names>",
       `methods, as r-lrp:start=contrast:inputRule=flat; for several ${METHOD_SETS.join(", ")}`,

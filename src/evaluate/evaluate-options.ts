@@ -13,6 +13,8 @@ export interface EvaluateOptions {
   labels?: string;
   /** Only images of these. */
   classes?: readonly string[];
+  /** Images of one class whose label is not the network's decision are left out. */
+  onlyRight?: boolean;
   methods: readonly EvaluatedMethod[];
   metrics: readonly MetricName[];
   /** Images of one class, and of several, at most. */

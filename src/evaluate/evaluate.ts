@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { ModelError, VideoExplainerError } from "../errors.js";
+import { InputError, ModelError, VideoExplainerError } from "../errors.js";
 import { imagesOf } from "./chosen-images.js";
 import type { EvaluateHooks, EvaluateOptions } from "./evaluate-options.js";
 import { type EvaluatedImage, spread } from "./images.js";
@@ -132,6 +132,7 @@ class Evaluation {
       const { top, probabilities } = tops[index]!;
       const isGiven = image.targets.length > 0;
       const targets = isGiven ? image.targets : [{ index: top }];
+      if (this.options.onlyRight && isGiven && targets.length === 1 && targets[0]!.index !== top) return;
       const firstCase = this.#cases.length;
       for (const target of targets)
         this.#cases.push({
@@ -143,6 +144,13 @@ class Evaluation {
         });
       this.#subjects.push({ ...image, targets, index, firstCase, isDisturbed: disturbed.has(image) });
     });
+    const wrong = this.images.length - this.#subjects.length;
+    if (wrong > 0) this.notes.push(`${wrong} images that the network decides wrongly are left out`);
+    if (this.#subjects.length === 0)
+      throw new InputError(
+        "evaluate-labels",
+        "no image is decided as its label says; check the labels, or leave out --only-right",
+      );
   }
 
   /** Those that there is what they need for; of the others a note. */

@@ -68,13 +68,27 @@ describe("evaluate", () => {
   });
 
   it("gives the same values for a seed, on one thread and on two", async () => {
-    const args = ["--limit", "9", "--methods", "grad-cam,random", "--metrics", "mass,noise", "--seed", "5", "--quiet"];
+    const args = [
+      "--limit",
+      "9",
+      "--methods",
+      "grad-cam,random",
+      "--metrics",
+      "mass,noise",
+      "--seed",
+      "5",
+      "--quiet",
+      "--only-right",
+    ];
     for (const threads of ["1", "2"]) {
       const output = ["--json", at(`${threads}.json`), "--threads", threads];
       expect((await runCli(["evaluate", CNN, ...IMAGES, ...args, ...output])).code).toBe(0);
     }
     const values = (name: string) => reportOf(name).methods.map((method) => method.values);
     expect(values("1.json")).toEqual(values("2.json"));
+    const { cases, images } = reportOf("1.json");
+    expect(cases.filter(({ label, decision }) => label !== decision)).toEqual([]);
+    expect(images).toMatchObject({ count: cases.length, decidedRight: cases.length });
   });
 
   it("explains the network's own decision where there are no labels, and leaves out what needs masks", async () => {
