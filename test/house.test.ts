@@ -23,10 +23,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   control: ["messages", "config", "sinks"],
   station: ["pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
   "one-shot": ["station", "pipeline", "pictures", "ffmpeg", "overlay", "messages", "sinks", "metrics", "config"],
+  // Of `overlay` the colours of heat.
+  evaluate: ["explain", "pictures", "overlay"],
   bench: ["station", "pipeline", "ffmpeg", "explain", "overlay", "messages", "sinks", "metrics", "config"],
   cli: [
     "station",
     "one-shot",
+    "evaluate",
     "bench",
     "pipeline",
     "pictures",

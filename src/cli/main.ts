@@ -47,6 +47,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./inspect.js")).inspectCommand(),
   },
   {
+    name: "evaluate",
+    summary: "measure how good the explanations of a model are on your images",
+    load: async () => (await import("./evaluate.js")).evaluateCommand(),
+    stopped: "signal",
+  },
+  {
     name: "watch",
     summary: "follow the topics in the terminal, or as the live page",
     load: async () => (await import("./watch.js")).watchCommand(),

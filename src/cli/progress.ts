@@ -25,21 +25,21 @@ const duration = (seconds: number): string => {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)} h` : `${minutes}:${two(whole % 60)} min`;
 };
 
-/** Frames a second since the start, and seconds to go. */
-function pace(startedAt: number, done: number, total: number | undefined) {
+/** Frames, or what `unit` says, a second since the start, and seconds to go. */
+function pace(startedAt: number, done: number, total: number | undefined, unit: string) {
   const rate = done / ((performance.now() - startedAt) / 1000);
   return {
-    rate: `${rate.toFixed(1)} frames/s`,
+    rate: `${rate.toFixed(1)} ${unit}/s`,
     left: total === undefined ? undefined : Math.max(0, total - done) / rate,
   };
 }
 
-/** A bar on a terminal, else a plain line every few seconds; both on `output`. */
-export function createProgress(output: NodeJS.WriteStream): Progress {
-  return output.isTTY ? bar(output) : lines(output);
+/** A bar on a terminal, else a plain line every few seconds; both on `output`. `unit`: what is counted. */
+export function createProgress(output: NodeJS.WriteStream, unit = "frames"): Progress {
+  return output.isTTY ? bar(output, unit) : lines(output, unit);
 }
 
-function bar(output: NodeJS.WriteStream): Progress {
+function bar(output: NodeJS.WriteStream, unit: string): Progress {
   let drawn: SingleBar | undefined;
   let of = { startedAt: 0, total: undefined as number | undefined };
   return {
@@ -47,7 +47,7 @@ function bar(output: NodeJS.WriteStream): Progress {
       const title = oneLine(name).replace(/[{}]/g, " ");
       const shown = title.length > NAME ? `…${title.slice(1 - NAME)}` : title;
       of = { startedAt: performance.now(), total };
-      const counts = total === undefined ? "{value} frames" : "[{bar}] {value}/{total} frames";
+      const counts = total === undefined ? `{value} ${unit}` : `[{bar}] {value}/{total} ${unit}`;
       drawn = new SingleBar({
         format: `${shown} ${counts}  {rate}  {eta_text}`,
         stream: output,
@@ -65,7 +65,7 @@ function bar(output: NodeJS.WriteStream): Progress {
     },
     at(done) {
       if (!drawn) return;
-      const { rate, left } = pace(of.startedAt, done, of.total);
+      const { rate, left } = pace(of.startedAt, done, of.total, unit);
       if (of.total !== undefined && done > drawn.getTotal()) drawn.setTotal(done);
       drawn.update(done, { rate, eta_text: left === undefined ? "" : `ETA ${duration(left)}` });
     },
@@ -76,7 +76,7 @@ function bar(output: NodeJS.WriteStream): Progress {
   };
 }
 
-function lines(output: NodeJS.WriteStream): Progress {
+function lines(output: NodeJS.WriteStream, unit: string): Progress {
   let of = { name: "", startedAt: 0, saidAt: 0, total: undefined as number | undefined };
   return {
     start(name, total) {
@@ -87,10 +87,10 @@ function lines(output: NodeJS.WriteStream): Progress {
       const now = performance.now();
       if (now - of.saidAt < LINE_EVERY_MS) return;
       of.saidAt = now;
-      const { rate, left } = pace(of.startedAt, done, of.total);
+      const { rate, left } = pace(of.startedAt, done, of.total, unit);
       const all = of.total === undefined ? "" : ` of ${of.total}`;
       output.write(
-        `${of.name}: ${done}${all} frames, ${rate}${left === undefined ? "" : `, ${duration(left)} left`}\n`,
+        `${of.name}: ${done}${all} ${unit}, ${rate}${left === undefined ? "" : `, ${duration(left)} left`}\n`,
       );
     },
     stop() {},

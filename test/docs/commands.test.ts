@@ -102,6 +102,16 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
     },
   ],
   [
+    /main\.js evaluate/,
+    async (command) => {
+      mkdirSync(join(folder, "test"), { recursive: true });
+      symlinkSync(join(ROOT, "test/fixtures"), join(folder, "test/fixtures"));
+      const { code, output } = await execute([MAIN, ...ours(command)!], folder);
+      expect(code, output).toBe(0);
+      expect(existsSync(join(folder, "report.html"))).toBe(true);
+    },
+  ],
+  [
     /main\.js run/,
     async (command) => {
       const env = { NATS_URL: server.url, VIEWER_PORT: "0", METRICS_PORT: "0" };

@@ -7,7 +7,10 @@ import { type Method, plainValues, walkBack } from "./walk.js";
 
 /** Emits gradient × input of the sum of the logits weighed by `start`, `[N, classes]`; dims of the network's input. */
 export const emitGradientTimesInput = (scope: Scope, start: Value): Value =>
-  scope.e.mul(walkBack(scope, gradient(scope), start), tensorValue(scope, scope.network.input));
+  scope.e.mul(emitGradient(scope, start), tensorValue(scope, scope.network.input));
+
+/** Emits the gradient of that sum, with dims that broadcast to those of the network's input. */
+export const emitGradient = (scope: Scope, start: Value): Value => walkBack(scope, gradient(scope), start);
 
 /** The derivative of every layer that has one. The first winner of a max pool takes all. */
 const gradient = (scope: Scope): Method<Value> => ({

@@ -23,15 +23,15 @@ export interface Scores {
   oneHot: Value;
 }
 
-/** Emits the forward pass on `input` and the scores. */
+/** Emits the forward pass on `input` and the scores. `target`: as in `MethodOptions`, or a class for each frame, int64 `[N]`. */
 export function emitScores(
   e: Emitter,
   network: Network,
   input: Value,
-  target: MethodOptions["target"],
+  target: MethodOptions["target"] | { each: Value },
 ): { scope: Scope; scores: Scores } {
   const classes = classesOf(network);
-  if (target !== "top" && (!Number.isInteger(target) || target < 0 || target >= classes))
+  if (typeof target === "number" && (!Number.isInteger(target) || target < 0 || target >= classes))
     throw new InputError("target", `target class ${target} does not exist: the model has classes 0 to ${classes - 1}`);
   const scope: Scope = { e, network, values: new Map([[network.input, input]]) };
   emitForward(scope);
@@ -39,12 +39,18 @@ export function emitScores(
   // One score alone, or a file that ends in a sigmoid, gives independent probabilities.
   const independent = network.final === "sigmoid" || classes === 1;
   const probabilities = independent ? e.op("Sigmoid", [logits]) : e.op("Softmax", [logits], { axis: { int: -1 } });
-  const top = e.op("ArgMax", [logits], { axis: { int: 1 }, keepdims: { int: 0 } });
-  const index = target === "top" ? top : e.add(e.mul(top, e.int(0)), e.int(target));
+  const index = emitTarget(e, logits, target);
   const oneHot = e.op("OneHot", [index, e.ints([classes]), e.tensor(Float32Array.of(0, 1), [2])], {
     axis: { int: -1 },
   });
   return { scope, scores: { logits, probabilities, target: index, oneHot } };
+}
+
+/** Index of the explained class, int64 `[N]`. */
+function emitTarget(e: Emitter, logits: Value, target: MethodOptions["target"] | { each: Value }): Value {
+  if (typeof target === "object") return target.each;
+  const top = e.op("ArgMax", [logits], { axis: { int: 1 }, keepdims: { int: 0 } });
+  return target === "top" ? top : e.add(e.mul(top, e.int(0)), e.int(target));
 }
 
 /**
@@ -66,11 +72,11 @@ function emitStart(e: Emitter, scores: Scores, start: StartName, { final }: Netw
 export function emitInputRelevance(
   scope: Scope,
   scores: Scores,
-  options: MethodOptions,
+  options: Omit<MethodOptions, "target">,
   bounds: InputBounds,
   summed = false,
 ): Value {
-  const { inputRule, start: startName } = completed(options);
+  const { inputRule, start: startName } = completed({ ...options, target: "top" });
   const start = emitStart(scope.e, scores, startName, scope.network, classesOf(scope.network));
   if (options.method === "gradient-x-input") return emitGradientTimesInput(scope, start);
   const composite = compositeNamed(options.method);

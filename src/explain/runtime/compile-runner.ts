@@ -8,10 +8,10 @@ import type { Device } from "../engine-names.js";
 import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
-import { elements, type Network } from "../network/network.js";
 import { completed } from "../options.js";
 import type { Program } from "../program/program.js";
 import { framesProgram } from "../programs/frames.js";
+import { activationsOf } from "./activations.js";
 import { type CompiledModel, CompiledStore, cacheFolder, compilerState } from "./compiled-store.js";
 import type { ExplainerOptions } from "./explainer-options.js";
 
@@ -34,12 +34,6 @@ export interface Place {
   /** A frame is timed in the trial. */
   measure?: boolean;
 }
-
-const activationsOf = ({ shapes }: Network): number => {
-  let sum = 0;
-  for (const dims of shapes.values()) sum += elements(dims);
-  return sum;
-};
 
 /**
  * The frames program of a model on its engine and a device, from the cache of compiled models where it holds it.

@@ -1,0 +1,46 @@
+/** Ranks from 1; equal values share the mean of theirs. */
+function ranks(values: Float32Array): Float64Array {
+  const order = Uint32Array.from(values, (_, k) => k).sort((a, b) => values[a]! - values[b]!);
+  const out = new Float64Array(values.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from;
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
+    for (let k = from; k < to; k++) out[order[k]!] = (from + to + 1) / 2;
+    from = to;
+  }
+  return out;
+}
+
+/** Pearson's correlation. NaN where one of the two is constant. */
+function correlation(a: Float64Array, b: Float64Array): number {
+  const n = a.length;
+  const mean = (v: Float64Array): number => v.reduce((sum, x) => sum + x, 0) / n;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let k = 0; k < n; k++) {
+    ab += (a[k]! - ma) * (b[k]! - mb);
+    aa += (a[k]! - ma) ** 2;
+    bb += (b[k]! - mb) ** 2;
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : Number.NaN;
+}
+
+/** Spearman's rank correlation of two maps, signs as they are. NaN where one of the two is constant. */
+export const rankCorrelation = (a: Float32Array, b: Float32Array): number => correlation(ranks(a), ranks(b));
+
+/**
+ * How far a map is from another, `‖R′ − R‖₂ / ‖R‖₂`, both first scaled to `Σ|R| = 1`: the sensitivity of Yeh et al. 2019 for one change
+ * of the picture (Quantus `AvgSensitivity`, which does not scale). NaN where one of the two is a map of zeros.
+ */
+export function relativeChange(from: Float32Array, to: Float32Array): number {
+  const l1 = (v: Float32Array): number => v.reduce((sum, x) => sum + Math.abs(x), 0);
+  const [sumFrom, sumTo] = [l1(from), l1(to)];
+  if (sumFrom === 0 || sumTo === 0) return Number.NaN;
+  let [difference, size] = [0, 0];
+  for (let k = 0; k < from.length; k++) {
+    const [a, b] = [from[k]! / sumFrom, to[k]! / sumTo];
+    difference += (b - a) ** 2;
+    size += a ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
