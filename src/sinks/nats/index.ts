@@ -118,7 +118,7 @@ class NatsSink implements Sink {
     if (!this.#warnedOversize.has(message.source)) {
       this.#warnedOversize.add(message.source);
       this.context.log.warn(
-        `${this.name}: ${message.kind}s of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
+        `${this.name}: pictures of source ${message.source} are made smaller than its frames to fit max_payload ${limit} of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality`,
       );
     }
     return { ...message, body };

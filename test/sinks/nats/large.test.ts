@@ -76,7 +76,7 @@ it.each([true, false])(
     }
     expect(recorded.dropped).toEqual(Array(5).fill("heatmap too-large"));
     expect(recorded.log.filter((line) => line.includes("made smaller"))).toEqual([
-      "nats: overlays of source cam-1 are made smaller than its frames to fit max_payload 20000 of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality",
+      "nats: pictures of source cam-1 are made smaller than its frames to fit max_payload 20000 of the NATS server; to avoid that raise it there, or lower the source's width or overlay.quality",
     ]);
   },
 );
