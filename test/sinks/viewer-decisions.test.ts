@@ -117,10 +117,11 @@ describe("what is kept", () => {
       true,
       false,
     ]);
-    expect([choice.judge(of(1, "pass")), choice.judge(of(2, "reject")), choice.judge(of(3, "reject"))]).toEqual([
-      true,
-      true,
+    // And come in another order.
+    expect([choice.judge(of(3, "reject")), choice.judge(of(2, "reject")), choice.judge(of(1, "pass"))]).toEqual([
       false,
+      true,
+      true,
     ]);
   });
 });

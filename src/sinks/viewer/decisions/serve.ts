@@ -72,7 +72,7 @@ export const serveDecisions =
             const [ofStation, ofSource] = key.split("/");
             return (station ?? ofStation) === ofStation && (source ?? ofSource) === ofSource;
           })
-          .flatMap((key) => store.of(key))
+          .flatMap((key) => store.of(key).toReversed())
           .filter((decision) => label === undefined || decision.label === label);
         const newest = found.sort((a, b) => b.at - a.at).slice(0, limit);
         send(request, response, ...json({ decisions: newest.map(listed) }));
