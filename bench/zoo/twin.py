@@ -312,6 +312,20 @@ def scatter(graph, node, x, indices, updates):
     return x
 
 
+def resize(graph, node, x, region=None, scales=None, sizes=None):
+    how = [node.get(k) for k in ("mode", "coordinate_transformation_mode", "nearest_mode")]
+    if how != ["nearest", "asymmetric", "floor"]:
+        raise SystemExit(f"Resize by {how} is not known here")
+    given = sizes is not None and sizes.numel() > 0
+    for axis in range(x.dim()):
+        size = x.shape[axis]
+        scale = sizes[axis].item() / size if given else scales[axis].item()
+        count = int(sizes[axis]) if given else int(size * scale)
+        if count != size:
+            x = x.index_select(axis, torch.floor(torch.arange(count).double() / scale).long())
+    return x
+
+
 def expand(graph, node, x, shape):
     return x.expand(torch.broadcast_shapes(x.shape, tuple(shape.tolist())))
 
@@ -369,6 +383,7 @@ MOVES = {
     "Pad": pad,
     "Gather": lambda g, n, x, k: x[(slice(None),) * (n.get("axis", 0) % x.dim()) + (k,)],
     "Expand": expand,
+    "Resize": resize,
     "Where": lambda g, n, c, a, b: torch.where(c.bool(), a, b),
     "ScatterND": scatter,
     "DepthToSpace": lambda g, n, x: F.pixel_shuffle(x, n.get("blocksize")) if n.get("mode") == "CRD" else
