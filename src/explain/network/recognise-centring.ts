@@ -5,6 +5,7 @@ type Made = ReadonlyMap<TensorId, Layer>;
 
 /** A tensor from which a norm takes a statistic of it, `x − mean(x)`, or to which it adds one. */
 export interface Centring {
+  layer: PairLayer | AddLayer;
   x: TensorId;
   by: TensorId;
   /** `mean(x) − x`. */
@@ -36,7 +37,7 @@ export function findCentrings(network: Network): Centrings {
       const before = measuredBefore(x, by, made, network);
       const found = before ? [before] : measuredBehind(layer, x, by, made, network, reading);
       if (found.length === 0) continue;
-      shifts.set(layer, { x, by, negates: layer.kind === "pair" && x === b });
+      shifts.set(layer, { layer, x, by, negates: layer.kind === "pair" && x === b });
       for (const product of found) products.add(product);
       break;
     }

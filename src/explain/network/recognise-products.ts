@@ -1,6 +1,5 @@
 import { Builder } from "./builder.js";
 import {
-  type AddLayer,
   type Layer,
   type MatrixProductLayer,
   makers,
@@ -25,7 +24,7 @@ export function recogniseProducts(network: Network): Network {
   const centrings = findCentrings(network);
   for (const layer of network.layers) {
     const centring = centrings.shifts.get(layer);
-    if (centring) build.push(ofCentring(layer as PairLayer | AddLayer, centring, build));
+    if (centring) build.push(ofCentring(centring, build));
     else if (layer.kind === "pair") build.push(...ofPair(layer, made, build, centrings));
     else if (layer.kind === "matrixProduct") build.push(ofMatrices(layer, made));
     else build.push(layer);
@@ -36,7 +35,7 @@ export function recogniseProducts(network: Network): Network {
 type Made = ReadonlyMap<TensorId, Layer>;
 
 /** `x ± s` as `normalised`, s a statistic of x; `s − x` as `(−1) · x + s`. */
-function ofCentring(layer: PairLayer | AddLayer, { x, by, negates }: Centring, build: Builder): NormalisedLayer {
+function ofCentring({ layer, x, by, negates }: Centring, build: Builder): NormalisedLayer {
   const { name, operator, outputs } = layer;
   const full = build.expanded(layer, x, outputs[0]!);
   const op = layer.kind === "pair" && !negates ? "Sub" : "Add";

@@ -19,10 +19,15 @@ export function hideScores(importer: Importer, node: Node, from: number): void {
     const finite = mask && finiteMask(mask);
     if (!finite) return;
     importer.budget.take(importer, node, finite.data.length);
-    const hidden: Layer = layer.kind === "scale" ? { ...layer, shift: finite } : ({ ...layer, other: finite } as Layer);
+    const hidden = withMask(layer, finite);
     importer.layers[from + k] = hidden;
-    importer.hidden.push({ node, layer: hidden, mask: mask! });
+    importer.hidden.push({ node, layer: hidden, mask });
   });
+}
+
+function withMask(layer: Layer, mask: Weights): Layer {
+  if (layer.kind === "scale") return { ...layer, shift: mask };
+  return layer.kind === "select" ? { ...layer, other: mask } : layer;
 }
 
 /**
