@@ -17,7 +17,7 @@ export function modelsPage(networks, rows, threads, page) {
     "Written by `node bench/zoo.mjs`. Random weights with the statistics that training leaves in batch norms, one picture of",
     `224 × 224 pixels, batch 1, ${threads} threads on onnxruntime's CPU. *Error* is the largest difference of the \`r-lrp\` map to a`,
     "float64 twin on PyTorch, over the largest |R|; *compile* counts from the file to the first frame that can be taken, without",
-    "the cache of compiled models; times are medians of nine runs in turn, in milliseconds. *Work* is the ratio of forward + r-lrp to",
+    "the cache of compiled models; times are medians of runs in turn (nine; six in rows without *work*), in milliseconds. *Work* is the ratio of forward + r-lrp to",
     "forward in processor time of all threads. Rows that have it were taken beside other work, which makes their times long: of those it",
     "is the figure to go by. *Close calls* are windows of max pools whose two highest values differ by less than a millionth: float32",
     "may take the other one, or both, which moves that window's relevance by a pixel. *Same winners* is the error where the twin, in",
