@@ -1,4 +1,3 @@
-import { VideoExplainerError } from "../errors.js";
 import { type Device, ENGINE_NAMES, ENGINE_OF, type EngineName } from "../explain/engine-names.js";
 import { identityOf, lookForDevices } from "../explain/engines/devices/look.js";
 import type { NumericTensor, Runner } from "../explain/engines/engine.js";
@@ -18,9 +17,9 @@ export interface BenchPlace {
   adapter?: string;
 }
 
-/** What explaining costs in a place by the default method, or why the place has no figures. */
+/** What explaining costs in a place by the default method; `missing`: why the place has no figures, or none of larger batches. */
 export type PlaceFigures = Pick<BenchPlace, "engine" | "device"> &
-  ({ name: string; batches: BatchFigures[] } | { missing: string });
+  ({ name: string; batches: BatchFigures[]; missing?: string } | { missing: string });
 
 /** Medians, in milliseconds a frame. */
 interface BatchFigures {
@@ -43,7 +42,8 @@ export async function placesHere(asked: Device | "auto"): Promise<BenchPlace[]> 
 }
 
 /**
- * Runs the forward pass and the explanation in turn (A B A B …) in every place that loads, by batch.
+ * Runs the forward pass and the explanation in turn (A B A B …) in every place that loads, by batch, up to the first that fails there: a
+ * card's memory may hold no larger one.
  * @param feeds the inputs of a frames program for so many frames
  * @param seconds for each place and batch
  */
@@ -62,11 +62,11 @@ export async function comparePlaces(
   const compared: PlaceFigures[] = [];
   for (const { engine, device, adapter } of places) {
     const runners: Runner[] = [];
+    const batches: BatchFigures[] = [];
     try {
       for (const program of programs)
         runners.push(await engineNamed(engine)(program, { device, adapter, threads, precision }));
       const [forward, explain] = runners as [Runner, Runner];
-      const batches: BatchFigures[] = [];
       for (const batch of device === "cpu" ? PROCESSOR_BATCHES : DEVICE_BATCHES) {
         const feed = feeds(batch);
         const got = await interleaved(
@@ -79,8 +79,11 @@ export async function comparePlaces(
       }
       compared.push({ engine, device, name: explain.name, batches });
     } catch (error) {
-      if (!(error instanceof VideoExplainerError)) throw error;
-      compared.push({ engine, device, missing: error.message });
+      if (stop.aborted) throw error;
+      const [missing] = (error as Error).message.split("\n") as [string];
+      const [, explain] = runners;
+      if (explain && batches.length > 0) compared.push({ engine, device, name: explain.name, batches, missing });
+      else compared.push({ engine, device, missing });
     } finally {
       await Promise.all(runners.map((runner) => runner.close()));
     }

@@ -100,7 +100,9 @@ function comparisonLines(places: readonly PlaceFigures[]): string[] {
         `${(explainMs / forwardMs).toFixed(2)}x`,
       ]),
     ]),
-    ...places.flatMap((p) => ("missing" in p ? [`  ${p.device === "cpu" ? p.engine : p.device}: ${p.missing}`] : [])),
+    ...places.flatMap(({ engine, device, missing }) =>
+      missing === undefined ? [] : [`  ${device === "cpu" ? engine : device}: ${missing}`],
+    ),
   ];
 }
 

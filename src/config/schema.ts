@@ -414,12 +414,15 @@ export const configSchema = z.strictObject({
         .describe("Of more relevance than this at the border of the model's input (a 28th of it on each side)"),
       fewPixels: share.default(0.5).describe("Of more relevance than this in the most relevant half percent of pixels"),
       outside: share.default(0.5).describe("Of more relevance than this outside of the source's `interest`"),
-      driftFrames: positive
-        .min(5)
+      driftFrames: z
+        .number()
+        .int()
+        .min(0)
         .max(100_000)
+        .refine((frames) => frames === 0 || frames >= 5, "must be 5 or more, or 0 for no comparison")
         .default(100)
         .describe(
-          "Explained frames of a source whose relevance is together compared with where it usually lies, which is learned from the first forty times as many",
+          "Explained frames of a source, 5 or more, whose relevance is together compared with where it usually lies, which is learned from the first forty times as many; 0: never",
         ),
     })
     .prefault({})

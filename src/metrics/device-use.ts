@@ -28,7 +28,7 @@ const QUERY = ["--query-gpu=index,name,memory.used,memory.total,utilization.gpu"
 export function deviceUse(root = "/", tool = "nvidia-smi"): () => Promise<readonly DeviceUse[]> {
   let asked: Promise<readonly DeviceUse[]> | undefined;
   let freshUntil = 0;
-  const ask = async (): Promise<DeviceUse[]> => (await Promise.all([nvidia(tool), amd(root)])).flat();
+  const ask = async (): Promise<DeviceUse[]> => (await Promise.all([nvidia(tool).catch(() => []), amd(root)])).flat();
   return () => {
     if (asked === undefined || performance.now() >= freshUntil) {
       asked = ask();

@@ -105,8 +105,10 @@ export function createMetrics(): Metrics {
         const now = depth();
         if (Number.isFinite(now)) defined.queueDepth.set({ queue }, now);
       }
+      const uses = await devices();
+      // Not before they are known: another scrape may be reading them.
       for (const gauge of [defined.deviceBusy, defined.deviceMemoryUsed, defined.deviceMemory]) gauge.reset();
-      for (const { device, usedBytes, totalBytes, busy } of await devices()) {
+      for (const { device, usedBytes, totalBytes, busy } of uses) {
         if (busy !== undefined) defined.deviceBusy.set({ device }, busy);
         if (usedBytes !== undefined) defined.deviceMemoryUsed.set({ device }, usedBytes);
         if (totalBytes !== undefined) defined.deviceMemory.set({ device }, totalBytes);

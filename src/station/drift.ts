@@ -8,6 +8,8 @@ const MIN_OF_CLASS = 20;
 const MAX_CLASSES = 200;
 /** Student's t of WINDOWS − 1 degrees of freedom that is exceeded once in a million. */
 const T = 6.723;
+/** Means of shares that differ by less are the same: where a figure is at rest, as a probability of 1 is, rounding is all its spread. */
+const LEAST = 0.001;
 
 /** A figure of a frame that is followed, besides where its relevance lies. */
 const FIGURES: readonly ((found: Found) => number)[] = [
@@ -33,8 +35,8 @@ export interface Found {
 /** Sums over frames of one class. */
 interface Sums {
   frames: number;
-  density: Float64Array;
-  figures: Float64Array;
+  density: number[];
+  figures: number[];
 }
 
 /**
@@ -75,6 +77,7 @@ export class DriftMonitor {
     if (this.#learned < WINDOWS * this.window) {
       this.#learned++;
       this.#learn(found);
+      if (this.#learned === WINDOWS * this.window) this.#forgetRare();
       return;
     }
     const open = this.#open;
@@ -93,8 +96,8 @@ export class DriftMonitor {
     const { label } = found.target;
     const none = (): Sums => ({
       frames: 0,
-      density: new Float64Array(found.relevance.density.length),
-      figures: new Float64Array(FIGURES.length),
+      density: zeros(found.relevance.density.length),
+      figures: zeros(FIGURES.length),
     });
     this.#all ??= none();
     if (!this.#classes.has(label) && this.#classes.size < MAX_CLASSES) this.#classes.set(label, none());
@@ -108,13 +111,20 @@ export class DriftMonitor {
     }
   }
 
+  /** Classes with too few frames for a baseline of their own: there may be many, of each of a thousand sources. */
+  #forgetRare(): void {
+    for (const [label, { frames }] of this.#classes) if (frames < MIN_OF_CLASS) this.#classes.delete(label);
+  }
+
   #baselineOf(label: string): Sums {
-    const own = this.#classes.get(label);
-    return own && own.frames >= MIN_OF_CLASS ? own : this.#all!;
+    return this.#classes.get(label) ?? this.#all!;
   }
 }
 
-const empty = () => ({ frames: 0, sums: new Array<number>(1 + FIGURES.length).fill(0) });
+/** Small arrays of this kind take a fraction of the memory of typed ones. */
+const zeros = (length: number): number[] => new Array<number>(length).fill(0);
+
+const empty = () => ({ frames: 0, sums: zeros(1 + FIGURES.length) });
 
 /** How a frame deviates from the mean of its class: the distance of the densities, then the difference of each figure. */
 function deviations(found: Found, { frames, density, figures }: Sums): number[] {
@@ -129,7 +139,7 @@ function isBeyond(window: readonly number[], usual: readonly (readonly number[])
     const values = usual.map((means) => means[i]!);
     const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
     const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1);
-    const excess = value - mean;
-    return (i === 0 ? excess : Math.abs(excess)) > T * Math.sqrt(variance * (1 + 1 / values.length));
+    const excess = i === 0 ? value - mean : Math.abs(value - mean);
+    return excess > Math.max(LEAST, T * Math.sqrt(variance * (1 + 1 / values.length)));
   });
 }

@@ -129,13 +129,17 @@ export class SourceSession {
     if (!relevance) return [];
     this.counts.concentration(relevance.concentration);
     this.#scale.add(relevance.peak);
-    // By another method it lies elsewhere.
-    if (this.#usual?.explainer !== explainer) this.#usual = { explainer, drift: new DriftMonitor(limits.driftFrames) };
-    const { drift } = this.#usual;
-    if (flows(relevance)) drift.add({ target, relevance });
-    const warnings = warningsOf(relevance, limits, drift.isDrifting);
+    const drift = limits.driftFrames > 0 ? this.#driftOf(explainer, limits.driftFrames) : undefined;
+    if (flows(relevance)) drift?.add({ target, relevance });
+    const warnings = warningsOf(relevance, limits, drift?.isDrifting ?? false);
     for (const warning of warnings) this.counts.warned(warning);
     return warnings;
+  }
+
+  #driftOf(explainer: ExplainedFrame["explainer"], window: number): DriftMonitor {
+    // By another method it lies elsewhere.
+    if (this.#usual?.explainer !== explainer) this.#usual = { explainer, drift: new DriftMonitor(window) };
+    return this.#usual.drift;
   }
 
   /** Enters a frame into the ledger when it is known whether its summary was published. */

@@ -56,6 +56,7 @@ describe("what cards are doing", () => {
     ["is missing", NONE],
     ["fails", tool("echo 'NVIDIA-SMI has failed'; exit 9").path],
     ["answers nonsense", tool("echo hello; echo").path],
+    ["cannot even be asked for", "no\0tool"],
   ])("is unknown where the tool %s", async (_, path) => {
     expect(await deviceUse(system({}), path)()).toEqual([]);
   });

@@ -250,7 +250,7 @@ describe("the strip's server", () => {
 
   it("asks for the pictures of frames that it will keep, and of no others, though nobody looks", async () => {
     const { sink } = await start();
-    const explained = (sequence: number, label: string) => ({ sequence, label, explained: true });
+    const explained = (sequence: number, label: string) => ({ sequence, label, explained: true, why: [] });
     expect(sink.wantsOriginal!("belt", explained(1, "pass"))).toBe(true);
     expect(sink.wantsOverlay!("belt", explained(1, "pass"))).toBe(true);
     expect(sink.wantsOriginal!("belt", explained(2, "pass"))).toBe(false);
@@ -258,6 +258,15 @@ describe("the strip's server", () => {
     expect(sink.wantsOriginal!("belt", { ...UPCOMING, label: "other" })).toBe(false);
     const off = await start({ count: 0 });
     expect(off.sink.wantsOriginal!("belt", explained(1, "pass"))).toBe(false);
+  });
+
+  it("asks for the pictures of a frame that it keeps for the reason it was chosen for alone", async () => {
+    const { sink } = await start();
+    const chosen = { label: "pass", explained: true, why: ["everySeconds"] } as const;
+    expect(sink.wantsOriginal!("belt", { ...chosen, sequence: 1 })).toBe(true);
+    expect(sink.wantsOriginal!("belt", { ...chosen, sequence: 2, why: [] })).toBe(false);
+    expect(sink.wantsOriginal!("belt", { ...chosen, sequence: 3 })).toBe(true);
+    expect(sink.wantsOverlay!("belt", { ...chosen, sequence: 3 })).toBe(true);
   });
 
   it("tells browsers what came and what made room for it, and one that comes later all there is", async () => {

@@ -2,6 +2,7 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { viewerSinkSchema } from "../../src/config/schema.js";
+import type { Summary } from "../../src/messages/summary.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { freePort } from "../support/nats-server.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
@@ -330,6 +331,24 @@ describe("the live page", () => {
     await expect.poll(() => text(page, "#decision .why")).toBe("Explained for: changed, below");
     await expect.poll(() => page.locator("#decision [data-view=original]").isDisabled()).toBe(true);
     expect(await page.locator("#decision [data-view=signed]").isDisabled()).toBe(false);
+  });
+
+  it("says what to beware of, on the source and on its decision", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    const { relevance, ...of } = summary("belt", 0);
+    const found = { ...relevance!, border: 0.6, peakShare: 0.1, inside: 0.2 };
+    await until("the warnings", async () => {
+      const warned: Summary = { ...of, sequence: sequence++, relevance: found, warnings: ["border", "outside"] };
+      await sink.write(frame(warned, { ...shot(0), placement: PLACEMENT }));
+      await pause(60);
+      const note = (await page.locator(".note").count()) > 0 && (await text(page, ".note"));
+      return note === "Relevance lies at the picture's border · Relevance lies outside the area of interest";
+    });
+    await page.locator(".tile .thumb").first().click();
+    await expect
+      .poll(() => text(page, "#decision .figures"))
+      .toMatch(/^WarningRelevance lies at the picture's border · .*At the border60 %.*In the area of interest20 %/);
   });
 
   it("says that a source sends no more, how long ago the last frame was, and why when it is told", async () => {

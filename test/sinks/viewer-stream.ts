@@ -17,7 +17,7 @@ export const REGION = { x: 370, y: 80, width: 270, height: 270 };
 export const PLACEMENT: Placement = { rect: REGION, clip: REGION };
 const SIDE = 224;
 /** A frame that is not explained, as sinks are asked whether they have use for its pictures. */
-export const UPCOMING: UpcomingFrame = { sequence: 0, label: "water bottle", explained: false };
+export const UPCOMING: UpcomingFrame = { sequence: 0, label: "water bottle", explained: false, why: [] };
 
 export interface Shot {
   original: Uint8Array;

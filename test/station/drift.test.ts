@@ -121,10 +121,25 @@ describe("a monitor of drift", () => {
     expect(monitor.isDrifting).toBe(true);
   });
 
-  it("keeps a bounded number of classes", () => {
+  it("takes no rounding for a drift where a figure is at rest", () => {
+    const still = (probability: number): Found => ({
+      target: { label: "pass", probability },
+      relevance: { density: [0.5, 0.5], positive: 1, concentration: 0.6, peakShare: 0.2, border: 0 },
+    });
+    const monitor = learned(() => still(1));
+    const driftsAt = (probability: number): boolean => {
+      for (let k = 0; k < WINDOW; k++) monitor.add(still(probability));
+      return monitor.isDrifting;
+    };
+    expect([1 - 2 ** -24, 0.99].map(driftsAt)).toEqual([false, true]);
+  });
+
+  it("keeps a bounded number of classes while it learns, and then those with a baseline of their own", () => {
     const next = line(7, PLACES);
     const monitor = new DriftMonitor(WINDOW);
-    for (let k = 0; k < 40 * WINDOW; k++) monitor.add(named(`class ${k}`, next()));
+    for (let k = 1; k < 20 * WINDOW; k++) monitor.add(k % 2 ? next() : named(`class ${k}`, next()));
     expect(monitor.classes).toBe(200);
+    monitor.add(next());
+    expect(monitor.classes).toBe(2);
   });
 });

@@ -143,7 +143,7 @@ describe("what is published of a frame", () => {
     const { explainer, renderer } = await running({ belt: 2 }, { sinks: [sink] });
     await explainer.answer(0);
     expect(renderer.calls.map(({ request }) => request.want.overlay)).toEqual([false, true]);
-    expect(asked[0]).toEqual(["belt", { sequence: 0, label: expect.any(String), explained: true }]);
+    expect(asked[0]).toEqual(["belt", { sequence: 0, label: expect.any(String), explained: true, why: [] }]);
     const others = await running({ belt: 1 }, { sinks: [sink, new RecordingSink("files", { kinds: ["overlay"] })] });
     await others.explainer.answer(0);
     expect(others.renderer.calls.map(({ request }) => request.want.overlay)).toEqual([true]);

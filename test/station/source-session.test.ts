@@ -75,6 +75,20 @@ it("learns where relevance lies anew when another explainer takes over", () => {
   for (let k = 0; k < 205; k++) expect(found(1, other)).toEqual([]);
 });
 
+it("compares nothing where driftFrames is 0", () => {
+  const explainer = {};
+  const { session, source } = opened();
+  for (let k = 0; k < 210; k++) {
+    source.give(1);
+    const frame = source.take()!;
+    const explanation = explanationOf(session.begin(frame, EVERY).input);
+    explanation.relevance!.density = k < 200 ? [1, 0] : [0, 1];
+    session.drop(frame, "shutdown");
+    const found = { frame, explanation, explainer, why: [] } as never;
+    expect(session.record(found, { ...defaultWarnings(), driftFrames: 0 }).warnings).toEqual([]);
+  }
+});
+
 it("is over at its source's end when nothing is on its way, also for who asks later", () => {
   const { session, source, seen } = opened();
   source.end("failed", "it never came");

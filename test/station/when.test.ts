@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Explanation } from "../../src/explain/explanation.js";
 import { summarySchema } from "../../src/messages/summary.js";
+import type { UpcomingFrame } from "../../src/sinks/sink.js";
 import { RecordingSink, running, type StageOptions, SteppedExplainer, settled } from "./support/stage.js";
 
 beforeEach(() => {
@@ -67,6 +68,23 @@ describe("under explain.when", () => {
     const text = await metrics.render();
     for (const [reason, count] of Object.entries({ changed: 2, below: 1, labels: 2 }))
       expect(text).toContain(`video_explainer_frames_chosen_total{source="belt",reason="${reason}"} ${count}\n`);
+  });
+
+  it("sinks are told why a frame was chosen before its pictures are drawn", async () => {
+    const asked = new Map<number, UpcomingFrame>();
+    const sink = Object.assign(new RecordingSink("page"), {
+      wantsOverlay: (_: string, frame: UpcomingFrame): boolean => {
+        asked.set(frame.sequence, frame);
+        return frame.why.includes("below");
+      },
+    });
+    const sights = [GOOD, "good 0.5", GOOD];
+    const options = { when: { changed: true, below: 0.6 }, sinks: [sink] };
+    const { explainer, renderer } = await belt(sights, options);
+    await explainer.answer(0);
+    await explainer.answer(1);
+    expect([...asked.values()].map(({ why }) => why)).toEqual([["changed"], ["below"]]);
+    expect(renderer.calls.map(({ request }) => request.want.overlay)).toEqual([false, true]);
   });
 
   it("each Nth frame is known before: it is explained at once and run through the network no second time", async () => {

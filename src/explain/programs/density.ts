@@ -22,37 +22,48 @@ export interface Part {
 const overlap = (i: number, count: number, from: number, to: number): number =>
   Math.max(0, Math.min(i + 1, to * count) - Math.max(i, from * count));
 
-/** Share of the relevance, whatever its sign, that lies in a part of the picture, 0..1; 0 where no relevance flows. */
-export function shareIn({ values, rows, columns }: CoarseMap, { left, right, top, bottom }: Part): number {
-  let [inside, all] = [0, 0];
-  for (let y = 0; y < rows; y++) {
-    const height = overlap(y, rows, top, bottom);
-    for (let x = 0; x < columns; x++) {
-      const value = values[y * columns + x]!;
-      all += value;
-      if (height > 0) inside += value * height * overlap(x, columns, left, right);
-    }
-  }
-  return all > 0 ? Math.min(1, inside / all) : 0;
+/** Sum of a map. */
+function total({ values }: CoarseMap): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum;
 }
+
+/** Sum of what lies in a part of a map; looks at that part alone, since each frame is cut into many. */
+function sumIn({ values, rows, columns }: CoarseMap, { left, right, top, bottom }: Part): number {
+  const [firstX, endX] = [Math.max(0, Math.floor(left * columns)), Math.min(columns, Math.ceil(right * columns))];
+  const [firstY, endY] = [Math.max(0, Math.floor(top * rows)), Math.min(rows, Math.ceil(bottom * rows))];
+  let sum = 0;
+  for (let y = firstY; y < endY; y++) {
+    const height = overlap(y, rows, top, bottom);
+    for (let x = firstX; x < endX; x++) sum += values[y * columns + x]! * height * overlap(x, columns, left, right);
+  }
+  return sum;
+}
+
+const share = (sum: number, all: number): number => (all > 0 ? Math.min(1, sum / all) : 0);
+
+/** Share of the relevance, whatever its sign, that lies in a part of the picture, 0..1; 0 where no relevance flows. */
+export const shareIn = (map: CoarseMap, part: Part): number => share(sumIn(map, part), total(map));
 
 /** Share of the relevance at the border of the picture: 0.14 of a map that is the same everywhere. */
 export function borderShare(map: CoarseMap): number {
-  const [inner, all] = [
-    shareIn(map, { left: BORDER, right: 1 - BORDER, top: BORDER, bottom: 1 - BORDER }),
-    shareIn(map, { left: 0, right: 1, top: 0, bottom: 1 }),
-  ];
-  return Math.max(0, all - inner);
+  const inner = { left: BORDER, right: 1 - BORDER, top: BORDER, bottom: 1 - BORDER };
+  const all = total(map);
+  return all > 0 ? 1 - share(sumIn(map, inner), all) : 0;
 }
 
 /** Where the relevance lies: shares of 8 × 8 cells, row-major, which add up to 1; all 0 where no relevance flows. */
-export const densityOf = (map: CoarseMap): number[] =>
-  Array.from({ length: DENSITY_CELLS ** 2 }, (_, i) => {
+export function densityOf(map: CoarseMap): number[] {
+  const all = total(map);
+  return Array.from({ length: DENSITY_CELLS ** 2 }, (_, i) => {
     const [row, column] = [Math.floor(i / DENSITY_CELLS), i % DENSITY_CELLS];
-    return shareIn(map, {
+    const part = {
       left: column / DENSITY_CELLS,
       right: (column + 1) / DENSITY_CELLS,
       top: row / DENSITY_CELLS,
       bottom: (row + 1) / DENSITY_CELLS,
-    });
+    };
+    return share(sumIn(map, part), all);
   });
+}

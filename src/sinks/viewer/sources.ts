@@ -139,8 +139,10 @@ export function createSourceBook(station: string, now: () => number = () => Date
         relevance?.negative ?? null,
         timing.totalMs,
       ]);
-      const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
-      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale } });
+      const before = to.latest.summary;
+      const scale = relevance?.scale ?? before?.scale ?? null;
+      const warnings = (relevance ? summary.warnings : before?.warnings) ?? [];
+      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings } });
       to.frameAt = now();
       return { key, picture: addPicture(to, key, outcome, summary) };
     },

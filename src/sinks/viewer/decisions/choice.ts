@@ -1,3 +1,5 @@
+import type { ChoiceReason } from "../../../messages/summary.js";
+
 const LIMITS = {
   /** Changes that may come at once, and for long. */
   atOnce: 8,
@@ -12,7 +14,7 @@ export interface Judged {
   sequence: number;
   label: string;
   explained: boolean;
-  reasons?: readonly string[];
+  reasons?: readonly ChoiceReason[];
 }
 
 interface Course {

@@ -14,9 +14,6 @@ import { createStore, type Decision } from "./store.js";
 /** Frames whose pictures are made smaller at a time, and that wait for it. */
 const LIMITS = { atOnce: 1, waiting: 32 };
 
-/** Summaries say why a frame was explained where it was chosen for that. */
-const reasonsOf = ({ why = [] }: Summary & { why?: readonly string[] }): readonly string[] => why;
-
 /** In memory of its own: a part of a larger piece would keep all of that. */
 const owned = (bytes: Uint8Array): Uint8Array =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
@@ -74,7 +71,7 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
     const decision: Decision = {
       id: `${run}-${(++made).toString(36)}`,
       ...{ key, at, label, probability, pictures },
-      why: reasonsOf(summary),
+      why: summary.why ?? [],
       summary: Buffer.from(JSON.stringify(summary)),
       placement: outcome.placement ?? null,
     };
@@ -85,14 +82,15 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
   return {
     store,
     /** Whether this frame will be kept, so that its pictures are worth drawing. */
-    wants: (key: string, frame: UpcomingFrame): boolean => count > 0 && choice.judge({ key, ...frame }),
+    wants: (key: string, { why: reasons, ...frame }: UpcomingFrame): boolean =>
+      count > 0 && choice.judge({ key, ...frame, reasons }),
     /** A frame has come; resolves when it is kept, or will not be. */
     async take(key: string, outcome: FrameOutcome, at: number): Promise<void> {
       const { summary } = outcome;
       if (!summary || count === 0) return;
       const { sequence, relevance, classification } = summary;
       const { label } = classification.target;
-      const frame = { key, sequence, label, explained: relevance !== null, reasons: reasonsOf(summary) };
+      const frame = { key, sequence, label, explained: relevance !== null, reasons: summary.why };
       const isKept = choice.judge(frame);
       choice.come(frame);
       if (isKept) await keep(key, outcome, summary, at);

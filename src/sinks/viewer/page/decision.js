@@ -1,6 +1,6 @@
 /** One decision, large: its picture in four ways, and the figures of its summary. */
 import { classColour } from "./colors.js";
-import { age, clock, count, percent, perPixel, probability, shortLabel } from "./format.js";
+import { age, clock, count, percent, perPixel, probability, shortLabel, warningText } from "./format.js";
 import { createPicture } from "./picture.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
@@ -57,7 +57,11 @@ export function createDecisionView(now) {
     }
     const largest = relevance?.regions[0];
     const facts = [
+      ["Warning", warningText(summary.warnings) || null],
       ["Concentration", relevance ? percent(relevance.concentration) : null],
+      ["At the border", relevance?.border === undefined ? null : percent(relevance.border)],
+      ["On the strongest pixels", relevance?.peakShare === undefined ? null : percent(relevance.peakShare)],
+      ["In the area of interest", relevance?.inside === undefined ? null : percent(relevance.inside)],
       ["Largest region", largest ? `${percent(largest.share)} of the relevance` : null],
       ["End of the colours", relevance ? perPixel(relevance.scale) : null],
       ["Method", relevance?.method],

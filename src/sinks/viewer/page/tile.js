@@ -2,7 +2,7 @@
 import { drawSpark, drawStrip, HISTORY_MS } from "./charts.js";
 import { classColour } from "./colors.js";
 import { decisionAt, decisionsOf } from "./decisions.js";
-import { age, count, milliseconds, percent, probability, rate, shortLabel, text } from "./format.js";
+import { age, count, milliseconds, percent, probability, rate, shortLabel, text, warningText } from "./format.js";
 import { createPicture } from "./picture.js";
 import { condition, pace, shares } from "./source.js";
 import { createStrip } from "./strip.js";
@@ -19,6 +19,8 @@ const STATES = {
 };
 const SHARES = 4;
 const LABELS_EVERY_MS = 2_000;
+/** A warning of one frame is to be read, not to flicker. */
+const WARNING_MS = 3_000;
 
 /** `onDecision(row, label)` is called with a decision that is to be shown large, and the class that the strip keeps to. */
 export function createTile(source, { onEnlarge, onDecision }) {
@@ -33,6 +35,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
   let mode = "magnitude";
   let describedAt = 0;
   let broken = null;
+  let warning = { words: "", at: 0 };
 
   part(".enlarge").addEventListener("click", onEnlarge);
   part(".picture").addEventListener("click", onEnlarge);
@@ -63,6 +66,9 @@ export function createTile(source, { onEnlarge, onDecision }) {
     else if (silent === null && notes.length === 0) notes.push("No frame yet");
     if (shown === "live" && !broken && picture.heatmapAlone) notes.push("Heatmap alone, as the model sees it");
     else if (shown === "live" && mode !== "original" && picture.classifiedOnly) notes.push("Only classified");
+    const words = warningText(source.summary?.warnings);
+    if (words || now - warning.at > WARNING_MS) warning = { words, at: now };
+    if (shown === "live" && warning.words) notes.push(warning.words);
     const note = part(".note");
     note.hidden = notes.length === 0;
     text(note, notes.join(" · "));
