@@ -38,10 +38,9 @@ export async function evaluate(
     // What is wrong with the model, the first has found.
     const found = imagesOf(options, threads[0]!.ready);
     const others = Array.from({ length: count - 1 }, () => EvaluationThread.start(settings));
-    for (const started of await Promise.allSettled(others)) {
-      if (started.status === "rejected") throw started.reason;
-      threads.push(started.value);
-    }
+    const started = await Promise.allSettled(others);
+    for (const each of started) if (each.status === "fulfilled") threads.push(each.value);
+    for (const each of started) if (each.status === "rejected") throw each.reason;
     const run = new Evaluation(options, hooks, threads, found.images, found.notes);
     return await run.all();
   } finally {
