@@ -130,7 +130,7 @@ class Evaluation {
     this.images.forEach((image, index) => {
       const { top, probabilities } = tops[index]!;
       const isGiven = image.targets.length > 0;
-      const targets = isGiven ? image.targets : [{ index: top }];
+      const targets = isGiven ? image.targets : [{ index: top, mask: image.mask }];
       if (this.options.onlyRight && isGiven && targets.length === 1 && targets[0]!.index !== top) return;
       const firstCase = this.#cases.length;
       for (const target of targets)
