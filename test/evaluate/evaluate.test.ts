@@ -161,11 +161,6 @@ describe("evaluate refuses in one sentence", () => {
       /a\.png cannot be read as a picture/,
     ],
     [
-      "a folder that is not there",
-      async () => ["--images", at("nowhere")],
-      /nowhere does not exist; give a folder of images/,
-    ],
-    [
       "a class that the model does not have",
       async () => [...IMAGES, "--classes", "rust"],
       /--classes names the class "rust", which the model does not have/,
@@ -180,18 +175,12 @@ describe("evaluate refuses in one sentence", () => {
       async () => [...IMAGES, "--json", at("one"), "--html", at("one")],
       /--json and --html both name \S+one; give each a file of its own/,
     ],
-    [
-      "metrics of which none can be measured",
-      async () => ["--images", join(INSPECTION, "two"), "--metrics", "mass,top"],
-      /nothing is left to measure; top: left out, as no image has one class alone; mass: left out/,
-    ],
     ["masks without images", async () => [...IMAGES, "--masks", at("x")], /--masks is given 2 times and --images 1/],
     [
       "a metric that is not known",
       async () => [...IMAGES, "--metrics", "beauty"],
       /metric "beauty" is not known; known are mass, /,
     ],
-    ["a method that is not known", async () => [...IMAGES, "--methods", "magic"], /method "magic" is not known/],
   ])("%s", async (_, prepare, sentence) => {
     const ended = await runCli(["evaluate", CNN, ...(await prepare()), "--threads", "1"]);
     expect(ended.code, ended.stderr).toBe(2);

@@ -129,6 +129,12 @@ describe("images of a folder", () => {
     expect(() => found()).toThrow(sentence);
   });
 
+  it("are refused in a sentence where their folder is not there", () => {
+    expect(() => findImages({ images: join(folder, "nowhere") }, classes, undefined)).toThrow(
+      /nowhere does not exist; give a folder of images/,
+    );
+  });
+
   it("lie also behind links to folders, and links that lead nowhere or back are none", () => {
     lay("elsewhere/dent/1.png", "in/ok/2.png");
     symlinkSync(join(folder, "elsewhere/dent"), join(folder, "in/dent"));
