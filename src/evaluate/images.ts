@@ -82,7 +82,7 @@ export function findImages(given: ImageFolder, classes: Classes, labels: string 
   if (all.length === 0)
     throw new InputError("empty-folder", `${folder} holds no images, nor does a folder in it; check the folder`);
   const file = labels === "none" ? undefined : (labels ?? labelsPlaces(folder).find((place) => existsSync(place)));
-  const maskOf = masks === undefined ? undefined : maskFinder(masks, classes);
+  const maskOf = masks === undefined ? undefined : maskFinder(masks, classes, all);
   const image = (path: string, targets: number[]): EvaluatedImage => {
     const name = path.slice(0, path.length - extname(path).length);
     return {
@@ -135,8 +135,14 @@ function shown(path: string): string {
 function maskFinder(
   folder: string,
   classes: Classes,
+  images: readonly string[],
 ): (name: string, index?: number, several?: boolean) => string | undefined {
   const { files, folders } = list(folder, "the folder of masks");
+  const namesakes = new Map<string, number>();
+  for (const path of images) {
+    const name = basename(path, extname(path));
+    namesakes.set(name, (namesakes.get(name) ?? 0) + 1);
+  }
   const byName = new Map<string, string>();
   const add = (path: string): void => {
     byName.set(path.slice(0, path.length - extname(path).length).toLowerCase(), join(folder, path));
@@ -150,7 +156,9 @@ function maskFinder(
       `${folder} holds no masks; give a folder of pictures that are white where the class is`,
     );
   return (name, index, several = false) => {
-    const stems = [name, basename(name)];
+    // One mask is not that of two images in different folders.
+    const isAlone = namesakes.get(basename(name)) === 1;
+    const stems = isAlone ? [name, basename(name)] : [name];
     const endings = [
       ...(index === undefined ? [] : [`.${classes.labels[index]}`]),
       ...(several ? [] : ["", "_mask", ".mask"]),

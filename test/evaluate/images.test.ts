@@ -144,6 +144,16 @@ describe("images of a folder", () => {
     expect(images.map(({ name }) => name)).toEqual(["dent/1", "ok/2"]);
   });
 
+  it("share no mask with those of their name in other folders", () => {
+    lay("dent/1.png", "ok/1.png", "ok/2.png", "m/1.png", "m/2.png");
+    const { images } = findImages({ images: folder, masks: join(folder, "m") }, classes, undefined);
+    expect(images.map(({ name, targets }) => [name, targets[0]!.mask?.slice(folder.length + 1)])).toEqual([
+      ["dent/1", undefined],
+      ["ok/1", undefined],
+      ["ok/2", "m/2.png"],
+    ]);
+  });
+
   it("have masks without a class where they have none", () => {
     lay("a.png", "b.png", "m/a_mask.png", "m/b.dent.png");
     const { images } = findImages({ images: folder, masks: join(folder, "m") }, classes, "none");
