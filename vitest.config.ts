@@ -18,7 +18,7 @@ const UNIT = [
   "explain/programs/regions.test.ts",
   "explain/proto/*.test.ts",
   "explain/tfjs/{outputs,weights}.test.ts",
-  "evaluate/{images,methods,metrics}.test.ts",
+  "evaluate/{applicable,images,map-names,methods,metrics}.test.ts",
   "explain/twin/{files,operators,twin}.test.ts",
   "ffmpeg/gate.test.ts",
   "http/*.test.ts",

@@ -2,6 +2,7 @@ import { METRICS, type Metric, type MetricName } from "../evaluate/metrics/names
 import type { EvaluationReport, ReportedMethod } from "../evaluate/report.js";
 import { samplesOf } from "../evaluate/samples-of.js";
 import { standing } from "../evaluate/standings.js";
+import { oneLine } from "../log.js";
 import { alignedRows } from "./table.js";
 
 const TITLES: Record<Metric["group"], string> = {
@@ -32,6 +33,9 @@ function group(report: EvaluationReport, title: string, names: readonly MetricNa
   return ["", title, ...alignedRows([["", ...heads], ...rows], (column) => column > 0).map((line) => `  ${line}`)];
 }
 
+/** Names of files and classes are anybody's: nothing of them steers the terminal. The columns keep their blanks. */
+const plainLine = (line: string): string => `${/^ */.exec(line)![0]}${oneLine(line)}`;
+
 /** The report for people. */
 export function evaluationTable(report: EvaluationReport): string {
   const { model, images, settings, methods } = report;
@@ -59,5 +63,5 @@ export function evaluationTable(report: EvaluationReport): string {
     [...samplesOf(report), `seed ${settings.seed}`].join("; "),
     ...report.notes,
   );
-  return `${lines.join("\n")}\n`;
+  return lines.map((line) => `${plainLine(line)}\n`).join("");
 }

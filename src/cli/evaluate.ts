@@ -1,10 +1,11 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { InputError } from "../errors.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { reportPage } from "../evaluate/html/page.js";
+import { plainName } from "../evaluate/map-names.js";
 import type { EvaluatedMethod } from "../evaluate/methods.js";
 import { METHOD_SETS, readMethods } from "../evaluate/methods.js";
 import { METRIC_NAMES, type MetricName } from "../evaluate/metrics/names.js";
@@ -48,32 +49,48 @@ function metricsOf(text: string): MetricName[] {
   return METRIC_NAMES.filter((name) => wanted.includes(name));
 }
 
-/** A part of a name of a file. */
-const plain = (text: string): string => text.replace(/[^\w.=-]+/g, "_");
+const cannotWrite = (path: string, why: string, cause?: unknown): InputError =>
+  new InputError("output", `${path} cannot be written (${why}); give another path`, { cause });
+
+/** Before hours are spent. @throws InputError where nothing can be written there */
+function requirePlace(path: string): void {
+  const probe = `${path}.${process.pid}.part`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    closeSync(openSync(probe, "w"));
+    rmSync(probe);
+  } catch (cause) {
+    throw cannotWrite(path, systemReason(cause), cause);
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw cannotWrite(path, "it is a folder");
+}
 
 async function write(path: string, content: string | Uint8Array): Promise<void> {
   try {
     mkdirSync(dirname(path), { recursive: true });
     await replaceFile(path, `${path}.${process.pid}.part`, (to) => writeFile(to, content));
   } catch (cause) {
-    throw new InputError("output", `${path} cannot be written (${systemReason(cause)}); give another path`, { cause });
+    throw cannotWrite(path, systemReason(cause), cause);
   }
 }
 
 async function evaluateCommandAction(model: string, options: EvaluateCommandOptions): Promise<void> {
-  const { images, masks, maps, json } = options;
+  const { images, masks, maps, json, html } = options;
   if (masks.length > images.length)
     throw new InputError(
       "range",
       `--masks is given ${masks.length} times and --images ${images.length}; give the masks of each folder of images behind it`,
     );
+  if (json !== undefined && html !== undefined && resolve(json) === resolve(html))
+    throw new InputError("output", `--json and --html both name ${json}; give each a file of its own`);
+  for (const path of [json, html, maps && join(maps, "map.npy")]) if (path !== undefined) requirePlace(path);
   const progress = options.quiet ? noProgress : createProgress(process.stderr, "images");
   process.exitCode = await interruptible(async (stop) => {
     try {
       const { report, samples } = await evaluate(
         {
           ...options,
-          ...{ model, output: options.modelOutput, draws: options.html !== undefined },
+          ...{ model, output: options.modelOutput, draws: html !== undefined },
           folders: images.map((folder, k) => ({ images: folder, masks: masks[k] })),
         },
         {
@@ -88,15 +105,13 @@ async function evaluateCommandAction(model: string, options: EvaluateCommandOpti
           onMap:
             maps === undefined
               ? undefined
-              : async (map, { method, name, label, several, width, height }) => {
-                  const file = `${plain(name)}${several ? `.${plain(label)}` : ""}.npy`;
-                  await write(join(maps, plain(method), file), writeNpy([height, width], map));
-                },
+              : (map, { method, name, width, height }) =>
+                  write(join(maps, plainName(method), `${name}.npy`), writeNpy([height, width], map)),
         },
       );
       progress.stop();
       if (json !== undefined) await write(json, `${JSON.stringify(report)}\n`);
-      if (options.html !== undefined) await write(options.html, reportPage(report, samples));
+      if (html !== undefined) await write(html, reportPage(report, samples));
       process.stdout.write(redact(evaluationTable(report)));
     } finally {
       progress.stop();

@@ -36,11 +36,8 @@ export interface EvaluateHooks {
 
 export interface MapOf {
   method: string;
-  /** See `EvaluatedImage`. */
+  /** For its file: another one for each map of a method. */
   name: string;
-  label: string;
-  /** The image has several classes. */
-  several: boolean;
   width: number;
   height: number;
 }

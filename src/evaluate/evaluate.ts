@@ -1,15 +1,18 @@
 import { availableParallelism } from "node:os";
 import { InputError, ModelError, VideoExplainerError } from "../errors.js";
+import { applicableMetrics } from "./applicable.js";
 import { imagesOf } from "./chosen-images.js";
 import type { EvaluateHooks, EvaluateOptions } from "./evaluate-options.js";
 import { type EvaluatedImage, spread } from "./images.js";
 import { madeReport, type Subject } from "./made-report.js";
+import { mapNames } from "./map-names.js";
 import type { EvaluatedMethod } from "./methods.js";
-import { type MetricName, metricNamed } from "./metrics/names.js";
+import type { MetricName } from "./metrics/names.js";
 import { chunks, onThreads } from "./on-threads.js";
 import { PixelReader } from "./pixels.js";
 import type { EvaluationReport, ReportedCase, ReportedSample } from "./report.js";
 import { emptyResult, type MethodResult } from "./results.js";
+import { chosenSamples, type DrawnSample } from "./samples.js";
 import type { Item, Task } from "./worker-messages.js";
 import { EvaluationThread } from "./worker-thread.js";
 
@@ -18,8 +21,6 @@ const MAX_THREADS = 4;
 /** Images that are explained again and again: of noise and JPEG, and of random weights. */
 const DISTURBED = 60;
 const RANDOMISED = 40;
-/** Images of a report, and those of several classes. */
-const SAMPLES = { single: 6, several: 2 } as const;
 const TIMED = 4;
 
 /**
@@ -38,10 +39,9 @@ export async function evaluate(
     // What is wrong with the model, the first has found.
     const found = imagesOf(options, threads[0]!.ready);
     const others = Array.from({ length: count - 1 }, () => EvaluationThread.start(settings));
-    for (const started of await Promise.allSettled(others)) {
-      if (started.status === "rejected") throw started.reason;
-      threads.push(started.value);
-    }
+    const started = await Promise.allSettled(others);
+    for (const each of started) if (each.status === "fulfilled") threads.push(each.value);
+    for (const each of started) if (each.status === "rejected") throw each.reason;
     const run = new Evaluation(options, hooks, threads, found.images, found.notes);
     return await run.all();
   } finally {
@@ -54,6 +54,8 @@ class Evaluation {
   readonly #labels: readonly string[];
   #subjects: Subject[] = [];
   #cases: ReportedCase[] = [];
+  /** By case. */
+  #mapNames: string[] = [];
   #done = 0;
 
   constructor(
@@ -71,9 +73,12 @@ class Evaluation {
     const { options, hooks, threads } = this;
     hooks.progress.start("classify", this.images.length);
     await this.#classify();
-    const metrics = this.#metrics();
+    const { metrics, notes } = applicableMetrics(options.metrics, this.#subjects, hooks.onMap !== undefined);
+    this.notes.push(...notes);
     const results = options.methods.map((method) => emptyResult(method.name, metrics, this.#cases.length));
-    const samples = options.draws ? this.#samples() : [];
+    const samples = options.draws
+      ? chosenSamples(this.#subjects, this.#cases, options.methods.length, options.seed)
+      : [];
     const wanted = this.#subjects.filter(
       ({ targets }) => targets.length === 1 || metrics.includes("own") || hooks.onMap,
     );
@@ -131,7 +136,7 @@ class Evaluation {
     this.images.forEach((image, index) => {
       const { top, probabilities } = tops[index]!;
       const isGiven = image.targets.length > 0;
-      const targets = isGiven ? image.targets : [{ index: top }];
+      const targets = isGiven ? image.targets : [{ index: top, mask: image.mask }];
       if (this.options.onlyRight && isGiven && targets.length === 1 && targets[0]!.index !== top) return;
       const firstCase = this.#cases.length;
       for (const target of targets)
@@ -144,6 +149,10 @@ class Evaluation {
         });
       this.#subjects.push({ ...image, targets, index, firstCase, isDisturbed: disturbed.has(image) });
     });
+    const called = this.#subjects.flatMap(({ name, targets, firstCase }) =>
+      targets.map((_, t) => (targets.length > 1 ? `${name}.${this.#cases[firstCase + t]!.label}` : name)),
+    );
+    this.#mapNames = mapNames(called);
     const wrong = this.images.length - this.#subjects.length;
     if (wrong > 0) this.notes.push(`${wrong} images that the network decides wrongly are left out`);
     if (this.#subjects.length === 0)
@@ -151,29 +160,6 @@ class Evaluation {
         "evaluate-labels",
         "no image is decided as its label says; check the labels, or leave out --only-right",
       );
-  }
-
-  /** Those that there is what they need for; of the others a note. */
-  #metrics(): MetricName[] {
-    const { metrics } = this.options;
-    const has = {
-      mask: this.#subjects.some(({ targets }) => targets.length === 1 && targets[0]!.mask !== undefined),
-      classes: this.#subjects.some(
-        ({ targets }) => targets.length > 1 && targets.every(({ mask }) => mask !== undefined),
-      ),
-    };
-    const why = {
-      mask: "no image of one class has a mask; give --masks",
-      classes: "no image has several classes with a mask each (NAME.CLASS.png)",
-    };
-    for (const needs of ["mask", "classes"] as const) {
-      const without = metrics.filter((name) => metricNamed(name).needs === needs);
-      if (!has[needs] && without.length > 0) this.notes.push(`${without.join(", ")}: left out, as ${why[needs]}`);
-    }
-    return metrics.filter((name) => {
-      const { needs } = metricNamed(name);
-      return needs === undefined || has[needs];
-    });
   }
 
   /** Does something with the pixels of images, whose memory is others' once it is done. */
@@ -263,29 +249,9 @@ class Evaluation {
         result.add(subject.firstCase + t, measured);
         if (onMap && measured.map)
           await onMap(measured.map, {
-            ...{ method: method.name, name: subject.name, label: this.#cases[subject.firstCase + t]!.label },
-            ...{ several: subject.targets.length > 1, width, height },
+            ...{ method: method.name, name: this.#mapNames[subject.firstCase + t]!, width, height },
           });
       }
-  }
-
-  /** A few images for the eye, those with masks first; each class of an image of several is one. */
-  #samples(): DrawnSample[] {
-    const { seed } = this.options;
-    const single = this.#subjects.filter(({ targets }) => targets.length === 1);
-    const masked = single.filter(({ targets }) => targets[0]!.mask !== undefined);
-    const several = this.#subjects.filter(({ targets }) => targets.length > 1);
-    const chosen = [
-      ...spread(masked.length > 0 ? masked : single, SAMPLES.single, seed),
-      ...spread(several, SAMPLES.several, seed),
-    ];
-    return chosen.flatMap((subject) =>
-      subject.targets.map((_, target) => {
-        const { image, label, decision } = this.#cases[subject.firstCase + target]!;
-        const maps: (Uint8Array | undefined)[] = this.options.methods.map(() => undefined);
-        return { subject, target, sample: { image, label, decision, original: new Uint8Array(), maps } };
-      }),
-    );
   }
 
   /** The maps of a method on each sample, or the samples themselves. */
@@ -302,12 +268,6 @@ class Evaluation {
       },
     );
   }
-}
-
-interface DrawnSample {
-  subject: Subject;
-  target: number;
-  sample: ReportedSample;
 }
 
 /** What is wrong with a method on this network alone. */

@@ -1,9 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../errors.js";
-import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { systemPredicate } from "../system-error.js";
-import { type Classes, labelsPlaces, readLabelsFile } from "./labels.js";
+import { type Classes, isImageName, labelsPlaces, readLabelsFile } from "./labels.js";
 import { shuffled, uniform } from "./random.js";
 
 /** A class of an image, and where its mask lies. */
@@ -20,6 +19,8 @@ export interface EvaluatedImage {
   name: string;
   /** None: the network's own decision is explained. */
   targets: Target[];
+  /** Of an image without a class: where what it shows lies. */
+  mask?: string;
 }
 
 export interface ImageFolder {
@@ -33,16 +34,22 @@ export interface FoundImages {
   notes: string[];
 }
 
-const isImage = (name: string): boolean => !name.startsWith(".") && PICTURE_ENDINGS.has(extname(name).toLowerCase());
+const isImage = (name: string): boolean => !name.startsWith(".") && isImageName(name);
 const inOrder = new Intl.Collator("en", { numeric: true });
+
+/** Also of a link that leads to one; one that leads nowhere or round and round does not. */
+const isFolderAt = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 function list(folder: string, what: string): { files: string[]; folders: string[] } {
   try {
     const all = readdirSync(folder, { withFileTypes: true }).sort((a, b) => inOrder.compare(a.name, b.name));
-    // Links count as what they lead to only where they are read.
+    // Only folders in folders are looked into, so links that lead back end nowhere.
+    const isFolder = (each: Dirent): boolean =>
+      each.isDirectory() || (each.isSymbolicLink() && isFolderAt(join(folder, each.name)));
+    const [folders, files] = [all.filter(isFolder), all.filter((each) => !isFolder(each))];
     return {
-      files: all.flatMap((each) => (each.isDirectory() ? [] : [each.name])),
-      folders: all.flatMap((each) => (each.isDirectory() && !each.name.startsWith(".") ? [each.name] : [])),
+      files: files.map(({ name }) => name),
+      folders: folders.flatMap(({ name }) => (name.startsWith(".") ? [] : [name])),
     };
   } catch (cause) {
     throw new InputError("unreadable-folder", `${what} ${folder} ${systemPredicate(cause)}; give a folder of images`, {
@@ -75,7 +82,7 @@ export function findImages(given: ImageFolder, classes: Classes, labels: string 
   if (all.length === 0)
     throw new InputError("empty-folder", `${folder} holds no images, nor does a folder in it; check the folder`);
   const file = labels === "none" ? undefined : (labels ?? labelsPlaces(folder).find((place) => existsSync(place)));
-  const maskOf = masks === undefined ? undefined : maskFinder(masks, classes);
+  const maskOf = masks === undefined ? undefined : maskFinder(masks, classes, all);
   const image = (path: string, targets: number[]): EvaluatedImage => {
     const name = path.slice(0, path.length - extname(path).length);
     return {
@@ -83,19 +90,11 @@ export function findImages(given: ImageFolder, classes: Classes, labels: string 
       shown: shown(join(folder, path)),
       name,
       targets: targets.map((index) => ({ index, mask: maskOf?.(name, index, targets.length > 1) })),
+      mask: targets.length === 0 ? maskOf?.(name) : undefined,
     };
   };
   if (file !== undefined) {
-    const find = imageFinder(all);
-    const images = [...readLabelsFile(file, classes, (path) => find(path) !== undefined)].map(([written, row]) => {
-      const path = find(written);
-      if (path === undefined)
-        throw new InputError(
-          "evaluate-labels",
-          `${file} line ${row.line} names ${written}, which is no image in ${folder}; correct the name, or copy the image there`,
-        );
-      return image(path, row.targets);
-    });
+    const images = [...readLabelsFile(file, classes, imageFinder(all))].map(([path, targets]) => image(path, targets));
     const unlisted = all.length - images.length;
     if (unlisted > 0) notes.push(`${unlisted} images of ${folder} are not named in ${file} and are left out`);
     return { images, notes };
@@ -130,14 +129,20 @@ function shown(path: string): string {
 }
 
 /**
- * Finds the mask of an image and class: `NAME.CLASS` or, where the image has one class, `NAME`, `NAME_mask` or `NAME.mask`, a picture of
- * any kind, in the folder of masks or in its folder of the image's own.
+ * Finds the mask of an image and class: `NAME.CLASS` or, where the image has one class or none, `NAME`, `NAME_mask` or `NAME.mask`, a
+ * picture of any kind, in the folder of masks or in its folder of the image's own.
  */
 function maskFinder(
   folder: string,
   classes: Classes,
-): (name: string, index: number, several: boolean) => string | undefined {
+  images: readonly string[],
+): (name: string, index?: number, several?: boolean) => string | undefined {
   const { files, folders } = list(folder, "the folder of masks");
+  const namesakes = new Map<string, number>();
+  for (const path of images) {
+    const name = basename(path, extname(path));
+    namesakes.set(name, (namesakes.get(name) ?? 0) + 1);
+  }
   const byName = new Map<string, string>();
   const add = (path: string): void => {
     byName.set(path.slice(0, path.length - extname(path).length).toLowerCase(), join(folder, path));
@@ -150,9 +155,14 @@ function maskFinder(
       "empty-folder",
       `${folder} holds no masks; give a folder of pictures that are white where the class is`,
     );
-  return (name, index, several) => {
-    const stems = [name, basename(name)];
-    const endings = [`.${classes.labels[index]}`, ...(several ? [] : ["", "_mask", ".mask"])];
+  return (name, index, several = false) => {
+    // One mask is not that of two images in different folders.
+    const isAlone = namesakes.get(basename(name)) === 1;
+    const stems = isAlone ? [name, basename(name)] : [name];
+    const endings = [
+      ...(index === undefined ? [] : [`.${classes.labels[index]}`]),
+      ...(several ? [] : ["", "_mask", ".mask"]),
+    ];
     for (const stem of stems)
       for (const ending of endings) {
         const found = byName.get(`${stem}${ending}`.toLowerCase());

@@ -1,11 +1,15 @@
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { InputError } from "../errors.js";
+import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { readBounded } from "../read-file.js";
 import { listed } from "../truncate.js";
 import { readCsv } from "./csv.js";
 
 /** A class as people write it in names of folders. */
 const plain = (label: string): string => label.trim().toLowerCase().replaceAll("_", " ");
+
+/** Whether a file is an image by its name. */
+export const isImageName = (name: string): boolean => PICTURE_ENDINGS.has(extname(name).toLowerCase());
 
 /** Finds classes by what people call them. */
 export class Classes {
@@ -41,36 +45,49 @@ export class Classes {
 }
 
 /** A file of labels beyond which it is refused. */
-const MAX_BYTES = 2 ** 28;
+const MAX_BYTES = 2 ** 26;
 /** Heads of columns that hold a label. */
 const LABEL_HEAD = /^(?:label|class|category|target|second|third)[\s_-]*\w*$/i;
 
 /**
- * Classes of images by their path as the file writes it, in the order of the file. The first column is the image; with a head, those
- * called `label`, `class`, `second` and the like hold a class each, where none is called so and without a head all others.
+ * Classes of images by their path, in the order of the file. The first column is the image; with a head, those called `label`, `class`,
+ * `second` and the like hold a class each, where none is called so and without a head all others.
+ * @param find the image that a file means
  * @throws InputError naming the line
  */
 export function readLabelsFile(
   file: string,
   classes: Classes,
-  isImage: (path: string) => boolean,
-): Map<string, { line: number; targets: number[] }> {
-  const rows = readCsv(new TextDecoder().decode(readBounded(file, MAX_BYTES, "labels")));
-  const [head] = rows;
-  if (head === undefined) throw new InputError("evaluate-labels", `${file} holds no line; write one for each image`);
-  const isHead = !isImage(head.cells[0]!) && head.cells.slice(1).every((cell) => classes.find(cell) === undefined);
-  const columns = head.cells.flatMap((cell, k) => (isHead && k > 0 && LABEL_HEAD.test(cell) ? [k] : []));
-  const found = new Map<string, { line: number; targets: number[] }>();
-  for (const { line, cells } of isHead ? rows.slice(1) : rows) {
-    const written = cells.filter((cell, k) => (columns.length > 0 ? columns.includes(k) : k > 0) && cell !== "");
+  find: (written: string) => string | undefined,
+): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  let columns: number[] | undefined;
+  for (const { line, cells } of readCsv(new TextDecoder().decode(readBounded(file, MAX_BYTES, "labels")))) {
+    const [first, ...others] = cells as [string, ...string[]];
+    const path = find(first);
+    if (columns === undefined) {
+      const isHead =
+        path === undefined && !isImageName(first) && others.every((cell) => classes.find(cell) === undefined);
+      columns = others.flatMap((cell, k) => (isHead && LABEL_HEAD.test(cell) ? [k] : []));
+      if (isHead) continue;
+    }
+    const wanted = columns.length > 0 ? columns.map((k) => others[k] ?? "") : others;
+    const written = wanted.filter((cell) => cell !== "");
     const where = `${file} line ${line}`;
-    if (!cells[0] || written.length === 0)
+    if (first === "" || written.length === 0)
       throw new InputError("evaluate-labels", `${where} holds no image with a label; write FILE,LABEL`);
     const targets = written.map((cell) => classes.require(cell, where));
-    if (found.has(cells[0]))
-      throw new InputError("evaluate-labels", `${where} names ${cells[0]} a second time; leave one of them`);
-    found.set(cells[0], { line, targets: [...new Set(targets)] });
+    if (path === undefined)
+      throw new InputError(
+        "evaluate-labels",
+        `${where} names ${first}, which is no image of the folder; correct the name, or copy the image there`,
+      );
+    if (found.has(path))
+      throw new InputError("evaluate-labels", `${where} names ${first} a second time; leave one of them`);
+    found.set(path, [...new Set(targets)]);
   }
+  if (found.size === 0)
+    throw new InputError("evaluate-labels", `${file} holds no line with a label; write one for each image`);
   return found;
 }
 

@@ -51,17 +51,17 @@ export class Programs {
     return engineNamed(this.engine)(ofModel(this.model, program), { device: "cpu", threads: 1 });
   }
 
-  /** Runs frames in as many runs as memory asks for; one row of the output each. */
+  /** Runs frames in as many runs as memory asks for; one row each of every output, output by output. */
   async run(
     runner: Pick<Runner, "run">,
-    output: string,
+    outputs: readonly string[],
     frames: Uint8Array,
     others: Record<string, readonly number[]> = {},
-  ): Promise<Float32Array[]> {
+  ): Promise<Float32Array[][]> {
     const { width, height } = this.pictures;
     const size = this.frameBytes;
     const count = frames.length / size;
-    const rows: Float32Array[] = [];
+    const rows = outputs.map((): Float32Array[] => []);
     for (let at = 0; at < count; at += this.#most) {
       const n = Math.min(this.#most, count - at);
       const feeds: Record<string, NumericTensor> = {
@@ -69,17 +69,30 @@ export class Programs {
       };
       for (const [name, values] of Object.entries(others))
         feeds[name] = { data: Float32Array.from(values.slice(at, at + n)), dims: [n] };
-      const data = (await runner.run(feeds))[output]!.data as Float32Array;
-      const row = data.length / n;
-      for (let k = 0; k < n; k++) rows.push(data.slice(k * row, (k + 1) * row));
+      const out = await runner.run(feeds);
+      for (const [o, name] of outputs.entries()) {
+        const data = out[name]!.data as Float32Array;
+        const row = data.length / n;
+        for (let k = 0; k < n; k++) rows[o]!.push(data.slice(k * row, (k + 1) * row));
+      }
     }
     return rows;
   }
 
-  /** Probabilities of every class of each frame. */
-  async scores(): Promise<{ of(frames: Uint8Array): Promise<Float32Array[]>; runner: Runner }> {
+  /** The network itself. */
+  async scores() {
     const runner = await this.open(() => scoresProgram(this.model.network, this.pictures));
-    return { runner, of: (frames) => this.run(runner, "probabilities", frames) };
+    return {
+      runner,
+      /** Probabilities of every class of each frame. */
+      probabilities: async (frames: Uint8Array): Promise<Float32Array[]> =>
+        (await this.run(runner, ["probabilities"], frames))[0]!,
+      /** And the class that each is decided to be. */
+      decisions: async (frames: Uint8Array): Promise<{ top: number; probabilities: Float32Array }[]> => {
+        const [probabilities, top] = await this.run(runner, ["probabilities", "top"], frames);
+        return probabilities!.map((each, k) => ({ top: top![k]![0]!, probabilities: each }));
+      },
+    };
   }
 
   /** @throws ModelError where the method does not know a way through the network */
@@ -98,7 +111,7 @@ export class Programs {
   async #single(program: () => Program): Promise<MapSource> {
     const runner = await this.open(program);
     return {
-      maps: ({ frames, targets }) => this.run(runner, "map", frames, { target: targets }),
+      maps: async ({ frames, targets }) => (await this.run(runner, ["map"], frames, { target: targets }))[0]!,
       close: () => runner.close(),
     };
   }
@@ -110,8 +123,8 @@ export class Programs {
     const one = async (frame: Uint8Array, target: number): Promise<Float32Array> => {
       const frames = new Uint8Array(PATH_STEPS * size);
       for (let k = 0; k < PATH_STEPS; k++) frames.set(frame, k * size);
-      const target_ = alpha.map(() => target);
-      const steps = await this.run(runner, "map", frames, { target: target_, alpha });
+      const targets = alpha.map(() => target);
+      const [steps] = (await this.run(runner, ["map"], frames, { target: targets, alpha })) as [Float32Array[]];
       return steps[0]!.map((_, k) => steps.reduce((sum, step) => sum + step[k]!, 0) / PATH_STEPS);
     };
     return {

@@ -34,12 +34,12 @@ export class PixelReader {
     if (known) return known;
     const { pixels: first, width, height } = await this.#decoded(image.path, image.shown);
     const masks: Pixels["masks"] = [];
-    for (const { mask } of image.targets) {
+    for (const { mask } of image.targets.length > 0 ? image.targets : [image]) {
       if (mask === undefined) {
         masks.push(undefined);
         continue;
       }
-      const read = await this.#decoded(mask, mask);
+      const read = await this.#decoded(mask, mask, "black");
       if (read.width !== width || read.height !== height)
         throw new InputError(
           "evaluate-mask",
@@ -62,9 +62,13 @@ export class PixelReader {
     if (this.#kept.get(image) !== pixels) this.#free.push(...partsOf(pixels));
   }
 
-  async #decoded(path: string, shown: string): Promise<{ pixels: Uint8Array; width: number; height: number }> {
+  async #decoded(
+    path: string,
+    shown: string,
+    behind?: "black",
+  ): Promise<{ pixels: Uint8Array; width: number; height: number }> {
     const { inputWidth, inputHeight } = this.model;
-    const picture = await readPicture(path, shown, this.model, { memory: this.#memory });
+    const picture = await readPicture(path, shown, this.model, { memory: this.#memory, behind });
     const { offset, stride } = modelRows(picture.layout);
     const row = 3 * inputWidth;
     const pixels = this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(row * inputHeight));

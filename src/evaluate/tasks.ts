@@ -33,7 +33,7 @@ export async function openTasks(settings: WorkerSettings) {
   const scores = await programs.scores();
   const measuring = {
     ...{ width, height, seed: settings.seed, steps: settings.steps, metrics: new Set(settings.metrics) },
-    probabilities: scores.of,
+    probabilities: scores.probabilities,
   };
 
   /** The method in hand, which is opened once for many tasks. */
@@ -79,14 +79,13 @@ export async function openTasks(settings: WorkerSettings) {
           settings,
           items.map((item) => ({ ...item, targets: [0] })),
         ).frames;
-        return (await measuring.probabilities(frames)).map((probabilities) => {
-          if (!allFinite(probabilities))
-            throw new VideoExplainerError(
-              "not-finite",
-              `the scores of an image hold no finite number: weights of ${model.file} are too large for float32`,
-            );
-          return { top: probabilities.indexOf(Math.max(...probabilities)), probabilities };
-        });
+        const decisions = await scores.decisions(frames);
+        if (!decisions.every(({ probabilities }) => allFinite(probabilities)))
+          throw new VideoExplainerError(
+            "not-finite",
+            `the scores of an image hold no finite number: weights of ${model.file} are too large for float32`,
+          );
+        return decisions;
       }
       case "measure": {
         const measured = await measure(await sourceOf(task.method), items, measuring);

@@ -76,8 +76,8 @@ function bytesAPixel({ format, channels, depth, isProgressive, chromaSubsampling
   return RGB_BYTES + turned + (isProgressive ? coefficients : 0);
 }
 
-/** The picture's first page upright, in sRGB, transparent parts grey. Throws `Unreadable`. */
-export async function decode({ bytes, kind, found }: Encoded): Promise<Raw> {
+/** The picture's first page upright, in sRGB, transparent parts grey or as `behind` says. Throws `Unreadable`. */
+export async function decode({ bytes, kind, found }: Encoded, behind: string = GREY): Promise<Raw> {
   const pixels = found.width * found.height;
   const readable = kind.ffmpeg ? await throughFfmpeg(bytes, kind.ffmpeg, found) : bytes;
   try {
@@ -85,7 +85,7 @@ export async function decode({ bytes, kind, found }: Encoded): Promise<Raw> {
       .timeout({ seconds: DECODE_SECONDS })
       .autoOrient()
       .toColourspace("srgb")
-      .flatten({ background: GREY })
+      .flatten({ background: behind })
       .removeAlpha()
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });

@@ -6,6 +6,7 @@ import { readAt, withRegularFile } from "../read-file.js";
 import { PICTURE_ENDINGS, pictureKind } from "./kinds.js";
 import type { PictureMemory } from "./memory.js";
 import { FILE_LIMITS, type PictureLimits, pictureReader, pictureTarget } from "./reader.js";
+import type { PictureTarget } from "./worker-messages.js";
 
 const BEGINNING = 4096;
 
@@ -49,10 +50,11 @@ export interface ReadOptions {
   /** In pixels of the upright picture. */
   region?: Rect;
   limits?: PictureLimits;
+  behind?: PictureTarget["behind"];
 }
 
 /**
- * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey. Throws an `InputError` of
+ * Decodes a picture, a file's or the bytes of one, upright, in sRGB, transparent parts grey or as `behind` says. Throws an `InputError` of
  * one sentence when it cannot be read, is too large, or the region reaches outside. It counts against the memory for
  * pictures in flight until it is released.
  */
@@ -60,7 +62,7 @@ export async function readPicture(
   from: string | Uint8Array,
   shown: string,
   view: ModelView,
-  { memory: pool, region, limits = FILE_LIMITS }: ReadOptions,
+  { memory: pool, region, limits = FILE_LIMITS, behind }: ReadOptions,
 ): Promise<DecodedPicture> {
   let memory: SharedArrayBuffer | undefined;
   let layout: FrameLayout | undefined;
@@ -70,6 +72,7 @@ export async function readPicture(
       layout = made;
       return {
         ...pictureTarget(made, view.fit, region),
+        behind,
         memory: () => {
           memory = pool.take(frameBytes(made));
           return memory;

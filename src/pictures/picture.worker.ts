@@ -18,7 +18,8 @@ async function answer(message: ToWorker): Promise<FromWorker> {
   }
   const encoded = picture;
   picture = undefined;
-  if (message.kind === "write") await compose(await decode(encoded!), message.target, message.memory);
+  if (message.kind === "write")
+    await compose(await decode(encoded!, message.target.behind), message.target, message.memory);
   return { kind: "done" };
 }
 

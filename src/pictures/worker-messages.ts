@@ -20,6 +20,8 @@ export interface PictureTarget {
   target: Rect;
   /** Degrees clockwise, after it was turned upright. */
   rotate: Rotation;
+  /** What shows through transparent parts; grey where it is not said. */
+  behind?: "black";
 }
 
 /** One picture at a time: `read`, then `write` or `leave`. */

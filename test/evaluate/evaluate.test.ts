@@ -110,6 +110,32 @@ describe("evaluate", () => {
   });
 });
 
+describe("evaluate of images of any name", () => {
+  it("writes each map to a file of its own, lets no name steer the terminal, and reads masks with transparent parts", async () => {
+    const names = ["\u65e5", "\u672c", "a\u001b[31m<b>"];
+    for (const inner of ["images", "masks"]) mkdirSync(at("named", inner), { recursive: true });
+    const white = await sharp({ create: { width: 24, height: 24, channels: 4, background: "white" } })
+      .png()
+      .toBuffer();
+    for (const name of names) {
+      copyFileSync(join(INSPECTION, "images/0000.png"), at("named/images", `${name}.png`));
+      await sharp({ create: { width: 96, height: 96, channels: 4, background: "transparent" } })
+        .composite([{ input: white, left: 30, top: 30 }])
+        .png()
+        .toFile(at("named/masks", `${name}.png`));
+    }
+    const output = ["--json", at("named.json"), "--html", at("named.html"), "--maps", at("named/maps")];
+    const args = ["--methods", "random", "--metrics", "mass", "--threads", "1"];
+    const ended = await runCli(["evaluate", CNN, "--images", at("named"), ...args, ...output]);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stdout).not.toContain("\u001b");
+    expect(readdirSync(at("named/maps/random")).sort()).toEqual(["a_31m_b_.npy", "\u65e5.npy", "\u672c.npy"]);
+    // A sixteenth of the picture is white; a random map has as much of itself in it.
+    expect(Math.abs(reportOf("named.json").methods[0]!.metrics.mass!.mean! - 1 / 16)).toBeLessThan(0.01);
+    expect(readFileSync(at("named.html"), "utf8")).not.toContain("<b>");
+  });
+});
+
 describe("evaluate refuses in one sentence", () => {
   const picture = (width: number) => sharp({ create: { width, height: 96, channels: 3, background: "white" } }).png();
 
@@ -135,14 +161,19 @@ describe("evaluate refuses in one sentence", () => {
       /a\.png cannot be read as a picture/,
     ],
     [
-      "a folder that is not there",
-      async () => ["--images", at("nowhere")],
-      /nowhere does not exist; give a folder of images/,
-    ],
-    [
       "a class that the model does not have",
       async () => [...IMAGES, "--classes", "rust"],
       /--classes names the class "rust", which the model does not have/,
+    ],
+    [
+      "a report that cannot be written, before anything is measured",
+      async () => [...IMAGES, "--methods", "all", "--json", join(CNN, "model.onnx", "a.json")],
+      /a\.json cannot be written \(.+\); give another path/,
+    ],
+    [
+      "one file for two reports",
+      async () => [...IMAGES, "--json", at("one"), "--html", at("one")],
+      /--json and --html both name \S+one; give each a file of its own/,
     ],
     ["masks without images", async () => [...IMAGES, "--masks", at("x")], /--masks is given 2 times and --images 1/],
     [
@@ -150,7 +181,6 @@ describe("evaluate refuses in one sentence", () => {
       async () => [...IMAGES, "--metrics", "beauty"],
       /metric "beauty" is not known; known are mass, /,
     ],
-    ["a method that is not known", async () => [...IMAGES, "--methods", "magic"], /method "magic" is not known/],
   ])("%s", async (_, prepare, sentence) => {
     const ended = await runCli(["evaluate", CNN, ...(await prepare()), "--threads", "1"]);
     expect(ended.code, ended.stderr).toBe(2);

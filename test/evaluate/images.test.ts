@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
@@ -110,12 +110,57 @@ describe("images of a folder", () => {
       ["a.png", ["labels.csv", "a.png,ok\nb.png,ok"]],
       /line 2 names b\.png, which is no image/,
     ],
+    [
+      "a file that is not there in the first line",
+      ["a.png", ["labels.csv", "b.png,hole"]],
+      /line 1 names the class "hole"/,
+    ],
+    [
+      "an image named twice, once without its ending",
+      ["a.png", ["labels.csv", "a.png,ok\na,dent"]],
+      /line 2 names a a second time/,
+    ],
+    ["a file of labels that has a head alone", ["a.png", ["labels.csv", "file,label\n"]], /holds no line with a label/],
     ["an image named twice", ["a.png", ["labels.csv", "a.png,ok\na.png,dent"]], /line 2 names a\.png a second time/],
     ["a line without a label", ["a.png", ["labels.csv", "file,label\na.png,"]], /line 2 holds no image with a label/],
     ["an empty file of labels", ["a.png", ["labels.csv", "\n"]], /holds no line/],
   ])("are refused in a sentence: %s", (_, files, sentence) => {
     lay(...files);
     expect(() => found()).toThrow(sentence);
+  });
+
+  it("are refused in a sentence where their folder is not there", () => {
+    expect(() => findImages({ images: join(folder, "nowhere") }, classes, undefined)).toThrow(
+      /nowhere does not exist; give a folder of images/,
+    );
+  });
+
+  it("lie also behind links to folders, and links that lead nowhere or back are none", () => {
+    lay("elsewhere/dent/1.png", "in/ok/2.png");
+    symlinkSync(join(folder, "elsewhere/dent"), join(folder, "in/dent"));
+    for (const name of ["in/round", "in/ok/back"]) symlinkSync(join(folder, name), join(folder, name));
+    symlinkSync(join(folder, "in"), join(folder, "in/ok/up"));
+    const { images } = findImages({ images: join(folder, "in") }, classes, undefined);
+    expect(images.map(({ name }) => name)).toEqual(["dent/1", "ok/2"]);
+  });
+
+  it("share no mask with those of their name in other folders", () => {
+    lay("dent/1.png", "ok/1.png", "ok/2.png", "m/1.png", "m/2.png");
+    const { images } = findImages({ images: folder, masks: join(folder, "m") }, classes, undefined);
+    expect(images.map(({ name, targets }) => [name, targets[0]!.mask?.slice(folder.length + 1)])).toEqual([
+      ["dent/1", undefined],
+      ["ok/1", undefined],
+      ["ok/2", "m/2.png"],
+    ]);
+  });
+
+  it("have masks without a class where they have none", () => {
+    lay("a.png", "b.png", "m/a_mask.png", "m/b.dent.png");
+    const { images } = findImages({ images: folder, masks: join(folder, "m") }, classes, "none");
+    expect(images.map(({ name, mask }) => [name, mask?.slice(folder.length + 1)])).toEqual([
+      ["a", "m/a_mask.png"],
+      ["b", undefined],
+    ]);
   });
 
   it("say which of them are left out", () => {
@@ -126,13 +171,46 @@ describe("images of a folder", () => {
 
 describe("lines of comma separated values", () => {
   it("come back as they were written, whatever stands in them", () => {
-    const cell = fc.string({ unit: fc.constantFrom("a", " ", ",", '"', ";", "é"), minLength: 1, maxLength: 6 });
+    const cell = fc.string({
+      unit: fc.constantFrom("a", " ", ",", '"', ";", "é", "\n", "\r"),
+      minLength: 1,
+      maxLength: 6,
+    });
     fc.assert(
       fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), (rows) => {
         const text = rows.map((row) => row.map((c) => `"${c.replaceAll('"', '""')}"`).join(",")).join("\r\n");
-        expect(readCsv(text).map(({ cells }) => cells)).toEqual(rows);
+        expect([...readCsv(text)].map(({ cells }) => cells)).toEqual(rows);
       }),
     );
+  });
+});
+
+describe("rows as other programs write them", () => {
+  it.each<[string, string, string[][]]>([
+    ["empty cells between tabs", "a\t\tdent\n", [["a", "", "dent"]]],
+    [
+      "an empty cell in front",
+      ",file\n0,a\n",
+      [
+        ["", "file"],
+        ["0", "a"],
+      ],
+    ],
+    [
+      "a byte order mark, quotes and CRLF",
+      '\uFEFF"a, b";dent\r\n\r\nc ; ok',
+      [
+        ["a, b", "dent"],
+        ["c", "ok"],
+      ],
+    ],
+    ["a quote that is never closed", 'a,"b\nc', [["a", "b\nc"]]],
+  ])("%s", (_, text, rows) => {
+    expect([...readCsv(text)].map(({ cells }) => cells)).toEqual(rows);
+  });
+
+  it("say on which line they begin, past the breaks in quotes", () => {
+    expect([...readCsv('"a\r\nb",1\n\nc,2')].map(({ line }) => line)).toEqual([1, 4]);
   });
 });
 

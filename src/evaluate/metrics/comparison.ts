@@ -30,7 +30,8 @@ export const rankCorrelation = (a: Float32Array, b: Float32Array): number => cor
 
 /**
  * How far a map is from another, `‖R′ − R‖₂ / ‖R‖₂`, both first scaled to `Σ|R| = 1`: the sensitivity of Yeh et al. 2019 for one change
- * of the picture (Quantus `AvgSensitivity`, which does not scale). NaN where one of the two is a map of zeros.
+ * of the picture, relative to the map (Quantus `AvgSensitivity` does not scale and divides by the norm of the picture). NaN where one
+ * of the two is a map of zeros.
  */
 export function relativeChange(from: Float32Array, to: Float32Array): number {
   const l1 = (v: Float32Array): number => v.reduce((sum, x) => sum + Math.abs(x), 0);

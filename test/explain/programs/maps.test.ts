@@ -4,6 +4,7 @@ import { loadModel, requirePreprocessing } from "../../../src/explain/model/load
 import type { Network } from "../../../src/explain/network/network.js";
 import { inputValues, type Preprocessing } from "../../../src/explain/preprocessing.js";
 import { gradCamProgram, mapProgram, pathGradientProgram } from "../../../src/explain/programs/maps.js";
+import { scoresProgram } from "../../../src/explain/programs/scores.js";
 import { tensorProgram } from "../../../src/explain/programs/tensor.js";
 import { runProgram } from "../run.js";
 import { relativeError } from "../twin/golden.js";
@@ -34,6 +35,18 @@ describe("maps of a class for each frame", () => {
       const scaled = (values: ArrayLike<number>): number[] => Array.from(values, (v) => v / l1(values));
       expect(relativeError(scaled(given), scaled(summed))).toBeLessThan(1e-4);
     }
+  });
+});
+
+describe("scores", () => {
+  it("decide by the logits, where sigmoids are sure of every class", async () => {
+    const last = network.layers.at(-1)!;
+    if (last.kind !== "dense") throw new Error("the network should end in a dense layer");
+    const layers = [...network.layers.slice(0, -1), { ...last, bias: Float32Array.of(50, 60, 70, 900, 80, 90) }];
+    const sure: Network = { ...network, layers, final: "sigmoid" };
+    const { probabilities, top } = await runProgram(scoresProgram(sure, pictures), { frames: frames(2) });
+    expect([...(probabilities!.data as Float32Array)]).toEqual(new Array(12).fill(1));
+    expect([...(top!.data as Float32Array)]).toEqual([3, 3]);
   });
 });
 
