@@ -1,5 +1,6 @@
 import type { Config } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
+import type { ChoiceReason } from "../messages/summary.js";
 
 export interface SinkStatus {
   connected: boolean;
@@ -18,6 +19,8 @@ export interface UpcomingFrame {
   label: string;
   /** False: it was only classified. */
   explained: boolean;
+  /** Why it was chosen to be explained, where it was. */
+  why?: readonly ChoiceReason[];
 }
 
 /** What a sink reports as it goes; the worker turns it into metrics. */

@@ -294,7 +294,7 @@ describe("the live page", () => {
     const sink = await serve();
     const page = await visit(sink, DESKTOP);
     await send(sink, "belt", 125);
-    await pause(3_000);
+    await pause(100);
     await send(sink, "belt", 10);
     await expect.poll(() => page.locator(".tile .thumb").count()).toBe(2);
     const lane = page.locator(".lane-open").first();

@@ -14,9 +14,6 @@ import { createStore, type Decision } from "./store.js";
 /** Frames whose pictures are made smaller at a time, and that wait for it. */
 const LIMITS = { atOnce: 1, waiting: 32 };
 
-/** Summaries say why a frame was explained where it was chosen for that. */
-const reasonsOf = ({ why = [] }: Summary & { why?: readonly string[] }): readonly string[] => why;
-
 /** In memory of its own: a part of a larger piece would keep all of that. */
 const owned = (bytes: Uint8Array): Uint8Array =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
@@ -29,8 +26,8 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
   const choice = createChoice(everySeconds * 1000);
   const rarely = new RateLimitedLog();
   const work = new BoundedSemaphore(LIMITS.atOnce, LIMITS.waiting);
-  /** Different in every run: what a browser has kept of another is not taken for it. */
-  const run = randomBytes(6).toString("base64url");
+  /** Different in every run: what a browser has kept of another is not taken for it, and who was not told it cannot guess it. */
+  const run = randomBytes(16).toString("base64url");
   /** Of each source what is one as long as it is not forgotten. */
   const lives = new Map<string, object>();
   let news = new Map<string, { added: Map<string, DecisionRow>; removed: Set<string> }>();
@@ -74,7 +71,7 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
     const decision: Decision = {
       id: `${run}-${(++made).toString(36)}`,
       ...{ key, at, label, probability, pictures },
-      why: reasonsOf(summary),
+      why: summary.why ?? [],
       summary: Buffer.from(JSON.stringify(summary)),
       placement: outcome.placement ?? null,
     };
@@ -90,9 +87,9 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
     async take(key: string, outcome: FrameOutcome, at: number): Promise<void> {
       const { summary } = outcome;
       if (!summary || count === 0) return;
-      const { sequence, relevance, classification } = summary;
+      const { sequence, relevance, classification, why } = summary;
       const { label } = classification.target;
-      const frame = { key, sequence, label, explained: relevance !== null, reasons: reasonsOf(summary) };
+      const frame = { key, sequence, label, explained: relevance !== null, why };
       const isKept = choice.judge(frame);
       choice.come(frame);
       if (isKept) await keep(key, outcome, summary, at);
