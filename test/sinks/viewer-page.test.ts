@@ -2,6 +2,7 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { viewerSinkSchema } from "../../src/config/schema.js";
+import type { Summary } from "../../src/messages/summary.js";
 import { createViewerSink, type ViewerSink } from "../../src/sinks/viewer/index.js";
 import { freePort } from "../support/nats-server.js";
 import { pause, recordingContext, until } from "../support/sinks.js";
@@ -324,12 +325,33 @@ describe("the live page", () => {
   it("tells why a frame was explained, and shows an overlay where no original was kept", async () => {
     const sink = await serve();
     const page = await visit(sink, DESKTOP);
-    const of = Object.assign(summary("belt", 1), { why: ["changed", "below"] });
+    const of = summary("belt", 1, { why: ["changed", "below"] });
     await sink.write(frame(of, { heatmap: shot(0).heatmap, overlay: shot(0).original, placement: PLACEMENT }));
     await page.locator(".tile .thumb").first().click();
     await expect.poll(() => text(page, "#decision .why")).toBe("Explained for: changed, below");
     await expect.poll(() => page.locator("#decision [data-view=original]").isDisabled()).toBe(true);
     expect(await page.locator("#decision [data-view=signed]").isDisabled()).toBe(false);
+  });
+
+  it("tells in words what to beware of, on the tile until an explained frame has none, and of a decision", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    const send = (sequence: number, more: Partial<Summary>) =>
+      sink.write(frame(summary("belt", sequence, more), { ...shot(0), placement: PLACEMENT }));
+    const told = (within: string) => page.locator(`${within} .warnings:visible li`).allTextContents();
+    await send(1, { warnings: ["border", "drift"] });
+    await expect.poll(() => told(".tile")).toEqual(["Rests on the border", "Unlike what was learned"]);
+    expect(await page.locator(".tile .warnings li").first().getAttribute("title")).toMatch(/^Much of the relevance/);
+    const relevance = summary("belt", 2).relevance;
+    // Only classified: what was said of the last explanation still holds.
+    await send(2, { relevance: null });
+    await expect.poll(() => page.locator(".tile .thumb").count()).toBe(1);
+    expect(await told(".tile")).toHaveLength(2);
+    await page.locator(".tile .thumb").click();
+    await expect.poll(() => told("#decision")).toEqual(["Rests on the border", "Unlike what was learned"]);
+    await send(3, { relevance, warnings: [] });
+    await expect.poll(() => told(".tile")).toEqual([]);
+    expect(await told("#decision")).toHaveLength(2);
   });
 
   it("says that a source sends no more, how long ago the last frame was, and why when it is told", async () => {
@@ -414,10 +436,13 @@ describe("the live page", () => {
       const sink = await serve();
       const page = await visit(sink, options);
       for (const count of [1, 4, 9]) {
-        for (let i = 0; i < count; i++) await send(sink, `cam-${i}`, 1);
+        for (let i = 0; i < count; i++) {
+          const of = summary(`cam-${i}`, 1, { warnings: i % 2 === 0 ? ["border", "drift"] : [] });
+          await sink.write(frame(of, { ...shot(0), placement: PLACEMENT }));
+        }
         await expect.poll(() => page.locator(".tile").count()).toBe(count);
         await expect.poll(() => page.locator(".tile .thumb").count(), { timeout: 15_000 }).toBe(count);
-        await pause(400);
+        await pause(250);
         const cut = await page.evaluate(() => {
           const wide = document.documentElement.scrollWidth > innerWidth ? ["the page is too wide"] : [];
           const boxes = [...document.querySelectorAll<HTMLElement>(".side, .tile-body")];

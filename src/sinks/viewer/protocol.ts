@@ -1,5 +1,5 @@
 import type { Placement } from "../../frame.js";
-import type { SourceStatus, Summary } from "../../messages/summary.js";
+import type { SourceStatus, Summary, Warning } from "../../messages/summary.js";
 import type { PageStyle } from "./style.js";
 
 /**
@@ -20,7 +20,11 @@ export type Row = [
 export interface SourceNews {
   /** Frames since the last news, oldest first. */
   rows: Row[];
-  summary?: Pick<Summary, "sequence" | "frame" | "model" | "classification" | "capturedAt"> & { scale: number | null };
+  summary?: Pick<Summary, "sequence" | "frame" | "model" | "classification" | "capturedAt"> & {
+    /** Of the last frame that was explained, as are the warnings. */
+    scale: number | null;
+    warnings: readonly Warning[];
+  };
   status?: SourceStatus;
 }
 

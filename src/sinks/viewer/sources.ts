@@ -140,7 +140,8 @@ export function createSourceBook(station: string, now: () => number = () => Date
         timing.totalMs,
       ]);
       const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
-      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale } });
+      const warnings = (relevance ? summary.warnings : to.latest.summary?.warnings) ?? [];
+      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings } });
       to.frameAt = now();
       return { key, picture: addPicture(to, key, outcome, summary) };
     },

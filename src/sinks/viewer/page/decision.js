@@ -4,6 +4,7 @@ import { age, clock, count, percent, perPixel, probability, shortLabel } from ".
 import { createPicture } from "./picture.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createWarnings } from "./warnings.js";
 
 const MODES = ["original", "magnitude", "signed", "positive"];
 const PARTS = ["original", "overlay", "heatmap"];
@@ -22,6 +23,7 @@ export function createDecisionView(now) {
   const canvas = part(".picture canvas");
   const picture = createPicture(canvas);
   const top = createTop(part(".top"));
+  const warn = createWarnings(part(".warnings"));
   let mode = "magnitude";
   let row = null;
   let asked = 0;
@@ -45,8 +47,9 @@ export function createDecisionView(now) {
   };
 
   const showFigures = ({ summary }) => {
-    const { classification, relevance, model, sequence, capturedAt } = summary;
+    const { classification, relevance, model, sequence, capturedAt, warnings } = summary;
     top.show(classification);
+    warn(warnings);
     part(".balance").hidden = !relevance;
     if (relevance) {
       const flows = relevance.positive - relevance.negative > 0;
@@ -168,9 +171,11 @@ export function createDecisionView(now) {
       setMode(mode);
     },
     key(event) {
+      // A choice of the class has keys of its own.
+      if (event.target.tagName === "SELECT") return;
       const wanted = MODES[Number(event.key) - 1];
       if (wanted) setMode(wanted);
-      else if (NEXT[event.key] && event.target.tagName !== "SELECT") step(NEXT[event.key]);
+      else if (NEXT[event.key]) step(NEXT[event.key]);
     },
     refresh() {
       if (!root.open) return;

@@ -7,6 +7,7 @@ import { createPicture } from "./picture.js";
 import { condition, pace, shares } from "./source.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createWarnings } from "./warnings.js";
 
 const STATES = {
   connecting: "Connecting",
@@ -28,6 +29,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
   const picture = createPicture(canvas);
   const [strip, spark] = [part(".strip"), part(".spark")];
   const top = createTop(part(".top"));
+  const warn = createWarnings(part(".warnings"));
   const recent = createStrip(part(".recent"), source.key, onDecision);
   let shownAt = 0;
   let mode = "magnitude";
@@ -70,8 +72,10 @@ export function createTile(source, { onEnlarge, onDecision }) {
   };
 
   const showDecision = () => {
-    const { classification } = source.summary ?? {};
+    const { classification, warnings = [] } = source.summary ?? {};
     root.classList.toggle("undecided", !classification);
+    root.classList.toggle("warned", warnings.length > 0);
+    warn(warnings);
     if (!classification) return;
     const { target } = classification;
     text(part(".decision-label"), shortLabel(target.label));
