@@ -375,6 +375,9 @@ describe("the live page", () => {
     const page = await visit(sink, DESKTOP);
     await send(sink, "belt");
     await expect.poll(() => page.locator(".tile").count()).toBe(1);
+    // A thumbnail on its way would be one more complaint of the console.
+    const loaded = () => page.evaluate(() => document.querySelector<HTMLImageElement>(".thumb img")?.naturalWidth);
+    await expect.poll(loaded).toBe(213);
     await sink.close(500);
     await expect.poll(() => page.locator("#banner").isVisible()).toBe(true);
     expect(await text(page, "#banner")).toBe("The connection to the worker is lost. Trying again …");
