@@ -19,8 +19,8 @@ export interface UpcomingFrame {
   label: string;
   /** False: it was only classified. */
   explained: boolean;
-  /** What `explain.when` chose it for; empty of a frame that it did not choose. */
-  why: readonly ChoiceReason[];
+  /** Why it was chosen to be explained, where it was. */
+  why?: readonly ChoiceReason[];
 }
 
 /** What a sink reports as it goes; the worker turns it into metrics. */

@@ -65,7 +65,7 @@ function recorded(explained: Explained, { delivery, settings }: FlowParts): Pick
 
 /** A picture that cannot be drawn costs that picture, not the summary. */
 function draw(explained: Taken, { renderer, metrics, log, giveUp$ }: FlowParts): Observable<Drawn> {
-  const { frame, explanation, why, takers } = explained;
+  const { frame, explanation, takers, why } = explained;
   const { source, sequence } = frame;
   const upcoming = { sequence, label: explanation.target.label, explained: explanation.relevance !== null, why };
   const want = {

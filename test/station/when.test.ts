@@ -75,7 +75,7 @@ describe("under explain.when", () => {
     const sink = Object.assign(new RecordingSink("page"), {
       wantsOverlay: (_: string, frame: UpcomingFrame): boolean => {
         asked.set(frame.sequence, frame);
-        return frame.why.includes("below");
+        return frame.why?.includes("below") ?? false;
       },
     });
     const sights = [GOOD, "good 0.5", GOOD];

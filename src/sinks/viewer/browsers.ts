@@ -75,7 +75,8 @@ export function createBrowsers(
     const texts: string[] = [];
     if (gone.length > 0) texts.push(JSON.stringify({ type: "gone", now, keys: gone } satisfies ServerMessage));
     if (changed.length > 0) texts.push(JSON.stringify({ type: "news", now, sources: changed } satisfies ServerMessage));
-    for (const key of gone) decisions.forget(key);
+    // What was added anew has decisions of its own.
+    for (const key of gone) if (!book.has(key)) decisions.forget(key);
     const kept = decisions.news();
     if (kept.length > 0) texts.push(JSON.stringify({ type: "decisions", now, news: kept } satisfies ServerMessage));
     const pictures = book.pictures();

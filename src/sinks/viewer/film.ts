@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { HEADERS } from "../../http/headers.js";
 import { type Route, sendError } from "./routes.js";
 
-const LIMITS = {
-  readers: 32,
+const MAX_READERS = 32;
+
+export const FILM_TIMES = {
   /** The last picture goes out once more when no other comes: browsers show one when the next begins. */
   againMs: 400,
   /** And again and again, or the connection would be taken for dead. */
@@ -43,7 +44,8 @@ export interface KnownSources {
  * Overlays of a source as Motion JPEG, at `/{source}.mjpg`: no name of a source ends as a file of the page does. A reader
  * has one picture under way and gets the newest when it has taken that; what came between is skipped.
  */
-export function createFilm(known: KnownSources, onPicture: () => void, now: () => number = () => performance.now()) {
+export function createFilm(known: KnownSources, onPicture: () => void, times = FILM_TIMES) {
+  const now = () => performance.now();
   const readers = new Set<Reader>();
   const newest = new Map<string, Uint8Array>();
   let timer: NodeJS.Timeout | undefined;
@@ -84,15 +86,15 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
     for (const key of newest.keys()) if (!known.has(key)) newest.delete(key);
     for (const reader of readers) {
       const { key, isBegun, isBusy, isRepeated, at } = reader;
-      const patience = isRepeated ? LIMITS.repeatMs : LIMITS.againMs;
+      const patience = isRepeated ? times.repeatMs : times.againMs;
       const name = key.slice(key.indexOf("/") + 1);
       const last = newest.get(key);
       if (!known.has(key)) end(reader, 404, `source ${name} was removed`);
       else if (isBegun && !isBusy && last && time - at > patience) send(reader, last, true);
-      else if (!isBegun && time - at > LIMITS.firstMs) {
+      else if (!isBegun && time - at > times.firstMs) {
         const frameAt = known.lastFrameAt(key);
-        const seconds = LIMITS.firstMs / 1000;
-        const comes = frameAt !== undefined && Date.now() - frameAt < LIMITS.firstMs;
+        const seconds = times.firstMs / 1000;
+        const comes = frameAt !== undefined && Date.now() - frameAt < times.firstMs;
         const why = comes
           ? `frames of source ${name} come without an overlay: they are only classified, or overlays are not published`
           : `source ${name} has given no frame for ${seconds} s`;
@@ -127,16 +129,19 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
   };
 
   /** Answers requests for films. */
-  const serve: Route = (path, { access }, request, response) => {
+  const serve: Route = (path, { access, foreign }, request, response) => {
     const [, station, source] = NAME.exec(path) ?? [];
     if (source === undefined) return false;
     const [key, ...others] = known.find(source, station);
-    if (key === undefined) sendError(response, 404, "there is no source of that name");
+    if (foreign !== null) sendError(response, 421, foreign);
+    // Behind an answer that is not at its end, which a film never is, it would wait and keep its place, gone or not.
+    else if (response.socket === null) sendError(response, 400, "a film needs a connection of its own");
+    else if (key === undefined) sendError(response, 404, "there is no source of that name");
     else if (others.length > 0) {
       const one = `/${key}.mjpg`;
       sendError(response, 404, `several stations have a source of that name: put the station before it, as in ${one}`);
-    } else if (readers.size >= LIMITS.readers && request.method !== "HEAD") {
-      const why = `${LIMITS.readers} readers of films are connected already, which is the limit`;
+    } else if (readers.size >= MAX_READERS && request.method !== "HEAD") {
+      const why = `${MAX_READERS} readers of films are connected already, which is the limit`;
       sendError(response, 503, why, { "Retry-After": "5" });
     } else open(key, request, response, access.kind === "cookie");
     return true;
@@ -145,7 +150,7 @@ export function createFilm(known: KnownSources, onPicture: () => void, now: () =
   return {
     serve,
     start() {
-      timer ??= setInterval(beat, LIMITS.beatMs);
+      timer ??= setInterval(beat, times.beatMs);
     },
     /** An overlay has come. */
     add(key: string, jpeg: Uint8Array) {

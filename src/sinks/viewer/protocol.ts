@@ -21,7 +21,7 @@ export interface SourceNews {
   /** Frames since the last news, oldest first. */
   rows: Row[];
   summary?: Pick<Summary, "sequence" | "frame" | "model" | "classification" | "capturedAt"> & {
-    /** Of the latest explained frame. */
+    /** Of the last frame that was explained, as are the warnings. */
     scale: number | null;
     warnings: readonly Warning[];
   };

@@ -139,9 +139,8 @@ export function createSourceBook(station: string, now: () => number = () => Date
         relevance?.negative ?? null,
         timing.totalMs,
       ]);
-      const before = to.latest.summary;
-      const scale = relevance?.scale ?? before?.scale ?? null;
-      const warnings = (relevance ? summary.warnings : before?.warnings) ?? [];
+      const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
+      const warnings = (relevance ? summary.warnings : to.latest.summary?.warnings) ?? [];
       tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings } });
       to.frameAt = now();
       return { key, picture: addPicture(to, key, outcome, summary) };

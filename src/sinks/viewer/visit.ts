@@ -7,6 +7,11 @@ export interface Visit {
   access: Access;
   /** Why it is not answered under the name that it calls this machine by; null when it may be. */
   misdirected: string | null;
+  /**
+   * The same, though a proxy seems to stand between. A page that reached this machine by a foreign name of its own could
+   * say so of its requests: what holds pictures and has an address that can be guessed is not answered.
+   */
+  foreign: string | null;
 }
 
 export interface VisitOptions {
@@ -24,7 +29,7 @@ export async function visitsOf({ host, hosts, token }: VisitOptions): Promise<(r
     // A browser lets no page set these headers on a websocket, so a proxy did, which has a name of its own.
     const isProxied = headers["x-forwarded-for"] !== undefined || headers.forwarded !== undefined;
     // Browsers send a cookie to the name alone that set it.
-    const isSafe = token !== undefined || isProxied;
-    return { access: accessOf(request), misdirected: isSafe ? null : answersTo(request) };
+    const foreign = token === undefined ? answersTo(request) : null;
+    return { access: accessOf(request), foreign, misdirected: isProxied ? null : foreign };
   };
 }

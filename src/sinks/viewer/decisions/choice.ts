@@ -1,4 +1,5 @@
 import type { ChoiceReason } from "../../../messages/summary.js";
+import type { UpcomingFrame } from "../../sink.js";
 
 const LIMITS = {
   /** Changes that may come at once, and for long. */
@@ -8,13 +9,12 @@ const LIMITS = {
   remembered: 256,
 };
 
-/** What is to be judged of a frame. `reasons`: why it was chosen to be explained, where it was. */
-export interface Judged {
+/** Reasons to explain a frame that say nothing of that frame: it was its turn. */
+const TURNS: ReadonlySet<string> = new Set<ChoiceReason>(["everySeconds", "every"]);
+
+/** What is to be judged of a frame. */
+export interface Judged extends UpcomingFrame {
   key: string;
-  sequence: number;
-  label: string;
-  explained: boolean;
-  reasons?: readonly ChoiceReason[];
 }
 
 interface Course {
@@ -30,7 +30,7 @@ interface Course {
 
 /**
  * Which explained frames are worth keeping: each whose class is another than that of the explained frame before it, or
- * that was chosen for a reason, as far as those do not come without end; and one every so often of what stays the same.
+ * that was chosen for what it is, as far as those do not come without end; and one every so often of what stays the same.
  */
 export function createChoice(everyMs: number, now: () => number = () => performance.now()) {
   const courses = new Map<string, Course>();
@@ -44,9 +44,9 @@ export function createChoice(everyMs: number, now: () => number = () => performa
     return found;
   };
 
-  const isKept = (course: Course, { label, reasons = [] }: Judged): boolean => {
+  const isKept = (course: Course, { label, why = [] }: Judged): boolean => {
     const time = now();
-    const isChange = course.label !== label || reasons.length > 0;
+    const isChange = course.label !== label || why.some((reason) => !TURNS.has(reason));
     course.label = label;
     course.allowance = Math.min(LIMITS.atOnce, course.allowance + ((time - course.at) / 1000) * LIMITS.perSecond);
     course.at = time;

@@ -26,8 +26,8 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
   const choice = createChoice(everySeconds * 1000);
   const rarely = new RateLimitedLog();
   const work = new BoundedSemaphore(LIMITS.atOnce, LIMITS.waiting);
-  /** Different in every run: what a browser has kept of another is not taken for it. */
-  const run = randomBytes(6).toString("base64url");
+  /** Different in every run: what a browser has kept of another is not taken for it, and who was not told it cannot guess it. */
+  const run = randomBytes(16).toString("base64url");
   /** Of each source what is one as long as it is not forgotten. */
   const lives = new Map<string, object>();
   let news = new Map<string, { added: Map<string, DecisionRow>; removed: Set<string> }>();
@@ -82,15 +82,14 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
   return {
     store,
     /** Whether this frame will be kept, so that its pictures are worth drawing. */
-    wants: (key: string, { why: reasons, ...frame }: UpcomingFrame): boolean =>
-      count > 0 && choice.judge({ key, ...frame, reasons }),
+    wants: (key: string, frame: UpcomingFrame): boolean => count > 0 && choice.judge({ key, ...frame }),
     /** A frame has come; resolves when it is kept, or will not be. */
     async take(key: string, outcome: FrameOutcome, at: number): Promise<void> {
       const { summary } = outcome;
       if (!summary || count === 0) return;
-      const { sequence, relevance, classification } = summary;
+      const { sequence, relevance, classification, why } = summary;
       const { label } = classification.target;
-      const frame = { key, sequence, label, explained: relevance !== null, reasons: summary.why };
+      const frame = { key, sequence, label, explained: relevance !== null, why };
       const isKept = choice.judge(frame);
       choice.come(frame);
       if (isKept) await keep(key, outcome, summary, at);

@@ -58,10 +58,12 @@ function queryOf(request: IncomingMessage): Query {
  */
 export const serveDecisions =
   (store: DecisionStore, isSource: (source: string, station?: string) => boolean): Route =>
-  (path, _visit, request, response) => {
+  (path, { foreign }, request, response) => {
     if (path === LIST) {
       const query = queryOf(request);
-      if ("error" in query) sendError(response, 400, query.error);
+      // Of a decision itself nobody guesses the id.
+      if (foreign !== null) sendError(response, 421, foreign);
+      else if ("error" in query) sendError(response, 400, query.error);
       else if (query.source !== undefined && !isSource(query.source, query.station)) {
         sendError(response, 404, "there is no source of that name");
       } else {

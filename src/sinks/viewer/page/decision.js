@@ -1,9 +1,10 @@
 /** One decision, large: its picture in four ways, and the figures of its summary. */
 import { classColour } from "./colors.js";
-import { age, clock, count, percent, perPixel, probability, shortLabel, warningText } from "./format.js";
+import { age, clock, count, percent, perPixel, probability, shortLabel } from "./format.js";
 import { createPicture } from "./picture.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createWarnings } from "./warnings.js";
 
 const MODES = ["original", "magnitude", "signed", "positive"];
 const PARTS = ["original", "overlay", "heatmap"];
@@ -22,6 +23,7 @@ export function createDecisionView(now) {
   const canvas = part(".picture canvas");
   const picture = createPicture(canvas);
   const top = createTop(part(".top"));
+  const warn = createWarnings(part(".warnings"));
   let mode = "magnitude";
   let row = null;
   let asked = 0;
@@ -45,8 +47,9 @@ export function createDecisionView(now) {
   };
 
   const showFigures = ({ summary }) => {
-    const { classification, relevance, model, sequence, capturedAt } = summary;
+    const { classification, relevance, model, sequence, capturedAt, warnings } = summary;
     top.show(classification);
+    warn(warnings);
     part(".balance").hidden = !relevance;
     if (relevance) {
       const flows = relevance.positive - relevance.negative > 0;
@@ -57,7 +60,6 @@ export function createDecisionView(now) {
     }
     const largest = relevance?.regions[0];
     const facts = [
-      ["Warning", warningText(summary.warnings) || null],
       ["Concentration", relevance ? percent(relevance.concentration) : null],
       ["At the border", relevance?.border === undefined ? null : percent(relevance.border)],
       ["On the strongest pixels", relevance?.peakShare === undefined ? null : percent(relevance.peakShare)],
@@ -172,9 +174,11 @@ export function createDecisionView(now) {
       setMode(mode);
     },
     key(event) {
+      // A choice of the class has keys of its own.
+      if (event.target.tagName === "SELECT") return;
       const wanted = MODES[Number(event.key) - 1];
       if (wanted) setMode(wanted);
-      else if (NEXT[event.key] && event.target.tagName !== "SELECT") step(NEXT[event.key]);
+      else if (NEXT[event.key]) step(NEXT[event.key]);
     },
     refresh() {
       if (!root.open) return;

@@ -31,16 +31,6 @@ export const rate = (perSecond) => (perSecond >= 99.5 ? perSecond.toFixed(0) : p
 /** A long "a, b, c" label of a class list is its first name. */
 export const shortLabel = (label) => label.split(",", 1)[0].trim() || label;
 
-const WARNINGS = {
-  "no-relevance": "No relevance flows back to the picture",
-  border: "Relevance lies at the picture's border",
-  "few-pixels": "Relevance lies on a few pixels",
-  outside: "Relevance lies outside the area of interest",
-  drift: "Relevance has drifted from what is usual here",
-};
-/** Warnings of a summary in words; one that is not known here as it is called. */
-export const warningText = (warnings = []) => warnings.map((name) => WARNINGS[name] ?? name).join(" · ");
-
 const two = (n) => String(n).padStart(2, "0");
 /** Unix ms as the time of day here: "14:03:22"; `withDate`, "2026-03-01 14:03:22". */
 export function clock(at, withDate = false) {

@@ -2,11 +2,12 @@
 import { drawSpark, drawStrip, HISTORY_MS } from "./charts.js";
 import { classColour } from "./colors.js";
 import { decisionAt, decisionsOf } from "./decisions.js";
-import { age, count, milliseconds, percent, probability, rate, shortLabel, text, warningText } from "./format.js";
+import { age, count, milliseconds, percent, probability, rate, shortLabel, text } from "./format.js";
 import { createPicture } from "./picture.js";
 import { condition, pace, shares } from "./source.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createWarnings } from "./warnings.js";
 
 const STATES = {
   connecting: "Connecting",
@@ -19,8 +20,6 @@ const STATES = {
 };
 const SHARES = 4;
 const LABELS_EVERY_MS = 2_000;
-/** A warning of one frame is to be read, not to flicker. */
-const WARNING_MS = 3_000;
 
 /** `onDecision(row, label)` is called with a decision that is to be shown large, and the class that the strip keeps to. */
 export function createTile(source, { onEnlarge, onDecision }) {
@@ -30,12 +29,12 @@ export function createTile(source, { onEnlarge, onDecision }) {
   const picture = createPicture(canvas);
   const [strip, spark] = [part(".strip"), part(".spark")];
   const top = createTop(part(".top"));
+  const warn = createWarnings(part(".warnings"));
   const recent = createStrip(part(".recent"), source.key, onDecision);
   let shownAt = 0;
   let mode = "magnitude";
   let describedAt = 0;
   let broken = null;
-  let warning = { words: "", at: 0 };
 
   part(".enlarge").addEventListener("click", onEnlarge);
   part(".picture").addEventListener("click", onEnlarge);
@@ -66,9 +65,6 @@ export function createTile(source, { onEnlarge, onDecision }) {
     else if (silent === null && notes.length === 0) notes.push("No frame yet");
     if (shown === "live" && !broken && picture.heatmapAlone) notes.push("Heatmap alone, as the model sees it");
     else if (shown === "live" && mode !== "original" && picture.classifiedOnly) notes.push("Only classified");
-    const words = warningText(source.summary?.warnings);
-    if (words || now - warning.at > WARNING_MS) warning = { words, at: now };
-    if (shown === "live" && warning.words) notes.push(warning.words);
     const note = part(".note");
     note.hidden = notes.length === 0;
     text(note, notes.join(" · "));
@@ -76,8 +72,10 @@ export function createTile(source, { onEnlarge, onDecision }) {
   };
 
   const showDecision = () => {
-    const { classification } = source.summary ?? {};
+    const { classification, warnings = [] } = source.summary ?? {};
     root.classList.toggle("undecided", !classification);
+    root.classList.toggle("warned", warnings.length > 0);
+    warn(warnings);
     if (!classification) return;
     const { target } = classification;
     text(part(".decision-label"), shortLabel(target.label));
