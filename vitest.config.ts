@@ -34,6 +34,13 @@ const UNIT = [
 
 const FAULTS = ["faults/*.test.ts"];
 
+/** Tests that compute for long and wait for nothing: `npm test` runs them beside the others, with the time that those leave. */
+const NUMERIC = [
+  "explain/{golden,random-networks}.test.ts",
+  "explain/backward/classical.test.ts",
+  "explain/twin/{classical,golden}.test.ts",
+];
+
 const files = (globs: readonly string[]): string[] => globs.map((glob) => `test/${glob}`);
 
 export default defineConfig({
@@ -64,9 +71,19 @@ export default defineConfig({
         test: {
           name: "integration",
           include: files(["**/*.test.ts"]),
-          exclude: [...configDefaults.exclude, ...files(UNIT), ...files(FAULTS)],
+          exclude: [...configDefaults.exclude, ...files(UNIT), ...files(NUMERIC), ...files(FAULTS)],
           globalSetup: ["test/support/current-build.ts"],
           // One more than the two cores of the machines that check each change: many of these wait for a camera or a server.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "numeric",
+          include: files(NUMERIC),
+          testTimeout: 600_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

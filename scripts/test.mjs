@@ -1,7 +1,8 @@
 // `npm test`: sets up like the demo, then lints, checks types and runs every test. Words behind `npm test --` go to vitest.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
@@ -16,7 +17,7 @@ const STEPS = [
   ["scripts and benches", "node_modules/typescript/bin/tsc", ["-p", "tsconfig.scripts.json"]],
 ];
 
-function main() {
+async function main() {
   const counts = { passed: 0, failed: 0 };
   const failed = [];
   try {
@@ -30,7 +31,7 @@ function main() {
       console.log(`- ${name}`);
       return node(script, words) !== 0;
     });
-    Object.assign(counts, runTests(failed));
+    Object.assign(counts, await runTests(failed));
     // Again at the end, where it is seen without a search through the words of three thousand tests.
     for (const paragraph of failed) console.log(paragraph);
     for (const [name] of failedSteps) console.log(`FAILED: ${name}; its words are above.`);
@@ -44,28 +45,67 @@ function main() {
   process.exitCode = counts.failed === 0 ? 0 : 1;
 }
 
+/** Of vitest.config.ts: what is run one after the other, and what beside it, with the time that it leaves. */
+const IN_FRONT = ["unit", "integration", "faults"];
+const BESIDE = ["numeric"];
+
 /**
- * Runs vitest with the arguments behind `npm test --`; without any: unit, integration, then faults (see vitest.config.ts).
- * Adds a paragraph to `failed` for each test that failed.
+ * Runs vitest with the arguments behind `npm test --`; without any: everything. Adds a paragraph to `failed` for each
+ * test that failed.
  */
-function runTests(failed) {
+async function runTests(failed) {
   console.log("- tests");
   const folder = mkdtempSync(path.join(tmpdir(), "video-explainer-test-"));
-  const report = path.join(folder, "report.json");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const status = node("node_modules/vitest/vitest.mjs", ["run", ...reporters, ...process.argv.slice(2)]);
+  try {
+    const given = process.argv.slice(2);
+    if (given.length > 0) return resultsOf(folder, node(VITEST, words(folder, "all", given)), "all", failed);
+    const beside = startBeside(folder);
+    const status = node(VITEST, words(folder, "front", IN_FRONT.map(project)));
+    const front = resultsOf(folder, status, "front", failed);
+    const [besideStatus] = await beside.ended;
+    console.log(readFileSync(beside.output, "utf8"));
+    const back = resultsOf(folder, besideStatus ?? 1, "beside", failed);
+    return { passed: front.passed + back.passed, failed: front.failed + back.failed };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const VITEST = "node_modules/vitest/vitest.mjs";
+const project = (name) => `--project=${name}`;
+const reportOf = (folder, name) => path.join(folder, `${name}.json`);
+
+const words = (folder, name, more) => [
+  "run",
+  ...["--reporter=default", "--reporter=json", `--outputFile.json=${reportOf(folder, name)}`],
+  ...more,
+];
+
+/** Starts the tests that wait for nothing, at the lowest priority; what they say is kept for the end. */
+function startBeside(folder) {
+  const output = path.join(folder, "beside.log");
+  const file = openSync(output, "w");
+  const args = [VITEST, ...words(folder, "beside", BESIDE.map(project))];
+  const child = spawn(process.execPath, args, { cwd: root, env: environment(), stdio: ["ignore", file, file] });
+  closeSync(file);
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  return { output, ended: once(child, "exit") };
+}
+
+function resultsOf(folder, status, name, failed) {
+  const report = reportOf(folder, name);
   const results = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
-  rmSync(folder, { recursive: true });
   failed.push(...failures(results, root));
   return countResults(results, status);
 }
 
+const environment = () => ({ ...process.env, PATH: widePath() });
+
 /** Runs a script with this Node, its output passed on; returns the exit status. */
 function node(script, words) {
-  const env = { ...process.env, PATH: widePath() };
   /** @type {import("node:child_process").StdioOptions} */
   const stdio = ["ignore", "inherit", "inherit"];
-  return spawnSync(process.execPath, [script, ...words], { cwd: root, env, stdio }).status ?? 1;
+  return spawnSync(process.execPath, [script, ...words], { cwd: root, env: environment(), stdio }).status ?? 1;
 }
 
-main();
+await main();
