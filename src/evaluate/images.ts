@@ -1,6 +1,7 @@
 import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, relative, resolve } from "node:path";
 import { InputError } from "../errors.js";
+import { inOrder } from "../pictures/in-order.js";
 import { systemPredicate } from "../system-error.js";
 import { type Classes, isImageName, labelsPlaces, readLabelsFile } from "./labels.js";
 import { shuffled, uniform } from "./random.js";
@@ -35,7 +36,6 @@ export interface FoundImages {
 }
 
 const isImage = (name: string): boolean => !name.startsWith(".") && isImageName(name);
-const inOrder = new Intl.Collator("en", { numeric: true });
 
 /** Also of a link that leads to one; one that leads nowhere or round and round does not. */
 const isFolderAt = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();

@@ -1,9 +1,9 @@
 import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { type ErrorCode, InputError } from "../errors.js";
+import { inOrder } from "../pictures/in-order.js";
 import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { expandGlob, hasWildcard, regularFiles } from "../pipeline/sources/glob.js";
-import { inOrder } from "../pipeline/sources/images.js";
 import { statOrReason, whyUnlisted } from "../pipeline/sources/local.js";
 
 const FILM_ENDINGS = new Set(

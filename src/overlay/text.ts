@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { escapeMarkup } from "../escape-markup.js";
 import { Lru } from "./lru.js";
 
 const FONT_FILE = fileURLToPath(new URL("../../assets/fonts/DejaVuSansCondensed-Bold.ttf", import.meta.url));
@@ -13,9 +14,6 @@ export interface TextMask {
   top: number;
   cover: Uint8Array;
 }
-
-const MARKUP: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;" };
-const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (char) => MARKUP[char]!);
 
 /** One line of valid Unicode: line breaks and control characters become spaces, lone surrogates U+FFFD. */
 export const oneLine = (text: string): string =>

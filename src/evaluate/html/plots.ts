@@ -1,7 +1,7 @@
+import { escapeMarkup } from "../../escape-markup.js";
 import type { Metric, MetricName } from "../metrics/names.js";
 import type { EvaluationReport } from "../report.js";
 import { standing } from "../standings.js";
-import { escaped } from "./escaped.js";
 
 const ROW = 22;
 const LEFT = 250;
@@ -9,10 +9,10 @@ const WIDTH = 720;
 const AXIS = 24;
 
 const svg = (width: number, height: number, title: string, body: string): string =>
-  `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">${body}</svg>`;
+  `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeMarkup(title)}">${body}</svg>`;
 
 const text = (x: number, y: number, words: string, more = ""): string =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escaped(words)}</text>`;
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escapeMarkup(words)}</text>`;
 const line = (x1: number, y1: number, x2: number, y2: number, kind: string): string =>
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${kind}"/>`;
 
@@ -86,7 +86,7 @@ export function curvePlot(title: string, across: string, series: readonly Series
     text((left + width - right) / 2, height - 3, across, 'text-anchor="middle" class="small"'),
     ...series.map(({ name, points }, k) => {
       const path = points.map(([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`).join(" ");
-      return `<polyline points="${path}" class="curve" style="stroke:${colour(k)}" ${dash(k)}><title>${escaped(name)}</title></polyline>`;
+      return `<polyline points="${path}" class="curve" style="stroke:${colour(k)}" ${dash(k)}><title>${escapeMarkup(name)}</title></polyline>`;
     }),
   ].join("");
   return svg(width, height, title, body);
@@ -106,6 +106,6 @@ export const legend = (names: readonly string[]): string =>
   `<ul class="legend">${names
     .map(
       (name, k) =>
-        `<li><svg viewBox="0 0 30 10" aria-hidden="true"><line x1="0" y1="5" x2="30" y2="5" class="curve" style="stroke:${colour(k)}" ${dash(k)}/></svg>${escaped(name)}</li>`,
+        `<li><svg viewBox="0 0 30 10" aria-hidden="true"><line x1="0" y1="5" x2="30" y2="5" class="curve" style="stroke:${colour(k)}" ${dash(k)}/></svg>${escapeMarkup(name)}</li>`,
     )
     .join("")}</ul>`;

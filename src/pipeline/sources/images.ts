@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { InputError } from "../../errors.js";
+import { inOrder } from "../../pictures/in-order.js";
 import { PICTURE_ENDINGS } from "../../pictures/kinds.js";
 import { FILE_LIMITS, pictureReader } from "../../pictures/reader.js";
 import type { FoundPicture } from "../../pictures/worker-messages.js";
@@ -13,7 +14,6 @@ import { isLocal, localPath, shownPath, statOf, whyUnlisted } from "./local.js";
 const MAX_PICTURES_TRIED = 100;
 
 const isNamedPicture = (path: string): boolean => PICTURE_ENDINGS.has(extname(path).toLowerCase());
-export const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "variant" });
 
 /** A folder of pictures, a glob, or one picture: shown in the order of their names, `picture2` before `picture10`. */
 export const images: SourceKind = {
