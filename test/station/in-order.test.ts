@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { AsyncSubject, of, Subject, throwError } from "rxjs";
 import { expect, test } from "vitest";
 import { inOrder } from "../../src/station/in-order.js";
+import { collectGarbage } from "../support/collect-garbage.js";
 
 test("work is begun at once and its results come in the order it was given, whichever piece is done first", () => {
   const [values$, work] = [new Subject<number>(), [0, 1, 2].map(() => new Subject<string>())];
@@ -34,8 +33,6 @@ test("work that fails ends what comes of it in its turn", () => {
 });
 
 test("results that are finished are not kept", async () => {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   const values$ = new Subject<object>();
   values$.pipe(inOrder((value) => of(value))).subscribe();
   const results: WeakRef<object>[] = [];
@@ -46,6 +43,6 @@ test("results that are finished are not kept", async () => {
     await sleep(0);
   }
   await sleep(10);
-  collect();
+  collectGarbage();
   expect(results.filter((r) => r.deref() !== undefined).length).toBeLessThan(5);
 });
