@@ -36,8 +36,12 @@ const FAULTS = ["faults/*.test.ts"];
 
 /** Tests that compute for long and wait for nothing: `npm test` runs them beside the others, with the time that those leave. */
 const NUMERIC = [
-  "explain/{golden,random-networks}.test.ts",
-  "explain/backward/classical.test.ts",
+  "explain/{golden,inspection,random-networks}.test.ts",
+  "explain/backward/{classical,gradient,relevance}.test.ts",
+  "explain/engines/{blocked-layout,operations}.test.ts",
+  "explain/onnx/batch-places.test.ts",
+  "explain/programs/maps.test.ts",
+  "explain/tfjs/{golden,layers,ops}.test.ts",
   "explain/twin/{classical,golden}.test.ts",
 ];
 
@@ -83,6 +87,7 @@ export default defineConfig({
         test: {
           name: "numeric",
           include: files(NUMERIC),
+          globalSetup: ["test/support/current-build.ts"],
           testTimeout: 600_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },

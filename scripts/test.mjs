@@ -6,11 +6,12 @@ import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
-import { buildTensorFlow, fetchImageNode, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
+import { buildTensorFlow, fetchImageNode, fetchOpenvino, passOn, root, SetupError, setup } from "./setup.mjs";
 
 /** With Chromium comes the software GPU, which is found by Vulkan's loader. */
 const PROGRAMS = "ffmpeg ffprobe nats-server chromium vulkan g++ pip3 strace rtsp-server".split(" ");
 
+/** @type {[name: string, script: string, words: string[]][]} */
 const STEPS = [
   ["lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]],
   ["typecheck", "node_modules/typescript/bin/tsc", ["-p", "tsconfig.json", "--noEmit"]],
@@ -23,18 +24,18 @@ async function main() {
   try {
     const say = (line) => console.log(`- ${line}`);
     setup({ programs: PROGRAMS, say });
-    buildTensorFlow(say);
-    // The tests' own, so that the engine `auto` of other tests does not find it.
-    fetchOpenvino(say, "node_modules/.cache/openvino");
-    fetchImageNode(say);
-    const failedSteps = STEPS.filter(([name, script, words]) => {
-      console.log(`- ${name}`);
-      return node(script, words) !== 0;
-    });
+    // What is fetched beside what computes; one after the other they took a minute longer.
+    const [failedSteps] = await allOf(
+      check(),
+      buildTensorFlow(),
+      // The tests' own, so that the engine `auto` of other tests does not find it.
+      fetchOpenvino("node_modules/.cache/openvino"),
+      fetchImageNode(),
+    );
     Object.assign(counts, await runTests(failed));
     // Again at the end, where it is seen without a search through the words of three thousand tests.
     for (const paragraph of failed) console.log(paragraph);
-    for (const [name] of failedSteps) console.log(`FAILED: ${name}; its words are above.`);
+    for (const name of failedSteps) console.log(`FAILED: ${name}; its words are above.`);
     counts.failed += failedSteps.length;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -43,6 +44,26 @@ async function main() {
   }
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   process.exitCode = counts.failed === 0 ? 0 : 1;
+}
+
+/**
+ * Like Promise.all, but waits for every one before it throws: nothing may be said behind the last line.
+ *
+ * @template T
+ * @param {[Promise<T>, ...Promise<void>[]]} work
+ */
+async function allOf(...work) {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+/** Lint and types, one after the other; returns the names of those that failed. */
+async function check() {
+  const failed = [];
+  for (const [name, script, words] of STEPS) {
+    if ((await passOn(name, process.execPath, [script, ...words], { env: environment() })) !== 0) failed.push(name);
+  }
+  return failed;
 }
 
 /** Of vitest.config.ts: what is run one after the other, and what beside it, with the time that it leaves. */

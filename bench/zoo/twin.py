@@ -24,9 +24,12 @@ def sign(v):
 
 class Node:
     def __init__(self, proto):
-        self.op, self.inputs, self.outputs = proto.op_type, list(proto.input), list(proto.output)
+        self.inputs, self.outputs = list(proto.input), list(proto.output)
         self.name = proto.name or proto.output[0]
         self.attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
+        # A resize to the nearest element moves elements; one that interpolates is a linear layer.
+        linear = proto.op_type == "Resize" and self.get("mode", "nearest") == "linear"
+        self.op = "Interpolation" if linear else proto.op_type
 
     def get(self, name, fallback=None):
         value = self.attributes.get(name, fallback)
@@ -171,6 +174,32 @@ def total(graph, node, x, axes=None):
     return x.sum(axes_of(node, x, axes), keepdim=node.get("keepdims", 1) == 1)
 
 
+def interpolation(graph, node, x, region=None, scales=None, sizes=None):
+    """Along one axis after the other: each element of the output from its two neighbours by their distance."""
+    how = node.get("coordinate_transformation_mode", "half_pixel")
+    given = sizes is not None and sizes.numel() > 0
+    for axis in range(x.dim()):
+        size = x.shape[axis]
+        scale = sizes[axis].item() / size if given else scales[axis].item()
+        count = int(sizes[axis]) if given else int(size * scale)
+        if count == size:
+            continue
+        k = torch.arange(count).double()
+        if how == "align_corners":
+            at = k * (size - 1) / (count - 1) if count > 1 else 0 * k
+        elif how == "asymmetric":
+            at = k / scale
+        elif how in ("half_pixel", "pytorch_half_pixel"):
+            at = (k + 0.5) / scale - 0.5 if how == "half_pixel" or count > 1 else 0 * k
+        else:
+            raise SystemExit(f"Resize by {how} is not known here")
+        at = at.clamp(0, size - 1)
+        low = at.floor().long()
+        share = (at - low).reshape([-1] + [1] * (x.dim() - 1 - axis))
+        x = x.index_select(axis, low) * (1 - share) + x.index_select(axis, (low + 1).clamp(max=size - 1)) * share
+    return x
+
+
 LINEAR = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
@@ -180,6 +209,7 @@ LINEAR = {
     "GlobalAveragePool": lambda g, n, x: x.mean(list(range(2, x.dim())), keepdim=True),
     "ReduceMean": mean,
     "ReduceSum": total,
+    "Interpolation": interpolation,
 }
 
 
