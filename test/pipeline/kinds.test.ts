@@ -274,7 +274,7 @@ describe.concurrent("each kind of source is live, says why it is not, and goes o
       },
       kill: () => encoder.kill(signal),
     };
-    const camera = watched(t, { url: `http://127.0.0.1:${port}/live.m3u8?token=${SECRET}`, stallSeconds: 2 });
+    const camera = watched(t, { url: `http://127.0.0.1:${port}/live.m3u8?token=${SECRET}`, stallSeconds: 4 });
     await begun(t, sender);
     await expectToGoOn(camera, sender, { down, secrets: [SECRET] });
   });
