@@ -621,8 +621,10 @@ class Explanation:
             return self.product(node, output, r)
         if node.op == "Mul" and len(live) == 2:
             a, b = self.ends_in_gate(live[0]), self.ends_in_gate(live[1])
-            if a != b:
-                return self.narrowed(live[1] if a else live[0], r)
+            gate, signal = live if a else live[::-1]
+            # What measures the gate itself is no signal: it is a norm of the gate.
+            if a != b and not self.is_statistic(signal, gate):
+                return self.narrowed(signal, r)
         for x, by in self.normalised(node, live):
             kept = x in self.before
             return self.narrowed(x, r if kept else r * sign(g.values[x]) * sign(g.values[output]) * sign(g.values[by]))

@@ -56,7 +56,9 @@ function ofPair(layer: PairLayer, made: Made, build: Builder, centrings: Centrin
   if (first !== second)
     return [{ ...base, kind: "normalised", op, ...centred, inputs: first ? [full(b), a] : [full(a), b] }];
   const gated = gateOf(a, b, made);
-  if (gated) return [{ ...base, kind: "gate", inputs: [full(gated.signal), gated.gate] }];
+  // What measures the gate itself is no signal: it is a norm of the gate.
+  if (gated && !isStatistic(gated.signal, gated.gate, made, build.source))
+    return [{ ...base, kind: "gate", inputs: [full(gated.signal), gated.gate] }];
   for (const [x, s] of [
     [a, b],
     [b, a],

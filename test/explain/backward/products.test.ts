@@ -105,6 +105,22 @@ describe("relevance crosses products as worked out by hand", () => {
     expect(b).toBeCloseTo(-1 / 2, 5);
   });
 
+  it("all of a gate times its own norm to the gate", async () => {
+    // g = σ(u) = (.88080, .26894) of u = (2, −1), y = g ‖g‖: R_y = g / Σg = (.76609, .23391), all of it to g.
+    // To u: R s(u) s(g) = (.76609, −.23391); conv u: Q = s(u) R, U = x Q = (1.53218, −.23391), scaled to 1.
+    const [a, b] = await shares(
+      [
+        conv("one", "u"),
+        { op: "Sigmoid", inputs: ["u"], outputs: ["g"] },
+        { op: "ReduceL2", inputs: ["g", "last"], outputs: ["size"] },
+        { op: "Mul", inputs: ["g", "size"], outputs: ["y"] },
+      ],
+      { one: times(1), last: { dims: [1], data: [3], type: "int64" } },
+    );
+    expect(a).toBeCloseTo(0.86755, 4);
+    expect(b).toBeCloseTo(-0.13245, 4);
+  });
+
   it("all of a product to what a gate weighs that is hidden in places", async () => {
     // The gate of each pixel is made of the other one, and 0 at the second: y = (2 σ(−1), 0), all of it to the first pixel.
     const [a, b] = await shares(

@@ -234,7 +234,9 @@ export function gatedSignal(run: Forward, structure: Structure, node: OnnxNode):
   if (node.op !== "Mul" || live.length !== 2) return undefined;
   const [a, b] = live.map((name) => endsInGate(run, structure, name));
   if (a === b) return undefined;
-  return a ? live[1] : live[0];
+  const [gate, signal] = a ? [live[0], live[1]] : [live[1], live[0]];
+  // What measures the gate itself is no signal: it is a norm of the gate.
+  return normalisedBy(run, structure, node)?.x === gate ? undefined : signal;
 }
 
 /** It says how much: it ends in a sigmoid, hard-sigmoid or softmax, behind whatever moves. */
