@@ -1,5 +1,5 @@
 import { InputError } from "./errors.js";
-import type { Fit } from "./fit.js";
+import type { ModelView } from "./fit.js";
 
 /** A rectangle in pixels; fractions are allowed where a mapping yields them. */
 export interface Rect {
@@ -42,13 +42,6 @@ export const modelRows = ({ height, stride }: FrameLayout): { offset: number; st
   offset: height * stride,
   stride,
 });
-
-/** What a model wants to see of a frame. */
-export interface ModelView {
-  inputWidth: number;
-  inputHeight: number;
-  fit: Fit;
-}
 
 /** One decoded frame. Its memory belongs to a pool of its source: call `release` exactly once when done with it. */
 export interface Frame {
@@ -104,11 +97,15 @@ export function scaledSize(
   return { width: w, height: h };
 }
 
-/** How the watched region is cut and scaled into the model's input; whole pixels, as ffmpeg takes them. */
+/** How the watched region is scaled and set into the model's input; whole pixels, as ffmpeg takes them. */
 export interface Fitting {
   /** Part of the frame that is read, in frame pixels. */
   source: Rect;
-  /** Where it comes to lie in the model's input, in its pixels. Around it is mid grey. */
+  /** The size that it is resized to. */
+  resized: { width: number; height: number };
+  /** Part of the resized picture that the model sees, in its pixels. */
+  cut: Rect;
+  /** Where that comes to lie in the model's input, in its pixels. Around it is the view's `fill`. */
   target: Rect;
 }
 
@@ -126,36 +123,60 @@ export function watchedRegion(width: number, height: number, region?: Rect): Rec
   return { ...region };
 }
 
-/** Cuts and scales `region` for a model's input. */
-export function fitting(region: Rect, { fit, inputWidth, inputHeight }: ModelView): Fitting {
-  const whole: Rect = { x: 0, y: 0, width: inputWidth, height: inputHeight };
-  if (fit === "stretch") return { source: region, target: whole };
-  if (fit === "crop") {
-    const scale = Math.max(inputWidth / region.width, inputHeight / region.height);
-    const width = clamp(Math.round(inputWidth / scale), region.width);
-    const height = clamp(Math.round(inputHeight / scale), region.height);
-    const x = region.x + Math.floor((region.width - width) / 2);
-    const y = region.y + Math.floor((region.height - height) / 2);
-    return { source: { x, y, width, height }, target: whole };
-  }
-  const scale = Math.min(inputWidth / region.width, inputHeight / region.height);
-  const width = clamp(Math.round(region.width * scale), inputWidth);
-  const height = clamp(Math.round(region.height * scale), inputHeight);
-  const x = Math.floor((inputWidth - width) / 2);
-  const y = Math.floor((inputHeight - height) / 2);
-  return { source: region, target: { x, y, width, height } };
+/** Scales `region` and sets it into a model's input. */
+export function fitting(region: Rect, view: ModelView): Fitting {
+  const { inputWidth, inputHeight } = view;
+  const resized = resizedSize(region, view);
+  const across = centred(resized.width, inputWidth, view);
+  const down = centred(resized.height, inputHeight, view);
+  return {
+    source: region,
+    resized,
+    cut: { x: across.from, y: down.from, width: across.length, height: down.length },
+    target: { x: across.to, y: down.to, width: across.length, height: down.length },
+  };
+}
+
+/** The longer side is cut off to whole pixels where the shorter one is given, as torchvision and transformers do. */
+function resizedSize({ width, height }: Rect, { fit, inputWidth, inputHeight, resize }: ModelView) {
+  const wanted = resize ?? { width: inputWidth, height: inputHeight };
+  if (fit === "stretch") return wanted;
+  const [across, down] = [wanted.width / width, wanted.height / height];
+  if (fit === "crop")
+    return across >= down
+      ? { width: wanted.width, height: Math.max(wanted.height, Math.floor((wanted.width * height) / width)) }
+      : { width: Math.max(wanted.width, Math.floor((wanted.height * width) / height)), height: wanted.height };
+  const scale = Math.min(across, down);
+  return {
+    width: clamp(Math.round(width * scale), wanted.width),
+    height: clamp(Math.round(height * scale), wanted.height),
+  };
+}
+
+/** The middle of `length` pixels for a place of `room`: where it is cut out, and where it is laid. */
+function centred(length: number, room: number, { cropRounding }: ModelView) {
+  if (length <= room) return { from: 0, to: Math.floor((room - length) / 2), length };
+  const rest = length - room;
+  const first = Math.floor(rest / 2);
+  const from = rest % 2 === 1 && first % 2 === 1 && cropRounding !== "down" ? first + 1 : first;
+  return { from, to: 0, length: room };
 }
 
 /** Where the whole of a model's input lies on the frame, and the part of it that it saw. */
-const placementOf = ({ source, target }: Fitting, { inputWidth, inputHeight }: ModelView): Placement => ({
-  rect: {
-    x: source.x - (target.x * source.width) / target.width,
-    y: source.y - (target.y * source.height) / target.height,
-    width: (inputWidth * source.width) / target.width,
-    height: (inputHeight * source.height) / target.height,
-  },
-  clip: source,
-});
+function placementOf({ source, resized, cut, target }: Fitting, { inputWidth, inputHeight }: ModelView): Placement {
+  const across = (pixels: number): number => (pixels * source.width) / resized.width;
+  const down = (pixels: number): number => (pixels * source.height) / resized.height;
+  const at = (x: number, y: number, width: number, height: number): Rect => ({
+    x: source.x + across(x),
+    y: source.y + down(y),
+    width: across(width),
+    height: down(height),
+  });
+  return {
+    rect: at(cut.x - target.x, cut.y - target.y, inputWidth, inputHeight),
+    clip: at(cut.x, cut.y, cut.width, cut.height),
+  };
+}
 
 /** The layout of one frame in its slab. Throws an `InputError` when the region reaches outside the frame. */
 export function frameLayout(width: number, height: number, region: Rect | undefined, view: ModelView): FrameLayout {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InputError } from "../src/errors.js";
-import type { Fit } from "../src/fit.js";
-import { frameBytes, frameLayout, type ModelView, type Rect, watchedRegion } from "../src/frame.js";
+import type { Fit, ModelView } from "../src/fit.js";
+import { fitting, frameBytes, frameLayout, type Rect, watchedRegion } from "../src/frame.js";
 
 const side = fc.integer({ min: 1, max: 4000 });
 const inputSide = fc.integer({ min: 8, max: 512 });
@@ -39,8 +39,8 @@ test("what the model sees lies inside the region, and inside the whole model inp
       const { rect, clip } = frameLayout(width, height, region, view(how, w, h)).placement;
       expect(contains(watched, clip)).toBe(true);
       expect(contains(rect, clip)).toBe(true);
-      expect(clip.width).toBeGreaterThanOrEqual(1);
-      expect(clip.height).toBeGreaterThanOrEqual(1);
+      expect(clip.width).toBeGreaterThan(0);
+      expect(clip.height).toBeGreaterThan(0);
     }),
   );
 });
@@ -64,13 +64,50 @@ test("crop shows a centred part of the region, as large as the input's proportio
       const { rect, clip } = frameLayout(width, height, region, view("crop", w, h)).placement;
       expect(rect).toEqual(clip);
       expect(clip.width === watched.width || clip.height === watched.height).toBe(true);
+      // A pixel of the resized picture on the frame; its longer side is cut off to whole ones.
+      const [across, down] = [clip.width / w, clip.height / h];
       const left = clip.x - watched.x;
       const right = watched.x + watched.width - clip.x - clip.width;
-      expect(Math.abs(left - right)).toBeLessThanOrEqual(1);
-      // Proportions agree to the rounding of one pixel.
-      expect(Math.abs(clip.width * h - clip.height * w)).toBeLessThanOrEqual(Math.max(w, h));
+      expect(Math.abs(left - right)).toBeLessThanOrEqual(across + 1e-6);
+      expect(Math.abs(clip.y - watched.y - (watched.y + watched.height - clip.y - clip.height))).toBeLessThanOrEqual(
+        down + 1e-6,
+      );
+      const [longer, shorter] = [Math.max(across, down), Math.min(across, down)];
+      expect(longer / shorter).toBeLessThanOrEqual(1 + 1 / Math.min(w, h));
     }),
   );
+});
+
+test("a picture that is resized to 256 and cropped to 224 is seen as torchvision and transformers see it", () => {
+  const seen = (width: number, height: number, more: Partial<ModelView> = {}) =>
+    fitting(watchedRegion(width, height), { ...view("crop", 224, 224), resize: { width: 256, height: 256 }, ...more });
+  // 256 * 1920 / 1080 = 455.1; (455 - 224) / 2 = 115.5, whose even neighbour is 116; (256 - 224) / 2 = 16.
+  expect(seen(1920, 1080)).toMatchObject({
+    resized: { width: 455, height: 256 },
+    cut: { x: 116, y: 16, width: 224, height: 224 },
+  });
+  expect(seen(1920, 1080, { cropRounding: "down" }).cut).toMatchObject({ x: 115, y: 16 });
+  // 256 * 481 / 640 is not computed: the longer side is 256 * 640 / 481 = 340.6; (340 - 224) / 2 = 58.
+  expect(seen(481, 640)).toMatchObject({ resized: { width: 256, height: 340 }, cut: { x: 16, y: 58 } });
+  const { clip, rect } = frameLayout(1920, 1080, undefined, {
+    ...view("crop", 224, 224),
+    resize: { width: 256, height: 256 },
+  }).placement;
+  expect(clip).toEqual(rect);
+  expect(clip.y).toBeCloseTo((16 * 1080) / 256, 9);
+  expect(clip.width).toBeCloseTo((224 * 1920) / 455, 9);
+});
+
+test("a picture that is resized to less than the input lies in the middle of it", () => {
+  const fitted = fitting(watchedRegion(100, 50), {
+    ...view("letterbox", 225, 225),
+    resize: { width: 200, height: 200 },
+  });
+  expect(fitted).toMatchObject({
+    resized: { width: 200, height: 100 },
+    cut: { x: 0, y: 0, width: 200, height: 100 },
+    target: { x: 12, y: 62, width: 200, height: 100 },
+  });
 });
 
 test("letterbox shows the whole region, and its input reaches beyond it in one direction", () => {

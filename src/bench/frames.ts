@@ -1,7 +1,8 @@
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { ExplainInput } from "../explain/explanation.js";
-import { type ModelView, modelRows } from "../frame.js";
+import type { ModelView } from "../fit.js";
+import { modelRows } from "../frame.js";
 import { Ledger, openSource, type VideoSource } from "../pipeline/index.js";
 import { rounded } from "./figures.js";
 import { cpuNow } from "./resources.js";

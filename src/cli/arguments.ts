@@ -5,6 +5,7 @@ import { DEVICES, type Device, PRECISIONS, type Precision } from "../explain/eng
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
 import type { Rect } from "../frame.js";
+import { addCardOptions } from "./card-options.js";
 
 /** The model that comes with the package. */
 const SHIPPED_MODEL = fileURLToPath(new URL("../../models/efficientnet-lite0", import.meta.url));
@@ -57,6 +58,12 @@ export class ModelCommand extends Command {
           .argParser(classTarget)
           .default("top"),
       );
+  }
+
+  /** Of its input and labels, where its card does not say. */
+  cardOptions(): this {
+    addCardOptions(this);
+    return this;
   }
 
   /** What computes it. The device `auto` tries what is here, which takes its time once for each model. */

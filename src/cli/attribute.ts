@@ -18,11 +18,12 @@ import { readPicture } from "../pictures/picture.js";
 import { readBounded } from "../read-file.js";
 import { systemPredicate, systemReason } from "../system-error.js";
 import { type EngineChoice, ModelCommand } from "./arguments.js";
+import { type CardOptions, givenCard } from "./card-options.js";
 import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 import { readNpy, writeNpy } from "./npy.js";
 
-interface AttributeOptions extends MethodOptions, EngineChoice {
+interface AttributeOptions extends MethodOptions, EngineChoice, CardOptions {
   model: string;
   modelOutput?: string;
   input: string;
@@ -42,7 +43,7 @@ const CHUNK = 16;
 const MAX_INPUT_BYTES = 2 ** 31 - 1;
 
 async function attribute(options: AttributeOptions): Promise<void> {
-  const model = loadModel(options.model, { output: options.modelOutput });
+  const model = loadModel(options.model, { output: options.modelOutput, given: givenCard(options) });
   sayModelNotes(model);
   requireInput(options.input);
   const input = options.input.endsWith(".npy")
@@ -157,8 +158,7 @@ function fromNpy(bytes: Uint8Array, file: string, model: LoadedModel): Input {
 /** Decodes a picture and fits it to the model's input. */
 async function fromPicture(file: string, model: LoadedModel): Promise<Input> {
   const pictures = requirePreprocessing(model);
-  const view = { inputWidth: pictures.width, inputHeight: pictures.height, fit: model.info.fit };
-  const { memory, layout } = await readPicture(resolve(file), file, view, { memory: new PictureMemory(0) });
+  const { memory, layout } = await readPicture(resolve(file), file, model.info, { memory: new PictureMemory(0) });
   const rows = gatherer(pictures.width, pictures.height)([{ memory, ...modelRows(layout) }]);
   return { ...rows, pictures };
 }
@@ -170,6 +170,7 @@ export const attributeCommand = (): Command =>
     .requiredOption("--model <path>", "ONNX or model.json file, or folder with one and model.yaml")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
     .methodOptions()
+    .cardOptions()
     .addOption(lowOption())
     .addOption(highOption())
     .engineOptions("cpu")

@@ -11,10 +11,11 @@ import { tensorProgram } from "../explain/programs/tensor.js";
 import { replaceFile } from "../replace-file.js";
 import { systemCode, systemReason } from "../system-error.js";
 import { ModelCommand } from "./arguments.js";
+import { type CardOptions, givenCard } from "./card-options.js";
 import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 
-interface CompileOptions extends MethodOptions {
+interface CompileOptions extends MethodOptions, CardOptions {
   model: string;
   modelOutput?: string;
   output: string;
@@ -28,7 +29,7 @@ const MAX_ONNX_BYTES = 2 ** 31 - 1;
 const SUMMARY: SummaryOptions = { top: 5, grid: { rows: 8, columns: 8 }, blur: 2 };
 
 async function compile(options: CompileOptions): Promise<void> {
-  const model = loadModel(options.model, { output: options.modelOutput });
+  const model = loadModel(options.model, { output: options.modelOutput, given: givenCard(options) });
   sayModelNotes(model);
   const program = ofModel(model, () =>
     options.input === "frames" ? ofFrames(model, options) : ofTensor(model, options),
@@ -105,6 +106,7 @@ export const compileCommand = (): Command =>
         .default("tensor"),
     )
     .methodOptions()
+    .cardOptions()
     .addOption(lowOption())
     .addOption(highOption())
     .addHelpText(

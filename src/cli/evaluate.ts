@@ -13,12 +13,13 @@ import { redact } from "../redact.js";
 import { replaceFile } from "../replace-file.js";
 import { systemReason } from "../system-error.js";
 import { modelOutputOption, threadsOption, wholeNumber } from "./arguments.js";
+import { addCardOptions, type CardOptions, givenCard } from "./card-options.js";
 import { evaluationTable } from "./evaluate-table.js";
 import { interruptible } from "./interrupt.js";
 import { writeNpy } from "./npy.js";
 import { createProgress, noProgress } from "./progress.js";
 
-interface EvaluateCommandOptions {
+interface EvaluateCommandOptions extends Omit<CardOptions, "labels"> {
   images: string[];
   masks: string[];
   labels?: string;
@@ -90,7 +91,12 @@ async function evaluateCommandAction(model: string, options: EvaluateCommandOpti
       const { report, samples } = await evaluate(
         {
           ...options,
-          ...{ model, output: options.modelOutput, draws: html !== undefined },
+          ...{
+            model,
+            output: options.modelOutput,
+            given: givenCard({ ...options, labels: undefined }),
+            draws: html !== undefined,
+          },
           folders: images.map((folder, k) => ({ images: folder, masks: masks[k] })),
         },
         {
@@ -120,8 +126,8 @@ async function evaluateCommandAction(model: string, options: EvaluateCommandOpti
 }
 
 /** `video-explainer evaluate MODEL` */
-export const evaluateCommand = (): Command =>
-  new Command("evaluate")
+export const evaluateCommand = (): Command => {
+  const command = new Command("evaluate")
     .description("measure explanations on your own images: how good each method's maps are for this model")
     .argument("<model>", "ONNX or model.json file, or folder with one and model.yaml")
     .requiredOption("--images <folder>", "images; of several folders, one --images each", collected)
@@ -144,7 +150,6 @@ export const evaluateCommand = (): Command =>
     .option("--json <file>", "write the report with every value here")
     .option("--html <file>", "write the report for the browser here: one file, plots and maps in it")
     .option("--maps <folder>", "write each map here: METHOD/NAME.npy")
-    .addOption(modelOutputOption())
     .option("--engine <name>", "engine, on the processor", "auto")
     .addOption(threadsOption())
     .option("--quiet", "no progress")
@@ -158,3 +163,8 @@ Example:
   $ video-explainer evaluate models/inspection-cnn --images parts/images --masks parts/masks --html report.html`,
     )
     .action(evaluateCommandAction);
+  command.addOption(modelOutputOption());
+  // Its `--labels` are those of the images.
+  addCardOptions(command, { labels: false });
+  return command;
+};

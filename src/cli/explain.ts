@@ -20,11 +20,12 @@ import { isPicture } from "../pictures/picture.js";
 import { defaultEngine, explainerOptions } from "../station/explainer-options.js";
 import { defaultWarnings } from "../station/settings.js";
 import { type EngineChoice, ModelCommand, modelOption, number, region, wholeNumber } from "./arguments.js";
+import { type CardOptions, givenCard } from "./card-options.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { createProgress, noProgress, type Progress } from "./progress.js";
 
-interface ExplainOptions extends MethodOptions, EngineChoice, OverlayStyle {
+interface ExplainOptions extends MethodOptions, EngineChoice, OverlayStyle, CardOptions {
   model: string;
   modelOutput?: string;
   region?: Rect;
@@ -147,12 +148,13 @@ async function explain(files: string[], options: ExplainOptions, command: Comman
     if (jobs.length === 0) return;
     const settings = checked(configSchema.shape.explain, { method, inputRule, start, target, every, top }, "explain");
     const { threads, engine: kind, device, precision } = options;
+    const configured = explainerOptions({
+      model: { path: options.model, output: options.modelOutput },
+      engine: { ...defaultEngine(), kind, device, threads, ...(precision && { precision }) },
+      explain: settings,
+    });
     const explainer = await createExplainer(
-      explainerOptions({
-        model: { path: options.model, output: options.modelOutput },
-        engine: { ...defaultEngine(), kind, device, threads, ...(precision && { precision }) },
-        explain: settings,
-      }),
+      { ...configured, given: givenCard(options) },
       { onNote: (note) => report.noted([note]) },
     );
     report.noted(explainer.notes ?? []);
@@ -190,6 +192,7 @@ export const explainCommand = (): Command =>
     .argument("<file...>", "pictures, films, folders of them, globs")
     .addOption(modelOption())
     .methodOptions()
+    .cardOptions()
     .option("--region <x,y,w,h>", "pixels of the frame that alone are classified and explained", region)
     .option("--fps <rate>", "films: frames a second at most (default: all)", number(0, 1000, false))
     .option(

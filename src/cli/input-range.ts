@@ -1,18 +1,11 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { InputError } from "../errors.js";
 import { R_LRP_NAMES } from "../explain/method-names.js";
 import type { LoadedModel } from "../explain/model/load.js";
 import { completed, type MethodOptions } from "../explain/options.js";
 import { inputValues } from "../explain/preprocessing.js";
 import type { InputRange } from "../explain/programs/tensor.js";
-
-/** Reads `v` or `v,v,v`. */
-const numbers = (text: string): number[] => {
-  const values = text.split(",").map((v) => (v.trim() === "" ? Number.NaN : Number(v)));
-  if (values.some((v) => !Number.isFinite(v)))
-    throw new InvalidArgumentError("give one number, or one a channel separated by commas");
-  return values;
-};
+import { numbers } from "./card-options.js";
 
 export const lowOption = (): Option =>
   new Option(

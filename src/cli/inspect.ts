@@ -1,8 +1,9 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { pictureReaders } from "../explain/backward/structure.js";
 import type { Family } from "../explain/layers/layer.js";
 import { isLinear, isWeighted } from "../explain/layers/linear.js";
 import { recordOf } from "../explain/layers/registry.js";
+import { describeView } from "../explain/model/describe.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { costOf } from "../explain/network/cost.js";
 import type { Layer } from "../explain/network/network.js";
@@ -10,11 +11,13 @@ import { completed, DEFAULT_METHOD, type MethodOptions } from "../explain/option
 import { requireExplainableTensor } from "../explain/programs/explainable.js";
 import { compositeNamed } from "../explain/rules/classical/composites.js";
 import { methodNamed } from "../explain/rules/registry.js";
-import { inputRuleOption, methodOption, modelOutputOption } from "./arguments.js";
+import { viewOf } from "../fit.js";
+import { inputRuleOption, ModelCommand, methodOption, modelOutputOption } from "./arguments.js";
+import { type CardOptions, givenCard } from "./card-options.js";
 import { sayModelNotes } from "./model-notes.js";
 import { alignedRows } from "./table.js";
 
-interface InspectOptions {
+interface InspectOptions extends CardOptions {
   modelOutput?: string;
   method: MethodOptions["method"];
   inputRule?: MethodOptions["inputRule"];
@@ -93,7 +96,7 @@ const count = (value: number): string => (value === 0 ? "" : value.toLocaleStrin
 const pathEnd = (text: string): string => (text.length > 40 ? `…${text.slice(-39)}` : text);
 
 function inspect(given: string, options: InspectOptions): void {
-  const model = loadModel(given, { output: options.modelOutput });
+  const model = loadModel(given, { output: options.modelOutput, given: givenCard(options) });
   requireExplainableTensor(model, { ...DEFAULT_METHOD, method: options.method, inputRule: options.inputRule });
   sayModelNotes(model);
   const layers = rows(model, options);
@@ -107,6 +110,8 @@ function inspect(given: string, options: InspectOptions): void {
   if (options.json) {
     const report = {
       model: { name, sha256, input, classes: model.classes, final: model.network.final },
+      pictures: model.preprocessing ? { ...viewOf(model.info), ...model.preprocessing } : null,
+      inferred: model.inferred,
       method: options.method,
       inputRule: completed({ ...options, target: "top" }).inputRule,
       layers,
@@ -115,6 +120,12 @@ function inspect(given: string, options: InspectOptions): void {
     process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     return;
   }
+  const { inferred, preprocessing, unfit, info } = model;
+  const from = [...new Set(Object.values(inferred.input))].join(", ");
+  const read = [
+    `pictures: ${preprocessing ? `${describeView(info, preprocessing)} (${from || "by default"})` : unfit}`,
+    `labels: ${inferred.labels ?? "none; classes bear their numbers"}`,
+  ];
   const lines = alignedRows(
     [
       ["layer", "kind", "input", "output", "parameters", "multiply-adds", "rule"],
@@ -132,18 +143,19 @@ function inspect(given: string, options: InspectOptions): void {
     (column) => column === 4 || column === 5,
   );
   process.stdout.write(
-    `${name}: input ${input.join("x")}, ${model.classes} classes, ${model.network.final === "none" ? "logits" : model.network.final} at the end\n${lines.join("\n")}\n`,
+    `${name}: input ${input.join("x")}, ${model.classes} classes, ${model.network.final === "none" ? "logits" : model.network.final} at the end\n${read.join("\n")}\n${lines.join("\n")}\n`,
   );
 }
 
 /** `video-explainer inspect` */
 export const inspectCommand = (): Command =>
-  new Command("inspect")
+  new ModelCommand("inspect")
     .description("show the network as it is explained, layer by layer: shapes, parameters, multiply-adds, rule")
     .argument("<model>", "model file, or folder with the model and model.yaml")
     .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())
+    .cardOptions()
     .option("--json", "print one JSON object instead of the table")
     .addHelpText(
       "after",

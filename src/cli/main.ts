@@ -47,6 +47,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./inspect.js")).inspectCommand(),
   },
   {
+    name: "models",
+    summary: "list the models in a folder, what is known of each, and write their cards",
+    load: async () => (await import("./models.js")).modelsCommand(),
+  },
+  {
     name: "evaluate",
     summary: "measure how good the explanations of a model are on your images",
     load: async () => (await import("./evaluate.js")).evaluateCommand(),

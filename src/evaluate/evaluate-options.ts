@@ -1,3 +1,4 @@
+import type { GivenCard } from "../explain/model/infer.js";
 import type { ImageFolder } from "./images.js";
 import type { EvaluatedMethod } from "./methods.js";
 import type { MetricName } from "./metrics/names.js";
@@ -5,6 +6,8 @@ import type { MetricName } from "./metrics/names.js";
 export interface EvaluateOptions {
   model: string;
   output?: string;
+  /** Of its input, before what its card says. */
+  given?: GivenCard;
   engine: string;
   /** 0: one a core, four at most. */
   threads: number;

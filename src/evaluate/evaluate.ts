@@ -31,9 +31,9 @@ export async function evaluate(
   options: EvaluateOptions,
   hooks: EvaluateHooks,
 ): Promise<{ report: EvaluationReport; samples: ReportedSample[] }> {
-  const { model, output, engine, seed, steps } = options;
+  const { model, output, given, engine, seed, steps } = options;
   const count = options.threads || Math.min(availableParallelism(), MAX_THREADS);
-  const settings = { model, output, engine, seed, steps, metrics: options.metrics };
+  const settings = { model, output, given, engine, seed, steps, metrics: options.metrics };
   const threads = [await EvaluationThread.start(settings)];
   try {
     // What is wrong with the model, the first has found.

@@ -27,7 +27,7 @@ const checked = (source: MapSource, { name }: EvaluatedMethod): MapSource => ({
 
 /** What a thread does. @throws InputError or ModelError when the model or its card are wrong */
 export async function openTasks(settings: WorkerSettings) {
-  const model = loadModel(settings.model, { output: settings.output });
+  const model = loadModel(settings.model, { output: settings.output, given: settings.given });
   const programs = new Programs(model, settings.engine);
   const { width, height } = programs.pictures;
   const scores = await programs.scores();

@@ -1,5 +1,6 @@
 import type { PlainError } from "../errors.js";
 import type { ModelInfo } from "../explain/explanation.js";
+import type { GivenCard } from "../explain/model/infer.js";
 import type { EvaluatedMethod } from "./methods.js";
 import type { MetricName } from "./metrics/names.js";
 import type { Pixels } from "./pixels.js";
@@ -8,6 +9,7 @@ import type { Pixels } from "./pixels.js";
 export interface WorkerSettings {
   model: string;
   output?: string;
+  given?: GivenCard;
   engine: string;
   seed: number;
   /** Points of a curve of insertion or deletion, the first not counted. */

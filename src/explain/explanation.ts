@@ -1,4 +1,4 @@
-import type { Fit } from "../fit.js";
+import type { ModelView } from "../fit.js";
 import type { Device } from "./engine-names.js";
 import type { Part } from "./programs/density.js";
 
@@ -78,15 +78,12 @@ export interface ExplainInput extends PictureRows {
   scale: number;
 }
 
-export interface ModelInfo {
+export interface ModelInfo extends ModelView {
   name: string;
   sha256: string;
   labels: readonly string[];
-  inputWidth: number;
-  inputHeight: number;
   /** 3 for colour, 1 for greyscale. */
   channels: number;
-  fit: Fit;
 }
 
 /** A loaded, warm model; its work runs off the event loop. Several batches may be under way, each resolves when it is done. */

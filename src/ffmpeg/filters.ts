@@ -1,5 +1,5 @@
-import type { Fit } from "../fit.js";
-import type { FrameLayout, Rect } from "../frame.js";
+import { GREY, type Interpolation, type ModelView, RESAMPLING } from "../fit.js";
+import type { Fitting, FrameLayout, Rect } from "../frame.js";
 import { fitting, type Rotation, watchedRegion } from "../frame.js";
 import { SAME_ASPECT, SAY_SIZE, sayAspect } from "./shape.js";
 
@@ -8,7 +8,7 @@ export interface GraphOptions {
   region?: Rect;
   /** Degrees clockwise, before all that counts pixels. */
   rotate?: Rotation;
-  fit: Fit;
+  view: ModelView;
   /** At most so many frames a second; frames are only left out, never repeated. */
   fps?: number;
   /** Its clock may be wrong now and then. */
@@ -32,8 +32,41 @@ const TURNS: Record<Rotation, readonly string[]> = {
   270: ["transpose=cclock"],
 };
 
-/** Mid grey: about zero once a model's mean is subtracted. */
-const FILL = "0x808080";
+const colour = (rgb: readonly number[]): string =>
+  `0x${rgb.map((v) => Math.round(v).toString(16).padStart(2, "0")).join("")}`;
+/** Beside pictures of other proportions than the frame's. */
+const FILL = colour(GREY);
+
+/** Its filters that come nearest to those of Pillow, widened as a picture shrinks. It has no others: see `docs/models.md`. */
+const SCALERS: Readonly<Record<Interpolation, string>> = {
+  nearest: "neighbor",
+  box: "area",
+  bilinear: "bilinear",
+  hamming: "bilinear",
+  bicubic: "bicubic",
+  lanczos: "lanczos",
+};
+
+/** Resized pixels for one that the model sees, beyond which what it does not see is cut off before. */
+const MAX_EXCESS = 8;
+
+/** Resizes the watched part of the frame and cuts out what the model sees. */
+function resizing({ source, resized, cut }: Fitting, { resampling = RESAMPLING }: ModelView): string[] {
+  const scaleTo = (width: number, height: number): string =>
+    `scale=${width}:${height}:flags=${SCALERS[resampling.interpolation]}+accurate_rnd+full_chroma_int+full_chroma_inp`;
+  const cropTo = ({ x, y, width, height }: Rect): string => `crop=${width}:${height}:${x}:${y}:exact=1`;
+  const isWhole = cut.width === resized.width && cut.height === resized.height;
+  if (resized.width * resized.height <= MAX_EXCESS * cut.width * cut.height)
+    return [cropTo(source), scaleTo(resized.width, resized.height), "format=rgb24", ...(isWhole ? [] : [cropTo(cut)])];
+  const [across, down] = [source.width / resized.width, source.height / resized.height];
+  const seen = {
+    x: source.x + Math.floor(cut.x * across),
+    y: source.y + Math.floor(cut.y * down),
+    width: Math.min(source.width, Math.max(1, Math.round(cut.width * across))),
+    height: Math.min(source.height, Math.max(1, Math.round(cut.height * down))),
+  };
+  return [cropTo(seen), scaleTo(cut.width, cut.height), "format=rgb24"];
+}
 
 /**
  * The filter graph from the input's pictures to one raw RGB picture a frame, laid out as `FrameLayout` says, and one
@@ -43,7 +76,7 @@ export function filterGraph({
   layout,
   region,
   rotate = 0,
-  fit,
+  view,
   fps,
   live,
   aspect,
@@ -54,7 +87,8 @@ export function filterGraph({
 }: GraphOptions): string {
   const { width, height, inputWidth, inputHeight } = layout;
   const watched = watchedRegion(width, height, region);
-  const { source, target } = fitting(watched, { fit, inputWidth, inputHeight });
+  const fitted = fitting(watched, view);
+  const { target } = fitted;
   const across = Math.max(width, inputWidth);
   const picture = [
     // The container counts in periods of 40 ms, in which two pictures may come. This is the host's clock, which may be set.
@@ -70,11 +104,9 @@ export function filterGraph({
   // Both pictures are padded to one width, which vstack demands.
   const whole = across > width ? `[whole]pad=${across}:${height}:0:0[top]` : "[whole]null[top]";
   const input = [
-    `crop=${source.width}:${source.height}:${source.x}:${source.y}:exact=1`,
-    `scale=${target.width}:${target.height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp`,
-    "format=rgb24",
+    ...resizing(fitted, view),
     ...(target.width < inputWidth || target.height < inputHeight
-      ? [`pad=${inputWidth}:${inputHeight}:${target.x}:${target.y}:color=${FILL}`]
+      ? [`pad=${inputWidth}:${inputHeight}:${target.x}:${target.y}:color=${colour(view.fill ?? GREY)}`]
       : []),
     ...(across > inputWidth ? [`pad=${across}:${inputHeight}:0:0`] : []),
   ];

@@ -1,5 +1,6 @@
 import sharp from "sharp";
 import { GREY, type Raw } from "./decode.js";
+import { resample } from "./resample.js";
 import type { PictureTarget } from "./worker-messages.js";
 
 /**
@@ -8,26 +9,18 @@ import type { PictureTarget } from "./worker-messages.js";
  */
 export async function compose(
   picture: Raw,
-  { layout, source, target, rotate }: PictureTarget,
+  { layout, source, resized, cut, target, resampling, fill, rotate }: PictureTarget,
   memory: SharedArrayBuffer,
 ): Promise<void> {
   const { width, height, inputWidth, inputHeight, stride } = layout;
   const whole = await setInto(await turned(picture, rotate), width, height);
-  const input = await sharp(whole.data, { raw: { width, height, channels: 3 } })
-    .extract({ left: source.x, top: source.y, width: source.width, height: source.height })
-    .resize(target.width, target.height, { fit: "fill" })
-    .extend({
-      left: target.x,
-      top: target.y,
-      right: inputWidth - target.x - target.width,
-      bottom: inputHeight - target.y - target.height,
-      background: GREY,
-    })
-    .raw()
-    .toBuffer();
+  const seen = resample(whole, source, resized, cut, resampling);
   const slab = new Uint8Array(memory);
   copyRows(whole.data, 3 * width, slab, 0, stride);
-  copyRows(input, 3 * inputWidth, slab, stride * height, stride);
+  if (cut.width < inputWidth || cut.height < inputHeight)
+    for (let y = height; y < height + inputHeight; y++)
+      for (let x = 0; x < inputWidth; x++) slab.set(fill, stride * y + 3 * x);
+  copyRows(seen, 3 * cut.width, slab, stride * (height + target.y) + 3 * target.x, stride);
 }
 
 const open = ({ data, width, height }: Raw) => sharp(data, { raw: { width, height, channels: 3 } });

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { InputError, within } from "../errors.js";
-import type { FrameLayout, ModelView, Rect } from "../frame.js";
+import type { ModelView } from "../fit.js";
+import type { FrameLayout, Rect } from "../frame.js";
 import { frameBytes, frameLayout } from "../frame.js";
 import { readAt, withRegularFile } from "../read-file.js";
 import { PICTURE_ENDINGS, pictureKind } from "./kinds.js";
@@ -71,7 +72,7 @@ export async function readPicture(
       const made = within({ file: shown }, () => frameLayout(width, height, region, view));
       layout = made;
       return {
-        ...pictureTarget(made, view.fit, region),
+        ...pictureTarget(made, view, region),
         behind,
         memory: () => {
           memory = pool.take(frameBytes(made));

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { BoundedSemaphore } from "../bounded-semaphore.js";
 import { InputError, inContext, VideoExplainerError } from "../errors.js";
-import type { Fit } from "../fit.js";
+import { GREY, type ModelView, RESAMPLING } from "../fit.js";
 import { type FrameLayout, fitting, frameBytes, type Rect, type Rotation, watchedRegion } from "../frame.js";
 import { workerUrl } from "../worker-url.js";
 import { Budget, type Grant } from "./budget.js";
@@ -34,8 +34,15 @@ export interface Place extends PictureTarget {
 }
 
 /** How a picture of a model's view and a region becomes a frame of this layout. Throws an `InputError` as `frameLayout` does. */
-export function pictureTarget(layout: FrameLayout, fit: Fit, region?: Rect, rotate: Rotation = 0): PictureTarget {
-  return { layout, rotate, ...fitting(watchedRegion(layout.width, layout.height, region), { ...layout, fit }) };
+export function pictureTarget(
+  layout: FrameLayout,
+  view: ModelView,
+  region?: Rect,
+  rotate: Rotation = 0,
+): PictureTarget {
+  const { resampling = RESAMPLING, fill = GREY } = view;
+  const fitted = fitting(watchedRegion(layout.width, layout.height, region), view);
+  return { layout, rotate, ...fitted, resampling, fill };
 }
 
 /** A thread that decodes one picture at a time. */

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.js";
-import type { ModelView } from "../frame.js";
+import type { ModelView } from "../fit.js";
 import { LIBVIPS_KINDS, pictureKind } from "./kinds.js";
 import type { PictureMemory } from "./memory.js";
 import { type DecodedPicture, readPicture } from "./picture.js";

@@ -1,4 +1,5 @@
-import type { FrameLayout, Rect, Rotation } from "../frame.js";
+import type { Resampling } from "../fit.js";
+import type { Fitting, FrameLayout, Rotation } from "../frame.js";
 
 /** What a picture says of itself before it is decoded. */
 export interface FoundPicture {
@@ -13,11 +14,11 @@ export interface FoundPicture {
 }
 
 /** How a picture becomes a frame. */
-export interface PictureTarget {
+export interface PictureTarget extends Fitting {
   layout: FrameLayout;
-  /** The part of the frame that the model reads, and where it comes to lie in its input: see `fitting`. */
-  source: Rect;
-  target: Rect;
+  resampling: Resampling;
+  /** RGB of what lies around the picture in the model's input. */
+  fill: readonly [number, number, number];
   /** Degrees clockwise, after it was turned upright. */
   rotate: Rotation;
   /** What shows through transparent parts; grey where it is not said. */

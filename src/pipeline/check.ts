@@ -1,7 +1,7 @@
 import type { SourceConfig } from "../config/schema.js";
 import { checkHardware } from "../ffmpeg/hardware.js";
 import { ffmpegVersion } from "../ffmpeg/version.js";
-import type { ModelView } from "../frame.js";
+import type { ModelView } from "../fit.js";
 import { type DecodePlan, planDecoding } from "./plan.js";
 import { sourceSpec } from "./source-spec.js";
 

@@ -6,7 +6,8 @@ import { type FfmpegInput, hiddenInput } from "../ffmpeg/hidden-address.js";
 import type { PictureCount, Probe } from "../ffmpeg/probe.js";
 import { isHighDefinition } from "../ffmpeg/shape.js";
 import { type FfmpegVersion, isAtLeast } from "../ffmpeg/version.js";
-import type { FrameLayout, ModelView } from "../frame.js";
+import type { ModelView } from "../fit.js";
+import type { FrameLayout } from "../frame.js";
 import { frameLayout, isBelievable, scaledSize, squared, turned } from "../frame.js";
 import { pictureTarget } from "../pictures/reader.js";
 import { anySegmentName } from "./hls.js";
@@ -136,7 +137,7 @@ export async function planDecoding(
       seconds: 1 / (config.fps ?? PICTURES_A_SECOND),
       paced: isPaced(spec, traits),
       loop: config.loop,
-      target: pictureTarget(layout, view.fit, config.region, config.rotate),
+      target: pictureTarget(layout, view, config.region, config.rotate),
     };
     return { layout, stills, address: "", inputOptions: [], filter: "", finite: true, untimed: false };
   }
@@ -173,7 +174,7 @@ export async function planDecoding(
       layout,
       region: config.region,
       rotate: config.rotate,
-      fit: view.fit,
+      view,
       fps: kind.setsRate || asksAgain ? undefined : config.fps,
       live: kind.isLive && !traits.finite,
       aspect,

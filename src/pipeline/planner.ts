@@ -1,7 +1,7 @@
 import type { Haste } from "../ffmpeg/gate.js";
 import { type AutoHardware, autoHardware, checkHardware } from "../ffmpeg/hardware.js";
 import type { FfmpegVersion } from "../ffmpeg/version.js";
-import type { ModelView } from "../frame.js";
+import type { ModelView } from "../fit.js";
 import { type DecodePlan, planDecoding } from "./plan.js";
 import type { SourceSpec } from "./source-spec.js";
 

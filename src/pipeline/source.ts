@@ -5,7 +5,8 @@ import { inContext, reasonOf, VideoExplainerError } from "../errors.js";
 import type { Haste } from "../ffmpeg/gate.js";
 import { ShortageError } from "../ffmpeg/shortage.js";
 import { ffmpegVersion } from "../ffmpeg/version.js";
-import { type Frame, type FrameLayout, frameBytes, type ModelView } from "../frame.js";
+import type { ModelView } from "../fit.js";
+import { type Frame, type FrameLayout, frameBytes } from "../frame.js";
 import type { DropReason } from "../messages/ledger.js";
 import { connecting, PLACE_MS } from "./connecting.js";
 import {

@@ -14,6 +14,7 @@ import {
 import type { Only } from "../config/choice.js";
 import type { SourceConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
+import { viewOf } from "../fit.js";
 import type { Logger } from "../log.js";
 import type { LedgerSnapshot } from "../messages/ledger.js";
 import type { SourceStatus } from "../messages/summary.js";
@@ -266,11 +267,11 @@ export class Station {
   #open(config: SourceConfig, added: Pick<SessionOptions, "admit" | "onClaim"> = {}): SourceSession {
     const { name } = config;
     const { baseDir, settings, metrics, log, budget, open = openSource } = this.parts;
-    const { inputWidth, inputHeight, fit } = settings.current.explainer.model;
+    const view = viewOf(settings.current.explainer.model);
     const openedAt = Math.max(this.#nextOpening, Date.now());
     this.#nextOpening = openedAt + 1;
     const session = new SourceSession(config, {
-      ...{ inputWidth, inputHeight, fit, baseDir, openedAt, open },
+      ...{ ...view, baseDir, openedAt, open },
       counts: metrics.source(name),
       total: this.#total,
       onNote: (_, note) => log.info(`source ${name}: ${note}`),

@@ -71,7 +71,10 @@ test(
           inputWidth: 32,
           inputHeight: 32,
         });
-        return { ...pictureTarget(layout, "letterbox"), memory: () => new SharedArrayBuffer(frameBytes(layout)) };
+        return {
+          ...pictureTarget(layout, { ...layout, fit: "letterbox" }),
+          memory: () => new SharedArrayBuffer(frameBytes(layout)),
+        };
       };
       try {
         const { grant } = await reader.read(asFile ? path : damaged, "it", LIMITS, place);

@@ -202,7 +202,7 @@ test("memory is refused by kind before it is taken: as AVIF, a fraction of the p
   const place = (found: { width: number; height: number }) => {
     const layout = frameLayout(found.width, found.height, undefined, { ...VIEW, fit: "stretch" });
     const memory = () => new SharedArrayBuffer(layout.stride * (found.height + VIEW.inputHeight));
-    return { ...pictureTarget(layout, "stretch"), memory };
+    return { ...pictureTarget(layout, { ...layout, fit: "stretch" }), memory };
   };
   await expect(reader.read(await deepAvif(500), "it", limits, place)).rejects.toThrow(
     /^it has 500x500 pixels, which as AVIF take 11 MiB to decode, more than the 5 that are given; give a smaller picture, or a JPEG of it$/,

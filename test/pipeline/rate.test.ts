@@ -8,7 +8,12 @@ function through(rate: number, seconds: number, fps: number, live: boolean, time
   const layout = frameLayout(16, 16, undefined, { fit: "stretch", inputWidth: 8, inputHeight: 8 });
   const source = `testsrc2=size=16x16:rate=${rate}:d=${seconds},setpts='${times}'`;
   const args = ["-v", "error", "-nostdin", "-f", "lavfi", "-copyts", "-i", source];
-  args.push("-filter_complex", filterGraph({ layout, fit: "stretch", fps, live }), "-map", "[out]");
+  args.push(
+    "-filter_complex",
+    filterGraph({ layout, view: { ...layout, fit: "stretch" }, fps, live }),
+    "-map",
+    "[out]",
+  );
   args.push("-fps_mode", "passthrough", "-f", "null", "-");
   const { output, status } = spawnSync("ffmpeg", args, { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   expect(status).toBe(0);

@@ -2,7 +2,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } fro
 import { z } from "zod";
 import { excess, keysGivenTwice } from "../../bounded-yaml.js";
 import { ModelError } from "../../errors.js";
-import { FITS } from "../../fit.js";
+import { CROP_ROUNDINGS, FITS, INTERPOLATIONS } from "../../fit.js";
 import { truncate } from "../../truncate.js";
 import { find } from "../../yaml-locate.js";
 import { syntaxText } from "../../yaml-syntax.js";
@@ -12,6 +12,14 @@ const perChannel = z
     error: "must be a number, or a list of one number a channel, 3 at most",
   })
   .transform((v) => (typeof v === "number" ? [v] : v));
+
+const side = z.number().int().positive().max(65_500);
+/** One number is both sides. */
+const size = z
+  .union([side, z.strictObject({ width: side, height: side })], {
+    error: "must be a number of pixels, or width and height",
+  })
+  .transform((v) => (typeof v === "number" ? { width: v, height: v } : v));
 
 /**
  * A model's card, `model.yaml` beside the model file. `mean` and `std` are in units of 0..255 pixels unless `units` says
@@ -41,9 +49,19 @@ export const cardSchema = z.strictObject({
         .enum(["0..255", "0..1"])
         .optional()
         .describe("Of a pixel that mean and std are meant for; default 0..255"),
-      channelOrder: z.enum(["RGB", "BGR"]).default("RGB"),
+      channelOrder: z.enum(["RGB", "BGR"]).optional().describe("Default RGB"),
       layout: z.enum(["NCHW", "NHWC"]).optional(),
-      fit: z.enum(FITS).default("stretch"),
+      fit: z.enum(FITS).optional().describe("Default stretch"),
+      resize: size
+        .optional()
+        .describe("What a picture is resized to, as fit says, before the input is cut out; default the input's size"),
+      cropRounding: z.enum(CROP_ROUNDINGS).optional().describe("Where a crop begins that has no middle; default even"),
+      interpolation: z.enum(INTERPOLATIONS).optional().describe("Default bicubic"),
+      antialias: z.boolean().optional().describe("Default true"),
+      fill: perChannel
+        .refine((v) => v.every((c) => c >= 0 && c <= 255), "must be from 0 to 255")
+        .optional()
+        .describe("RGB around a letterboxed picture; default 128"),
     })
     .prefault({}),
 });

@@ -17,3 +17,14 @@ export function isConfined(file: string, namedBy: string): boolean {
   const real = realpathSync(file);
   return within(real, realpathSync(folder)) || within(real, path.dirname(realpathSync(namedBy)));
 }
+
+/**
+ * Whether a file that is looked for beside a model may be read: it really lies in its own folder, or where the model file
+ * really lies, as in caches that keep every file under a link.
+ */
+export function isBeside(file: string, modelFile: string): boolean {
+  const real = realpathSync(file);
+  return (
+    within(real, realpathSync(path.dirname(path.resolve(file)))) || within(real, path.dirname(realpathSync(modelFile)))
+  );
+}

@@ -1,62 +1,151 @@
 import path from "node:path";
 import { type ErrorCode, InputError } from "../../errors.js";
-import { readBounded } from "../../read-file.js";
 import { truncateMiddle } from "../../truncate.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
+import { checkLabels, fromMap, labelsIn } from "./label-text.js";
+import type { Look } from "./origins/look.js";
 
 /** Labels of the classes, the first of class 0, and what was made of them that a reader should know. */
 export interface Labels {
   labels: string[];
   notes: string[];
+  /** Where they come from; undefined where there are none but the numbers of the classes. */
+  from?: string;
 }
 
-/** Bytes of a file of labels, and characters of one label. */
-const MAX_BYTES = 4 * 2 ** 20;
-const MAX_CHARACTERS = 1000;
+/** Labels that something says, and what was left out of them. */
+interface Candidate {
+  from: string;
+  labels: readonly string[];
+  notes: readonly string[];
+}
+
+/** Where labels are looked for beside a model, the first first. */
+export const LABEL_FILES = [
+  "labels.txt",
+  "labels.json",
+  "labels.csv",
+  "class_indices.json",
+  "class_names.txt",
+  "class_names.json",
+  "classes.txt",
+  "classes.json",
+  "dict.txt",
+  "synset.txt",
+  "synset_words.txt",
+  "imagenet_classes.txt",
+  "data.yaml",
+];
+
+/** Pixel values of nothing that is looked for, as TensorFlow's classifiers of ImageNet have it as class 0. */
+const BACKGROUND = /^_*(?:background|dummy|unlabell?ed|none)_*$/i;
+const IMAGENET_CLASSES = 1000;
 
 const shown = (label: string): string => truncateMiddle(label, 60);
 const refuse = (code: ErrorCode, reason: string): never => {
   throw new InputError(code, reason);
 };
 
+/** What `readLabels` looks at. */
+export interface LabelSources {
+  /** What the user says beside the card: a file, wherever it lies, or the labels. */
+  given?: string | readonly string[];
+  card: ModelCard;
+  /** Where the card was read, if there is one. */
+  cardFile: string | undefined;
+  modelFile: string;
+  fingerprints: FileFingerprints;
+  /** The folders of the model, the nearest first. */
+  folders: readonly Look[];
+  /** What other files say, the one that wins first. */
+  others: readonly { from: string; labels: readonly string[] }[];
+}
+
 /**
- * The labels of a model: from its card, or labels.txt beside it, else the numbers of the classes.
- * @param cardFile where the card was read, if there is one
+ * The labels of a model: as the user gives them, from its card, from a file of labels beside it, from what else lies there
+ * or in it, else the numbers of the classes.
  * @param about what to add where the count is wrong, e.g. which output was taken
  * @throws InputError where they are missing, outside the folder of the card, or not one for each class
  */
-export function readLabels(
-  card: ModelCard,
-  cardFile: string | undefined,
-  modelFile: string,
-  classes: number,
-  fingerprints: FileFingerprints,
-  about = "",
-): Labels {
-  const namedBy = cardFile ?? modelFile;
-  const source =
-    card.labels ?? (fingerprints.exists(path.join(path.dirname(modelFile), "labels.txt")) ? "labels.txt" : undefined);
-  if (source === undefined) return { labels: Array.from({ length: classes }, (_, k) => `class ${k}`), notes: [] };
-  const where =
-    typeof source === "string" ? labelFile(source, card.labels ? namedBy : modelFile, fingerprints) : namedBy;
-  const notes: string[] = [];
-  const given =
-    typeof source === "string" ? labelsIn(where, notes) : Array.isArray(source) ? source : fromMap(source, where);
-  const labels = given.map((label) => label.trim());
-  check(labels, where);
-  return forClasses(labels, classes, where, notes, about);
+export function readLabels(sources: LabelSources, classes: number, about = ""): Labels {
+  const said = saidLabels(sources);
+  const found = [...besideLabels(sources), ...sources.others.map((other) => ({ ...other, notes: [] }))];
+  if (said) {
+    const fitted = fit(said, classes) ?? refuseCount(said, classes, about);
+    return { ...fitted, notes: [...fitted.notes, ...differences(fitted, found, classes)] };
+  }
+  const fitting = found.flatMap((candidate) => fit(candidate, classes) ?? []);
+  const [first] = fitting;
+  const [nearest] = found;
+  if (!first) {
+    if (nearest && !sources.others.some(({ from }) => from === nearest.from)) refuseCount(nearest, classes, about);
+    const notes = found.map(({ from, labels }) => unfit(from, labels.length, classes));
+    return { labels: Array.from({ length: classes }, (_, k) => `class ${k}`), notes };
+  }
+  const unfits = found.filter(({ labels }) => !fit({ from: "", labels, notes: [] }, classes));
+  const notes = unfits.map(
+    ({ from, labels }) => `${unfit(from, labels.length, classes)}; those of ${first.from} are taken`,
+  );
+  return { ...first, notes: [...first.notes, ...notes, ...differences(first, found, classes)] };
 }
+
+const unfit = (from: string, labels: number, classes: number): string =>
+  `${from} has ${labels} labels, and the model has ${classes} classes`;
+
+function saidLabels({ given, card, cardFile, modelFile, fingerprints }: LabelSources): Candidate | undefined {
+  const notes: string[] = [];
+  if (typeof given === "string") {
+    if (!fingerprints.exists(given))
+      refuse(
+        "labels-missing",
+        `the label file "${truncateMiddle(given, 200)}" does not exist; write one label a line into it`,
+      );
+    return { from: given, labels: labelsIn(given, notes), notes };
+  }
+  const namedBy = cardFile ?? modelFile;
+  const source = given ?? card.labels;
+  if (source === undefined) return undefined;
+  if (typeof source === "string") {
+    const from = labelFile(source, namedBy, fingerprints);
+    return { from, labels: labelsIn(from, notes), notes };
+  }
+  const from = given ? "the command line" : namedBy;
+  const labels = (isList(source) ? source : fromMap(source, from)).map((label) => label.trim());
+  checkLabels(labels, from);
+  return { from, labels, notes };
+}
+
+const isList = (value: object): value is readonly string[] => Array.isArray(value);
+
+/** Of files of other names nobody said that they hold labels. */
+function* besideLabels({ folders, modelFile }: LabelSources): Generator<Candidate> {
+  for (const folder of folders)
+    for (const name of LABEL_FILES) {
+      const file = folder.file(name, name === "labels.txt" ? refuseOutside(modelFile) : undefined);
+      const notes: string[] = [];
+      if (file === undefined) continue;
+      try {
+        yield { from: file, labels: labelsIn(file, notes), notes };
+      } catch (error) {
+        if (name === "labels.txt" || !(error instanceof InputError)) throw error;
+      }
+    }
+}
+
+const refuseOutside =
+  (namedBy: string) =>
+  (file: string): never =>
+    refuse(
+      "labels-outside",
+      `${namedBy}: the label file "${truncateMiddle(file, 200)}" lies outside the card's own folder; copy it there`,
+    );
 
 function labelFile(source: string, namedBy: string, fingerprints: FileFingerprints): string {
   const folder = path.dirname(path.resolve(namedBy));
   const file = path.resolve(folder, source);
-  const outside = (): never =>
-    refuse(
-      "labels-outside",
-      `${namedBy}: the label file "${truncateMiddle(source, 200)}" lies outside the card's own folder; copy it there`,
-    );
+  const outside = (): never => refuseOutside(namedBy)(source);
   if (!file.startsWith(folder + path.sep) && file !== folder) outside();
   if (!fingerprints.exists(file))
     refuse(
@@ -67,107 +156,54 @@ function labelFile(source: string, namedBy: string, fingerprints: FileFingerprin
   return file;
 }
 
-function labelsIn(file: string, notes: string[]): string[] {
-  const text = textIn(file);
-  if (/\.json$/i.test(file) || /^\s*[[{]\s*["}\]]/.test(text)) return fromJson(text, file);
-  if (/^\s*item\s*\{/.test(text))
-    refuse("labels-form", `${file} is a label map (pbtxt); write one label a line, the first of class 0`);
-  const lines = text.replace(/\s+$/, "").split(/\r\n|\n|\r/);
-  return withoutNumbers(lines, file, notes);
+interface Fitted {
+  from: string;
+  labels: string[];
+  notes: string[];
 }
 
-/** UTF-8, or UTF-16 that says so, as some editors save it. */
-function textIn(file: string): string {
-  const bytes = readBounded(file, MAX_BYTES, "labels");
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8";
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new InputError("labels-form", `${file} is not text in UTF-8; save it as UTF-8, one label a line`, { cause });
-  }
-}
-
-function fromJson(text: string, file: string): string[] {
-  let content: unknown;
-  try {
-    content = JSON.parse(text.trim());
-  } catch (cause) {
-    throw new InputError("labels-form", `${file} is not JSON; write one label a line, or a JSON list of labels`, {
-      cause,
-    });
-  }
-  if (Array.isArray(content)) return content.map((label) => word(label, file));
-  if (typeof content !== "object" || content === null) return refuse("labels-form", `${file} ${FORMS}`);
-  const map = content as Record<string, unknown>;
-  const inner = map.id2label;
-  return fromMap((typeof inner === "object" && inner !== null ? inner : map) as Record<string, unknown>, file);
-}
-
-const FORMS = "holds no labels that can be read; give a list of labels, or a map from each class's number to its label";
-
-function word(value: unknown, where: string): string {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  // As Keras lists the classes of ImageNet: an identifier, then the name.
-  if (Array.isArray(value) && value.length === 2 && typeof value[1] === "string") return value[1];
-  return refuse("labels-form", `${where} ${FORMS}`);
-}
-
-/** From each class's number to its label, or the other way round. */
-function fromMap(map: Readonly<Record<string, unknown>>, where: string): string[] {
-  const entries = Object.entries(map);
-  const isNumber = (v: unknown): boolean => /^\d{1,9}$/.test(String(v));
-  const turned = !entries.every(([key]) => isNumber(key)) && entries.every(([, v]) => typeof v === "number");
-  const pairs = entries.map(([key, v]) => (turned ? [Number(v), key] : [Number(key), v]) as [number, unknown]);
-  const labels = new Map(pairs);
-  for (let k = 0; k < pairs.length; k++)
-    if (!labels.has(k))
-      refuse("labels-form", `${where} has no label for class ${k}; number its classes from 0 on, leaving none out`);
-  if (labels.size !== pairs.length) refuse("labels-form", `${where} numbers two classes alike; number each once`);
-  return pairs.map((_, k) => word(labels.get(k), where));
-}
-
-/** `0 cat`, `1: dog`: lines that bear their own number, which is no part of the label. */
-function withoutNumbers(lines: readonly string[], file: string, notes: string[]): string[] {
-  const parts = lines.map((line) => /^\s*(\d{1,9})(?:\s*[:,;.)\t]\s*|\s+)(\S.*)$/.exec(line));
-  const numbers = parts.map((p) => (p ? Number(p[1]) : Number.NaN));
-  const first = Math.min(...numbers);
-  if (lines.length < 2 || !(first === 0 || first === 1)) return [...lines];
-  if (numbers.every((n, k) => n === first + k)) {
-    notes.push(
-      `the numbers before the labels in ${file} count its lines and are left out: class 0 is "${shown(parts[0]![2]!)}"`,
-    );
-    return parts.map((p) => p![2]!);
-  }
-  if (new Set(numbers).size === lines.length && Math.max(...numbers) === first + lines.length - 1)
-    refuse(
-      "labels-form",
-      `${file} numbers its lines, but not in their order; write the labels alone, that of class 0 first`,
-    );
-  return [...lines];
-}
-
-function check(labels: readonly string[], where: string): void {
-  const empty = labels.indexOf("");
-  if (empty >= 0 && labels.length > 1)
-    refuse("labels-form", `${where} has no text for label ${empty + 1}; write one label for each class`);
-  const long = labels.findIndex((label) => label.length > MAX_CHARACTERS);
-  if (long >= 0)
-    refuse("labels-form", `label ${long + 1} in ${where} takes over ${MAX_CHARACTERS} characters; write a shorter one`);
-}
-
-function forClasses(labels: string[], classes: number, where: string, notes: string[], about: string): Labels {
-  if (labels.length === classes) return { labels, notes };
+/** One label for each class, where that is what the labels can mean. */
+function fit({ from, labels: given, notes: before }: Candidate, classes: number): Fitted | undefined {
+  const labels = [...given];
+  const notes = [...before];
+  if (labels.length === classes) return { from, labels, notes };
   if (classes === 1 && labels.length === 2) {
     const [low, high] = labels as [string, string];
     notes.push(`the model has one score, of "${shown(high)}": "${shown(low)}" is what a probability near 0 means`);
-    return { labels: [high], notes };
+    return { from, labels: [high], notes };
   }
+  if (labels.length === classes + 1 && BACKGROUND.test(labels[0]!)) {
+    notes.push(
+      `${from} has a label more than the model has classes, and "${shown(labels[0]!)}", its first, is left out`,
+    );
+    return { from, labels: labels.slice(1), notes };
+  }
+  if (labels.length === IMAGENET_CLASSES && classes === IMAGENET_CLASSES + 1) {
+    notes.push(
+      `${from} has ${labels.length} labels, and the model has ${classes} classes: class 0 is taken to be the background`,
+    );
+    return { from, labels: ["background", ...labels], notes };
+  }
+  return undefined;
+}
+
+/** Of other places that could have given the labels, the first class that they call otherwise. */
+function* differences(taken: Fitted, found: readonly Candidate[], classes: number): Generator<string> {
+  for (const other of found) {
+    const labels = other.from === taken.from ? undefined : fit({ ...other, notes: [] }, classes)?.labels;
+    const at = labels?.findIndex((label, k) => label !== taken.labels[k]) ?? -1;
+    if (at >= 0)
+      yield `class ${at} is "${shown(labels![at]!)}" in ${other.from} and "${shown(taken.labels[at]!)}" in ${taken.from}: the labels of ${taken.from} are taken`;
+  }
+}
+
+function refuseCount({ labels, from }: Candidate, classes: number, about: string): never {
   const count = `${labels.length === 1 && labels[0] === "" ? 0 : labels.length}`;
+  const background = labels.length === classes - 1 ? "; where class 0 is the background, write it in front" : "";
   return refuse(
     "labels-count",
-    `${where} has ${count} labels, but the model has ${classes} classes; it needs one label a line for each class${
-      classes === 1 ? ", or two: what a low and what a high score means" : ""
+    `${from} has ${count} labels, but the model has ${classes} classes; it needs one label a line for each class${
+      classes === 1 ? ", or two: what a low and what a high score means" : background
     }${about}`,
   );
 }

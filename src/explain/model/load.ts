@@ -9,11 +9,11 @@ import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
 import type { ModelCard } from "./card.js";
+import type { InputFacts } from "./facts.js";
 import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
-import { readLabels } from "./labels.js";
+import { type GivenCard, Inference, type Inferred } from "./infer.js";
 import { type Located, locate } from "./locate.js";
-import { pictureOf } from "./picture.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -33,12 +33,17 @@ export interface LoadedModel {
   files: readonly FileFingerprint[];
   /** What was decided that could have been decided otherwise, a sentence each. */
   notes: readonly string[];
+  inferred: Inferred;
+  /** What is known of the input, in units of 0..255 pixels. */
+  input: InputFacts;
 }
 
 /** What a user's own words say beside the card. */
 export interface LoadOptions {
   /** Name of the output that holds the scores, before what the card says. */
   output?: string;
+  /** Of the input and the labels, before what the card says. */
+  given?: GivenCard;
 }
 
 /** A protobuf message ends here, and with it an ONNX file. */
@@ -99,15 +104,17 @@ function refuseUnread(file: string, bytes: Uint8Array, cause: ModelError): void 
 }
 
 function assemble(
-  { file, card, cardFile }: Located,
+  located: Located,
   bytes: Uint8Array,
   options: LoadOptions,
   fingerprints: FileFingerprints,
 ): LoadedModel {
+  const { file, card } = located;
   const notes: string[] = [];
+  const inference = new Inference(located, options.given, fingerprints);
   const hash = createHash("sha256").update(bytes);
   const imported = {
-    input: card.input,
+    input: inference.hints,
     output: options.output ?? card.output,
     note: (sentence: string) => notes.push(`${file}: ${sentence}`),
   };
@@ -127,38 +134,29 @@ function assemble(
         ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
-  const picture = pictureOf(dims, card.input, cardFile ?? "a card model.yaml beside the model");
-  const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
-  const read = readLabels(card, cardFile, file, classes, fingerprints, about);
-  notes.push(...read.notes);
+  const { picture, view, labels, input, inferred, notes: more } = inference.read(dims, classes, about);
   return {
-    file,
-    files: fingerprints.files,
-    card,
-    network,
-    classes,
-    channelAxis: layout === "NCHW" ? 1 : dims.length,
-    preprocessing,
-    unfit,
-    notes,
+    ...{ file, files: fingerprints.files, card, network, classes, input, inferred },
+    channelAxis: picture.layout === "NCHW" ? 1 : dims.length,
+    preprocessing: picture.preprocessing,
+    unfit: picture.unfit,
+    notes: [...more, ...located.notes, ...notes],
     info: {
       name: card.name ?? nameOf(file),
       sha256: hash.digest("hex"),
-      labels: read.labels,
-      inputWidth: width,
-      inputHeight: height,
-      channels: Math.max(1, Math.round(channels)),
-      fit: card.input.fit,
+      labels: labels.labels,
+      channels: Math.max(1, Math.round(picture.channels)),
+      ...view,
     },
   };
 }
-
 /** The folder's name for model.onnx and model.json, else the file's without its extension. */
 const nameOf = (file: string): string => {
   const { dir, base, name } = path.parse(path.resolve(file));
-  return base === "model.onnx" || base === "model.json" ? path.basename(dir) : name;
+  const folder = path.basename(dir) === "onnx" ? path.dirname(dir) : dir;
+  return base === "model.onnx" || base === "model.json" ? path.basename(folder) : name;
 };
 
 /** The preprocessing, or the error that says why there is none. */

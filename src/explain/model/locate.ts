@@ -17,6 +17,8 @@ export interface Located {
   card: ModelCard;
   /** Where the card was read; undefined where there is none. */
   cardFile: string | undefined;
+  /** Which of several files was taken, in a sentence. */
+  notes: readonly string[];
 }
 
 /**
@@ -32,10 +34,15 @@ export function locate(given: string, fingerprints: FileFingerprints): Located {
       `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
     );
   if (stat.isDirectory()) return inFolder(given, fingerprints);
-  const { dir, name } = path.parse(given);
-  const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(given), "model.yaml")];
-  const cardFile = cards.find((c) => c !== given && fingerprints.exists(c));
-  return { file: given, card: cardFile ? readCard(cardFile) : parseCard("", given), cardFile };
+  const cardFile = cardBeside(given, fingerprints);
+  return { file: given, card: cardFile ? readCard(cardFile) : parseCard("", given), cardFile, notes: [] };
+}
+
+/** `NAME.yaml` or `model.yaml` beside a model file. */
+function cardBeside(file: string, fingerprints: FileFingerprints): string | undefined {
+  const { dir, name } = path.parse(file);
+  const cards = [path.join(dir, `${name}.yaml`), path.join(path.dirname(file), "model.yaml")];
+  return cards.find((card) => card !== file && fingerprints.exists(card));
 }
 
 const readCard = (file: string): ModelCard =>
@@ -45,26 +52,64 @@ function inFolder(folder: string, fingerprints: FileFingerprints): Located {
   const at = path.join(folder, "model.yaml");
   const cardFile = fingerprints.exists(at) ? at : undefined;
   const card = cardFile ? readCard(cardFile) : parseCard("", folder);
-  const names = card.model === undefined ? ["model.onnx", "model.json"] : [card.model];
-  const file = names.map((name) => path.join(folder, name)).find((f) => fingerprints.exists(f));
+  const names = card.model === undefined ? USUAL : [card.model];
+  const usual = names.map((name) => path.join(folder, name)).find((f) => fingerprints.exists(f));
+  const only = usual === undefined && card.model === undefined ? onlyGraph(folder) : undefined;
+  const file = usual ?? (only && path.join(folder, only));
   if (file === undefined)
     throw new InputError(
       "model-missing",
-      `folder "${folder}" holds no ${names.join(" or ")}; ${insteadOf(folder) ?? 'put the model there or name its file in model.yaml under "model"'}`,
+      `folder "${folder}" holds no ${names.slice(0, 2).join(" or ")}; ${insteadOf(folder) ?? 'put the model there or name its file in model.yaml under "model"'}`,
     );
   if (card.model !== undefined && !isConfined(path.resolve(file), path.resolve(at)))
     throw new InputError(
       "model-outside",
       `${at}: the model "${card.model}" lies outside the card's own folder; copy it there, or give its path itself`,
     );
-  return { file, card, cardFile };
+  const notes = card.model === undefined ? ofSeveral(file) : [];
+  const own = cardFile === undefined ? cardBeside(file, fingerprints) : undefined;
+  return own === undefined ? { file, card, cardFile, notes } : { file, card: readCard(own), cardFile: own, notes };
+}
+
+/** Where a model lies in its folder, the first first. */
+const USUAL = ["model.onnx", "model.json", "onnx/model.onnx"];
+/** Names of files of fewer bits than the network was trained in. */
+const REDUCED = /[_.-](?:q\w*|u?int\d+|quant\w*|fp16|float16|bf16|bnb4|half)(?:[_.-]|$)/i;
+
+const graphsIn = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => /\.onnx$/i.test(name))
+    .toSorted();
+const isReduced = (name: string): boolean => REDUCED.test(name.replace(/\.onnx$/i, ""));
+
+/** The one ONNX file, or the one of full precision; the folder `onnx` counts where there is none beside it. */
+function onlyGraph(folder: string): string | undefined {
+  const below = existsSync(path.join(folder, "onnx")) && statSync(path.join(folder, "onnx")).isDirectory();
+  for (const inner of ["", ...(below ? ["onnx"] : [])]) {
+    const graphs = graphsIn(path.join(folder, inner));
+    const full = graphs.filter((name) => !isReduced(name));
+    const [only] = graphs.length === 1 ? graphs : full;
+    if (only !== undefined && (graphs.length === 1 || full.length === 1)) return path.join(inner, only);
+    if (graphs.length > 0) return undefined;
+  }
+  return undefined;
+}
+
+/** Says so where others of the same model lie beside the file that is taken. */
+function ofSeveral(file: string): string[] {
+  const others = graphsIn(path.dirname(file)).filter((name) => name !== path.basename(file));
+  if (others.length === 0 || !/\.onnx$/i.test(file)) return [];
+  return [
+    `${file} is taken, and not ${listed(others)} beside it; name another as "model" in model.yaml, or give its path`,
+  ];
 }
 
 /** What to do about the files that a folder holds in a model's place. */
 function insteadOf(folder: string): string | undefined {
   const names = readdirSync(folder);
   const graphs = names.filter((name) => /\.onnx$/i.test(name));
-  if (graphs.length > 0) return `it holds ${listed(graphs)}: name it in model.yaml under "model"`;
+  if (graphs.length > 0)
+    return `it holds ${listed(graphs)}: name ${graphs.length > 1 ? "one" : "it"} in model.yaml under "model"`;
   if (names.includes("saved_model.pb"))
     return `it is a TensorFlow SavedModel: convert it with "python3 -m tf2onnx.convert --saved-model ${folder} --output model.onnx"`;
   if (names.some((name) => /\.mlpackage$|^Manifest\.json$/.test(name)))

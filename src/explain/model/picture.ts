@@ -2,7 +2,7 @@ import { ModelError } from "../../errors.js";
 import { listed } from "../../truncate.js";
 import { layoutOf } from "../onnx/input.js";
 import type { Preprocessing } from "../preprocessing.js";
-import type { ModelCard } from "./card.js";
+import type { InputFacts } from "./facts.js";
 
 /** How a model's input is a picture, or why it is none. */
 export interface Picture {
@@ -15,7 +15,14 @@ export interface Picture {
   unfit?: string;
 }
 
-type Input = ModelCard["input"];
+type Input = InputFacts;
+
+/** Mean and std as the user writes them. */
+export interface WrittenScaling {
+  mean?: readonly number[];
+  std?: readonly number[];
+  units?: "0..255" | "0..1";
+}
 
 const refuse = (how: string): never => {
   throw new ModelError("model-card", how);
@@ -41,7 +48,8 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
     refuse(`${where} says the input is ${w ?? width}x${h ?? height} pixels, but the model takes ${width}x${height}`);
   if (c !== undefined && c !== channels && dims.length !== 1)
     refuse(`${where} says the input has ${c} channels, but the model takes ${channels}`);
-  const scaled = pixelUnits(input, where);
+  const { mean, std } = input;
+  const scaled = mean && std && { mean, std };
   for (const [name, values] of [
     ["mean", input.mean],
     ["std", input.std],
@@ -58,7 +66,7 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
       width,
       height,
       channels: channels as 1 | 3,
-      channelOrder: input.channelOrder,
+      channelOrder: input.channelOrder ?? "RGB",
       layout,
       mean: spread(scaled.mean),
       std: spread(scaled.std),
@@ -68,6 +76,12 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
 
 const UNKNOWN =
   "how pictures become the model's input is not known; write a card model.yaml beside it with input.mean and input.std (in units of 0..255 pixels, e.g. mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] for torchvision models)";
+
+/** The size of an input of these dims (batch left out), as far as it is known. */
+export function sizeOf(dims: readonly number[], input: Input): { width: number; height: number } | undefined {
+  const [, height, width] = sizes(dims, input.layout ?? layoutOf(dims) ?? "NCHW", input);
+  return height && width ? { width, height } : undefined;
+}
 
 /** Channels, height and width as far as they are known. */
 function sizes(
@@ -102,13 +116,12 @@ const shown = (values: readonly number[]): string =>
   )}]`;
 
 /**
- * Mean and std in units of 0..255 pixels; undefined where the card lacks one. Values in units of 0..1, as torchvision has
- * them, are taken where the card says so, and refused where it does not: the network would see hundreds in place of ones.
+ * Mean and std in units of 0..255 pixels. Values in units of 0..1, as torchvision has them, are taken where the user says
+ * so, and refused where not: the network would see hundreds in place of ones.
  */
-function pixelUnits(input: Input, where: string): { mean: number[]; std: number[] } | undefined {
-  const { mean, std, units } = input;
+export function inPixels({ mean, std, units }: WrittenScaling, where: string): Pick<InputFacts, "mean" | "std"> {
   const times = (values: readonly number[]): number[] => values.map((v) => rounded(v * 255));
-  if (units === "0..1") return mean && std && { mean: times(mean), std: times(std) };
+  if (units === "0..1") return { mean: mean && times(mean), std: std && times(std) };
   if (units === undefined && looksLikeOnes(mean, std)) {
     const said = [mean && `mean ${shown(mean)}`, std && `std ${shown(std)}`].filter(Boolean).join(" and ");
     const meant = [mean && `mean: ${shown(times(mean))}`, std && `std: ${shown(times(std))}`]
@@ -118,7 +131,7 @@ function pixelUnits(input: Input, where: string): { mean: number[]; std: number[
       `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; write units: "0..1" beside them, or ${meant} (units: "0..255" takes them as they are)`,
     );
   }
-  return mean && std && { mean: [...mean], std: [...std] };
+  return { mean, std };
 }
 
 /** Whether values make no sense for pixels of 0..255: spread to over 255, or centred within the darkest level. */

@@ -70,7 +70,7 @@ export async function compileOn(
     compilerState(),
     [chosen.name, chosen.version],
     [arch(), cpus()[0]?.model],
-    [path.resolve(options.model), options.output],
+    [path.resolve(options.model), options.output, options.given ?? null],
     [place.device, place.adapter ?? null, options.precision ?? "float32"],
     { method, inputRule, start, target, top, grid, blur, classifyOnly },
   ]);

@@ -1,4 +1,5 @@
 import type { Device, Precision } from "../engine-names.js";
+import type { GivenCard } from "../model/infer.js";
 import type { MethodOptions } from "../options.js";
 import type { SummaryOptions } from "../programs/frames.js";
 
@@ -17,6 +18,8 @@ export interface ExplainerOptions extends MethodOptions, SummaryOptions {
   model: string;
   /** Name of the output that holds the scores, where the file has several; before what the card says. */
   output?: string;
+  /** Of its input and labels, before what the card says. */
+  given?: GivenCard;
   engine: string;
   /** `auto`: the fastest of those that are here, once it agrees with the processor. */
   device: "auto" | Device;

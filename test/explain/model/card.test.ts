@@ -16,7 +16,7 @@ const refusal = (text: string): string => {
 
 describe("a model card", () => {
   it("may be empty: everything has a default or is asked for later", () => {
-    expect(parseCard("", "model.yaml")).toEqual({ input: { channelOrder: "RGB", fit: "stretch" } });
+    expect(parseCard("", "model.yaml")).toEqual({ input: {} });
     expect(parseCard("# nothing yet\n", "model.yaml")).toEqual(parseCard("", "model.yaml"));
   });
 
@@ -72,6 +72,10 @@ describe("a model card", () => {
           channelOrder: fc.constantFrom("RGB", "BGR"),
           layout: fc.constantFrom("NCHW", "NHWC"),
           fit: fc.constantFrom("stretch", "crop", "letterbox"),
+          resize: fc.oneof(fc.integer({ min: 1, max: 4096 }), fc.constant({ width: 320, height: 240 })),
+          cropRounding: fc.constantFrom("even", "down"),
+          interpolation: fc.constantFrom("nearest", "bilinear", "bicubic", "lanczos"),
+          antialias: fc.boolean(),
         },
         { requiredKeys: [], noNullPrototype: true },
       ),
@@ -83,10 +87,12 @@ describe("a model card", () => {
     fc.assert(
       fc.property(card, (given) => {
         const list = (v: number | number[] | undefined) => (typeof v === "number" ? [v] : v);
-        const input = { ...given.input, mean: list(given.input?.mean), std: list(given.input?.std) };
+        const { resize } = given.input ?? {};
+        const square = typeof resize === "number" ? { width: resize, height: resize } : resize;
+        const input = { ...given.input, mean: list(given.input?.mean), std: list(given.input?.std), resize: square };
         expect(parseCard(stringify(given), "model.yaml")).toEqual({
           ...given,
-          input: { channelOrder: "RGB", fit: "stretch", ...input },
+          input,
         });
       }),
     );
