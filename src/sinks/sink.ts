@@ -29,6 +29,8 @@ export interface SinkEvents {
   onError(error: Error): void;
   onDropped(kind: MessageKind, reason: string): void;
   onConnected(connected: boolean, reason?: string): void;
+  /** The stream of a source was begun again after a fault. */
+  onRestarted?(): void;
   /** It is over with this sink: what it is given from now on is dropped. `reason`: a clause without its end. */
   onGone?(reason: string): void;
 }

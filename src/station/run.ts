@@ -168,6 +168,7 @@ async function startParts(
           onPublished: (kind) => metrics.published(name, kind),
           onError: () => metrics.publishError(name),
           onDropped: (kind, reason) => metrics.publishDropped(name, kind, reason),
+          onRestarted: () => metrics.sinkRestarted(name),
           onConnected: (connected) => metrics.sinkConnected(name, connected),
           onGone: (reason) => {
             sinksLeft--;
