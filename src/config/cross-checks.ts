@@ -250,6 +250,33 @@ const streams: Check = (config) => {
   });
 };
 
+/** The nats sink whose stream fills the strips of a viewer; undefined where there is none of that name with JetStream. */
+export const historySink = (
+  history: NonNullable<ViewerSinkConfig["history"]>,
+  sinks: readonly SinkConfig[],
+): NatsSinkConfig | undefined =>
+  sinks.find(
+    (sink): sink is NatsSinkConfig =>
+      sink.kind === "nats" &&
+      sink.jetstream &&
+      (history.sink === undefined || (sink.name ?? sink.kind) === history.sink),
+  );
+
+const histories: Check = (config) =>
+  sinksOf(config, "viewer").flatMap(([{ history }, i]) => {
+    if (
+      !history ||
+      historySink(
+        history,
+        entries(config.sinks).map(([sink]) => sink),
+      )
+    )
+      return [];
+    const what = history.sink === undefined ? "a nats sink" : `a nats sink named ${history.sink}`;
+    const text = `sinks[${i}].history needs ${what} with jetstream: true, whose stream is read; add one, or leave it out`;
+    return [{ path: ["sinks", i, "history"], text }];
+  });
+
 const emptyPublish: Check = (config) =>
   entries(config.sinks).flatMap(([sink, i]) =>
     "publish" in sink && sink.publish.length === 0
@@ -316,6 +343,7 @@ const CHECKS: readonly Check[] = [
   sinkNames,
   nats,
   streams,
+  histories,
   servicePrefix,
   inboxPrefixes,
   someSource,

@@ -259,6 +259,20 @@ export const viewerSinkSchema = z.strictObject({
     .describe(
       "Explained frames that the page's strips show; where there is no room the class with most of them gives its oldest",
     ),
+  history: z
+    .strictObject({
+      sink: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Name of the nats sink whose stream is read; default: the first with jetstream: true"),
+      maxAgeSeconds: positive.max(2_592_000).default(3600).describe("How far back"),
+      messages: positive.max(100_000).default(5000).describe("Summaries that are looked at, the newest ones"),
+    })
+    .optional()
+    .describe(
+      "At the start the strips are filled with what earlier runs published into JetStream; default: they begin empty",
+    ),
 });
 
 export const filesSinkSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import type { Config } from "../config/schema.js";
+import type { Config, NatsSinkConfig } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { ChoiceReason } from "../messages/summary.js";
 
@@ -80,4 +80,6 @@ export interface SinkContext {
   log: SinkLog;
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
+  /** Where the live page finds what earlier runs published, and the sources that it shows of it. */
+  past?: { nats: NatsSinkConfig; sources: readonly string[] };
 }
