@@ -27,7 +27,7 @@ const UNIT = [
   "overlay/{canvas,heat-table}.test.ts",
   "pipeline/{assembler,clock,ledger}.test.ts",
   "scripts/{cuda-wheels,results}.test.ts",
-  "sinks/{files,registry}.test.ts",
+  "sinks/{files,registry,stream-clock}.test.ts",
   "sinks/nats/{buffer,servers}.test.ts",
   "station/!(added-sources|budget|control|run).test.ts",
 ];

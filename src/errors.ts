@@ -24,8 +24,8 @@ export const ERROR_CODES = [
   "unreadable-folder", "no-pictures", "no-picture", "unreadable-picture", "large-picture", "decoding", "no-frame", "cut-off",
   "film-name", "no-encoder", "encoding", "overlay",
   // Where results go. Those ending in `-lost` come when a sink closes.
-  "sink", "no-sink", "files-disk", "files-lost", "stdout", "stdout-lost", "viewer-listen", "viewer-page", "nats", "nats-ack",
-  "nats-connection", "nats-denied", "nats-login", "nats-lost", "nats-server", "nats-silent", "nats-stream", "nats-too-large",
+  "sink", "no-sink", "files-disk", "files-lost", "stdout", "stdout-lost", "stream", "stream-lost", "viewer-listen", "viewer-page", "nats", "nats-ack",
+  "nats-connection", "nats-denied", "nats-history", "nats-login", "nats-lost", "nats-server", "nats-silent", "nats-stream", "nats-too-large", "no-stream",
   "metrics-listen",
   // Requests to a running worker.
   "busy", "not-allowed", "too-large", "too-many", "name-taken", "stopping",

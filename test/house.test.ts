@@ -18,8 +18,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   pictures: ["ffmpeg"],
   pipeline: ["ffmpeg", "pictures", "messages", "config"],
   metrics: ["messages", "http"],
-  // Of `overlay` the colours of heat, which the live page draws itself.
-  sinks: ["messages", "config", "http", "overlay"],
+  // Of `overlay` the colours of heat, which the live page draws itself; of `ffmpeg` the encoder of streams.
+  sinks: ["messages", "config", "http", "overlay", "ffmpeg"],
   control: ["messages", "config", "sinks"],
   station: ["pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
   "one-shot": ["station", "pipeline", "pictures", "ffmpeg", "overlay", "messages", "sinks", "metrics", "config"],

@@ -79,7 +79,18 @@ const natsLogins: ConfigCheck = async (config, baseDir) => {
   return (await Promise.all(faults)).flat();
 };
 
+const streams: ConfigCheck = async (config) => {
+  if (!config.sinks.some((sink) => sink.kind === "stream")) return [];
+  const { streamFaults } = await import("../sinks/stream/check.js");
+  const faults = config.sinks.map(async (sink, i): Promise<ConfigFault[]> => {
+    if (sink.kind !== "stream") return [];
+    const found = await streamFaults(sink);
+    return found.map(({ key, message }) => ({ path: `sinks[${i}].${key}`, message: `sinks[${i}].${key} ${message}` }));
+  });
+  return (await Promise.all(faults)).flat();
+};
+
 /** What `run` checks before it starts: the model is loaded once, by the thread that explains with it. */
-export const startChecks: readonly ConfigCheck[] = [sources, natsLogins];
+export const startChecks: readonly ConfigCheck[] = [sources, natsLogins, streams];
 /** One line adds a check. */
 export const configChecks: readonly ConfigCheck[] = [checkModel, ...startChecks];

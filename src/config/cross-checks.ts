@@ -9,6 +9,7 @@ import {
   type SourceConfig,
   type ViewerSinkConfig,
 } from "./schema.js";
+import { schemeOf, streamUrlFault } from "./stream-url.js";
 
 /** The parts of a configuration that are valid in themselves; the rest is undefined. */
 export interface PartialConfig {
@@ -154,6 +155,14 @@ const twins: Check = (config) => [
     }),
   ),
   ...repeated(
+    sinksOf(config, "stream"),
+    (sink) => sink.url.replace(/\/+$/, ""),
+    (_, i, first) => ({
+      path: ["sinks", i, "url"],
+      text: `sinks[${i}].url is already where sinks[${first}] pushes to; choose another`,
+    }),
+  ),
+  ...repeated(
     sinksOf(config, "stdout"),
     () => "",
     (_, i, first) => ({
@@ -214,6 +223,60 @@ const nats: Check = (config) => {
   return sinksOf(config, "nats").flatMap(([sink, i]) => natsFaults(sink, i, written?.[i]));
 };
 
+/** Whether requests may add sources that the configuration does not name. */
+const mayGrow = (config: PartialConfig): boolean =>
+  sinksOf(config, "nats").some(([sink]) => sink.service.includes("sources"));
+
+const streams: Check = (config) => {
+  const known = new Set(entries(config.sources).map(([{ name }]) => name));
+  const written = (config.written as { sinks?: unknown[] } | null)?.sinks;
+  return sinksOf(config, "stream").flatMap(([sink, i]) => {
+    const say = (key: string, text: string): Contradiction => ({
+      path: ["sinks", i, key],
+      text: `sinks[${i}].${key} ${text}`,
+    });
+    const fault = streamUrlFault(sink.url, sink.sources);
+    const given = Object(written?.[i]);
+    const idle = schemeOf(sink.url) === undefined ? [] : ["hls", "mode"].filter((key) => key in given);
+    // A source that has a fault of its own has a name, too.
+    const isWhole = config.sources.every((source) => source !== undefined) && !mayGrow(config);
+    const unknown = isWhole ? (sink.sources ?? []).find((name) => !known.has(name)) : undefined;
+    return [
+      ...(unknown === undefined ? [] : [say("sources", `names ${unknown}, which is no source`)]),
+      // A variable may have put a secret there.
+      ...(fault === undefined ? [] : [say("url", redact(fault))]),
+      ...idle.map((key) => say(key, "is for HLS, and url is no folder; leave it out")),
+    ];
+  });
+};
+
+/** The nats sink whose stream fills the strips of a viewer; undefined where there is none of that name with JetStream. */
+export const historySink = (
+  history: NonNullable<ViewerSinkConfig["history"]>,
+  sinks: readonly SinkConfig[],
+): NatsSinkConfig | undefined =>
+  sinks.find(
+    (sink): sink is NatsSinkConfig =>
+      sink.kind === "nats" &&
+      sink.jetstream &&
+      (history.sink === undefined || (sink.name ?? sink.kind) === history.sink),
+  );
+
+const histories: Check = (config) =>
+  sinksOf(config, "viewer").flatMap(([{ history }, i]) => {
+    if (
+      !history ||
+      historySink(
+        history,
+        entries(config.sinks).map(([sink]) => sink),
+      )
+    )
+      return [];
+    const what = history.sink === undefined ? "a nats sink" : `a nats sink named ${history.sink}`;
+    const text = `sinks[${i}].history needs ${what} with jetstream: true, whose stream is read; add one, or leave it out`;
+    return [{ path: ["sinks", i, "history"], text }];
+  });
+
 const emptyPublish: Check = (config) =>
   entries(config.sinks).flatMap(([sink, i]) =>
     "publish" in sink && sink.publish.length === 0
@@ -265,7 +328,7 @@ const inboxPrefixes: Check = (config) => {
 const someSource: Check = (config) => {
   const { sources } = Object(config.written) as { sources?: unknown };
   if (!Array.isArray(sources) || sources.length > 0) return [];
-  if (sinksOf(config, "nats").some(([sink]) => sink.service.includes("sources"))) return [];
+  if (mayGrow(config)) return [];
   const text =
     "sources must have at least one entry, since no nats sink with the service `sources` is there to add one later";
   return [{ path: ["sources"], text }];
@@ -279,6 +342,8 @@ const CHECKS: readonly Check[] = [
   twins,
   sinkNames,
   nats,
+  streams,
+  histories,
   servicePrefix,
   inboxPrefixes,
   someSource,

@@ -259,6 +259,20 @@ export const viewerSinkSchema = z.strictObject({
     .describe(
       "Explained frames that the page's strips show; where there is no room the class with most of them gives its oldest",
     ),
+  history: z
+    .strictObject({
+      sink: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Name of the nats sink whose stream is read; default: the first with jetstream: true"),
+      maxAgeSeconds: positive.max(2_592_000).default(3600).describe("How far back"),
+      messages: positive.max(100_000).default(5000).describe("Summaries that are looked at, the newest ones"),
+    })
+    .optional()
+    .describe(
+      "At the start the strips are filled with what earlier runs published into JetStream; default: they begin empty",
+    ),
 });
 
 export const filesSinkSchema = z.strictObject({
@@ -289,12 +303,63 @@ export const stdoutSinkSchema = z.strictObject({
   only: onlySchema,
 });
 
+/** Encoders of H.264 that a stream may be made with, as ffmpeg calls them. */
+export const STREAM_ENCODERS = [
+  "libx264",
+  "libopenh264",
+  "h264_nvenc",
+  "h264_vaapi",
+  "h264_qsv",
+  "h264_videotoolbox",
+  "h264_v4l2m2m",
+] as const;
+
+export const streamSinkSchema = z.strictObject({
+  kind: z.literal("stream"),
+  name: sinkNameSchema,
+  url: z
+    .string()
+    .min(1)
+    .max(4096)
+    .regex(/^\P{Cc}*$/u, "must not hold control characters")
+    .describe(
+      "Where the overlays of a source go as H.264: rtsp(s)://, rtmp(s):// or srt://, or a folder for HLS, relative to the configuration file; {source} and {station} are filled in",
+    ),
+  sources: z.array(name).min(1).optional().describe("Names of the sources that are streamed; default: all"),
+  only: onlySchema,
+  encoder: z
+    .enum(STREAM_ENCODERS)
+    .default("libx264")
+    .describe(
+      "libx264 and libopenh264 run on any processor; the others want their hardware, and have not run on it yet",
+    ),
+  maxKilobits: positive
+    .max(1_000_000)
+    .optional()
+    .describe("Thousand bits a second that a stream takes at most; default: as many as the pictures need"),
+  streams: positive.max(64).default(16).describe("So many at a time, each a process; further sources are not streamed"),
+  hls: z
+    .strictObject({
+      segmentSeconds: positive.max(60).default(2).describe("Length of a segment; cut at whole pictures, one each 2 s"),
+      segments: positive.min(2).max(1000).default(10).describe("Kept in the playlist; older ones are deleted"),
+    })
+    .prefault({}),
+  mode: z
+    .string()
+    .regex(/^0?6[046][046]$/, 'must be read and write for the owner and no execution, such as "0600" or "0640"')
+    .default("0600")
+    .describe(
+      'HLS: who may read it, in quotes: "0640" the group, "0644" everybody; its folder is opened to them alone',
+    ),
+});
+
 /** One line registers a sink kind in the configuration. */
 export const sinkSchema = z.discriminatedUnion("kind", [
   natsSinkSchema,
   viewerSinkSchema,
   filesSinkSchema,
   stdoutSinkSchema,
+  streamSinkSchema,
 ]);
 
 export type SinkConfig = z.infer<typeof sinkSchema>;
@@ -459,3 +524,4 @@ export type NatsSinkConfig = z.infer<typeof natsSinkSchema>;
 export type ViewerSinkConfig = z.infer<typeof viewerSinkSchema>;
 export type FilesSinkConfig = z.infer<typeof filesSinkSchema>;
 export type StdoutSinkConfig = z.infer<typeof stdoutSinkSchema>;
+export type StreamSinkConfig = z.infer<typeof streamSinkSchema>;

@@ -1,6 +1,7 @@
 import { VideoExplainerError } from "../errors.js";
 import { startChild } from "./children.js";
 import { ffmpegArguments } from "./command.js";
+import { FILM_COLOURS, TO_FILM } from "./film-colours.js";
 import { StderrTail } from "./log-lines.js";
 import { pictureAt, streamHead } from "./matroska.js";
 import { passThrough } from "./output.js";
@@ -16,12 +17,6 @@ const ENCODERS: Readonly<Record<string, readonly string[]>> = {
 /** Ticks a second of the film's clock, which MPEG-4 wants below 65536; also the least distance of two pictures. */
 const TICKS = 60_000;
 const MIN_STEP_US = Math.ceil(1e6 / TICKS);
-/** JPEG is full-range BT.601; players take an HD film for BT.709 whatever it says. Chroma is halved, so sizes are even. */
-const TO_FILM =
-  "scale=in_range=full:out_range=limited:in_color_matrix=bt601:out_color_matrix=bt709,format=yuv420p,pad=ceil(iw/2)*2:ceil(ih/2)*2";
-const COLOURS = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv -movflags +faststart".split(
-  " ",
-);
 const GRACE_MS = 2000;
 
 export interface FilmEncoderOptions {
@@ -68,7 +63,7 @@ export async function startFilmEncoder(options: FilmEncoderOptions): Promise<Fil
     outputOptions: [
       ...[...passThrough(version), "-enc_time_base", `1:${TICKS}`],
       ...["-video_track_timescale", String(TICKS), "-c:v", codec, ...ENCODERS[codec]!],
-      ...[...COLOURS, "-y", "-f", "mp4"],
+      ...[...FILM_COLOURS, "-movflags", "+faststart", "-y", "-f", "mp4"],
     ],
   });
   const program = ffmpegPath();

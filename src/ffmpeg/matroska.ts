@@ -13,6 +13,7 @@ const ID = {
   trackUid: "73c5",
   trackType: "83",
   lacing: "9c",
+  defaultDuration: "23e383",
   codec: "86",
   video: "e0",
   width: "b0",
@@ -46,8 +47,11 @@ function element(id: string, ...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat([head(id, body.length), body]);
 }
 
-/** The beginning of a Matroska stream of JPEG pictures whose times count microseconds. */
-export const streamHead = (width: number, height: number): Buffer =>
+/**
+ * The beginning of a Matroska stream of JPEG pictures whose times count microseconds. `nominalRate`: pictures a second that a
+ * reader may reckon with, as encoders do for their level; their times stay their own.
+ */
+export const streamHead = (width: number, height: number, nominalRate?: number): Buffer =>
   Buffer.concat([
     element(
       ID.header,
@@ -66,6 +70,7 @@ export const streamHead = (width: number, height: number): Buffer =>
         element(ID.trackUid, uint(1)),
         element(ID.trackType, uint(VIDEO)),
         element(ID.lacing, uint(0)),
+        ...(nominalRate === undefined ? [] : [element(ID.defaultDuration, uint(Math.round(1e9 / nominalRate)))]),
         element(ID.codec, Buffer.from("V_MJPEG")),
         element(ID.video, element(ID.width, uint(width)), element(ID.height, uint(height))),
       ),

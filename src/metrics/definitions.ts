@@ -79,6 +79,7 @@ export function defineMetrics(registry: Registry) {
       "reason",
     ),
     skipped: counter("frames_skipped_total", "Frames that a sink leaves out, as its only says", "sink"),
+    sinkRestarts: counter("sink_restarts_total", "Streams of sources that a sink began again after a fault", "sink"),
     requests: counter("requests_total", "Requests to the NATS service, by what came of them", "endpoint", "outcome"),
     sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),

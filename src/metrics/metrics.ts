@@ -28,6 +28,8 @@ export interface Metrics {
   sinkConnected(sink: string, connected: boolean): void;
   published(sink: string, kind: string): void;
   publishError(sink: string): void;
+  /** A stream of the sink was begun again after a fault. */
+  sinkRestarted(sink: string): void;
   /** A frame that the sink's `only` leaves out. */
   skipped(sink: string): void;
   publishDropped(sink: string, kind: string, reason: string): void;
@@ -98,6 +100,7 @@ export function createMetrics(): Metrics {
     sinkConnected: (sink, connected) => defined.sinkConnected.set({ sink }, connected ? 1 : 0),
     published: (sink, kind) => defined.published.inc({ sink, kind }),
     publishError: (sink) => defined.publishErrors.inc({ sink }),
+    sinkRestarted: (sink) => defined.sinkRestarts.inc({ sink }),
     skipped: (sink) => defined.skipped.inc({ sink }),
     publishDropped: (sink, kind, reason) => defined.publishDropped.inc({ sink, kind, reason: bounds.reason(reason) }),
     async render() {

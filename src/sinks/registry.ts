@@ -4,6 +4,7 @@ import { createFilesSink } from "./files.js";
 import { createNatsSink } from "./nats/index.js";
 import type { Sink, SinkContext } from "./sink.js";
 import { createStdoutSink } from "./stdout.js";
+import { createStreamSink } from "./stream/index.js";
 import { createViewerSink } from "./viewer/index.js";
 
 type SinkKind = SinkConfig["kind"];
@@ -17,6 +18,7 @@ const SINKS: SinkFactories = {
   viewer: createViewerSink,
   files: createFilesSink,
   stdout: createStdoutSink,
+  stream: createStreamSink,
 };
 
 /** The sink of a configuration entry; nothing is opened before its `connect`. */

@@ -1,4 +1,4 @@
-import type { Config } from "../config/schema.js";
+import type { Config, NatsSinkConfig } from "../config/schema.js";
 import type { FrameOutcome, MessageKind } from "../messages/message.js";
 import type { ChoiceReason } from "../messages/summary.js";
 
@@ -29,6 +29,8 @@ export interface SinkEvents {
   onError(error: Error): void;
   onDropped(kind: MessageKind, reason: string): void;
   onConnected(connected: boolean, reason?: string): void;
+  /** The stream of a source was begun again after a fault. */
+  onRestarted?(): void;
   /** It is over with this sink: what it is given from now on is dropped. `reason`: a clause without its end. */
   onGone?(reason: string): void;
 }
@@ -78,4 +80,6 @@ export interface SinkContext {
   log: SinkLog;
   /** Folder that relative paths of the configuration start from. */
   baseDir: string;
+  /** Where the live page finds what earlier runs published, and the sources that it shows of it. */
+  past?: { nats: NatsSinkConfig; sources: readonly string[] };
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { NatsConnection } from "nats";
 import { distinctUntilChanged, map, timer } from "rxjs";
 import { unknownLabels } from "../config/choice-labels.js";
+import { historySink } from "../config/cross-checks.js";
 import type { LoadedConfig } from "../config/load.js";
 import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";
@@ -160,7 +161,9 @@ async function startParts(
   try {
     for (const sinkConfig of config.sinks) {
       const name = sinkName(sinkConfig);
+      const past = sinkConfig.kind === "viewer" && sinkConfig.history && historySink(sinkConfig.history, config.sinks);
       const sink = openSink(sinkConfig, {
+        ...(past ? { past: { nats: past, sources: config.sources.map((source) => source.name) } } : {}),
         station: config.station,
         baseDir,
         log,
@@ -168,6 +171,7 @@ async function startParts(
           onPublished: (kind) => metrics.published(name, kind),
           onError: () => metrics.publishError(name),
           onDropped: (kind, reason) => metrics.publishDropped(name, kind, reason),
+          onRestarted: () => metrics.sinkRestarted(name),
           onConnected: (connected) => metrics.sinkConnected(name, connected),
           onGone: (reason) => {
             sinksLeft--;

@@ -104,8 +104,8 @@ log:
       'demo.yaml:11:12: sources[0].width must be a number (scale frames to this width), found text "640"; take the quotes away',
       'demo.yaml:12:11: sources[0].loop must be true or false (films and images only), found text "yes"; write true or false, without quotes',
       "demo.yaml:13:5: sources[1] must be a mapping of keys and values, found the number 5",
-      'demo.yaml:15:11: sinks[0].kind "nast" is not one of nats, viewer, files, stdout; did you mean "nats"?',
-      "demo.yaml:16:5: sinks[1].kind is missing; give one of nats, viewer, files, stdout",
+      'demo.yaml:15:11: sinks[0].kind "nast" is not one of nats, viewer, files, stdout, stream; did you mean "nats"?',
+      "demo.yaml:16:5: sinks[1].kind is missing; give one of nats, viewer, files, stdout, stream",
       "demo.yaml:17:1: fps is not a known key here; it belongs at sources[].fps",
       "demo.yaml:18:1: log must be a mapping of keys and values, found nothing",
     ]);

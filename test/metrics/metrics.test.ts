@@ -33,6 +33,7 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   publish_errors_total: ["counter", ["sink"]],
   publish_dropped_total: ["counter", ["kind", "reason", "sink"]],
   sink_connected: ["gauge", ["sink"]],
+  sink_restarts_total: ["counter", ["sink"]],
   build_info: ["gauge", ["node", "version"]],
 };
 const PREFIX = "video_explainer_";
@@ -72,6 +73,7 @@ function useAll(metrics: Metrics): void {
   metrics.publishError("nats");
   metrics.publishDropped("nats", "overlay", "buffer-full");
   metrics.skipped("nats");
+  metrics.sinkRestarted("stream");
 }
 
 describe("metrics", () => {

@@ -11,6 +11,7 @@ const entries = [
   { kind: "viewer", port: 0 },
   { kind: "files", path: "out" },
   { kind: "stdout" },
+  { kind: "stream", url: "out/{source}" },
 ] as const;
 
 it.each(entries)("a $kind sink is made from its configuration alone, without any I/O", (entry) => {
@@ -38,6 +39,6 @@ it("every kind of the configuration has a sink", () => {
 it("an unknown kind is refused with the known ones", () => {
   const config = { kind: "kafka" } as unknown as SinkConfig;
   expect(() => createSink(config, recordingContext().context)).toThrow(
-    'sink kind "kafka" is not known; use one of nats, viewer, files, stdout',
+    'sink kind "kafka" is not known; use one of nats, viewer, files, stdout, stream',
   );
 });

@@ -4,6 +4,7 @@ import type { MessageKind } from "../../messages/message.js";
 import type { Sink, SinkContext } from "../sink.js";
 import { loadAssets } from "./assets.js";
 import { createBrowsers } from "./browsers.js";
+import { fillFromHistory } from "./decisions/history.js";
 import { createDecisions } from "./decisions/index.js";
 import { serveDecisions } from "./decisions/serve.js";
 import { createFilm } from "./film.js";
@@ -41,6 +42,18 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
   const film = createFilm(book, counted("overlay"));
   let server: ViewerServer | undefined;
   let ended = false;
+  const madeAt = Date.now();
+  const stopping = new AbortController();
+  let filling: Promise<void> | undefined;
+  const fill = (): void => {
+    const { past, station, baseDir } = context;
+    if (!past || !config.history) return;
+    filling ??= fillFromHistory({
+      ...{ past, station, baseDir, log, history: config.history, decisions: config.decisions },
+      ...{ before: madeAt, signal: stopping.signal },
+      restore: (source, summary, published) => decisions.restore(keyOfOwn(source), summary, published),
+    });
+  };
 
   return {
     name: sinkName(config),
@@ -82,6 +95,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
       }
       browsers.start();
       film.start();
+      fill();
       events.onConnected(true);
       log.info(`live page at ${server.url}`, { url: server.url });
     },
@@ -106,6 +120,8 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
 
     async close(deadlineMs) {
       ended = true;
+      stopping.abort();
+      await filling;
       if (!server) return;
       const closing = server;
       server = undefined;

@@ -8,8 +8,14 @@ import { RateLimitedLog } from "../../../rate-limited-log.js";
 import type { SinkLog, UpcomingFrame } from "../../sink.js";
 import type { DecisionNews, DecisionRow } from "../protocol.js";
 import { createChoice } from "./choice.js";
-import { picturesOf } from "./pictures.js";
+import { type Published, picturesOf } from "./pictures.js";
 import { createStore, type Decision } from "./store.js";
+
+/** A frame that is worth keeping, before its pictures are made smaller. */
+interface Shot extends Pick<Decision, "at" | "placement"> {
+  summary: Summary;
+  published: Published;
+}
 
 /** Frames whose pictures are made smaller at a time, and that wait for it. */
 const LIMITS = { atOnce: 1, waiting: 32 };
@@ -47,33 +53,27 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
   const fault = (why: string) =>
     rarely.happened(why, (times) => log.warn(`a decision is missing on the live page: ${why}; ${times} so far`));
 
-  const keep = async (key: string, outcome: FrameOutcome, summary: Summary, at: number): Promise<void> => {
+  const keep = async (key: string, shot: Shot): Promise<void> => {
     const life = lives.get(key) ?? {};
     lives.set(key, life);
-    const of = (kind: MessageKind) => outcome.messages.find((message) => message.kind === kind)?.body;
-    const { original } = outcome;
     try {
-      const made = await work.run(() => picturesOf({ original, overlay: of("overlay"), heatmap: of("heatmap") }));
+      const made = await work.run(() => picturesOf(shot.published));
       if (lives.get(key) !== life) return;
       const pictures = Object.fromEntries(Object.entries(made).map(([name, picture]) => [name, owned(picture)]));
-      add(key, { outcome, summary, at, pictures });
+      add(key, shot, pictures);
     } catch (cause) {
       const isBusy = cause instanceof VideoExplainerError && cause.code === "busy";
       fault(isBusy ? "pictures come faster than they are made smaller" : "its picture cannot be read");
     }
   };
 
-  const add = (
-    key: string,
-    { outcome, summary, at, pictures }: Pick<Decision, "at" | "pictures"> & { outcome: FrameOutcome; summary: Summary },
-  ) => {
+  const add = (key: string, { summary, placement, at }: Shot, pictures: Decision["pictures"]) => {
     const { label, probability } = summary.classification.target;
     const decision: Decision = {
       id: `${run}-${(++made).toString(36)}`,
-      ...{ key, at, label, probability, pictures },
+      ...{ key, at, label, probability, placement, pictures },
       why: summary.why ?? [],
       summary: Buffer.from(JSON.stringify(summary)),
-      placement: outcome.placement ?? null,
     };
     newsOf(key).added.set(decision.id, rowOf(decision));
     if (!store.add(decision)) newsOf(key).added.delete(decision.id);
@@ -92,7 +92,14 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
       const frame = { key, sequence, label, explained: relevance !== null, why };
       const isKept = choice.judge(frame);
       choice.come(frame);
-      if (isKept) await keep(key, outcome, summary, at);
+      if (!isKept) return;
+      const of = (kind: MessageKind) => outcome.messages.find((message) => message.kind === kind)?.body;
+      const published = { original: outcome.original, overlay: of("overlay"), heatmap: of("heatmap") };
+      await keep(key, { summary, placement: outcome.placement ?? null, at, published });
+    },
+    /** Takes in one of an earlier run, with the time of its publishing; resolves when it is kept, or will not be. */
+    async restore(key: string, summary: Summary, published: Published): Promise<void> {
+      if (count > 0) await keep(key, { summary, placement: null, at: Date.parse(summary.publishedAt), published });
     },
     forget(key: string) {
       lives.delete(key);
