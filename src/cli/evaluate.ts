@@ -134,7 +134,7 @@ export const evaluateCommand = (): Command => {
     .option("--masks <folder>", "their masks, white where the class is: NAME.png, or NAME.CLASS.png", collected, [])
     .option("--labels <file>", "CSV of FILE,LABEL lines, or none (default: labels.csv there, else names of folders)")
     .option("--classes <names>", "only images of these classes", words)
-    .option("--only-right", "only images that the network decides as their label says")
+    .option("--only-right", "only images whose classes are the network's most probable ones: of one, its decision")
     .option(
       "--methods <names>",
       `methods, as r-lrp:start=contrast:inputRule=flat; for several ${METHOD_SETS.join(", ")}`,

@@ -16,7 +16,7 @@ export interface EvaluateOptions {
   labels?: string;
   /** Only images of these. */
   classes?: readonly string[];
-  /** Images of one class whose label is not the network's decision are left out. */
+  /** Images of which k classes are given and not the k most probable ones are left out. */
   onlyRight?: boolean;
   methods: readonly EvaluatedMethod[];
   metrics: readonly MetricName[];

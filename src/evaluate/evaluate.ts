@@ -137,7 +137,7 @@ class Evaluation {
       const { top, probabilities } = tops[index]!;
       const isGiven = image.targets.length > 0;
       const targets = isGiven ? image.targets : [{ index: top, mask: image.mask }];
-      if (this.options.onlyRight && isGiven && targets.length === 1 && targets[0]!.index !== top) return;
+      if (this.options.onlyRight && isGiven && !areMostProbable(targets, probabilities)) return;
       const firstCase = this.#cases.length;
       for (const target of targets)
         this.#cases.push({
@@ -154,7 +154,7 @@ class Evaluation {
     );
     this.#mapNames = mapNames(called);
     const wrong = this.images.length - this.#subjects.length;
-    if (wrong > 0) this.notes.push(`${wrong} images that the network decides wrongly are left out`);
+    if (wrong > 0) this.notes.push(`left out as their classes are not the network's most probable ones: ${wrong}`);
     if (this.#subjects.length === 0)
       throw new InputError(
         "evaluate-labels",
@@ -268,6 +268,13 @@ class Evaluation {
       },
     );
   }
+}
+
+/** Whether no other class is as probable as the least probable of these: of one, whether it is the decision. */
+function areMostProbable(targets: readonly { index: number }[], probabilities: Float32Array): boolean {
+  const own = new Set(targets.map(({ index }) => index));
+  const least = Math.min(...[...own].map((index) => probabilities[index]!));
+  return probabilities.every((p, index) => own.has(index) || p < least);
 }
 
 /** What is wrong with a method on this network alone. */

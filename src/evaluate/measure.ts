@@ -1,7 +1,8 @@
 import { disturbances } from "./disturb.js";
+import type { Ends } from "./ends.js";
 import type { MapSource } from "./map-source.js";
 import { insideOf } from "./masks.js";
-import { BASELINES, baseline } from "./metrics/baselines.js";
+import { BASELINES, type Baseline } from "./metrics/baselines.js";
 import { prefersOwn } from "./metrics/class-sensitivity.js";
 import { relativeChange } from "./metrics/comparison.js";
 import { complexity, sparseness, topShare } from "./metrics/concentration.js";
@@ -20,6 +21,7 @@ export interface Measuring {
   steps: number;
   metrics: ReadonlySet<MetricName>;
   probabilities(frames: Uint8Array): Promise<Float32Array[]>;
+  ends(item: Item, to: Baseline): Promise<Ends>;
 }
 
 /** Metrics of a map and its mask. */
@@ -94,7 +96,7 @@ async function ofOne(item: Item, map: Float32Array, mask: Uint8Array | undefined
 
 /** Insertion and deletion curves (Petsiuk, Das and Saenko 2018), to each baseline that is asked for. */
 async function curvesOf(item: Item, map: Float32Array, of: Measuring): Promise<Measured["curves"]> {
-  const { width, height, steps, metrics } = of;
+  const { steps, metrics } = of;
   const wanted = BASELINES.filter((to) => metrics.has(`insertion-${to}`) || metrics.has(`deletion-${to}`));
   if (wanted.length === 0) return {};
   const curves: Measured["curves"] = {};
@@ -104,11 +106,8 @@ async function curvesOf(item: Item, map: Float32Array, of: Measuring): Promise<M
   const scoresOf = async (frames: Uint8Array): Promise<number[]> =>
     (await of.probabilities(frames)).map((row) => row[target]!);
   for (const to of wanted) {
-    const empty = baseline[to](picture, width, height);
-    const ends = new Uint8Array(2 * picture.length);
-    ends.set(picture);
-    ends.set(empty, picture.length);
-    const [whole, none] = (await scoresOf(ends)) as [number, number];
+    const { empty, ...ends } = await of.ends(item, to);
+    const [whole, none] = [ends.whole[target]!, ends.none[target]!];
     if (metrics.has(`insertion-${to}`))
       curves[`insertion-${to}`] = [none, ...(await scoresOf(blends(empty, picture, order, steps))), whole];
     if (metrics.has(`deletion-${to}`))

@@ -1,9 +1,9 @@
 import { randomised, weightedLayers } from "../explain/network/randomised.js";
 import { allFinite } from "../explain/onnx/finite.js";
-import type { Programs } from "./map-source.js";
+import type { MapSource, Programs } from "./map-source.js";
 import { type Measuring, requestOf } from "./measure.js";
 import type { EvaluatedMethod } from "./methods.js";
-import { rankCorrelation } from "./metrics/comparison.js";
+import { rankCorrelationWith } from "./metrics/comparison.js";
 import { normal } from "./random.js";
 import type { Item } from "./worker-messages.js";
 
@@ -16,32 +16,33 @@ export function stageCounts(layers: number): number[] {
   return Array.from({ length: stages }, (_, k) => Math.round(((k + 1) * layers) / stages));
 }
 
-/** Rank correlation of each image's map with that of the network with random weights, by stage. */
+/**
+ * Rank correlation of each image's map with that of the network with random weights, by stage.
+ * @param trained the method on the network as it is
+ */
 export async function randomise(
   programs: Programs,
   method: EvaluatedMethod,
+  trained: MapSource,
   items: readonly Item[],
   of: Pick<Measuring, "seed">,
 ): Promise<number[][]> {
   const { network } = programs.model;
-  const mapsOf = async (given: typeof network, variant: number): Promise<Float32Array[]> => {
-    const source = await programs.source(method, given);
-    try {
-      return await source.maps(requestOf(of, items, undefined, variant));
-    } finally {
-      await source.close();
-    }
-  };
-  const before = await mapsOf(network, 0);
+  const before = (await trained.maps(requestOf(of, items))).map(rankCorrelationWith);
   const correlations: number[][] = [];
   for (const [stage, count] of stageCounts(weightedLayers(network)).entries()) {
-    const after = await mapsOf(
+    const random = await programs.source(
+      method,
       randomised(network, count, (layer) => normal(of.seed, layer)),
-      // What is random about a map itself is another one each time.
-      100 + stage,
     );
-    // Random weights may overflow what a rule without a floor divides.
-    correlations.push(before.map((map, k) => (allFinite(after[k]!) ? rankCorrelation(map, after[k]!) : Number.NaN)));
+    try {
+      // What is random about a map itself is another one each time.
+      const after = await random.maps(requestOf(of, items, undefined, 100 + stage));
+      // Random weights may overflow what a rule without a floor divides.
+      correlations.push(before.map((correlation, k) => (allFinite(after[k]!) ? correlation(after[k]!) : Number.NaN)));
+    } finally {
+      await random.close();
+    }
   }
   return correlations;
 }

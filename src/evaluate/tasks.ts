@@ -3,6 +3,7 @@ import { loadModel } from "../explain/model/load.js";
 import { weightedLayers } from "../explain/network/randomised.js";
 import { allFinite } from "../explain/onnx/finite.js";
 import { drawn } from "./draw.js";
+import { endsOf } from "./ends.js";
 import { type MapSource, Programs } from "./map-source.js";
 import { measure, requestOf } from "./measure.js";
 import type { EvaluatedMethod } from "./methods.js";
@@ -34,6 +35,7 @@ export async function openTasks(settings: WorkerSettings) {
   const measuring = {
     ...{ width, height, seed: settings.seed, steps: settings.steps, metrics: new Set(settings.metrics) },
     probabilities: scores.probabilities,
+    ends: endsOf({ width, height, probabilities: scores.probabilities }),
   };
 
   /** The method in hand, which is opened once for many tasks. */
@@ -93,7 +95,7 @@ export async function openTasks(settings: WorkerSettings) {
         return measured;
       }
       case "randomise":
-        return randomise(programs, task.method, items, settings);
+        return randomise(programs, task.method, await sourceOf(task.method), items, settings);
       case "time":
         return time(task.method, items);
       case "draw": {

@@ -91,6 +91,16 @@ describe("evaluate", () => {
     expect(images).toMatchObject({ count: cases.length, decidedRight: cases.length });
   });
 
+  it("asks only of defects that are the network's two most probable classes, where it is told so", async () => {
+    // The network takes the stain and the scratch of the first picture for a scratch and next for a dent.
+    const two = ["--images", join(INSPECTION, "two"), "--methods", "random", "--metrics", "own", "--only-right"];
+    const ended = await runCli(["evaluate", CNN, ...two, "--json", at("two.json")]);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stdout).toContain("left out as their classes are not the network's most probable ones: 1");
+    const images = reportOf("two.json").cases.map(({ image }) => image.slice(-8));
+    expect(images).toEqual(["0001.png", "0001.png", "0002.png", "0002.png"]);
+  });
+
   it("explains the network's own decision where there are no labels, and leaves out what needs masks", async () => {
     mkdirSync(at("bare"));
     const names = readdirSync(join(INSPECTION, "images")).slice(0, 2);

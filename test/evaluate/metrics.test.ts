@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { baseline } from "../../src/evaluate/metrics/baselines.js";
 import { prefersOwn } from "../../src/evaluate/metrics/class-sensitivity.js";
-import { rankCorrelation, relativeChange } from "../../src/evaluate/metrics/comparison.js";
+import { rankCorrelationWith, relativeChange } from "../../src/evaluate/metrics/comparison.js";
 import { complexity, sparseness, topShare } from "../../src/evaluate/metrics/concentration.js";
 import { areaUnder, blends, byRelevance, shares } from "../../src/evaluate/metrics/curves.js";
 import { massAccuracy } from "../../src/evaluate/metrics/mass.js";
@@ -139,9 +139,9 @@ describe("class sensitivity", () => {
 describe("comparison of maps", () => {
   it("ranks equal values as the mean of their places", () => {
     // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: covariance 4.5, variances 4.5 and 5.
-    expect(rankCorrelation(map(0, 1, 1, 7), map(1, 2, 3, 4))).toBeCloseTo(4.5 / Math.sqrt(4.5 * 5), 12);
-    expect(rankCorrelation(map(1, 2, 3), map(9, 4, -1))).toBeCloseTo(-1, 12);
-    expect(rankCorrelation(map(1, 1), map(1, 2))).toBeNaN();
+    expect(rankCorrelationWith(map(0, 1, 1, 7))(map(1, 2, 3, 4))).toBeCloseTo(4.5 / Math.sqrt(4.5 * 5), 12);
+    expect(rankCorrelationWith(map(1, 2, 3))(map(9, 4, -1))).toBeCloseTo(-1, 12);
+    expect(rankCorrelationWith(map(1, 1))(map(1, 2))).toBeNaN();
   });
 
   it("finds no change where only the scale changed", () => {

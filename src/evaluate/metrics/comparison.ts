@@ -1,14 +1,21 @@
 /** Ranks from 1; equal values share the mean of theirs. */
 function ranks(values: Float32Array): Float64Array {
-  const order = Uint32Array.from(values, (_, k) => k).sort((a, b) => values[a]! - values[b]!);
-  const out = new Float64Array(values.length);
-  for (let from = 0; from < order.length; ) {
-    let to = from;
-    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
-    for (let k = from; k < to; k++) out[order[k]!] = (from + to + 1) / 2;
-    from = to;
-  }
-  return out;
+  // Numbers sort without a comparison of ours many times as fast as their indices with one.
+  const sorted = Float32Array.from(values).sort();
+  const firstPlace = (isBefore: (other: number) => boolean): number => {
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (isBefore(sorted[middle]!)) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  };
+  return Float64Array.from(values, (value) => {
+    const smaller = firstPlace((other) => other < value);
+    const notLarger = firstPlace((other) => other <= value);
+    return (smaller + notLarger + 1) / 2;
+  });
 }
 
 /** Pearson's correlation. NaN where one of the two is constant. */
@@ -25,8 +32,11 @@ function correlation(a: Float64Array, b: Float64Array): number {
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : Number.NaN;
 }
 
-/** Spearman's rank correlation of two maps, signs as they are. NaN where one of the two is constant. */
-export const rankCorrelation = (a: Float32Array, b: Float32Array): number => correlation(ranks(a), ranks(b));
+/** Spearman's rank correlation of a map with others, signs as they are. NaN where one of the two is constant. */
+export function rankCorrelationWith(map: Float32Array): (other: Float32Array) => number {
+  const own = ranks(map);
+  return (other) => correlation(own, ranks(other));
+}
 
 /**
  * How far a map is from another, `‖R′ − R‖₂ / ‖R‖₂`, both first scaled to `Σ|R| = 1`: the sensitivity of Yeh et al. 2019 for one change
