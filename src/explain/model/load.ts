@@ -13,7 +13,7 @@ import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
-import { pictureOf } from "./picture.js";
+import { type Picture, pictureOf } from "./picture.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -127,7 +127,10 @@ function assemble(
         ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
-  const picture = pictureOf(dims, card.input, cardFile ?? "a card model.yaml beside the model");
+  const where = cardFile ?? "a card model.yaml beside the model";
+  const { inputType } = network;
+  const picture = pictureOf(dims, inputType ? ofPixels(inputType, card.input) : card.input, where);
+  if (inputType) refuseFractions(picture, inputType, where);
   const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
@@ -153,6 +156,23 @@ function assemble(
       fit: card.input.fit,
     },
   };
+}
+
+/** An input of whole numbers is of pixels as they are, where the card says nothing else; of int8 from −128 on. */
+const ofPixels = (inputType: string, { mean, std, ...input }: ModelCard["input"]): ModelCard["input"] => ({
+  ...input,
+  mean: mean ?? [inputType === "int8" ? 128 : 0],
+  std: std ?? [1],
+});
+
+function refuseFractions({ preprocessing }: Picture, inputType: string, where: string): void {
+  if (!preprocessing) return;
+  const { mean, std } = preprocessing;
+  if (mean.every(Number.isInteger) && std.every((v) => v === 1)) return;
+  throw new ModelError(
+    "model-card",
+    `${where}: input.mean [${mean.join(", ")}] and input.std [${std.join(", ")}] make no whole numbers of pixels, and the model takes ${inputType}; leave them out where it takes pixels as they are`,
+  );
 }
 
 /** The folder's name for model.onnx and model.json, else the file's without its extension. */

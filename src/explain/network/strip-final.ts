@@ -14,6 +14,13 @@ function after(layer: Layer, range: Span, network: Network): Span | undefined {
   switch (layer.kind) {
     case "reshape":
       return range;
+    case "rounding": {
+      const { scale, low, high } = layer;
+      if (scale === undefined || range.low === Number.NEGATIVE_INFINITY) return range;
+      // The largest of 256 steps is one below 1.
+      const near = scale + NEAR * (range.high - range.low);
+      return scale * low <= range.low + near && scale * high >= range.high - near ? range : undefined;
+    }
     case "transpose":
       // Only the classes have a length: no order changes.
       return isRow(network, layer.inputs[0]!) ? range : undefined;
@@ -63,7 +70,7 @@ export function stripFinal(network: Network): Network {
   const steps: Layer[] = [];
   let layer = made.get(network.output);
   const passes = (kind: Layer["kind"]): boolean =>
-    kind === "reshape" || kind === "transpose" || kind === "activation" || kind === "scale";
+    kind === "reshape" || kind === "transpose" || kind === "activation" || kind === "scale" || kind === "rounding";
   while (layer && !isSigmoid(layer) && layer.kind !== "softmax" && passes(layer.kind)) {
     steps.unshift(layer);
     layer = made.get(layer.inputs[0]!);
