@@ -14,6 +14,7 @@ import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
 import { type Picture, pictureOf } from "./picture.js";
+import { precisionNote } from "./precision-note.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -105,6 +106,7 @@ function assemble(
   fingerprints: FileFingerprints,
 ): LoadedModel {
   const notes: string[] = [];
+  const others: string[] = [];
   const hash = createHash("sha256").update(bytes);
   const imported = {
     input: card.input,
@@ -116,15 +118,19 @@ function assemble(
     hash.update(part);
     return part;
   };
-  const network = canonicalise(
-    file.endsWith(".json") || jsonIn(bytes) === "model"
-      ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
-      : importOnnx(
-          bytes,
-          (location, offset, length, maxBytes) =>
-            readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
-          imported,
-        ),
+  const network = withActivation(
+    canonicalise(
+      file.endsWith(".json") || jsonIn(bytes) === "model"
+        ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+        : importOnnx(
+            bytes,
+            (location, offset, length, maxBytes) =>
+              readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+            imported,
+          ),
+    ),
+    card.activation,
+    (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const where = cardFile ?? "a card model.yaml beside the model";
@@ -135,7 +141,9 @@ function assemble(
   const classes = classesOf(network);
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
   const read = readLabels(card, cardFile, file, classes, fingerprints, about);
-  notes.push(...read.notes);
+  notes.push(...read.notes, ...others);
+  const precision = precisionNote(network);
+  if (precision !== undefined) imported.note(precision);
   return {
     file,
     files: fingerprints.files,
@@ -156,6 +164,18 @@ function assemble(
       fit: card.input.fit,
     },
   };
+}
+
+/** What makes probabilities of the scores: the card knows better than the file, which may leave it out. */
+function withActivation(
+  network: Network,
+  activation: ModelCard["activation"],
+  note: (sentence: string) => void,
+): Network {
+  if (activation === undefined || activation === network.final) return network;
+  if (network.final !== "none")
+    note(`its file ends in a ${network.final}, and its card says activation ${activation}: the card's is taken`);
+  return { ...network, final: activation };
 }
 
 /** An input of whole numbers is of pixels as they are, where the card says nothing else; of int8 from −128 on. */

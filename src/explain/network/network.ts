@@ -243,6 +243,8 @@ export interface Network {
   final: "softmax" | "sigmoid" | "none";
   /** Tensors that are rounded before anything reads them, while the transforms go on. */
   roundings?: ReadonlyMap<TensorId, RoundingLayer>;
+  /** Element types of the file's weights other than float32, those of whole numbers that were dequantised. */
+  weightTypes?: readonly string[];
   /** Of the file's input, where that is of whole numbers, as `uint8` is. */
   inputType?: string;
   nextId: TensorId;

@@ -1,7 +1,14 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, truncateMiddle } from "../../truncate.js";
 import { elements, type Network } from "../network/network.js";
-import { decodeModel, type ModelMessage, type NodeProto, typeName, type ValueInfo } from "../proto/onnx.js";
+import {
+  decodeModel,
+  ElementType,
+  type ModelMessage,
+  type NodeProto,
+  typeName,
+  type ValueInfo,
+} from "../proto/onnx.js";
 import { Budget } from "./budget.js";
 import { isWritten, written } from "./expansions/index.js";
 import { refuseWeights } from "./finite.js";
@@ -25,7 +32,7 @@ import {
   refuseCrowd,
   requireScores,
 } from "./outputs.js";
-import { type ExternalReader, isFloating, readTensor } from "./tensor.js";
+import { type ExternalReader, isFloating, readTensor, typeOf } from "./tensor.js";
 import { passWhole } from "./whole-numbers.js";
 
 const OPSETS = { oldest: 7, newest: 23 };
@@ -119,6 +126,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     final: "none",
     nextId: importer.nextId,
     ...(inputType !== undefined && { inputType }),
+    ...(importer.weightTypes.size > 0 && { weightTypes: [...importer.weightTypes].map(typeName) }),
   };
 }
 
@@ -143,7 +151,11 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
   const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? "", readTensor(tensor, external)]));
   const numbers = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   const importer = new Importer(opset, new Budget(numbers));
-  for (const [name, constant] of weights) importer.constants.set(name, constant);
+  for (const [name, constant] of weights) {
+    importer.constants.set(name, constant);
+    const type = typeOf(constant);
+    if (isFloating(type) && type !== ElementType.float && constant.data.length > 1) importer.weightTypes.add(type);
+  }
   const input = pictureInput(graph.input.filter((i) => !importer.constants.has(i.name)));
   const dims = inputDims(input, options.input ?? {}, () =>
     hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),

@@ -94,6 +94,8 @@ export class Importer {
   /** Tensors of whole numbers, by name, with what they stand for. */
   readonly whole = new Map<string, Whole>();
   readonly frameScales = new FrameScales();
+  /** Element types of weights that the network has in float32. */
+  readonly weightTypes = new Set<number>();
   /** Of one frame, once the input is known. */
   memory: FrameMemory | undefined;
   /** Whether the file was written for batches of one frame. */

@@ -98,6 +98,13 @@ function lastStep(tensor: string, makers: ReadonlyMap<string, NodeProto>): NodeP
   return node;
 }
 
+/** Outputs that are listed with their dims. */
+const MOST_SHOWN = 8;
+
+/** An output's name, with its dims where they are known. */
+const shownWithDims = ({ output, dims }: Candidate): string =>
+  dims ? `${nameOf(output)} [N, ${dims.slice(1).join(", ")}]` : nameOf(output);
+
 const HOW = 'name another as "output" in its card model.yaml, or with --model-output';
 
 /**
@@ -115,7 +122,7 @@ export function chooseOutput(
 ): { chosen: Candidate; sentence: string } {
   const reasons = candidates.map((c) => reasonAgainst(c, makers));
   const possible = candidates.filter((_, k) => reasons[k] === undefined);
-  const names = listed(candidates.map((c) => nameOf(c.output)));
+  const names = listed(candidates.map(shownWithDims), MOST_SHOWN);
   if (possible.length === 0) {
     const why = candidates.map((c, k) => `"${nameOf(c.output)}" is ${reasons[k]}`);
     const hint = candidates.some(({ output }) => lastStep(output.name, makers)?.opType === "ZipMap");

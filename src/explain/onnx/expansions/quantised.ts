@@ -1,5 +1,5 @@
-import type { AttributeProto } from "../../proto/onnx.js";
-import type { Constant } from "../tensor.js";
+import { type AttributeProto, ElementType } from "../../proto/onnx.js";
+import { type Constant, typeOf } from "../tensor.js";
 import type { Expansion, Writer } from "./writer.js";
 
 /** Operators on whole numbers as what they stand for: dequantised, computed, quantised again. */
@@ -178,6 +178,7 @@ const integerSum =
     const data = Float32Array.from(weight.data, taken(w, weight, zero, op === "Conv" ? 0 : weight.dims.length - 1));
     if (fixed) for (let k = 0; k < data.length; k++) data[k] = data[k]! / fixed.scale;
     importer.budget.take(importer, node, data.length);
+    importer.weightTypes.add(typeOf(weight));
     const x = importer.call(`${output}//x`, importer.view(node, 0));
     // What stands for 0 is the zero point of the input: numbers that stand for themselves have another.
     const offset = fixed ? (fixed.zero - least) * fixed.scale : 0;
@@ -226,6 +227,7 @@ export const MatMulNBits: Expansion = (w) => {
   if (misfit || (zero && zero.data.length !== zeros))
     importer.refuse(node, `its weights, scales and zero points do not fit a matrix of ${rows} by ${columns}`);
   importer.budget.take(importer, node, rows * columns);
+  importer.weightTypes.add(bits === 4 ? ElementType.uint4 : ElementType.uint8);
   const part = (bytes: ArrayLike<number>, row: number, bytesPerRow: number, at: number): number =>
     (bytes[row * bytesPerRow + Math.floor(at / perByte)]! >> (bits * (at % perByte))) & (2 ** bits - 1);
   const data = new Float32Array(rows * columns);

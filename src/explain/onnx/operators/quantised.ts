@@ -56,6 +56,8 @@ function dequantise(importer: Importer, node: Node, constant: Constant): Constan
   const type = typeOf(constant);
   if (isFloating(type)) importer.refuse(node, "what it dequantises is not of whole numbers");
   importer.budget.take(importer, node, data.length);
+  // Biases are of int32 wherever weights are quantised.
+  if (type !== ElementType.int32) importer.weightTypes.add(type);
   return { dims, data: dequantised(data, dims, scalesOf(importer, node, dims)), integer: false, batched };
 }
 
