@@ -361,6 +361,16 @@ it("numbers that are quantised while the model runs are explained as the values 
   await session.release();
 });
 
+it("whole numbers that a file itself rounds to are rounded", async () => {
+  const nodes = [node("Mul", ["c", "k"], ["m"]), node("Round", ["m"], ["y"])];
+  const twinNodes = [
+    node("Mul", ["c", "k"], ["m"]),
+    node("Rounding", ["m"], ["y"], { scale: { float: 1 }, low: -1e6, high: 1e6 }),
+  ];
+  const constants = { k: { dims: [], data: [3.7] } };
+  await expectAgreement(quantised(nodes, constants), reference(twinNodes, constants));
+});
+
 describe("what cannot be explained of a quantised file is refused by its node", () => {
   const refusal = (nodes: NodeInput[], more: Constants = {}): string => {
     try {

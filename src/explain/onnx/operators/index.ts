@@ -70,6 +70,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   ReduceSumSquare: reduce.ReduceSumSquare,
   Reshape: reshape.Reshape,
   Resize,
+  Round: quantised.Round,
   Shape: shape.Shape,
   Size: shape.Size,
   Slice: parts.Slice,

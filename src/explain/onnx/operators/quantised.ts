@@ -61,6 +61,16 @@ function dequantise(importer: Importer, node: Node, constant: Constant): Constan
   return { dims, data: dequantised(data, dims, scalesOf(importer, node, dims)), integer: false, batched };
 }
 
+/** The largest number of float32: nothing is clipped. */
+const LARGEST = 3.4028234e38;
+
+/** To whole numbers, as in preprocessing that a file does itself. */
+export const Round: OperatorImport = (importer: Importer, node: Node) => {
+  const { id, place } = importer.view(node, 0);
+  const fields = { scale: 1, low: -LARGEST, high: LARGEST };
+  importer.push(node, "rounding", [id], [importer.shape(id)], fields, place);
+};
+
 /** Each frame has a scale of its own: what is computed with its whole numbers waits until it is multiplied with that scale. */
 export const DynamicQuantizeLinear: OperatorImport = (importer: Importer, node: Node) => {
   const { id, place } = importer.view(node, 0);
