@@ -166,7 +166,7 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
   importer.tensors.set(input.name, inputId);
   const type = input.type?.tensorType?.elemType ?? 0;
   const isWhole = type !== 0 && !isFloating(type);
-  if (isWhole) importer.whole.set(input.name, { scale: 1, zero: 0 });
+  if (isWhole) importer.whole.set(input.name, { scale: 1, zero: 0, type });
   return { importer, input, inputId, ...(isWhole && { inputType: typeName(type) }) };
 }
 
@@ -320,7 +320,7 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
   if (!operator) return refuseUnknown(importer, node, proto, nodes);
   const from = importer.layers.length;
   operator(importer, node);
-  passWhole(importer, node);
+  passWhole(importer, node, from);
   hideScores(importer, node, from);
   refuseWeights(importer, node, from);
 }

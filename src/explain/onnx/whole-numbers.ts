@@ -22,6 +22,16 @@ export function rangeOfType(importer: Importer, node: Node, type: number): Range
   );
 }
 
+/** Whether a type holds all whole numbers of another. */
+export function holds(type: number, other: number): boolean {
+  if (type === other || WIDE.has(type)) return true;
+  const [outer, inner] = [RANGES[type], RANGES[other]];
+  return outer !== undefined && inner !== undefined && outer.low <= inner.low && outer.high >= inner.high;
+}
+
+/** Types that hold all numbers that a picture is made of, or that are quantised to. */
+const WIDE = new Set<number>([ElementType.int32, ElementType.int64]);
+
 /** How a constant is quantised by the operands from `first` on, scale and zero point. */
 export function scalesOf(importer: Importer, node: Node, dims: readonly number[], first = 1): Scales {
   const scale = importer.weight(node, first, "scale");
@@ -46,7 +56,7 @@ export function scalesOf(importer: Importer, node: Node, dims: readonly number[]
 }
 
 /** How a tensor that depends on the picture is quantised: alike throughout. */
-export function wholeOf(importer: Importer, node: Node): Whole {
+export function wholeOf(importer: Importer, node: Node): Pick<Whole, "scale" | "zero"> {
   const scale = importer.weight(node, 1, "scale");
   const zero = node.inputs[2] ? importer.weight(node, 2, "zero point") : undefined;
   if (scale.data.length !== 1 || (zero && zero.data.length !== 1))
@@ -69,17 +79,18 @@ export function targetType(importer: Importer, node: Node): number {
 const MOVING = new Set(
   [
     "Concat DepthToSpace Expand Flatten Gather GlobalMaxPool Identity MaxPool Reshape Slice SpaceToDepth Split Squeeze",
-    "Tile Transpose Unsqueeze Dropout Max Min",
+    "Tile Transpose Unsqueeze Dropout Max Min Pad",
   ].flatMap((line) => line.split(" ")),
 );
 /** Operators that know what whole numbers stand for. */
 const KNOWING = new Set(["DequantizeLinear", "Cast", "Shape", "Size"]);
 
 /**
- * Notes that what a node moves stands for values alike.
+ * Notes that what a node moves stands for values alike, and lets it pad with what its number stands for.
+ * @param from the first layer that the node has made
  * @throws ModelError where it computes with whole numbers, or mixes what they stand for
  */
-export function passWhole(importer: Importer, node: Node): void {
+export function passWhole(importer: Importer, node: Node, from: number): void {
   const { whole } = importer;
   if (whole.size === 0) return;
   const found = node.inputs.map((name) => whole.get(name));
@@ -89,7 +100,9 @@ export function passWhole(importer: Importer, node: Node): void {
   if (!MOVING.has(node.op) && !isNearest)
     importer.refuse(
       node,
-      "it computes with whole numbers, and only what they are dequantised to can be explained; give the float32 file, from before it was quantised",
+      isUnit(first)
+        ? "it computes with whole numbers, whose results are cut to whole numbers again; cast them to float32 before it"
+        : "it computes with whole numbers, and only what they are dequantised to can be explained; give the float32 file, from before it was quantised",
     );
   const others = node.inputs.filter((name, k) => importer.tensors.has(name) && !found[k]).length;
   if (others > 0 || found.some((w) => w && (w.scale !== first.scale || w.zero !== first.zero)))
@@ -97,5 +110,8 @@ export function passWhole(importer: Importer, node: Node): void {
   const mixed = node.op === "Concat" || node.op === "Max" || node.op === "Min";
   if (mixed && !isUnit(first) && node.inputs.some((_, k) => importer.constant(node, k)))
     importer.refuse(node, "one of its inputs is a constant of whole numbers");
+  importer.layers.slice(from).forEach((layer, k) => {
+    if (layer.kind === "pad") importer.layers[from + k] = { ...layer, value: (layer.value - first.zero) * first.scale };
+  });
   for (const name of node.outputs) if (name) whole.set(name, first);
 }

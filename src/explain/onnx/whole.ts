@@ -7,10 +7,12 @@ import type { Constant } from "./tensor.js";
 export interface Whole {
   scale: number;
   zero: number;
+  /** Their element type. */
+  type: number;
 }
 
 /** Whether whole numbers stand for themselves. */
-export const isUnit = ({ scale, zero }: Whole): boolean => scale === 1 && zero === 0;
+export const isUnit = ({ scale, zero }: Pick<Whole, "scale" | "zero">): boolean => scale === 1 && zero === 0;
 
 /** The scale that each frame has of its own for a tensor of whole numbers, times a constant. */
 export interface FrameScale {

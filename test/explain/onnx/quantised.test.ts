@@ -201,6 +201,30 @@ const PAIRS: Case[] = [
     ],
   ],
   [
+    "padding with a whole number, which is what it stands for",
+    [
+      node("QuantizeLinear", ["c", ...params("both")], ["q"]),
+      node("Pad", ["q", "pads", "k"], ["p"]),
+      node("DequantizeLinear", ["p", ...params("both")], ["y"]),
+    ],
+    [...rounded("c", "v", "both"), node("Pad", ["v", "pads", "k"], ["y"])],
+    { pads: list([0, 0, 1, 1, 0, 0, 2, 0], "int64"), k: { dims: [], data: [160], type: "uint8" } },
+    { pads: list([0, 0, 1, 1, 0, 0, 2, 0], "int64"), k: { dims: [], data: [20 * TENSORS.both.scale] } },
+  ],
+  [
+    "cast to the type that they have, as PyTorch's exporter writes it, and to a larger one",
+    [
+      node("QuantizeLinear", ["c", ...params("both")], ["q"]),
+      node("Cast", ["q"], ["same"], { to: 2 }),
+      node("Cast", ["same"], ["larger"], { to: 6 }),
+      node("Cast", ["larger"], ["f"], { to: 1 }),
+      node("Sub", ["f", "zero"], ["d"]),
+      node("Mul", ["d", "both_scale"], ["y"]),
+    ],
+    rounded("c", "y", "both"),
+    { zero: { dims: [], data: [140] } },
+  ],
+  [
     "quantised twice to the same numbers",
     [...pair("c", "q", "both"), ...pair("q", "y", "both")],
     rounded("c", "y", "both"),
@@ -247,6 +271,39 @@ const OPERATORS: Case[] = [
       node("DequantizeLinear", ["r", ...params("relu")], ["y"]),
     ],
     rounded("c", "y", "relu"),
+  ],
+  [
+    "QLinearConv, NhwcMaxPool and QLinearAveragePool with channels last, as onnxruntime saves them",
+    [
+      node("QuantizeLinear", ["image", ...params("x")], ["q"]),
+      node("Transpose", ["q"], ["t"], { perm: [0, 2, 3, 1] }),
+      microsoft(
+        node(
+          "QLinearConv",
+          ["t", ...params("x"), "w_whole", "w_scale", "w_zero", ...params("relu"), "b_whole"],
+          ["r"],
+          {
+            pads: [1, 1, 1, 1],
+            channels_last: 1,
+          },
+        ),
+      ),
+      microsoft(node("NhwcMaxPool", ["r"], ["m"], { kernel_shape: [2, 2], strides: [1, 1] })),
+      microsoft(
+        node("QLinearAveragePool", ["m", ...params("relu"), ...params("wide")], ["a"], {
+          kernel_shape: [2, 2],
+          channels_last: 1,
+        }),
+      ),
+      node("Transpose", ["a"], ["b"], { perm: [0, 3, 1, 2] }),
+      node("DequantizeLinear", ["b", ...params("wide")], ["y"]),
+    ],
+    [
+      ...rounded("c", "r", "relu"),
+      node("MaxPool", ["r"], ["m"], { kernel_shape: [2, 2], strides: [1, 1] }),
+      node("AveragePool", ["m"], ["a"], { kernel_shape: [2, 2] }),
+      ...rounded("a", "y", "wide"),
+    ],
   ],
   ["QLinearAdd", qLinear("QLinearAdd", ["q", ...params("both")]), onValues("Add", ["v"])],
   [
@@ -358,6 +415,94 @@ it("numbers that are quantised while the model runs are explained as the values 
     );
     expect(relativeError(explained[n]!.relevance, expected.relevance)).toBeLessThan(1e-3);
   }
+  await session.release();
+});
+
+/** Three classes over four features, by a matrix of whole numbers. */
+const MATRIX = [3, 9, 12, 5, 0, 15, 8, 7, 14, 2, 6, 11].map((v) => v - 8);
+const FEATURES = [
+  node("Relu", ["c"], ["y"]),
+  node("GlobalAveragePool", ["y"], ["pooled"]),
+  node("Flatten", ["pooled"], ["flat"]),
+];
+
+describe("weights that are quantised alone are dequantised", () => {
+  const plain = (matrix: number[]): Uint8Array =>
+    reference([...FEATURES, node("MatMul", ["flat", "m"], ["scores"])], { m: { dims: [4, 3], data: matrix } });
+
+  it("int4 with a scale for each block of a column", async () => {
+    const scales = [0.11, 0.07, 0.05, 0.13, 0.09, 0.04].map(Math.fround);
+    const model = patched(
+      file(
+        [
+          ...pair("image", "x", "x"),
+          ...quantisedWeights,
+          conv,
+          ...FEATURES,
+          node("DequantizeLinear", ["m_whole", "m_scale"], ["m"], { axis: 0, block_size: 2 }),
+          node("MatMul", ["flat", "m"], ["scores"]),
+        ],
+        { ...CONSTANTS, m_scale: { dims: [2, 3], data: scales } },
+        21,
+      ),
+      (message) => {
+        const rawData = Uint8Array.from(
+          { length: 6 },
+          (_, k) => (MATRIX[2 * k]! & 15) | ((MATRIX[2 * k + 1]! & 15) << 4),
+        );
+        message.graph.initializer.push({ name: "m_whole", dims: [4, 3], dataType: 22, rawData });
+        message.irVersion = 10;
+      },
+    );
+    await expectAgreement(model, plain(MATRIX.map((v, at) => v * scales[Math.floor(at / 6) * 3 + (at % 3)]!)));
+  });
+
+  it("the blocks of 4 bits of MatMulNBits", async () => {
+    const bytes = Array.from({ length: 3 }, (_, n) =>
+      Array.from({ length: 8 }, (_, k) =>
+        k < 2 ? (MATRIX[2 * k * 3 + n]! + 8) | ((MATRIX[(2 * k + 1) * 3 + n]! + 8) << 4) : 0,
+      ),
+    ).flat();
+    const scales = [0.11, 0.07, 0.05].map(Math.fround);
+    const attributes = { K: 4, N: 3, bits: 4, block_size: 16 };
+    const model = quantised(
+      [...FEATURES, microsoft(node("MatMulNBits", ["flat", "m", "m_scale"], ["scores"], attributes))],
+      {
+        m: { dims: [3, 1, 8], data: bytes, type: "uint8" },
+        m_scale: list(scales),
+      },
+    );
+    await expectAgreement(model, plain(MATRIX.map((v, at) => v * scales[at % 3]!)));
+  });
+});
+
+it("a picture of whole numbers is what its operators on whole numbers read", async () => {
+  const nodes = [
+    node("QLinearConv", ["image", ...params("x"), "w_whole", "w_scale", "w_zero", ...params("relu"), "b_whole"], ["r"]),
+    node("DequantizeLinear", ["r", ...params("relu")], ["y"]),
+  ];
+  const model = patched(quantised(nodes), (message) => {
+    message.graph.input[0].type.tensorType.elemType = 2;
+  });
+  const picture = Uint8Array.from({ length: 108 }, (_, k) => 127 + Math.floor(120 * Math.cos(k)));
+  const range = { low: [0], high: [255] };
+  const session = await ort.InferenceSession.create(model);
+  const { scores } = await session.run({ image: new ort.Tensor("uint8", picture, SHAPE) });
+  const [explained] = await explainFrames(model, [picture], SHAPE, range);
+  const affine = [node("Mul", ["image", "s"], ["scaled"]), node("Add", ["scaled", "z"], ["x"])];
+  const { scale, zero } = TENSORS.x;
+  const expected = twin(
+    file([...affine, { ...conv, attributes: {} }, ...rounded("c", "y", "relu")], {
+      ...VALUES,
+      s: list([scale]),
+      z: list([-zero * scale]),
+    }),
+    Float64Array.from(picture),
+    SHAPE,
+    range,
+  );
+  expect(relativeError(explained!.logits, scores!.data as Float32Array)).toBeLessThan(1e-5);
+  expect(relativeError(explained!.relevance, expected.relevance)).toBeLessThan(1e-4);
   await session.release();
 });
 

@@ -185,7 +185,7 @@ const integerSum =
     const shifted = offset === 0 ? x : w.op("Add", [x, w.number(offset)]);
     w.op(op, [shifted, w.numbers(weight.dims, data)], {}, output);
     if (op === "Conv") keep(w, ...WINDOW);
-    if (fixed) importer.whole.set(output, { scale: 1, zero: 0 });
+    if (fixed) importer.whole.set(output, { scale: 1, zero: 0, type: ElementType.int32 });
     else importer.frameScales.waiting.set(output, name);
   };
 

@@ -26,7 +26,7 @@ export const QuantizeLinear: OperatorImport = (importer: Importer, node: Node) =
   if (!(bounds.low <= 0 && bounds.high >= 0))
     importer.refuse(node, `its zero point ${whole.zero} is no number of its type`);
   importer.push(node, "rounding", [id], [importer.shape(id)], { scale: whole.scale, ...bounds }, place);
-  importer.whole.set(node.outputs[0]!, whole);
+  importer.whole.set(node.outputs[0]!, { ...whole, type });
 };
 
 /** The values are there already; by another scale or zero point than they were quantised with they are others. */

@@ -5,25 +5,23 @@ import { axisIn, axisOf, type Importer, type Node, type OperatorImport } from ".
 import { isFloating, size } from "../tensor.js";
 import { markedDims } from "../view.js";
 import { isUnit } from "../whole.js";
+import { holds } from "../whole-numbers.js";
 import { pushScale } from "./broadcast.js";
 import { networkAxis } from "./parts.js";
-
-/** Types that hold all whole numbers of smaller ones. */
-const WIDE = new Set<number>([ElementType.int32, ElementType.int64, ElementType.uint32, ElementType.uint64]);
 
 /** Between floats it changes the precision alone; whole numbers become floats as they are, not what they are dequantised to. */
 export const Cast: OperatorImport = (importer: Importer, node: Node) => {
   const to = node.int("to", ElementType.float);
   const whole = importer.whole.get(node.inputs[0]!);
-  const widens = whole && WIDE.has(to);
-  if (!isFloating(to) && !widens) importer.refuse(node, `it rounds values to another element type (${typeName(to)})`);
-  if (whole && !widens && !isUnit(whole)) {
+  if (!isFloating(to) && !(whole && holds(to, whole.type)))
+    importer.refuse(node, `it rounds values to another element type (${typeName(to)})`);
+  if (whole && isFloating(to) && !isUnit(whole)) {
     const number = (v: number) => ({ dims: [], data: Float32Array.of(v) });
     pushScale(importer, node, importer.view(node, 0), { factor: number(1 / whole.scale), shift: number(whole.zero) });
     return;
   }
   passThrough(importer, node);
-  if (whole && widens) importer.whole.set(node.outputs[0]!, whole);
+  if (whole && !isFloating(to)) importer.whole.set(node.outputs[0]!, { ...whole, type: to });
 };
 
 export const passThrough: OperatorImport = (importer: Importer, node: Node) => {
