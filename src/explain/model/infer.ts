@@ -1,4 +1,5 @@
 import { GREY, type ModelView, RESAMPLING } from "../../fit.js";
+import type { Network } from "../network/network.js";
 import type { ModelCard } from "./card.js";
 import { describeInferred, describeView } from "./describe.js";
 import type { Facts, InputFacts, Size } from "./facts.js";
@@ -8,6 +9,7 @@ import type { Located } from "./locate.js";
 import { originsOf } from "./origins/index.js";
 import { inPixels, type Picture, pictureOf, sizeOf, type WrittenScaling } from "./picture.js";
 import { type Said, type Settled, settle } from "./settle.js";
+import { ofPixels, refuseFractions } from "./whole-pixels.js";
 
 /** What the user says in place of a card. */
 export interface GivenCard {
@@ -54,23 +56,22 @@ export class Inference {
   }
 
   /**
-   * @param dims of the network's input, without the batch
    * @param about what to add where the count of labels is wrong
    * @throws InputError or ModelError where the user's own words do not fit the network, or labels are wrong
    */
-  read(dims: readonly number[], classes: number, about: string): Read {
+  read({ shapes, input: image, inputType }: Network, classes: number, about: string): Read {
     const { file, card, cardFile } = this.located;
+    const dims = shapes.get(image)!.slice(1);
     const size = sizeOf(dims, this.hints);
     const facts = this.#facts(size);
     const settled = settle(this.#said(facts), size);
     const { input, origins } = settled;
     // Of its size and channels only the user's own words may contradict the file.
     const { width, height, channels } = dims.length === 1 ? input : settle(this.#users, undefined).input;
-    const picture = pictureOf(
-      dims,
-      { ...input, width, height, channels },
-      cardFile ?? "a card model.yaml beside the model",
-    );
+    const where = cardFile ?? "a card model.yaml beside the model";
+    const shown = { ...input, width, height, channels };
+    const picture = pictureOf(dims, inputType ? ofPixels(inputType, shown) : shown, where);
+    if (inputType) refuseFractions(picture, inputType, where);
     const labels = readLabels(
       {
         ...{ given: this.given?.labels, card, cardFile, modelFile: file },

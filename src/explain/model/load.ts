@@ -14,6 +14,7 @@ import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { type GivenCard, Inference, type Inferred } from "./infer.js";
 import { type Located, locate } from "./locate.js";
+import { precisionNote } from "./precision-note.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -112,6 +113,7 @@ function assemble(
   const { file, card } = located;
   const notes: string[] = [];
   const inference = new Inference(located, options.given, fingerprints);
+  const others: string[] = [];
   const hash = createHash("sha256").update(bytes);
   const imported = {
     input: inference.hints,
@@ -123,20 +125,27 @@ function assemble(
     hash.update(part);
     return part;
   };
-  const network = canonicalise(
-    file.endsWith(".json") || jsonIn(bytes) === "model"
-      ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
-      : importOnnx(
-          bytes,
-          (location, offset, length, maxBytes) =>
-            readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
-          imported,
-        ),
+  const network = withActivation(
+    canonicalise(
+      file.endsWith(".json") || jsonIn(bytes) === "model"
+        ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+        : importOnnx(
+            bytes,
+            (location, offset, length, maxBytes) =>
+              readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+            imported,
+          ),
+    ),
+    card.activation,
+    (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const classes = classesOf(network);
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
-  const { picture, view, labels, input, inferred, notes: more } = inference.read(dims, classes, about);
+  const { picture, view, labels, input, inferred, notes: more } = inference.read(network, classes, about);
+  notes.push(...others);
+  const precision = precisionNote(network);
+  if (precision !== undefined) imported.note(precision);
   return {
     ...{ file, files: fingerprints.files, card, network, classes, input, inferred },
     channelAxis: picture.layout === "NCHW" ? 1 : dims.length,
@@ -152,6 +161,19 @@ function assemble(
     },
   };
 }
+
+/** What makes probabilities of the scores: the card knows better than the file, which may leave it out. */
+function withActivation(
+  network: Network,
+  activation: ModelCard["activation"],
+  note: (sentence: string) => void,
+): Network {
+  if (activation === undefined || activation === network.final) return network;
+  if (network.final !== "none")
+    note(`its file ends in a ${network.final}, and its card says activation ${activation}: the card's is taken`);
+  return { ...network, final: activation };
+}
+
 /** The folder's name for model.onnx and model.json, else the file's without its extension. */
 const nameOf = (file: string): string => {
   const { dir, base, name } = path.parse(path.resolve(file));
