@@ -2,7 +2,7 @@ import { ModelError } from "../../../errors.js";
 import { listed } from "../../../truncate.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../../tensorflow/onnx-graph.js";
 import { ACTIVATION_LAYERS } from "./activations.js";
 import { CONVOLUTIONS } from "./convolutions.js";
 import type { Config, LayerTranslation } from "./layer.js";
