@@ -8,6 +8,7 @@ import { classesOf, type Network } from "../network/network.js";
 import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
+import { importTflite, isTflite } from "../tflite/import.js";
 import type { ModelCard } from "./card.js";
 import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
@@ -117,14 +118,16 @@ function assemble(
     return part;
   };
   const network = canonicalise(
-    file.endsWith(".json") || jsonIn(bytes) === "model"
-      ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
-      : importOnnx(
-          bytes,
-          (location, offset, length, maxBytes) =>
-            readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
-          imported,
-        ),
+    isTflite(bytes)
+      ? importTflite(bytes, imported)
+      : file.endsWith(".json") || jsonIn(bytes) === "model"
+        ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+        : importOnnx(
+            bytes,
+            (location, offset, length, maxBytes) =>
+              readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+            imported,
+          ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const picture = pictureOf(dims, card.input, cardFile ?? "a card model.yaml beside the model");
