@@ -9,12 +9,14 @@ import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
 import { importTflite, isTflite } from "../tflite/import.js";
+import { liteHints } from "../tflite/metadata.js";
 import type { ModelCard } from "./card.js";
 import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
 import { pictureOf } from "./picture.js";
+import { withLiteHints, withLiteLabels } from "./tflite-hints.js";
 import { readWeightsFile } from "./weights-file.js";
 
 /** A model read from disk, in canonical form, with everything its card says or its file implies. */
@@ -46,7 +48,7 @@ export interface LoadOptions {
 const MAX_BYTES = 2 ** 31 - 1;
 
 /**
- * Reads a model: an ONNX file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
+ * Reads a model: an ONNX or TensorFlow Lite file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
  * `model.yaml`, or `NAME.yaml` beside `NAME.onnx`, is read where there is one.
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
@@ -100,17 +102,25 @@ function refuseUnread(file: string, bytes: Uint8Array, cause: ModelError): void 
 }
 
 function assemble(
-  { file, card, cardFile }: Located,
+  { file, card: written, cardFile }: Located,
   bytes: Uint8Array,
   options: LoadOptions,
   fingerprints: FileFingerprints,
 ): LoadedModel {
   const notes: string[] = [];
+  const note = (sentence: string): number => notes.push(`${file}: ${sentence}`);
+  const hints = isTflite(bytes) ? liteHints(bytes) : {};
+  /** Of the output that was chosen. */
+  let about = "";
+  const known = withLiteHints(written, hints, note);
   const hash = createHash("sha256").update(bytes);
   const imported = {
-    input: card.input,
-    output: options.output ?? card.output,
-    note: (sentence: string) => notes.push(`${file}: ${sentence}`),
+    input: known.input,
+    output: options.output ?? known.output,
+    note: (sentence: string) => {
+      about = ` (${sentence})`;
+      note(sentence);
+    },
   };
   const shard = (name: string, maxBytes: number): Uint8Array => {
     const part = readWeightsFile(file, name, 0, undefined, fingerprints, maxBytes);
@@ -130,10 +140,10 @@ function assemble(
           ),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
-  const picture = pictureOf(dims, card.input, cardFile ?? "a card model.yaml beside the model");
+  const picture = pictureOf(dims, known.input, cardFile ?? "a card model.yaml beside the model");
   const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
-  const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
+  const card = withLiteLabels(known, hints, file, classes, note);
   const read = readLabels(card, cardFile, file, classes, fingerprints, about);
   notes.push(...read.notes);
   return {
@@ -158,10 +168,10 @@ function assemble(
   };
 }
 
-/** The folder's name for model.onnx and model.json, else the file's without its extension. */
+/** The folder's name for model.onnx, model.json and model.tflite, else the file's without its extension. */
 const nameOf = (file: string): string => {
   const { dir, base, name } = path.parse(path.resolve(file));
-  return base === "model.onnx" || base === "model.json" ? path.basename(dir) : name;
+  return /^model\.(?:onnx|json|tflite)$/.test(base) ? path.basename(dir) : name;
 };
 
 /** The preprocessing, or the error that says why there is none. */

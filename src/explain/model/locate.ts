@@ -29,7 +29,7 @@ export function locate(given: string, fingerprints: FileFingerprints): Located {
   if (!stat)
     throw new InputError(
       "model-missing",
-      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
+      `model "${given}" does not exist; give an ONNX or TensorFlow Lite file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
     );
   if (stat.isDirectory()) return inFolder(given, fingerprints);
   const { dir, name } = path.parse(given);
@@ -45,7 +45,7 @@ function inFolder(folder: string, fingerprints: FileFingerprints): Located {
   const at = path.join(folder, "model.yaml");
   const cardFile = fingerprints.exists(at) ? at : undefined;
   const card = cardFile ? readCard(cardFile) : parseCard("", folder);
-  const names = card.model === undefined ? ["model.onnx", "model.json"] : [card.model];
+  const names = card.model === undefined ? ["model.onnx", "model.json", "model.tflite"] : [card.model];
   const file = names.map((name) => path.join(folder, name)).find((f) => fingerprints.exists(f));
   if (file === undefined)
     throw new InputError(
