@@ -76,11 +76,6 @@ const KINDS: readonly Kind[] = [
     shows: begins([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]),
   },
   {
-    what: "is a TensorFlow Lite model",
-    todo: `convert it with "${TF2ONNX} --tflite model.tflite --output model.onnx"`,
-    shows: holdsAt(4, "TFL3"),
-  },
-  {
     what: "is a model in ONNX Runtime's own format (.ort)",
     todo: "give the .onnx file that it was made from",
     shows: holdsAt(4, "ORTM"),
@@ -172,7 +167,12 @@ const BY_ENDING: readonly Kind[] = [
   {
     what: "is not an ONNX file but one of TensorFlow by its ending",
     todo: `convert it with "${TF2ONNX}"`,
-    endings: ["tflite", "pb"],
+    endings: ["pb"],
+  },
+  {
+    what: "is not a TensorFlow Lite model, though its ending says so",
+    todo: "copy it again",
+    endings: ["tflite", "lite"],
   },
   {
     what: "is not an ONNX file but a Core ML model by its ending",

@@ -2,7 +2,7 @@ import { GREY, type ModelView, RESAMPLING } from "../../fit.js";
 import type { Network } from "../network/network.js";
 import type { ModelCard } from "./card.js";
 import { describeInferred, describeView } from "./describe.js";
-import type { Facts, InputFacts, Size } from "./facts.js";
+import type { Facts, InputFacts, Origin, Size } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
 import { type Labels, readLabels } from "./labels.js";
 import type { Located } from "./locate.js";
@@ -45,13 +45,16 @@ export class Inference {
   readonly #users: readonly Said[];
   readonly #found: ReturnType<typeof originsOf>;
 
+  /** @param within what the bytes of the model file say, which wins over what lies beside it */
   constructor(
     private readonly located: Located,
     private readonly given: GivenCard | undefined,
     private readonly fingerprints: FileFingerprints,
+    within: readonly Origin[] = [],
   ) {
     this.#users = usersWords(located, given?.input);
-    this.#found = originsOf(located.file, fingerprints, (sentence) => this.#notes.push(sentence));
+    const found = originsOf(located.file, fingerprints, (sentence) => this.#notes.push(sentence));
+    this.#found = { ...found, origins: [...within, ...found.origins] };
     this.hints = settle(this.#said(this.#facts(undefined)), undefined).input;
   }
 

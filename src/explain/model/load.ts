@@ -8,12 +8,14 @@ import { classesOf, type Network } from "../network/network.js";
 import { importOnnx } from "../onnx/import.js";
 import type { Preprocessing } from "../preprocessing.js";
 import { importTfjs } from "../tfjs/import.js";
+import { importTflite, isTflite } from "../tflite/import.js";
 import type { ModelCard } from "./card.js";
 import type { InputFacts } from "./facts.js";
 import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { type GivenCard, Inference, type Inferred } from "./infer.js";
 import { type Located, locate } from "./locate.js";
+import { tensorflowLite } from "./origins/tensorflow-lite.js";
 import { precisionNote } from "./precision-note.js";
 import { readWeightsFile } from "./weights-file.js";
 
@@ -51,7 +53,7 @@ export interface LoadOptions {
 const MAX_BYTES = 2 ** 31 - 1;
 
 /**
- * Reads a model: an ONNX file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
+ * Reads a model: an ONNX or TensorFlow Lite file, the model.json of a TensorFlow.js model, or a folder that holds one and its card. A card
  * `model.yaml`, or `NAME.yaml` beside `NAME.onnx`, is read where there is one.
  * @throws InputError or ModelError, one sentence: what is wrong, where, what to do
  */
@@ -112,13 +114,19 @@ function assemble(
 ): LoadedModel {
   const { file, card } = located;
   const notes: string[] = [];
-  const inference = new Inference(located, options.given, fingerprints);
+  const lite = isTflite(bytes);
+  const inference = new Inference(located, options.given, fingerprints, lite ? tensorflowLite(bytes, file) : []);
   const others: string[] = [];
+  /** Of the output that was chosen. */
+  let about = "";
   const hash = createHash("sha256").update(bytes);
   const imported = {
     input: inference.hints,
     output: options.output ?? card.output,
-    note: (sentence: string) => notes.push(`${file}: ${sentence}`),
+    note: (sentence: string) => {
+      about ||= ` (${sentence})`;
+      notes.push(`${file}: ${sentence}`);
+    },
   };
   const shard = (name: string, maxBytes: number): Uint8Array => {
     const part = readWeightsFile(file, name, 0, undefined, fingerprints, maxBytes);
@@ -127,21 +135,22 @@ function assemble(
   };
   const network = withActivation(
     canonicalise(
-      file.endsWith(".json") || jsonIn(bytes) === "model"
-        ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
-        : importOnnx(
-            bytes,
-            (location, offset, length, maxBytes) =>
-              readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
-            imported,
-          ),
+      lite
+        ? importTflite(bytes, imported)
+        : file.endsWith(".json") || jsonIn(bytes) === "model"
+          ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+          : importOnnx(
+              bytes,
+              (location, offset, length, maxBytes) =>
+                readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+              imported,
+            ),
     ),
     card.activation,
     (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
   const classes = classesOf(network);
-  const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
   const { picture, view, labels, input, inferred, notes: more } = inference.read(network, classes, about);
   notes.push(...others);
   const precision = precisionNote(network);
@@ -178,7 +187,7 @@ function withActivation(
 const nameOf = (file: string): string => {
   const { dir, base, name } = path.parse(path.resolve(file));
   const folder = path.basename(dir) === "onnx" ? path.dirname(dir) : dir;
-  return base === "model.onnx" || base === "model.json" ? path.basename(folder) : name;
+  return /^model\.(?:onnx|json|tflite)$/.test(base) ? path.basename(folder) : name;
 };
 
 /** The preprocessing, or the error that says why there is none. */

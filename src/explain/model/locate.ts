@@ -31,7 +31,7 @@ export function locate(given: string, fingerprints: FileFingerprints): Located {
   if (!stat)
     throw new InputError(
       "model-missing",
-      `model "${given}" does not exist; give an ONNX file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
+      `model "${given}" does not exist; give an ONNX or TensorFlow Lite file, the model.json of a TensorFlow.js model, or a folder with one of them and model.yaml`,
     );
   if (stat.isDirectory()) return inFolder(given, fingerprints);
   const cardFile = cardBeside(given, fingerprints);
@@ -72,17 +72,17 @@ function inFolder(folder: string, fingerprints: FileFingerprints): Located {
 }
 
 /** Where a model lies in its folder, the first first. */
-const USUAL = ["model.onnx", "model.json", "onnx/model.onnx"];
+const USUAL = ["model.onnx", "model.json", "model.tflite", "onnx/model.onnx"];
 /** Names of files of fewer bits than the network was trained in. */
 const REDUCED = /[_.-](?:q\w*|u?int\d+|quant\w*|fp16|float16|bf16|bnb4|half)(?:[_.-]|$)/i;
 
 const graphsIn = (folder: string): string[] =>
   readdirSync(folder)
-    .filter((name) => /\.onnx$/i.test(name))
+    .filter((name) => /\.(?:onnx|tflite)$/i.test(name))
     .toSorted();
-const isReduced = (name: string): boolean => REDUCED.test(name.replace(/\.onnx$/i, ""));
+const isReduced = (name: string): boolean => REDUCED.test(name.replace(/\.\w+$/, ""));
 
-/** The one ONNX file, or the one of full precision; the folder `onnx` counts where there is none beside it. */
+/** The one ONNX or TensorFlow Lite file, or the one of full precision; the folder `onnx` counts where there is none beside it. */
 function onlyGraph(folder: string): string | undefined {
   const below = existsSync(path.join(folder, "onnx")) && statSync(path.join(folder, "onnx")).isDirectory();
   for (const inner of ["", ...(below ? ["onnx"] : [])]) {

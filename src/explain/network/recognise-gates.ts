@@ -1,5 +1,7 @@
 import type { Layer, TensorId } from "./network.js";
 
+/** How near to 1 a sixth, times six, comes as it is stored in half precision (bfloat16 has 8 bits). */
+const HALF = 2 ** -8;
 const GATE_OPERATORS = new Set(["Sigmoid", "HardSigmoid"]);
 type Makers = ReadonlyMap<TensorId, Layer>;
 
@@ -55,7 +57,7 @@ function isGate(id: TensorId, made: Makers): boolean {
   if (layer.kind === "activation" && GATE_OPERATORS.has(layer.steps.at(-1)!.op)) return true;
   // Hard-sigmoid spelled out, clip(x + 3, 0, 6) / 6: what counts is that it ends at 0 and 1.
   if (layer.kind === "scale" && !layer.shift && layer.factor?.data.length === 1)
-    return Math.abs(clippedAt(layer.inputs[0]!, made) * layer.factor.data[0]! - 1) < 1e-5;
+    return Math.abs(clippedAt(layer.inputs[0]!, made) * layer.factor.data[0]! - 1) < HALF;
   return clippedAt(id, made) === 1;
 }
 

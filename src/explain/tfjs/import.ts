@@ -1,8 +1,8 @@
 import { InputError, ModelError } from "../../errors.js";
 import type { Network } from "../network/network.js";
 import { type ImportOptions, importGraph } from "../onnx/import.js";
+import { OnnxGraph } from "../tensorflow/onnx-graph.js";
 import { translateLayers } from "./layers/translate.js";
-import { OnnxGraph } from "./onnx-graph.js";
 import { translateGraph } from "./ops/translate.js";
 import { readWeights, type ShardReader, type WeightGroup } from "./weights.js";
 

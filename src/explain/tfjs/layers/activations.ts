@@ -1,4 +1,4 @@
-import type { Name } from "../onnx-graph.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import { type Config, type LayerCall, type LayerTranslation, number } from "./layer.js";
 
 type Function = (call: LayerCall, x: Name) => Name;

@@ -1,6 +1,6 @@
 import { transposeConstant } from "../../onnx/arrays.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name } from "../onnx-graph.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import { activated } from "./activations.js";
 import { channelsLast, flag, type LayerCall, type LayerTranslation, number, pair, text, weightOf } from "./layer.js";
 

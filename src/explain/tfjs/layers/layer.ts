@@ -1,5 +1,5 @@
 import type { Constant } from "../../onnx/tensor.js";
-import { type Name, type OnnxGraph, refuseDamaged } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, refuseDamaged } from "../../tensorflow/onnx-graph.js";
 
 /** Configuration of a Keras layer, as its JSON has it. */
 export type Config = Record<string, unknown>;

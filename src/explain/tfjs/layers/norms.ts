@@ -1,18 +1,6 @@
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { scaled } from "../../tensorflow/functions.js";
 import { flag, type LayerCall, type LayerTranslation, number, weightOf } from "./layer.js";
-
-/** `x · factor + shift`, one number an element of an axis; `rank` where it is not the last one. */
-export function scaled(
-  graph: OnnxGraph,
-  x: Name,
-  factor: ArrayLike<number>,
-  shift: ArrayLike<number>,
-  after = 0,
-): Name {
-  const dims = [factor.length, ...new Array<number>(after).fill(1)];
-  return graph.one("Add", [graph.one("Mul", [x, graph.floats(factor, dims)]), graph.floats(shift, dims)]);
-}
 
 /** γ and β with what they are where a layer has none. */
 function affine(call: LayerCall, length: number): { gamma: ArrayLike<number>; beta: ArrayLike<number> } {

@@ -1,4 +1,4 @@
-import type { Name } from "../onnx-graph.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import { type Config, type LayerCall, type LayerTranslation, text } from "./layer.js";
 
 /**

@@ -1,4 +1,4 @@
-import type { Name } from "../onnx-graph.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import { channelsLast, type LayerCall, type LayerTranslation, number, pair, text } from "./layer.js";
 
 const passes: LayerTranslation = ({ inputs }) => inputs[0]!;

@@ -2,7 +2,7 @@ import { ModelError } from "../../../errors.js";
 import { listed } from "../../../truncate.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf } from "../../tensorflow/onnx-graph.js";
 import { ACTIVATION_LAYERS } from "./activations.js";
 import { CONVOLUTIONS } from "./convolutions.js";
 import type { Config, LayerTranslation } from "./layer.js";
@@ -111,7 +111,7 @@ function modelOutputs(
     firstCalls.set(name, Math.min(call, firstCalls.get(name) ?? Number.POSITIVE_INFINITY));
   const firstCall = (name: string): number => (isModel(layers.get(name)?.class_name) ? (firstCalls.get(name) ?? 0) : 0);
   inputs.forEach(([name], k) => {
-    made.set(`${name} 0`, [given?.[k] ?? pictureInput(shared.graph, layers.get(name)!.config, name)]);
+    made.set(`${name} 0`, [given?.[k] ?? pictureInput(shared.graph, shapeIn(layers.get(name)!.config), name)]);
   });
   const calledAt = ([name, call]: Reference): { layer: LayerJson; inbound: Inbound } => {
     const layer = layers.get(name);
@@ -154,9 +154,8 @@ function sequential(
   let at = given?.[0];
   for (const layer of layers) {
     if (at === undefined) {
-      const source = layer.config.batch_input_shape ?? layer.config.batch_shape ?? layer.config.batchInputShape;
       const own = Array.isArray(model.config) ? undefined : model.config.build_input_shape;
-      at = pictureInput(shared.graph, { ...layer.config, batch_shape: source ?? own }, "input");
+      at = pictureInput(shared.graph, shapeBefore(layer) ?? own, "input");
     }
     if (layer.class_name === "InputLayer") continue;
     [at] = translateLayer(shared, layer, [at], {}, path) as [Made];
@@ -166,8 +165,21 @@ function sequential(
   return at;
 }
 
-function pictureInput(graph: OnnxGraph, config: Config, name: string): Made {
-  const shape = config.batch_input_shape ?? config.batch_shape ?? config.batchInputShape;
+const shapeIn = (config: Config): unknown => config.batch_input_shape ?? config.batch_shape ?? config.batchInputShape;
+
+/** The shape of what a layer reads, where it says so; that of a model stands at the first layer within. */
+function shapeBefore(layer: LayerJson | undefined): unknown {
+  let at = layer;
+  while (at && isModel(at.class_name) && shapeIn(at.config) === undefined) {
+    const inside = at.config as Config | LayerJson[];
+    const layers = (Array.isArray(inside) ? inside : inside.layers) as LayerJson[];
+    const [first] = Array.isArray(inside) || at.class_name === "Sequential" ? [] : references(inside.input_layers);
+    at = first ? layers.find((l) => (l.name ?? l.config.name) === first[0]) : layers[0];
+  }
+  return at && shapeIn(at.config);
+}
+
+function pictureInput(graph: OnnxGraph, shape: unknown, name: string): Made {
   const dims = Array.isArray(shape) ? shape.slice(1).map((d) => (typeof d === "number" ? d : 0)) : [0, 0, 0];
   return { name: graph.input(name, dims), rank: dims.length + 1 };
 }
@@ -204,7 +216,7 @@ function translateLayer(
 /** Weights are named `layer/weight`, perhaps below the names of the models that hold the layer. */
 function weightNamed({ graph, weights }: Shared, path: readonly string[], weight: string): Constant | undefined {
   const layer = path.at(-1)!;
-  const exact = weights.get(`${layer}/${weight}`) ?? weights.get([...path, weight].join("/"));
+  const exact = weights.get([...path, weight].join("/")) ?? weights.get(`${layer}/${weight}`);
   if (exact) return exact;
   const held = [...weights].filter(([name]) => {
     const parts = name.split("/");

@@ -1,10 +1,6 @@
-import { scaled } from "../layers/norms.js";
-import type { Name, OnnxGraph } from "../onnx-graph.js";
+import { leakyRelu, reciprocalRoot, relu6, scaled, square, squaredDifference } from "../../tensorflow/functions.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import type { Op, OpTranslation } from "./op.js";
-
-export const relu6 = (graph: OnnxGraph, x: Name): Name => graph.one("Clip", [x, graph.number(0), graph.number(6)]);
-export const leaky = (graph: OnnxGraph, x: Name, alpha: number): Name =>
-  graph.one("LeakyRelu", [x], { alpha: { float: alpha } });
 
 /** A bias a channel. */
 export function addBias(op: Op, x: Name, bias: Name): Name {
@@ -39,8 +35,6 @@ const same =
   (op) =>
     op.graph.one(name, op.inputs);
 
-const square = (graph: OnnxGraph, x: Name): Name => graph.one("Mul", [x, x]);
-
 export const ELEMENTWISE: Record<string, OpTranslation> = {
   Abs: same("Abs"),
   Add: same("Add"),
@@ -54,7 +48,7 @@ export const ELEMENTWISE: Record<string, OpTranslation> = {
   FusedBatchNorm,
   FusedBatchNormV2: FusedBatchNorm,
   FusedBatchNormV3: FusedBatchNorm,
-  LeakyRelu: (op) => leaky(op.graph, op.first, op.float("alpha", 0.2)),
+  LeakyRelu: (op) => leakyRelu(op.graph, op.first, op.float("alpha", 0.2)),
   Log: same("Log"),
   LogSoftmax: (op) => op.graph.one("LogSoftmax", [op.first], { axis: -1 }),
   Maximum: same("Max"),
@@ -67,7 +61,7 @@ export const ELEMENTWISE: Record<string, OpTranslation> = {
   Reciprocal: same("Reciprocal"),
   Relu: same("Relu"),
   Relu6: (op) => relu6(op.graph, op.first),
-  Rsqrt: (op) => op.graph.one("Reciprocal", [op.graph.one("Sqrt", [op.first])]),
+  Rsqrt: (op) => reciprocalRoot(op.graph, op.first),
   Selu: same("Selu"),
   Sigmoid: same("Sigmoid"),
   Softmax: (op) => op.graph.one("Softmax", [op.first], { axis: -1 }),
@@ -75,7 +69,7 @@ export const ELEMENTWISE: Record<string, OpTranslation> = {
   Softsign: same("Softsign"),
   Sqrt: same("Sqrt"),
   Square: (op) => square(op.graph, op.first),
-  SquaredDifference: (op) => square(op.graph, op.graph.one("Sub", op.inputs)),
+  SquaredDifference: (op) => squaredDifference(op.graph, op.first, op.inputs[1]!),
   Sub: same("Sub"),
   Tanh: same("Tanh"),
 };

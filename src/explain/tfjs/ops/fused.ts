@@ -1,7 +1,8 @@
 import { transposeConstant } from "../../onnx/arrays.js";
 import type { Constant } from "../../onnx/tensor.js";
-import type { Name } from "../onnx-graph.js";
-import { addBias, batchNorm, leaky, relu6 } from "./elementwise.js";
+import { leakyRelu, relu6 } from "../../tensorflow/functions.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
+import { addBias, batchNorm } from "./elementwise.js";
 import type { Op, OpTranslation } from "./op.js";
 import { convolved } from "./windows.js";
 
@@ -13,7 +14,7 @@ const FUSED: Record<string, (op: Op, x: Name, args: Name[]) => Name> = {
   Elu: (op, x) => op.graph.one("Elu", [x]),
   Sigmoid: (op, x) => op.graph.one("Sigmoid", [x]),
   Tanh: (op, x) => op.graph.one("Tanh", [x]),
-  LeakyRelu: (op, x) => leaky(op.graph, x, op.float("leakyrelu_alpha", 0.2)),
+  LeakyRelu: (op, x) => leakyRelu(op.graph, x, op.float("leakyrelu_alpha", 0.2)),
   Prelu: (op, x, args) => op.graph.one("PRelu", [x, args.shift()!]),
   FusedBatchNorm: (op, x, args) => batchNorm(op, x, args.splice(0, 4)),
 };

@@ -1,5 +1,5 @@
 import type { Constant } from "../../onnx/tensor.js";
-import { type Name, type OnnxGraph, refuseDamaged } from "../onnx-graph.js";
+import { type Name, type OnnxGraph, refuseDamaged } from "../../tensorflow/onnx-graph.js";
 
 type AttributeJson = {
   s?: string;

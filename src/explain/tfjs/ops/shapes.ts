@@ -1,4 +1,5 @@
-import type { Name } from "../onnx-graph.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
+import { pad, resized, slice, stacked, stridedSlice } from "../../tensorflow/reindexing.js";
 import type { Op, OpTranslation } from "./op.js";
 
 const passes: OpTranslation = (op) => op.first;
@@ -12,61 +13,20 @@ const reduce =
     });
 
 /** `[[before, after], …]`, one a axis. */
-function pad(op: Op, mode: string, value: Name | undefined): Name {
-  const pairs = list(op, 1, "padding");
-  const before = pairs.filter((_, k) => k % 2 === 0);
-  const after = pairs.filter((_, k) => k % 2 === 1);
-  const further = value === undefined ? [] : [value];
-  return op.graph.one("Pad", [op.first, op.graph.ints(...before, ...after), ...further], { mode });
-}
+const padded = (op: Op, mode: "constant" | "reflect", value?: Name): Name =>
+  pad(op.graph, op.first, list(op, 1, "padding"), mode, value);
 
-/** Bits of a mask, axis by axis. */
-const bits = (op: Op, name: string, count: number): boolean[] =>
-  Array.from({ length: count }, (_, k) => ((op.int(name, 0) >> k) & 1) === 1);
-
-const StridedSlice: OpTranslation = (op) => {
-  const { graph } = op;
-  if (op.int("ellipsis_mask", 0) !== 0 || op.int("new_axis_mask", 0) !== 0)
-    graph.refuse("it slices with an ellipsis or a new axis");
-  const [begin, end, steps] = [list(op, 1, "begin"), list(op, 2, "end"), list(op, 3, "steps")];
-  const [fromStart, toEnd, shrunk] = ["begin_mask", "end_mask", "shrink_axis_mask"].map((m) =>
-    bits(op, m, begin.length),
-  ) as [boolean[], boolean[], boolean[]];
-  const far = 2 ** 31;
-  const starts = begin.map((b, k) => (fromStart[k] ? (steps[k]! > 0 ? 0 : far) : b));
-  const ends = begin.map((b, k) =>
-    shrunk[k] ? (b === -1 ? far : b + 1) : toEnd[k] ? (steps[k]! > 0 ? far : -far) : end[k]!,
-  );
-  const axes = begin.map((_, k) => k);
-  const sliced = graph.one("Slice", [
-    op.first,
-    graph.ints(...starts),
-    graph.ints(...ends),
-    graph.ints(...axes),
-    graph.ints(...steps),
-  ]);
-  const dropped = axes.filter((k) => shrunk[k]);
-  return dropped.length === 0 ? sliced : graph.one("Squeeze", [sliced, graph.ints(...dropped)]);
-};
-
-const Slice: OpTranslation = (op) => {
-  const { graph } = op;
-  const [begin, size] = [list(op, 1, "begin"), list(op, 2, "size")];
-  const ends = begin.map((b, k) => (size[k] === -1 ? 2 ** 31 : b + size[k]!));
-  return graph.one("Slice", [
-    op.first,
-    graph.ints(...begin),
-    graph.ints(...ends),
-    graph.ints(...begin.map((_, k) => k)),
-  ]);
-};
-
-const Pack: OpTranslation = (op) => {
-  const { graph } = op;
-  const axis = op.int("axis", 0);
-  const parts = op.inputs.map((x) => graph.one("Unsqueeze", [x, graph.ints(axis)]));
-  return graph.one("Concat", parts, { axis });
-};
+const StridedSlice: OpTranslation = (op) =>
+  stridedSlice(op.graph, op.first, {
+    begin: list(op, 1, "begin"),
+    end: list(op, 2, "end"),
+    steps: list(op, 3, "steps"),
+    beginMask: op.int("begin_mask", 0),
+    endMask: op.int("end_mask", 0),
+    shrinkMask: op.int("shrink_axis_mask", 0),
+    ellipsisMask: op.int("ellipsis_mask", 0),
+    newAxisMask: op.int("new_axis_mask", 0),
+  });
 
 const split = (op: Op, x: Name, axis: Name, sizes: Name | undefined, count: number): Name[] => {
   const at = op.graph.constantAt(axis)?.data[0];
@@ -76,26 +36,11 @@ const split = (op: Op, x: Name, axis: Name, sizes: Name | undefined, count: numb
 
 const resize =
   (mode: "linear" | "nearest"): OpTranslation =>
-  (op) => {
-    const { graph } = op;
-    const size = list(op, 1, "size");
-    const centred = op.flag("half_pixel_centers");
-    const place = op.flag("align_corners")
-      ? "align_corners"
-      : centred
-        ? mode === "linear"
-          ? "half_pixel"
-          : "tf_half_pixel_for_nn"
-        : "asymmetric";
-    return graph.channelsFirst(op.first, true, (x) =>
-      graph.one("Resize", [x, "", "", graph.ints(...size)], {
-        mode,
-        axes: [2, 3],
-        coordinate_transformation_mode: place,
-        nearest_mode: place === "align_corners" ? "round_prefer_ceil" : "floor",
-      }),
-    );
-  };
+  (op) =>
+    resized(op.graph, op.first, list(op, 1, "size"), mode, {
+      alignCorners: op.flag("align_corners"),
+      centred: op.flag("half_pixel_centers"),
+    });
 
 const blocks =
   (name: string): OpTranslation =>
@@ -118,18 +63,18 @@ export const SHAPES: Record<string, OpTranslation> = {
   Mean: reduce("ReduceMean"),
   MirrorPad: (op) => {
     if (op.text("mode", "REFLECT") !== "REFLECT") op.graph.refuse("it mirrors the edge itself (SYMMETRIC)");
-    return pad(op, "reflect", undefined);
+    return padded(op, "reflect");
   },
-  Pack,
-  Pad: (op) => pad(op, "constant", undefined),
-  PadV2: (op) => pad(op, "constant", op.inputs[2]),
+  Pack: (op) => stacked(op.graph, op.inputs, op.int("axis", 0)),
+  Pad: (op) => padded(op, "constant"),
+  PadV2: (op) => padded(op, "constant", op.inputs[2]),
   PlaceholderWithDefault: passes,
   Prod: reduce("ReduceProd"),
   Reshape: (op) => op.graph.one("Reshape", op.inputs.slice(0, 2)),
   ResizeBilinear: resize("linear"),
   ResizeNearestNeighbor: resize("nearest"),
   Shape: (op) => op.graph.one("Shape", [op.first]),
-  Slice,
+  Slice: (op) => slice(op.graph, op.first, list(op, 1, "begin"), list(op, 2, "size")),
   Snapshot: passes,
   SpaceToDepth: blocks("SpaceToDepth"),
   Split: (op) => split(op, op.inputs[1]!, op.inputs[0]!, undefined, op.int("num_split", 1)),

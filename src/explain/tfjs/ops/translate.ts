@@ -1,7 +1,7 @@
 import { ModelError } from "../../../errors.js";
 import type { GraphOutput } from "../../onnx/outputs.js";
 import type { Constant } from "../../onnx/tensor.js";
-import { makeInOrder, type Name, type OnnxGraph, outputsOf, refuseDamaged } from "../onnx-graph.js";
+import { makeInOrder, type Name, type OnnxGraph, outputsOf, refuseDamaged } from "../../tensorflow/onnx-graph.js";
 import { ELEMENTWISE } from "./elementwise.js";
 import { FUSIONS } from "./fused.js";
 import { type NodeJson, Op, type OpTranslation } from "./op.js";

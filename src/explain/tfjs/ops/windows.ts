@@ -1,6 +1,6 @@
 import { transposeConstant } from "../../onnx/arrays.js";
+import type { Name } from "../../tensorflow/onnx-graph.js";
 import { depthwiseKernel } from "../layers/convolutions.js";
-import type { Name } from "../onnx-graph.js";
 import type { Op, OpTranslation } from "./op.js";
 
 /** Height and width out of numbers for each axis of a picture. */

@@ -71,6 +71,8 @@ export const refuseDamaged = (how: string): never => {
 export class OnnxGraph {
   #message: GraphMessage = { opset: { version: OPSET }, node: [], initializer: [], input: [], output: [] };
   #constants = new Map<Name, Constant>();
+  /** Constants that were transposed already: many nodes can read one. */
+  #turned = new Map<string, Name>();
   #counter = 0;
   /** What nodes are written for now. */
   origin: Origin = { name: "", kind: "" };
@@ -121,7 +123,12 @@ export class OnnxGraph {
 
   transpose(x: Name, permutation: readonly number[]): Name {
     const known = this.#constants.get(x);
-    if (known) return this.constant(transposeConstant(known, permutation));
+    if (known) {
+      const key = `${x} ${permutation.join()}`;
+      const turned = this.#turned.get(key) ?? this.constant(transposeConstant(known, permutation));
+      this.#turned.set(key, turned);
+      return turned;
+    }
     return this.one("Transpose", [x], { perm: permutation });
   }
   /** Runs what works on `[N, C, H, W]` on a tensor of another layout, and gives its result in that layout. */
