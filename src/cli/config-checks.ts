@@ -47,6 +47,7 @@ export const checkModel: ConfigCheck = async (config, baseDir) => {
 };
 
 const sources: ConfigCheck = async (config, baseDir) => {
+  if (config.role === "explain") return [];
   const { checkSource } = await import("../pipeline/check.js");
   const waiting = [...config.sources.entries()];
   const faults: ConfigFault[] = [];

@@ -133,6 +133,8 @@ function assemble(
   const about = notes.length > 0 ? ` (${notes[0]!.slice(file.length + 2)})` : "";
   const read = readLabels(card, cardFile, file, classes, fingerprints, about);
   notes.push(...read.notes);
+  const sha256 = hash.digest("hex");
+  const identity = createHash("sha256").update(JSON.stringify([sha256, read.labels, card.input.fit, preprocessing]));
   return {
     file,
     files: fingerprints.files,
@@ -145,7 +147,8 @@ function assemble(
     notes,
     info: {
       name: card.name ?? nameOf(file),
-      sha256: hash.digest("hex"),
+      sha256,
+      identity: identity.digest("hex"),
       labels: read.labels,
       inputWidth: width,
       inputHeight: height,

@@ -12,11 +12,13 @@ import type { NatsSinkConfig } from "../../config/schema.js";
 import { VideoExplainerError } from "../../errors.js";
 import { stationSubjects } from "../../messages/headers.js";
 
-/** The JetStream stream that a station publishes into. */
+/** A JetStream stream that is published into. */
 export interface StreamSpec {
   name: string;
-  /** `{prefix}.{station}.>` */
+  /** e.g. `{prefix}.{station}.>` */
   subjects: string;
+  /** Each message is for one consumer, and gone once that has it; else it stays for its time. */
+  workQueue?: boolean;
   maxAgeSeconds: number;
   maxBytes: number;
   storage: "file" | "memory";
@@ -134,8 +136,9 @@ async function create(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
   await jsm.streams.add({
     name: spec.name,
     subjects: [spec.subjects],
-    retention: RetentionPolicy.Limits,
-    discard: DiscardPolicy.Old,
+    // What somebody waits for is never pushed out by what is newer.
+    retention: spec.workQueue ? RetentionPolicy.Workqueue : RetentionPolicy.Limits,
+    discard: spec.workQueue ? DiscardPolicy.New : DiscardPolicy.Old,
     storage: storageType(spec),
     num_replicas: spec.replicas ?? 1,
     ...limits(spec),
