@@ -285,7 +285,7 @@ const inboxPrefixes: Check = (config) => {
 
 /** An explain worker needs none of them. */
 const someParts: Check = ({ role, written }) => {
-  if (role === "explain" || typeof written !== "object" || written === null) return [];
+  if (role === "explain" || typeof written !== "object" || Array.isArray(written)) return [];
   const { sources, sinks } = Object(written) as { sources?: unknown; sinks?: unknown };
   const faults: Contradiction[] = [];
   if (sources === undefined)
