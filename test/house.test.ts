@@ -30,6 +30,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   bench: ["station", "pipeline", "ffmpeg", "explain", "overlay", "messages", "sinks", "metrics", "config"],
   cli: [
     "station",
+    "fleet",
     "one-shot",
     "evaluate",
     "bench",
