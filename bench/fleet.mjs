@@ -2,7 +2,7 @@
  * What it costs to explain elsewhere (docs/fleet.md).
  *
  *   npm run build && node bench/fleet.mjs pictures [--pictures 40]
- *     what a JPEG of the model's input changes in map and probability, by quality and subsampling of its colours
+ *     what the way that the model's input travels changes in map and probability
  *   npm run build && node bench/fleet.mjs split [--frames 300] [--rounds 3] [--model models/efficientnet-lite0]
  *     throughput, processor time, bytes and latency of `all` and of a capture with one and two explain workers, in turn
  *
@@ -43,7 +43,17 @@ const whole = (/** @type {"pictures" | "frames" | "rounds"} */ name) => {
 const quantile = (values, share) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? Number.NaN;
 
-const QUALITIES = [85, 90, 92, 95, 97, 100];
+/** @type {{ name: string, picture: "png" | "jpeg", encode?: (whole: import("sharp").Sharp) => Promise<Uint8Array> }[]} */
+const ENCODINGS = [
+  { name: "png", picture: "png" },
+  ...["4:4:4", "4:2:0"].flatMap((chromaSubsampling) =>
+    [85, 90, 92, 95, 97, 100].map((quality) => ({
+      name: `jpeg q${quality} ${chromaSubsampling}`,
+      picture: /** @type {const} */ ("jpeg"),
+      encode: (/** @type {import("sharp").Sharp} */ whole) => whole.jpeg({ quality, chromaSubsampling }).toBuffer(),
+    })),
+  ),
+];
 
 async function pictures() {
   const { createExplainer } = await import("../dist/explain/runtime/explainer.js");
@@ -66,38 +76,35 @@ async function pictures() {
     const exact = [];
     for (const memory of frames) exact.push(await explained(explainer, input(memory, 0)));
     console.log(`\n${model}: ${frames.length} pictures of ${inputWidth}x${inputHeight}\n`);
-    console.log("| JPEG | bytes | map: correlation median, least | probability: change median, most | same class |");
+    console.log("| picture | bytes | map: correlation median, least | probability: change median, most | same class |");
     console.log("| --- | --- | --- | --- | --- |");
-    for (const chroma of ["4:4:4", "4:2:0"]) {
-      for (const quality of QUALITIES) {
-        const [bytes, correlations, changes] = [[], [], []].map(() => /** @type {number[]} */ ([]));
-        let same = 0;
-        for (const [k, memory] of frames.entries()) {
-          const before = exact[k];
-          const given = input(memory, before.relevance.scale);
-          const jpeg =
-            chroma === "4:4:4"
-              ? await encodePicture(given, explainer.model, { picture: "jpeg", quality })
-              : await sharp(new Uint8Array(memory), { raw: { width: inputWidth, height: inputHeight, channels: 3 } })
-                  .jpeg({ quality, chromaSubsampling: chroma })
-                  .toBuffer();
-          const decoded = new SharedArrayBuffer(memory.byteLength);
-          await decodePicture(jpeg, "jpeg", explainer.model, decoded);
-          const after = await explained(explainer, input(decoded, before.relevance.scale));
-          bytes.push(jpeg.length);
-          correlations.push(correlation(before.relevance.heatmap, after.relevance.heatmap));
-          changes.push(Math.abs(after.target.probability - before.target.probability));
-          if (after.target.index === before.target.index) same++;
-        }
-        const cells = [
-          `q${quality} ${chroma}`,
-          Math.round(median(bytes)),
-          `${median(correlations).toFixed(4)}, ${Math.min(...correlations).toFixed(4)}`,
-          `${median(changes).toFixed(4)}, ${Math.max(...changes).toFixed(4)}`,
-          `${same} of ${frames.length}`,
-        ];
-        console.log(`| ${cells.join(" | ")} |`);
+    for (const { name, picture, encode } of ENCODINGS) {
+      const [bytes, correlations, changes] = [[], [], []].map(() => /** @type {number[]} */ ([]));
+      let same = 0;
+      for (const [k, memory] of frames.entries()) {
+        const before = exact[k];
+        const given = input(memory, before.relevance.scale);
+        const packed = encode
+          ? await encode(
+              sharp(new Uint8Array(memory), { raw: { width: inputWidth, height: inputHeight, channels: 3 } }),
+            )
+          : await encodePicture(given, explainer.model, { picture, quality: 97 });
+        const decoded = new SharedArrayBuffer(memory.byteLength);
+        await decodePicture(packed, picture, explainer.model, decoded);
+        const after = await explained(explainer, input(decoded, before.relevance.scale));
+        bytes.push(packed.length);
+        correlations.push(correlation(before.relevance.heatmap, after.relevance.heatmap));
+        changes.push(Math.abs(after.target.probability - before.target.probability));
+        if (after.target.index === before.target.index) same++;
       }
+      const cells = [
+        name,
+        Math.round(median(bytes)),
+        `${median(correlations).toFixed(4)}, ${Math.min(...correlations).toFixed(4)}`,
+        `${median(changes).toFixed(4)}, ${Math.max(...changes).toFixed(4)}`,
+        `${same} of ${frames.length}`,
+      ];
+      console.log(`| ${cells.join(" | ")} |`);
     }
     console.log(`raw: ${3 * inputWidth * inputHeight} bytes`);
     await explainer.close();

@@ -319,10 +319,12 @@ const fleetSchema = z
       ),
     domain: name.optional().describe("JetStream domain of the streams, where that is not the server's own"),
     picture: z
-      .enum(["jpeg", "raw"])
-      .default("jpeg")
-      .describe("How the model's input travels. raw: to the last bit, at some five times the bytes"),
-    quality: z.number().int().min(50).max(100).default(95).describe("Of the JPEG, whose colours are not subsampled"),
+      .enum(["png", "jpeg", "raw"])
+      .default("png")
+      .describe(
+        "How the model's input travels. png: to the last bit; jpeg: smaller, and probabilities change by some hundredths (docs/fleet.md); raw: uncompressed, for a fast network and a busy processor",
+      ),
+    quality: z.number().int().min(50).max(100).default(97).describe("Of a JPEG, whose colours are not subsampled"),
     maxWaiting: positive.max(1024).default(32).describe("Frames of a capture that wait for their answers"),
     maxAgeMs: z
       .number()

@@ -131,7 +131,7 @@ export class FleetCapture {
   async #refused(error: NatsError, { isLive, source }: FrameTicket, signal: AbortSignal): Promise<void> {
     const { frames } = this.#names;
     if (error.code === "MAX_PAYLOAD_EXCEEDED") {
-      const text = `a frame of source ${source} is larger than max_payload of the NATS server allows; raise it there, or set fleet.picture: jpeg or a lower fleet.quality`;
+      const text = `a frame of source ${source} is larger than max_payload of the NATS server allows; raise it there, or set fleet.picture to png or jpeg`;
       throw new VideoExplainerError("nats-too-large", text);
     }
     const isFull = FULL.has(jetStreamCode(error) ?? 0);

@@ -259,8 +259,12 @@ export class ExplainWorker {
       return Promise.resolve();
     }
     if (found instanceof Error) return this.#answer(frame, failed(id, found));
-    const { report, heatmap } = explainedReport(id, this.parts.explainer.engine, found);
-    return this.#answer(frame, report, heatmap);
+    try {
+      const { report, heatmap } = explainedReport(id, this.parts.explainer.engine, found);
+      return this.#answer(frame, report, heatmap);
+    } catch (error) {
+      return this.#answer(frame, failed(id, error as Error));
+    }
   }
 
   /** Acknowledges a frame once the stream has its answer; where that cannot be had, the frame comes again. */

@@ -8,7 +8,10 @@ export interface PictureSize {
   inputHeight: number;
 }
 
-/** The model's input as it travels: all its rows without gaps, or a JPEG of them, whose colours have the full resolution. */
+/** Smaller and no slower than the others, measured on frames of the shipped film: see docs/fleet.md. */
+const PNG = { compressionLevel: 3, adaptiveFiltering: true };
+
+/** The model's input as it travels: its rows without gaps, as a PNG, or as a JPEG whose colours have the full resolution. */
 export async function encodePicture(
   { memory, offset, stride }: PictureRows,
   { inputWidth, inputHeight }: PictureSize,
@@ -22,10 +25,12 @@ export async function encodePicture(
     pixels.set(slab.subarray(from, from + row), y * row);
   }
   if (picture === "raw") return pixels;
-  return sharp(pixels, { raw: { width: inputWidth, height: inputHeight, channels: 3 } })
-    .jpeg({ quality, chromaSubsampling: "4:4:4" })
-    .toBuffer();
+  const whole = sharp(pixels, { raw: { width: inputWidth, height: inputHeight, channels: 3 } });
+  const packed = picture === "png" ? whole.png(PNG) : whole.jpeg({ quality, chromaSubsampling: "4:4:4" });
+  return packed.toBuffer();
 }
+
+const SIGNATURES = { png: [0x89, 0x50, 0x4e, 0x47], jpeg: [0xff, 0xd8] };
 
 const wrong = (what: string): VideoExplainerError =>
   new VideoExplainerError("fleet-frame", `the frame ${what}; look who publishes to the queue`);
@@ -46,20 +51,21 @@ export async function decodePicture(
     if (body.length !== bytes) throw wrong(`has ${body.length} bytes, not the ${bytes} of the model's input`);
     return into.set(body);
   }
-  // By these two bytes a JPEG is told, and no other decoder is opened.
-  if (body[0] !== 0xff || body[1] !== 0xd8) throw wrong("is no JPEG");
+  const name = type.toUpperCase();
+  // By its first bytes a picture is told, and no other decoder is opened.
+  if (SIGNATURES[type].some((byte, i) => body[i] !== byte)) throw wrong(`is no ${name}`);
   const open = () => sharp(body, { limitInputPixels: width * height, failOn: "error" });
   const meta = await open()
     .metadata()
     .catch(() => undefined);
-  if (meta?.format !== "jpeg" || meta.width !== width || meta.height !== height)
-    throw wrong(`is no JPEG of ${width}x${height} pixels`);
+  if (meta?.format !== type || meta.width !== width || meta.height !== height)
+    throw wrong(`is no ${name} of ${width}x${height} pixels`);
   const pixels = await open()
     .toColourspace("srgb")
     .removeAlpha()
     .raw()
     .toBuffer()
     .catch(() => undefined);
-  if (pixels?.length !== bytes) throw wrong("is a damaged JPEG");
+  if (pixels?.length !== bytes) throw wrong(`is a damaged ${name}`);
   into.set(pixels);
 }

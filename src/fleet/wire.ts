@@ -15,8 +15,11 @@ const MAX_REQUEST_CHARACTERS = 2000;
 const MAX_REPORT_BYTES = 512 * 1024;
 const MAX_SENTENCE = 2000;
 
-export const PICTURE_TYPES = { jpeg: "image/jpeg", raw: "application/octet-stream" } as const;
+export const PICTURE_TYPES = { png: "image/png", jpeg: "image/jpeg", raw: "application/octet-stream" } as const;
 export type PictureType = keyof typeof PICTURE_TYPES;
+
+const typeOf = (contentType: string | undefined): PictureType | undefined =>
+  (["png", "jpeg", "raw"] as const).find((type) => PICTURE_TYPES[type] === contentType);
 
 const number = z.number();
 const requestSchema = z.strictObject({
@@ -45,8 +48,7 @@ export function requestHeaders(request: WorkRequest, type: PictureType): MsgHdrs
 /** Undefined where they are not those of a frame. */
 export function readRequest(given: MsgHdrs | undefined): { request: WorkRequest; type: PictureType } | undefined {
   const text = given?.get(REQUEST) ?? "";
-  const contentType = given?.get("Content-Type");
-  const type = contentType === PICTURE_TYPES.jpeg ? "jpeg" : contentType === PICTURE_TYPES.raw ? "raw" : undefined;
+  const type = typeOf(given?.get("Content-Type"));
   if (type === undefined || text === "" || text.length > MAX_REQUEST_CHARACTERS) return undefined;
   const request = requestSchema.safeParse(parsed(text)).data;
   return request && { request, type };
