@@ -5,6 +5,8 @@
  *     what the way that the model's input travels changes in map and probability
  *   npm run build && node bench/fleet.mjs split [--frames 300] [--rounds 3] [--model models/efficientnet-lite0]
  *     throughput, processor time, bytes and latency of `all` and of a capture with one and two explain workers, in turn
+ *   node bench/fleet.mjs all --other PATH/dist [--frames 300] [--rounds 5] [--model models/inspection-cnn]
+ *     throughput and processor time of `all` beside those of another build, in turn
  *
  * Needs ffmpeg, and for `split` nats-server.
  */
@@ -30,6 +32,7 @@ const { values: args, positionals } = parseArgs({
     frames: { type: "string", default: "300" },
     rounds: { type: "string", default: "3" },
     model: { type: "string", default: "models/efficientnet-lite0" },
+    other: { type: "string" },
   },
 });
 const whole = (/** @type {"pictures" | "frames" | "rounds"} */ name) => {
@@ -309,10 +312,56 @@ const freePort = () =>
     });
   });
 
-const parts = { pictures, split };
+async function all() {
+  if (args.other === undefined) throw new Error("--other names the dist folder of the other build");
+  const builds = { "this build": MAIN, "the other": path.resolve(args.other, "cli/main.js") };
+  const folder = mkdtempSync(path.join(tmpdir(), "fleet-"));
+  try {
+    const film = path.join(folder, "film.mp4");
+    execFileSync("ffmpeg", ["-loglevel", "error", "-i", FILM, "-frames:v", args.frames, "-c", "copy", film]);
+    const config = path.join(folder, "config.json");
+    const sources = [{ name: "film", url: film, region: REGION }];
+    const model = { path: path.resolve(args.model) };
+    writeFileSync(
+      config,
+      JSON.stringify({ model, engine: { threads: 1 }, sources, sinks: [{ kind: "stdout" }], metrics: { port: 0 } }),
+    );
+    /** @type {Record<string, { rate: number, cpu: number }[]>} */
+    const found = {};
+    for (let round = 0; round < whole("rounds"); round++) {
+      // The first of a pair finds other caches than the second.
+      const turn = Object.entries(builds);
+      for (const [name, main] of round % 2 === 0 ? turn : turn.reverse()) {
+        const run = started(process.execPath, [main, "run", config]);
+        await run.said(/ is warm on /);
+        const before = run.cpu();
+        await run.ended;
+        const times = run
+          .out()
+          .trimEnd()
+          .split("\n")
+          .map((line) => Date.parse(JSON.parse(line).publishedAt));
+        found[name] ??= [];
+        found[name].push({
+          rate: ((times.length - 1) / (Math.max(...times) - Math.min(...times))) * 1000,
+          cpu: (run.cpu() - before) / times.length,
+        });
+        console.error(`round ${round + 1}: ${name}: ${JSON.stringify(found[name].at(-1))}`);
+      }
+    }
+    for (const [name, runs] of Object.entries(found)) {
+      const [rate, cpu] = [median(runs.map((run) => run.rate)), median(runs.map((run) => run.cpu))];
+      console.log(`${name}: ${rate.toFixed(1)} frames/s, ${cpu.toFixed(2)} ms of processor time a frame`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const parts = { pictures, split, all };
 const part = parts[/** @type {keyof typeof parts} */ (positionals[0])];
 if (!part) {
-  console.error("Give `pictures` or `split`.");
+  console.error("Give `pictures`, `split` or `all`.");
   process.exit(2);
 }
 await part();

@@ -31,7 +31,15 @@ export interface Question {
   request: Pick<WorkRequest, "classifyOnly" | "scale" | "interest">;
 }
 
-const TIMES = { publishMs: 5_000, againMs: 250, fullMs: 100, expiresMs: 5_000, heartbeatMs: 1_000, idleMs: 60_000 };
+const TIMES = {
+  publishMs: 5_000,
+  againMs: 250,
+  fullMs: 100,
+  expiresMs: 5_000,
+  heartbeatMs: 1_000,
+  idleMs: 60_000,
+  unusedMs: 7 * 24 * 3_600_000,
+};
 const UNACKNOWLEDGED = 1024;
 const ANSWERS_AT_ONCE = 128;
 /** JetStream's own error numbers: the stream is full; the server's storage is. */
@@ -174,6 +182,7 @@ export class FleetCapture {
         ack_policy: AckPolicy.Explicit,
         ack_wait: nanos(ackWaitSeconds * 1000),
         max_ack_pending: UNACKNOWLEDGED,
+        inactive_threshold: nanos(TIMES.unusedMs),
       });
     } catch (error) {
       throw fleetFault(`consumer ${consumerName(work)} of stream ${this.#names.frames} cannot be made`, error);

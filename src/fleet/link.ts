@@ -39,6 +39,7 @@ export class FleetLink {
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   #discovered: NatsServer[] = [];
+  #connection: Connection | undefined;
   #session: FleetSession | undefined;
   #running: Promise<void> | undefined;
   #reason: string | undefined = "not connected to the fleet yet";
@@ -77,14 +78,18 @@ export class FleetLink {
     }
   }
 
-  /** Proves that the server answers now. */
-  async verify(timeoutMs: number): Promise<boolean> {
-    const session = this.#session;
-    if (!session) return false;
-    return roundTrip(session.connection, timeoutMs).then(
-      () => this.#session !== undefined,
+  /** Proves that the server answers now; the streams may still be missing. */
+  async answers(timeoutMs: number): Promise<boolean> {
+    if (!this.#connection) return false;
+    return roundTrip(this.#connection, timeoutMs).then(
+      () => true,
       () => false,
     );
+  }
+
+  /** Proves that the server answers now, and that the streams are there. */
+  async verify(timeoutMs: number): Promise<boolean> {
+    return (await this.answers(timeoutMs)) && this.#session !== undefined;
   }
 
   async close(): Promise<void> {
@@ -106,9 +111,11 @@ export class FleetLink {
       try {
         const connection = await openConnection(this.#servers, this.#discovered, parts.clientName, stop);
         if (connection.discovered.length > 0) this.#discovered = connection.discovered;
+        this.#connection = connection;
         try {
           await this.#use(connection);
         } finally {
+          this.#connection = undefined;
           void connection.nc.close();
         }
         attempt = 0;

@@ -9,7 +9,7 @@ import { createMetrics } from "../metrics/metrics.js";
 import type { CheckResult } from "../metrics/readiness.js";
 import { startMetricsServer } from "../metrics/server.js";
 import { explainerOptions } from "./explainer-options.js";
-import { checkFleet, type RunHandle, soon } from "./run.js";
+import { type RunHandle, soon, VERIFY_MS } from "./run.js";
 import type { StationEnd } from "./station.js";
 
 /** What is explained when it is told to stop is finished, and the rest given back, within this time. */
@@ -33,7 +33,7 @@ export async function startExplainWorker(
     metrics,
     readiness: [
       { name: "model", check: async () => engine?.() ?? loading },
-      { name: "fleet", check: async () => (worker ? checkFleet(worker.link) : loading) },
+      { name: "fleet", check: async () => (worker ? checkServer(worker) : loading) },
     ],
     liveness: () => engine?.() ?? { ok: true },
   });
@@ -74,4 +74,10 @@ export async function startExplainWorker(
     await server.close();
     throw error;
   }
+}
+
+/** A worker whose queue is not made yet has nothing to do, and is ready for it: a new model's workers come before its captures. */
+async function checkServer({ link }: ExplainWorker): Promise<CheckResult> {
+  if (await link.answers(VERIFY_MS)) return { ok: true };
+  return { ok: false, reason: link.reason ?? "the NATS server of the fleet does not answer" };
 }

@@ -36,7 +36,7 @@ const CLOSE_MS = 2000;
 export const soon = (work: Promise<unknown>): Promise<unknown> => orUntil(timer(CLOSE_MS), work);
 
 /** A NATS round trip must have succeeded within the last seconds. */
-const VERIFY_MS = 1500;
+export const VERIFY_MS = 1500;
 
 /** Bytes that the machine has, or the container if that has less. */
 const memoryOfMachine = (): number => Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
@@ -92,8 +92,8 @@ export async function startStation(loaded: RunConfig, log: Logger): Promise<RunH
   }
 }
 
-/** Whether the streams of a fleet can be used now. */
-export async function checkFleet(link: FleetLink): Promise<CheckResult> {
+/** Whether the server of a fleet answers now, and its streams can be used. */
+async function checkFleet(link: FleetLink): Promise<CheckResult> {
   if (await link.verify(VERIFY_MS)) return { ok: true };
   return { ok: false, reason: link.reason ?? "the NATS server of the fleet does not answer" };
 }

@@ -173,7 +173,11 @@ it("a queue without workers of its model drops live frames under reasons of thei
   expect(held.value("frames_queued", { source: "belt" })).toBeGreaterThan(0);
   expect(held.value("frames_dropped_total", { source: "belt" })).toBe(0);
   expect((await other.metrics()).value("fleet_answers_total")).toBe(0);
-  expect((await other.get("/readyz")).text).toContain("which a capture with the same model and explain settings makes");
+  // It has nothing to do, and says so: nobody has frames for that model yet.
+  expect((await other.get("/readyz")).status).toBe(200);
+  expect(other.log.map(({ msg }) => msg).join("\n")).toContain(
+    "which a capture with the same model and explain settings makes",
+  );
 
   const nc = await client(url);
   let strange = 0;
