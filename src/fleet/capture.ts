@@ -95,7 +95,7 @@ export class FleetCapture {
     this.#pending.add(pending);
     try {
       for (;;) {
-        // The stream remembers ids for longer than it keeps frames.
+        // The stream may remember the id for longer than it kept the frame.
         const id = ids.length === 0 ? base : `${base}-${ids.length + 1}`;
         ids.push(id);
         this.#waiting.set(id, pending);

@@ -9,6 +9,7 @@ import type { Metrics } from "../metrics/metrics.js";
 import { RateLimitedLog } from "../rate-limited-log.js";
 import { redact } from "../redact.js";
 import { truncateMiddle } from "../truncate.js";
+import { BatchFormer } from "./batch-former.js";
 import { type HeldFrame, PictureSlabs } from "./held-frame.js";
 import { watchQueue } from "./lag.js";
 import { FleetLink, type FleetSession, fleetFault } from "./link.js";
@@ -30,8 +31,6 @@ export interface WorkerParts {
 }
 
 const TIMES = { pullMs: 2_000, heartbeatMs: 1_000, publishMs: 5_000, ackMs: 5_000, faultMs: 1_000, unfinishedMs: 100 };
-/** Batches under way: one is explained, the next is ready. */
-const BATCHES = 2;
 /** A frame that was given out so often and never answered ends its workers, and is not tried any more. */
 const MAX_DELIVERIES = 8;
 const MAX_SENTENCE = 1000;
@@ -42,25 +41,22 @@ const CLOCK_MS = 1000;
 export class ExplainWorker {
   readonly link: FleetLink;
   readonly #held = new Set<HeldFrame>();
-  /** Decoded, in the order in which they came. */
-  readonly #ready: HeldFrame[] = [];
+  /** Of those that are decoded. */
+  readonly #batches: BatchFormer<HeldFrame>;
   readonly #names;
   readonly #slabs: PictureSlabs;
   readonly #rarely = new RateLimitedLog();
-  readonly #capacity: number;
   #counts = { taken: 0, explained: 0 };
   #pulled = 0;
-  #batches = 0;
-  #window: NodeJS.Timeout | undefined;
   #isStopping = false;
   #waiters = new Set<() => void>();
 
   constructor(private readonly parts: WorkerParts) {
-    const { config, baseDir, station, log, metrics, explainer, maxBatch } = parts;
+    const { config, baseDir, station, log, metrics, explainer, maxBatch, maxWaitMs } = parts;
     const { inputWidth, inputHeight } = explainer.model;
     this.#names = streamNames(config.prefix);
     this.#slabs = new PictureSlabs(3 * inputWidth * inputHeight);
-    this.#capacity = (BATCHES + 1) * maxBatch;
+    this.#batches = new BatchFormer({ maxBatch, maxWaitMs, run: (frames) => this.#explain(frames) });
     this.link = new FleetLink({
       ...{ config, baseDir, log, metrics: metrics.fleet, clientName: `video-explainer ${station} explain` },
       prepare: (session) => this.#prepare(session),
@@ -76,8 +72,7 @@ export class ExplainWorker {
   /** Takes no more, gives back what it has not begun, finishes the rest within the deadline and gives back what is left. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopping = true;
-    clearTimeout(this.#window);
-    for (const frame of this.#ready.splice(0)) this.#giveBack(frame);
+    for (const frame of this.#batches.takeBack()) this.#giveBack(frame);
     const over = performance.now() + deadlineMs;
     // What was asked for before may still come, and is given back at once.
     while ((this.#held.size > 0 || this.#pulled > 0) && performance.now() < over) await this.#change(over);
@@ -128,11 +123,12 @@ export class ExplainWorker {
     while (!failure) {
       signal.throwIfAborted();
       if (explainer.fault !== undefined) {
+        this.#batches.takeBack();
         for (const frame of this.#held) this.#giveBack(frame);
         await sleep(TIMES.faultMs, undefined, { signal });
         continue;
       }
-      const room = this.#capacity - this.#held.size - this.#pulled;
+      const room = this.#batches.capacity - this.#held.size - this.#pulled;
       const isWorth = room > 0 && (this.#pulled === 0 || room >= this.parts.maxBatch / 2);
       if (isWorth && !this.#isStopping) {
         this.#pull(session, consumer, room).catch((error: Error) => {
@@ -155,7 +151,7 @@ export class ExplainWorker {
       for await (const message of messages) {
         left--;
         this.#pulled--;
-        void this.#take(message);
+        this.#take(message).catch((error: Error) => this.#refuse(message, error.message));
       }
       signal.removeEventListener("abort", stop);
     } finally {
@@ -169,12 +165,7 @@ export class ExplainWorker {
     const read = readRequest(message.headers);
     const [, , station, source] = message.subject.split(".");
     if (!read || !station || !source || !SUBJECT_TOKEN.test(station)) {
-      // There is nobody to answer to.
-      tell(() => message.term("no frame"));
-      metrics.fleet.answered("refused");
-      const text = `a message under ${this.#names.frames} is no frame and is left out; look who else may publish there`;
-      this.#rarely.happened("refused", () => this.parts.log.warn(`fleet: ${text}`));
-      return;
+      return this.#refuse(message, "no frame");
     }
     const { request, type } = read;
     const { classifyOnly, scale, interest } = request;
@@ -204,8 +195,15 @@ export class ExplainWorker {
     }
     if (!this.#held.has(frame)) return;
     if (this.#isStopping) return this.#giveBack(frame);
-    this.#ready.push(frame);
-    this.#form();
+    this.#batches.add(frame);
+  }
+
+  /** There is nobody to answer to. */
+  #refuse(message: JsMsg, why: string): void {
+    tell(() => message.term(why));
+    this.parts.metrics.fleet.answered("refused");
+    const text = `a message under ${this.#names.frames} is left out (${why}); look who else may publish there`;
+    this.#rarely.happened("refused", () => this.parts.log.warn(`fleet: ${text}`));
   }
 
   /** Milliseconds since its capture; the clocks of capture, server and worker are taken to be set right. */
@@ -218,30 +216,10 @@ export class ExplainWorker {
     return request.ageMs + Math.max(0, sinceStored);
   }
 
-  /** A batch at once where it is full; what is less waits for more, but not while nothing is explained. */
-  #form(): void {
-    const { maxBatch, maxWaitMs } = this.parts;
-    while (this.#batches < BATCHES && this.#ready.length >= maxBatch) this.#begin();
-    if (this.#ready.length === 0 || this.#batches > 0 || this.#window) return;
-    this.#window = setTimeout(() => {
-      this.#window = undefined;
-      if (this.#ready.length > 0 && this.#batches < BATCHES) this.#begin();
-    }, maxWaitMs);
-  }
-
-  #begin(): void {
-    const frames = this.#ready.splice(0, this.parts.maxBatch);
-    this.#batches++;
-    this.parts.metrics.batch(frames.length);
-    void this.#explain(frames).finally(() => {
-      this.#batches--;
-      this.#form();
-    });
-  }
-
   async #explain(frames: readonly HeldFrame[]): Promise<void> {
     const { explainer, metrics } = this.parts;
     const startedAt = performance.now();
+    metrics.batch(frames.length);
     const found = await explainer.explainEach(frames.map(({ input }) => input));
     metrics.stage("explain", (performance.now() - startedAt) / 1000);
     for (const [k, frame] of frames.entries()) {
@@ -303,7 +281,7 @@ export class ExplainWorker {
 
   /** Of a session that is over. */
   #forget(): void {
-    this.#ready.length = 0;
+    this.#batches.takeBack();
     this.#held.clear();
   }
 
