@@ -58,7 +58,7 @@ export const consumerName = (work: string): string => `explain-${work}`;
 /** Both streams, as a capture makes them. */
 export function streamSpecs({ prefix, stream }: FleetConfig): { frames: StreamSpec; results: StreamSpec } {
   const { frames, results } = streamNames(prefix);
-  const limits = { ...stream, duplicateWindowSeconds: DUPLICATE_WINDOW_SECONDS };
+  const limits = { ...stream, duplicateWindowSeconds: DUPLICATE_WINDOW_SECONDS, otherwise: "" };
   return {
     frames: { ...limits, name: frames, subjects: `${frames}.>`, workQueue: true },
     results: { ...limits, name: results, subjects: `${results}.>` },

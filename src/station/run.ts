@@ -105,8 +105,8 @@ async function checkSink(name: string, sinks: readonly Sink[]): Promise<CheckRes
   return { ok: false, reason: sink.status().reason ?? `${name} does not answer` };
 }
 
-/** Frames that a source has in memory beside those that are given out. */
-const OWN_SLABS = 12;
+/** Frames that a source has in memory beside its share of those that are given out: none can take up all of these. */
+const OWN_SLABS = 4;
 
 /** How a capture hands its frames out: one by one, as many as may wait for their answers. */
 const givenOut = ({ fleet, sources }: Config): Pick<StationSettings, "batches" | "bySource" | "slabs"> => ({
