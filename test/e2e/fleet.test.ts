@@ -50,14 +50,24 @@ async function refused(url: string, user: string, publish: readonly string[], su
   expect([...found].sort()).toEqual([...all].sort());
 }
 
-/** The figures of a summary that do not depend on when and where it was made. */
-const figures = ({ sequence, classification, relevance }: Summary) => ({
-  sequence,
-  label: classification.target.label,
-  probability: Number(classification.target.probability.toFixed(4)),
-  positive: relevance && Number(relevance.positive.toFixed(4)),
-  grid: relevance?.grid.values.map((value) => Number(value.toFixed(3)) + 0),
-});
+/** The figures of a summary that do not depend on when and where it was made, but for the last digits: batches differ. */
+const figures = ({ classification, relevance }: Summary): number[] => [
+  classification.target.index,
+  classification.target.probability,
+  relevance!.positive,
+  relevance!.concentration,
+  ...relevance!.grid.values,
+];
+const TOLERANCE = 1e-4;
+
+function expectAlike(found: readonly Summary[], expected: readonly Summary[]): void {
+  expect(found.map(({ sequence }) => sequence)).toEqual(expected.map(({ sequence }) => sequence));
+  const differences = found.map((summary, k) => {
+    const other = figures(expected[k]!);
+    return Math.max(...figures(summary).map((value, i) => Math.abs(value - other[i]!)));
+  });
+  expect(Math.max(...differences)).toBeLessThan(TOLERANCE);
+}
 
 it("a film that is explained elsewhere says what it says in one process, by users that may do no more than they need", async () => {
   const film = cutFilm(folder, FRAMES);
@@ -96,7 +106,7 @@ it("a film that is explained elsewhere says what it says in one process, by user
   const { summaries, statuses } = await publishedBy(admin, STATION, "belt");
   const expected = alone.stdout.trim().split("\n").map(readSummary);
   expect(summaries.map(({ sequence }) => sequence)).toEqual(upTo(FRAMES));
-  expect(summaries.map(figures)).toEqual(expected.map(figures));
+  expectAlike(summaries, expected);
   expect(new Set(summaries.map(({ model }) => model.engine))).toEqual(
     new Set(expected.map(({ model }) => model.engine)),
   );
