@@ -89,7 +89,8 @@ export class FleetCapture {
     const { ticket, request } = question;
     const { source, epoch, sequence } = ticket;
     const kind = request.classifyOnly ? "classify" : "explain";
-    const base = `${this.parts.station}-${source}-${epoch}-${sequence}-${kind}`;
+    // Stations share the streams, and names of two may make the same text: no other run has this one's name.
+    const base = `${this.#run}-${source}-${epoch}-${sequence}-${kind}`;
     const pending = new PendingAnswer(ticket, this.parts.config);
     const ids: string[] = [];
     this.#pending.add(pending);
