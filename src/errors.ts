@@ -27,6 +27,8 @@ export const ERROR_CODES = [
   "sink", "no-sink", "files-disk", "files-lost", "stdout", "stdout-lost", "stream", "stream-lost", "viewer-listen", "viewer-page", "nats", "nats-ack",
   "nats-connection", "nats-denied", "nats-history", "nats-login", "nats-lost", "nats-server", "nats-silent", "nats-stream", "nats-too-large", "no-stream",
   "metrics-listen",
+  // Between a capture and its explain workers.
+  "fleet", "fleet-answer", "fleet-frame",
   // Requests to a running worker.
   "busy", "not-allowed", "too-large", "too-many", "name-taken", "stopping",
   // `watch`.

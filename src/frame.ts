@@ -66,6 +66,20 @@ export interface Frame {
   release(): void;
 }
 
+/** Which frame a picture is of, for an explainer that hands it on; frames of one source come in their order. */
+export interface FrameTicket {
+  readonly source: string;
+  /** As message ids have it: of its own for each connection of the source, over all runs. */
+  readonly epoch: number;
+  readonly sequence: number;
+  /** `performance.now()` when it had arrived. */
+  readonly receivedAt: number;
+  /** Nobody waits for an old one. */
+  readonly isLive: boolean;
+  /** It is in other hands from now on, or back; told in turns, and of no effect once nobody waits for the picture. */
+  givenOut(isOut: boolean): void;
+}
+
 /** Degrees clockwise. */
 export type Rotation = 0 | 90 | 180 | 270;
 

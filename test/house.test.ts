@@ -21,13 +21,16 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Of `overlay` the colours of heat, which the live page draws itself; of `ffmpeg` the encoder of streams.
   sinks: ["messages", "config", "http", "overlay", "ffmpeg"],
   control: ["messages", "config", "sinks"],
-  station: ["pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
+  // Of `sinks` how a NATS server is connected to; of `metrics` what is counted.
+  fleet: ["explain", "messages", "sinks", "metrics", "config"],
+  station: ["fleet", "pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
   "one-shot": ["station", "pipeline", "pictures", "ffmpeg", "overlay", "messages", "sinks", "metrics", "config"],
   // Of `overlay` the colours of heat.
   evaluate: ["explain", "pictures", "overlay"],
   bench: ["station", "pipeline", "ffmpeg", "explain", "overlay", "messages", "sinks", "metrics", "config"],
   cli: [
     "station",
+    "fleet",
     "one-shot",
     "evaluate",
     "bench",

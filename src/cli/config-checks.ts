@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { unknownLabels } from "../config/choice-labels.js";
 import type { Config } from "../config/schema.js";
 import { type ConfigFault, InputError } from "../errors.js";
+import type { NatsAccess } from "../sinks/nats/servers.js";
 import { dotted } from "../yaml-locate.js";
 
 /** Looks at what a configuration names, without starting it. Faults bear a path; their place in the text is added. */
@@ -52,6 +53,7 @@ export const checkModel: ConfigCheck = async (config, baseDir) => {
 };
 
 const sources: ConfigCheck = async (config, baseDir) => {
+  if (config.role === "explain") return [];
   const { checkSource } = await import("../pipeline/check.js");
   const waiting = [...config.sources.entries()];
   const faults: ConfigFault[] = [];
@@ -66,22 +68,24 @@ const sources: ConfigCheck = async (config, baseDir) => {
 };
 
 const natsLogins: ConfigCheck = async (config, baseDir) => {
-  if (!config.sinks.some((sink) => sink.kind === "nats")) return [];
+  const isSplit = config.role !== "all";
+  if (!isSplit && !config.sinks.some((sink) => sink.kind === "nats")) return [];
   const [{ readServers }, { loginFaults }] = await Promise.all([
     import("../sinks/nats/servers.js"),
     import("../sinks/nats/login.js"),
   ]);
-  const faults = config.sinks.map(async (sink, i): Promise<ConfigFault[]> => {
-    if (sink.kind !== "nats") return [];
+  const faultsOf = async (access: NatsAccess, at: string): Promise<ConfigFault[]> => {
     const found: ConfigFault[] = [];
-    const unreadable = await faultOf(`sinks[${i}].servers`, async () => {
-      for (const { key, message } of await loginFaults(readServers(sink, baseDir))) {
-        found.push({ path: `sinks[${i}].${key}`, message: `sinks[${i}].${message}` });
+    const unreadable = await faultOf(`${at}.servers`, async () => {
+      for (const { key, message } of await loginFaults(readServers(access, baseDir))) {
+        found.push({ path: `${at}.${key}`, message: `${at}.${message}` });
       }
     });
     return [...unreadable, ...found];
-  });
-  return (await Promise.all(faults)).flat();
+  };
+  const sinks = config.sinks.map(async (sink, i) => (sink.kind === "nats" ? faultsOf(sink, `sinks[${i}]`) : []));
+  const fleet = isSplit ? [faultsOf(config.fleet, "fleet")] : [];
+  return (await Promise.all([...sinks, ...fleet])).flat();
 };
 
 const streams: ConfigCheck = async (config) => {

@@ -74,6 +74,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "check a configuration and print it with its defaults",
     load: async () => (await import("./validate.js")).validateCommand(),
   },
+  {
+    name: "permissions",
+    summary: "print what the NATS user of a configuration must be allowed",
+    load: async () => (await import("./permissions.js")).permissionsCommand(),
+  },
 ];
 
 const EXAMPLE = `

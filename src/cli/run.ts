@@ -1,9 +1,11 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type LoadedConfig, loadConfig } from "../config/load.js";
+import { ROLES, type Role } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { closeSpawner, spawner } from "../ffmpeg/spawner.js";
 import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
+import { startExplainWorker } from "../station/run-explain.js";
 import { type ConfigCheck, checkModel, configChecks, startChecks } from "./config-checks.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { hearLibraries } from "./library-output.js";
@@ -21,7 +23,7 @@ const faultsOf =
     throw error;
   };
 
-async function run(path: string, _options: object, command: Command): Promise<void> {
+async function run(path: string, { role }: { role?: Role }, command: Command): Promise<void> {
   let log = silentLogger;
   let handle: RunHandle | undefined;
   let signalled = false;
@@ -39,12 +41,13 @@ async function run(path: string, _options: object, command: Command): Promise<vo
   });
   // While this process is small: nothing that it starts later is copied from it when it is large.
   spawner();
-  const loaded = await loadConfig(path);
+  const loaded = await loadConfig(path, process.env, role);
   // All faults at once, those of the model too.
   await checkConfig(loaded, startChecks).catch(faultsOf(loaded, configChecks));
   log = createLogger({ level: loaded.config.log.level });
   hearLibraries(log.debug);
-  handle = await startStation(loaded, log).catch(faultsOf(loaded, [checkModel]));
+  const start = loaded.config.role === "explain" ? startExplainWorker : startStation;
+  handle = await start(loaded, log).catch(faultsOf(loaded, [checkModel]));
   const end = await handle.ended;
   await closeSpawner();
   log.info(`done: ${end.frames} frames captured, ${end.explained} explained`);
@@ -60,6 +63,9 @@ export const runCommand = (): Command =>
   new Command("run")
     .description("the worker: explain every source of a configuration until it ends or SIGTERM")
     .argument("<config>", "YAML configuration")
+    .addOption(
+      new Option("--role <role>", "instead of the configuration's: what of the work is done here").choices([...ROLES]),
+    )
     .addHelpText(
       "after",
       `

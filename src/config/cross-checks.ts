@@ -17,6 +17,8 @@ export interface PartialConfig {
   sinks: readonly (SinkConfig | undefined)[];
   metrics?: Config["metrics"];
   explain?: Config["explain"];
+  role?: Config["role"];
+  fleet?: Config["fleet"];
   /** What was written, before defaults. */
   written: unknown;
 }
@@ -182,7 +184,30 @@ const sinkNames: Check = (config) =>
     }),
   );
 
+/** The part of a configuration that says where and as whom to connect. */
+type NatsAccess = Pick<NatsSinkConfig, "servers" | "password" | "tls" | (typeof LOGINS)[number]>;
+
 const LOGINS = ["user", "token", "credentials", "nkey", "nkeyFile"] as const;
+
+/** What contradicts itself in how a server is reached and logged in to. */
+function accessFaults(access: NatsAccess, say: (path: Path, name: string, text: string) => unknown): void {
+  if (access.password !== undefined && access.user === undefined) say(["password"], "password", "needs user beside it");
+  if (access.user !== undefined && access.password === undefined) say(["user"], "user", "needs password beside it");
+  const ways = LOGINS.filter((key) => access[key] !== undefined || (key === "user" && access.password !== undefined));
+  for (const way of ways.slice(1)) {
+    const first = ways[0] === "user" ? "user with password" : ways[0];
+    say([way], way, `and ${first} exclude each other; keep one way to log in`);
+  }
+  const { cert, key } = access.tls ?? {};
+  if (cert !== undefined && key === undefined) say(["tls", "cert"], "tls.cert", "needs tls.key beside it");
+  if (key !== undefined && cert === undefined) say(["tls", "key"], "tls.key", "needs tls.cert beside it");
+  for (const [j, server] of access.servers.entries()) {
+    const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1];
+    if (kind === undefined || ["nats", "tls"].includes(kind.toLowerCase())) continue;
+    // A variable may have put a secret there.
+    say(["servers", j], `servers[${j}]`, `begins with ${redact(kind)}://; use nats:// or tls://`);
+  }
+}
 
 function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradiction[] {
   const faults: Contradiction[] = [];
@@ -199,22 +224,7 @@ function natsFaults(sink: NatsSinkConfig, i: number, written: unknown): Contradi
     const explicit = "duplicateWindowSeconds" in Object(keys.stream);
     say(["stream", explicit ? "duplicateWindowSeconds" : "maxAgeSeconds"], "stream.duplicateWindowSeconds", text);
   }
-  if (sink.password !== undefined && sink.user === undefined) say(["password"], "password", "needs user beside it");
-  if (sink.user !== undefined && sink.password === undefined) say(["user"], "user", "needs password beside it");
-  const ways = LOGINS.filter((key) => sink[key] !== undefined || (key === "user" && sink.password !== undefined));
-  for (const way of ways.slice(1)) {
-    const first = ways[0] === "user" ? "user with password" : ways[0];
-    say([way], way, `and ${first} exclude each other; keep one way to log in`);
-  }
-  const { cert, key } = sink.tls ?? {};
-  if (cert !== undefined && key === undefined) say(["tls", "cert"], "tls.cert", "needs tls.key beside it");
-  if (key !== undefined && cert === undefined) say(["tls", "key"], "tls.key", "needs tls.cert beside it");
-  for (const [j, server] of sink.servers.entries()) {
-    const kind = /^([a-z][a-z0-9+.-]*):\/\//i.exec(server)?.[1];
-    if (kind === undefined || ["nats", "tls"].includes(kind.toLowerCase())) continue;
-    // A variable may have put a secret there.
-    say(["servers", j], `servers[${j}]`, `begins with ${redact(kind)}://; use nats:// or tls://`);
-  }
+  accessFaults(sink, say);
   return faults;
 }
 
@@ -277,6 +287,17 @@ const histories: Check = (config) =>
     return [{ path: ["sinks", i, "history"], text }];
   });
 
+const fleet: Check = ({ fleet }) => {
+  const faults: Contradiction[] = [];
+  if (!fleet) return faults;
+  accessFaults(fleet, (path, name, text) => faults.push({ path: ["fleet", ...path], text: `fleet.${name} ${text}` }));
+  if (fleet.answerSeconds * 1000 < fleet.maxAgeMs) {
+    const text = `fleet.answerSeconds of ${fleet.answerSeconds} is over before fleet.maxAgeMs of ${fleet.maxAgeMs}; make it longer`;
+    faults.push({ path: ["fleet", "answerSeconds"], text });
+  }
+  return faults;
+};
+
 const emptyPublish: Check = (config) =>
   entries(config.sinks).flatMap(([sink, i]) =>
     "publish" in sink && sink.publish.length === 0
@@ -325,7 +346,24 @@ const inboxPrefixes: Check = (config) => {
   );
 };
 
+/** An explain worker needs none of them. */
+const someParts: Check = ({ role, written }) => {
+  if (role === "explain" || typeof written !== "object" || Array.isArray(written)) return [];
+  const { sources, sinks } = Object(written) as { sources?: unknown; sinks?: unknown };
+  const faults: Contradiction[] = [];
+  if (sources === undefined)
+    faults.push({
+      path: [],
+      text: "sources is missing; give a list (may be empty when a nats sink serves `sources`)",
+    });
+  if (sinks === undefined) faults.push({ path: [], text: "sinks is missing; give a list" });
+  if (Array.isArray(sinks) && sinks.length === 0)
+    faults.push({ path: ["sinks"], text: "sinks must have at least one entry" });
+  return faults;
+};
+
 const someSource: Check = (config) => {
+  if (config.role === "explain") return [];
   const { sources } = Object(config.written) as { sources?: unknown };
   if (!Array.isArray(sources) || sources.length > 0) return [];
   if (mayGrow(config)) return [];
@@ -346,7 +384,9 @@ const CHECKS: readonly Check[] = [
   histories,
   servicePrefix,
   inboxPrefixes,
+  someParts,
   someSource,
+  fleet,
   emptyPublish,
   choices,
 ];

@@ -4,6 +4,7 @@ import { readBoundedStream, type Unreadable, UnreadableError } from "../read-fil
 import { systemAdvice, systemCode, systemPredicate } from "../system-error.js";
 import type { Environment } from "./environment.js";
 import { type ParsedConfig, parseLocated } from "./parse.js";
+import type { Role } from "./schema.js";
 
 export { parseConfig } from "./parse.js";
 
@@ -47,9 +48,9 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Loads and checks a configuration file. Throws ConfigError with every fault at once. */
-export async function loadConfig(path: string, env: Environment = process.env): Promise<LoadedConfig> {
+/** Loads and checks a configuration file, whose role may be another. Throws ConfigError with every fault at once. */
+export async function loadConfig(path: string, env: Environment = process.env, role?: Role): Promise<LoadedConfig> {
   const text = await readText(path);
-  const parsed = parseLocated(text, path, env);
+  const parsed = parseLocated(text, path, env, role);
   return { ...parsed, baseDir: dirname(resolve(path)), fileName: path, text };
 }

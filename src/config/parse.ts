@@ -5,7 +5,7 @@ import { learnSecrets } from "../redact.js";
 import { dotted, find, place, position, undotted } from "../yaml-locate.js";
 import { crossChecks, type PartialConfig } from "./cross-checks.js";
 import { type Environment, type Substituted, Variables } from "./environment.js";
-import { type Config, configSchema, sinkSchema, sourceSchema } from "./schema.js";
+import { type Config, configSchema, type Role, sinkSchema, sourceSchema } from "./schema.js";
 import { type PlacedFault, type Reading, schemaFaults } from "./schema-faults.js";
 import { withNames } from "./sink-names.js";
 import { MAX_ALIASES, parseYaml, type SyntaxFault } from "./syntax.js";
@@ -57,7 +57,13 @@ function firstOfEachLine(faults: PlacedFault[]): PlacedFault[] {
 }
 
 /** Plain data of a document. Aliases that expand too far, or to themselves, are refused. */
-function plainData(fileName: string, document: Document): unknown {
+function plainData(fileName: string, document: Document, role: Role | undefined): unknown {
+  const data = expanded(fileName, document);
+  const isMap = typeof data === "object" && data !== null && !Array.isArray(data);
+  return role !== undefined && isMap ? { ...data, role } : data;
+}
+
+function expanded(fileName: string, document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
@@ -69,8 +75,8 @@ function plainData(fileName: string, document: Document): unknown {
 }
 
 /** Validates; text that only looked like a number in a variable becomes text again where text is wanted. */
-function validate(fileName: string, document: Document, substituted: Substituted) {
-  const data = plainData(fileName, document);
+function validate(fileName: string, document: Document, substituted: Substituted, role: Role | undefined) {
+  const data = plainData(fileName, document, role);
   const result = configSchema.safeParse(data);
   if (result.success || substituted.asText.size === 0) return { data, result };
   let changed = false;
@@ -83,24 +89,26 @@ function validate(fileName: string, document: Document, substituted: Substituted
     changed = true;
   }
   if (!changed) return { data, result };
-  const again = plainData(fileName, document);
+  const again = plainData(fileName, document, role);
   return { data: again, result: configSchema.safeParse(again) };
 }
 
 /** The parts that are valid in themselves, so that contradictions show beside other faults. */
 function validParts(data: unknown): PartialConfig {
-  const { sources, sinks, metrics, explain } = Object(data) as Record<string, unknown>;
+  const { sources, sinks, metrics, explain, role, fleet } = Object(data) as Record<string, unknown>;
   const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
   return {
     sources: list(sources).map((source) => sourceSchema.safeParse(source).data),
     sinks: list(sinks).map((sink) => sinkSchema.safeParse(sink).data),
     metrics: configSchema.shape.metrics.safeParse(metrics).data,
     explain: configSchema.shape.explain.safeParse(explain).data,
+    role: configSchema.shape.role.safeParse(role).data,
+    fleet: configSchema.shape.fleet.safeParse(fleet).data,
     written: data,
   };
 }
 
-function read(text: string, fileName: string, env: Environment): ParsedConfig {
+function read(text: string, fileName: string, env: Environment, role: Role | undefined): ParsedConfig {
   const more = excess(text);
   if (more !== undefined) throwFaults(fileName, whole(`the text has ${more}; a configuration is a short YAML file`));
   const variables = new Variables(text, env);
@@ -116,7 +124,7 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
 
   const substituted = variables.substitute(document);
   const faults = [...syntax, ...substituted.faults].map(placed);
-  const { data, result } = validate(fileName, document, substituted);
+  const { data, result } = validate(fileName, document, substituted, role);
   learnSecrets([data, variables.secrets()], true);
   const reading: Reading = {
     schema: configSchema,
@@ -141,15 +149,15 @@ function read(text: string, fileName: string, env: Environment): ParsedConfig {
 
 /**
  * Reads, completes and checks a configuration. Throws ConfigError with every fault at once; `fileName` is what faults call
- * the text, `env` where `${NAME}` comes from.
+ * the text, `env` where `${NAME}` comes from, `role` takes the place of the role that it gives.
  */
-export function parseLocated(text: string, fileName: string, env: Environment): ParsedConfig {
+export function parseLocated(text: string, fileName: string, env: Environment, role?: Role): ParsedConfig {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the search for them
   if (/[\u0000-\u0008\u000e-\u001f\ufffe\uffff]/.test(text)) {
     throw new ConfigError([{ path: "", message: `${fileName} is not text but binary data; give a YAML file` }]);
   }
   try {
-    return read(text, fileName, env);
+    return read(text, fileName, env, role);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return throwFaults(fileName, whole("the text is nested too deeply; a configuration has a few levels"));

@@ -148,27 +148,8 @@ const sinkNameSchema = z
     "Name of the sink in metrics, readiness and log lines, unique; default: its kind, with a number from the second of a kind on (nats, nats-2)",
   );
 
-export const natsSinkSchema = z.strictObject({
-  kind: z.literal("nats"),
-  name: sinkNameSchema,
-  servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]).describe("Addresses, tried in turn"),
-  prefix: name.default("explain").describe("First subject token"),
-  jetstream: z.boolean().default(false).describe("Acknowledged publishes into a stream over {prefix}.{station}.>"),
-  stream: z
-    .strictObject({
-      name: name.optional().describe("Default: {prefix}-{station}"),
-      maxAgeSeconds: positive.default(3600).describe("How long messages are kept"),
-      maxBytes: positive.default(1024 * 1024 * 1024).describe("The oldest go beyond it"),
-      replicas: positive
-        .max(5)
-        .optional()
-        .describe(
-          "Servers of a cluster that keep the stream, 1 to 5: with 3 one of them may be away, as for an upgrade, and nothing waits. Default: 1, and a stream that is there already keeps what it has",
-        ),
-      storage: z.enum(["file", "memory"]).default("file").describe("Where the server keeps them"),
-      duplicateWindowSeconds: positive.default(120).describe("How long the server remembers Nats-Msg-Id"),
-    })
-    .prefault({}),
+/** How a NATS server is logged in to. */
+const natsLogin = {
   user: z.string().optional().describe("Login, together with password"),
   password: z.string().optional().describe("Best taken from the environment"),
   token: z.string().optional().describe("Login by a token instead"),
@@ -200,6 +181,30 @@ export const natsSinkSchema = z.strictObject({
     })
     .optional()
     .describe("Encrypt, as tls:// addresses do; paths are relative to the configuration file, read at each connection"),
+};
+
+export const natsSinkSchema = z.strictObject({
+  kind: z.literal("nats"),
+  name: sinkNameSchema,
+  servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]).describe("Addresses, tried in turn"),
+  prefix: name.default("explain").describe("First subject token"),
+  jetstream: z.boolean().default(false).describe("Acknowledged publishes into a stream over {prefix}.{station}.>"),
+  stream: z
+    .strictObject({
+      name: name.optional().describe("Default: {prefix}-{station}"),
+      maxAgeSeconds: positive.default(3600).describe("How long messages are kept"),
+      maxBytes: positive.default(1024 * 1024 * 1024).describe("The oldest go beyond it"),
+      replicas: positive
+        .max(5)
+        .optional()
+        .describe(
+          "Servers of a cluster that keep the stream, 1 to 5: with 3 one of them may be away, as for an upgrade, and nothing waits. Default: 1, and a stream that is there already keeps what it has",
+        ),
+      storage: z.enum(["file", "memory"]).default("file").describe("Where the server keeps them"),
+      duplicateWindowSeconds: positive.default(120).describe("How long the server remembers Nats-Msg-Id"),
+    })
+    .prefault({}),
+  ...natsLogin,
   bufferBytes: positive
     .default(256 * 1024 * 1024)
     .describe(
@@ -367,8 +372,67 @@ export type SinkConfig = z.infer<typeof sinkSchema>;
 /** What a sink is called wherever there may be several. */
 export const sinkName = ({ name, kind }: Pick<SinkConfig, "name" | "kind">): string => name ?? kind;
 
+/** What `capture` and `explain` share. */
+const fleetSchema = z
+  .strictObject({
+    servers: z.array(z.string().min(1)).min(1).default(["nats://127.0.0.1:4222"]).describe("Addresses, tried in turn"),
+    ...natsLogin,
+    prefix: name
+      .default("VIDEO_EXPLAINER")
+      .describe(
+        "Of the streams {prefix}_FRAMES and {prefix}_RESULTS, whose names are the first token of their subjects",
+      ),
+    domain: name.optional().describe("JetStream domain of the streams, where that is not the server's own"),
+    picture: z
+      .enum(["png", "jpeg", "raw"])
+      .default("png")
+      .describe(
+        "How the model's input travels. png: to the last bit; jpeg: smaller, and probabilities change by some hundredths (docs/fleet.md); raw: uncompressed, for a fast network and a busy processor",
+      ),
+    quality: z.number().int().min(50).max(100).default(97).describe("Of a JPEG, whose colours are not subsampled"),
+    maxWaiting: positive.max(1024).default(32).describe("Frames of a capture that wait for their answers"),
+    maxAgeMs: z
+      .number()
+      .int()
+      .min(50)
+      .max(3_600_000)
+      .default(2000)
+      .describe(
+        "A frame of a live source that is older when a worker comes to it is not explained, but counted as stale",
+      ),
+    answerSeconds: positive
+      .max(3600)
+      .default(10)
+      .describe("A frame of a live source that has no answer so long after it was captured is dropped; a film waits"),
+    ackWaitSeconds: positive
+      .max(600)
+      .default(3)
+      .describe("A frame whose worker was not heard of for so long is given to another"),
+    stream: z
+      .strictObject({
+        maxBytes: positive
+          .default(256 * 1024 * 1024)
+          .describe("Of each of the two streams; frames beyond it are refused, and dropped where they are live"),
+        maxAgeSeconds: positive.max(86_400).default(60).describe("How long frames and results are kept at most"),
+        replicas: positive.max(5).optional().describe("Servers of a cluster that keep them. Default: 1"),
+        storage: z.enum(["file", "memory"]).default("file").describe("Where the servers keep them"),
+      })
+      .prefault({}),
+  })
+  .prefault({})
+  .describe("How captures and explain workers reach each other over JetStream: docs/fleet.md");
+
+export const ROLES = ["all", "capture", "explain"] as const;
+export type Role = (typeof ROLES)[number];
+
 export const configSchema = z.strictObject({
   station: name.default("station").describe("Name of this worker; part of every subject"),
+  role: z
+    .enum(ROLES)
+    .default("all")
+    .describe(
+      "all: sources, explaining and sinks in one process; capture: frames are explained by workers of a fleet; explain: such a worker, which needs no sources and sinks",
+    ),
   model: z.strictObject({
     path: z
       .string()
@@ -459,6 +523,7 @@ export const configSchema = z.strictObject({
   sources: z
     .array(sourceSchema)
     .max(1000)
+    .default([])
     .describe("May be empty when a nats sink serves `sources`: they are then added at run time"),
   control: z.strictObject({ sources: addedSources }).prefault({}).describe("What requests over NATS may do"),
   limits: z
@@ -500,7 +565,8 @@ export const configSchema = z.strictObject({
       quality: z.number().int().min(1).max(100).default(80).describe("Of the JPEG"),
     })
     .prefault({}),
-  sinks: z.array(sinkSchema).min(1),
+  sinks: z.array(sinkSchema).default([]),
+  fleet: fleetSchema,
   metrics: z
     .strictObject({
       host: z.string().default("127.0.0.1").describe("Address to listen on; 0.0.0.0 in a container"),
@@ -518,6 +584,7 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.infer<typeof configSchema>;
+export type FleetConfig = Config["fleet"];
 export type SourceConfig = z.infer<typeof sourceSchema>;
 
 export type NatsSinkConfig = z.infer<typeof natsSinkSchema>;

@@ -1,4 +1,5 @@
 import type { ModelView } from "../fit.js";
+import type { FrameTicket } from "../frame.js";
 import type { Device } from "./engine-names.js";
 import type { Part } from "./programs/density.js";
 
@@ -57,6 +58,8 @@ export interface Explanation {
   target: ClassScore & { logit: number };
   /** Null when the frame was only classified. */
   relevance: Relevance | null;
+  /** What ran it, where that may be another from frame to frame. */
+  engine?: string;
 }
 
 /** Where the picture that a model is to see lies: RGB, 3 bytes a pixel, of the model's input size. It is read, never written. */
@@ -81,6 +84,8 @@ export interface ExplainInput extends PictureRows {
 export interface ModelInfo extends ModelView {
   name: string;
   sha256: string;
+  /** SHA-256 over the file, the labels and how pictures become input: two models of the same give the same answers. */
+  identity?: string;
   labels: readonly string[];
   /** 3 for colour, 1 for greyscale. */
   channels: number;
@@ -101,8 +106,8 @@ export interface Explainer {
   readonly hasClassifier: boolean;
   /** Results in the order of the inputs. Rejects when the batch as a whole failed. */
   explain(batch: readonly ExplainInput[]): Promise<Explanation[]>;
-  /** As `explain`, but a frame that fails costs that frame: each of a batch that failed is tried alone. Never rejects. */
-  explainEach(batch: readonly ExplainInput[]): Promise<(Explanation | Error)[]>;
+  /** As `explain`, but a frame that fails costs that frame: each of a batch that failed is tried alone. Never rejects. `tickets`: one an input. */
+  explainEach(batch: readonly ExplainInput[], tickets?: readonly FrameTicket[]): Promise<(Explanation | Error)[]>;
   /** Why nothing more will be explained (a thread of the engine has died) or nothing is (it hangs); undefined while all is well. */
   readonly fault: string | undefined;
   close(): Promise<void>;

@@ -5,6 +5,8 @@ export const DROP_REASONS = [
   "queue-full",
   "decode-error",
   "explain-error",
+  "work-queue-full",
+  "unanswered",
   "sink-overflow",
   "shutdown",
 ] as const;
@@ -16,5 +18,19 @@ export interface LedgerSnapshot {
   classified: number;
   /** Only reasons that occurred. */
   dropped: Partial<Record<DropReason, number>>;
+  /** Those that are given out are not among them. */
   inFlight: number;
+  /** Given out to other processes and not yet back; absent where none ever is. */
+  queued?: number;
+}
+
+/** What an explainer answers of a frame that it left out, for this reason. */
+export class LeftOutError extends Error {
+  override readonly name = "LeftOutError";
+  constructor(
+    readonly why: DropReason,
+    sentence: string,
+  ) {
+    super(sentence);
+  }
 }

@@ -66,13 +66,18 @@ export const summarySchema = z.strictObject({
   }),
 });
 
-/** `captured = explained + classified + Σ dropped + inFlight`, exactly. */
+/** `captured = explained + classified + Σ dropped + inFlight + queued`, exactly. */
 export const ledgerSchema = z.strictObject({
   captured: z.int().min(0),
   explained: z.int().min(0),
   classified: z.int().min(0),
   dropped: z.record(z.string(), z.int().min(0)),
   inFlight: z.int().min(0),
+  queued: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Frames given out to explain workers and not yet back, where there are such"),
 });
 
 /** Schema `source-status/1`: published when a source's state changes, and every 10 s. */

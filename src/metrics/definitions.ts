@@ -30,12 +30,14 @@ export function defineMetrics(registry: Registry) {
     ),
     dropped: counter("frames_dropped_total", "Frames dropped, by reason", "source", "reason"),
     inFlight: gauge("frames_in_flight", "Frames captured and not yet explained, classified or dropped", "source"),
+    queued: gauge("frames_queued", "Frames given out to explain workers and not yet back", "source"),
     stationFrames: counter(
       "station_frames_total",
       "Frames of all sources, removed ones included, by what became of them",
       "outcome",
     ),
     stationInFlight: gauge("station_frames_in_flight", "Frames of all sources that are on their way"),
+    stationQueued: gauge("station_frames_queued", "Frames of all sources that are given out to explain workers"),
     state: gauge("source_state", "1 for the state the source is in, 0 for the others", "source", "state"),
     restarts: counter("source_restarts_total", "Restarts of the source, by reason", "source", "reason"),
     lastFrame: gauge("source_last_frame_timestamp_seconds", "Unix time of the last frame's capture", "source"),
@@ -82,6 +84,24 @@ export function defineMetrics(registry: Registry) {
     sinkRestarts: counter("sink_restarts_total", "Streams of sources that a sink began again after a fault", "sink"),
     requests: counter("requests_total", "Requests to the NATS service, by what came of them", "endpoint", "outcome"),
     sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
+    fleetConnected: gauge("fleet_connected", "1 while the streams of the fleet can be used"),
+    fleetQueue: gauge("fleet_queue_frames", "Frames of this model and method that no explain worker has taken yet"),
+    fleetTaken: gauge("fleet_taken_frames", "Frames of this model and method that explain workers have in hand"),
+    fleetAnswers: counter(
+      "fleet_answers_total",
+      "Answers of this explain worker, by what became of the frame",
+      "outcome",
+    ),
+    fleetRedelivered: counter(
+      "fleet_redelivered_total",
+      "Frames that this explain worker was not the first to be given",
+    ),
+    fleetAge: histogram(
+      "fleet_frame_age_seconds",
+      "Time from a frame's capture to its coming to this explain worker, by the clocks of both",
+      END_TO_END_SECONDS,
+    ),
+    roleInfo: gauge("role_info", "1, with the role of this process as a label", "role"),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),
   };
 }

@@ -11,6 +11,11 @@ export interface Metrics {
   source(name: string): SourceMetrics;
   /** The frames of the whole station: what became of one, and how many are on their way. */
   stationFrame(outcome: string, inFlight: number): void;
+  /** How many frames of the whole station are on their way here, and how many are given out. */
+  stationQueued(inFlight: number, queued: number): void;
+  /** `all`, `capture` or `explain`. */
+  role(role: string): void;
+  readonly fleet: FleetMetrics;
   /** A request to the service was answered; `outcome`: `ok` or an error code. */
   request(endpoint: string, outcome: string): void;
   /** Frames in a batch. */
@@ -36,6 +41,19 @@ export interface Metrics {
   /** Everything in Prometheus' text format. */
   render(): Promise<string>;
   readonly contentType: string;
+}
+
+/** What captures and explain workers count of the streams between them. */
+export interface FleetMetrics {
+  connected(is: boolean): void;
+  /** Frames of this model and method: not taken yet, and in the hands of workers. */
+  queue(waiting: number, taken: number): void;
+  /** A worker has answered. */
+  answered(outcome: string): void;
+  /** A worker was given a frame that another was given before. */
+  redelivered(): void;
+  /** Seconds since its capture, as a frame comes to a worker. */
+  age(seconds: number): void;
 }
 
 const OUTCOMES = ["captured", "explained", "classified", "dropped"];
@@ -69,6 +87,23 @@ export function createMetrics(): Metrics {
     stationFrame(outcome, inFlight) {
       defined.stationFrames.inc({ outcome });
       defined.stationInFlight.set(inFlight);
+    },
+    stationQueued(inFlight, queued) {
+      defined.stationInFlight.set(inFlight);
+      defined.stationQueued.set(queued);
+    },
+    role: (role) => defined.roleInfo.set({ role }, 1),
+    fleet: {
+      connected: (is) => defined.fleetConnected.set(is ? 1 : 0),
+      queue(waiting, taken) {
+        defined.fleetQueue.set(waiting);
+        defined.fleetTaken.set(taken);
+      },
+      answered: (outcome) => defined.fleetAnswers.inc({ outcome: bounds.reason(outcome) }),
+      redelivered: () => defined.fleetRedelivered.inc(),
+      age(seconds) {
+        if (seconds >= 0) defined.fleetAge.observe(seconds);
+      },
     },
     request: (endpoint, outcome) => defined.requests.inc({ endpoint, outcome }),
     batch(size) {

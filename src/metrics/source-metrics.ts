@@ -16,6 +16,8 @@ export interface SourceMetrics {
   dropped(reason: string, frames?: number): void;
   /** Frames captured and not yet settled. */
   inFlight(frames: number): void;
+  /** Frames given out to explain workers and not yet back. */
+  queued(frames: number): void;
   state(state: SourceStateName): void;
   restarted(reason: string): void;
   /** Capture time of the latest frame, Unix milliseconds. */
@@ -78,6 +80,7 @@ export function createSourceMetrics(
       if (Number.isFinite(frames) && frames >= 0) defined.dropped.inc({ source, reason }, frames);
     }),
     inFlight: alive((frames) => defined.inFlight.set({ source }, frames)),
+    queued: alive((frames) => defined.queued.set({ source }, frames)),
     state: alive(showState),
     restarted: alive((given) => {
       const reason = bounds.reason(given);
@@ -102,7 +105,14 @@ export function createSourceMetrics(
     warned: alive((warning) => defined.warnings.inc({ source, warning })),
     forget: alive(() => {
       forgotten = true;
-      for (const metric of [...plain, defined.inFlight, defined.lastFrame, defined.endToEnd, defined.concentration])
+      for (const metric of [
+        ...plain,
+        defined.inFlight,
+        defined.queued,
+        defined.lastFrame,
+        defined.endToEnd,
+        defined.concentration,
+      ])
         metric.remove({ source });
       for (const warning of WARNINGS) defined.warnings.remove({ source, warning });
       for (const state of SOURCE_STATES) defined.state.remove({ source, state });

@@ -32,9 +32,9 @@ const SLABS = 12;
 /** Of large pictures fewer, as many as this holds, but never less than three. */
 const SLAB_BYTES = 2 ** 30;
 
-/** How many frames of this layout a source has in memory at most, unless its options say. */
-export const slabsOf = (layout: FrameLayout): number =>
-  Math.max(3, Math.min(SLABS, Math.floor(SLAB_BYTES / frameBytes(layout))));
+/** How many frames of this layout a source has in memory at most: `most`, of large ones fewer. */
+export const slabsOf = (layout: FrameLayout, most = SLABS): number =>
+  Math.max(3, Math.min(most, Math.floor(SLAB_BYTES / frameBytes(layout))));
 
 export interface SourceOptions extends ModelView {
   /** Folder that relative paths start from. */
@@ -244,7 +244,7 @@ class SupervisedSource implements VideoSource {
   /** Memory for the frames of this layout; that of the last connection where it fits. */
   #poolFor(layout: FrameLayout): SlabPool {
     const bytes = frameBytes(layout);
-    const slabs = Math.max(3, this.options.slabs ?? slabsOf(layout));
+    const slabs = slabsOf(layout, this.options.slabs);
     this.options.onClaim?.(claimOf(layout, slabs, this.spec.config.fps));
     if (this.#pool?.bytes !== bytes) this.#pool = new SlabPool(bytes, slabs);
     return this.#pool;

@@ -1,9 +1,10 @@
-import { concatMap, defaultIfEmpty, defer, map, type Observable, of, takeUntil, tap } from "rxjs";
+import { concatMap, defaultIfEmpty, defer, finalize, map, type Observable, of, takeUntil, tap } from "rxjs";
 import type { When } from "../config/choice.js";
 import { VideoExplainerError } from "../errors.js";
 import type { Explainer, ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Frame } from "../frame.js";
 import type { Logger } from "../log.js";
+import { LeftOutError } from "../messages/ledger.js";
 import type { ChoiceReason } from "../messages/summary.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { OverlayStyle } from "../overlay/overlay.js";
@@ -52,8 +53,11 @@ interface Classified {
  * Explains batches, one beside the other, and emits their frames in order. Under `explain.when` a batch is classified first,
  * as a whole; the frames that are chosen of it make a second batch, which is explained. Only then is the batch done.
  */
-export function explainBatches(batches$: Observable<Batch<SourceSession>>, parts: ExplainParts): Observable<Explained> {
-  const report = errorReport(parts.log);
+export function explainBatches(
+  batches$: Observable<Batch<SourceSession>>,
+  parts: ExplainParts,
+  report: ErrorReport = errorReport(parts.log),
+): Observable<Explained> {
   return batches$.pipe(
     inOrder((batch) => classify(batch, parts, report)),
     map(choose),
@@ -74,8 +78,7 @@ function classify(
   metrics.batch(batch.frames.length);
   for (const { frame } of batch.frames) metrics.stage("queue", (startedAt - frame.receivedAt) / 1000);
   const begun = batch.frames.map((given) => ({ ...given, ...given.session.begin(given.frame, explain) }));
-  const inputs = begun.map(({ input }) => input);
-  return runOn(explainer, inputs, giveUp$).pipe(
+  return runOn(explainer, begun, giveUp$).pipe(
     map((results) => ({
       ...{ batch, when: explain.when, style, startedAt },
       frames: begun.flatMap(({ frame, session, nth }, k): Classified[] => {
@@ -106,8 +109,8 @@ function explainChosen(run: Run, { settings, giveUp$ }: ExplainParts, report: Er
   const left = run.frames.filter(isLeft);
   if (left.length === 0) return of(run);
   const { explainer } = settings.current;
-  const inputs = left.map(({ frame, session }) => session.inputForChosen(frame));
-  return runOn(explainer, inputs, giveUp$).pipe(
+  const asked = left.map(({ frame, session }) => ({ frame, session, input: session.inputForChosen(frame) }));
+  return runOn(explainer, asked, giveUp$).pipe(
     map((results) => {
       const found = new Map(left.map((one, k) => [one, results?.[k]]));
       const frames = run.frames.flatMap((one): Classified[] => {
@@ -126,13 +129,31 @@ function explainChosen(run: Run, { settings, giveUp$ }: ExplainParts, report: Er
 const isExplanation = (result: Explanation | Error | undefined): result is Explanation =>
   result !== undefined && !(result instanceof Error);
 
+interface Asked {
+  frame: Frame;
+  session: SourceSession;
+  input: ExplainInput;
+}
+
 /** Emits once: what came of each; undefined where it was given up. */
-const runOn = (
+function runOn(
   explainer: Explainer,
-  inputs: readonly ExplainInput[],
+  asked: readonly Asked[],
   giveUp$: Observable<void>,
-): Observable<readonly (Explanation | Error)[] | undefined> =>
-  defer(() => explainer.explainEach(inputs)).pipe(takeUntil(giveUp$), defaultIfEmpty(undefined));
+): Observable<readonly (Explanation | Error)[] | undefined> {
+  const tickets = asked.map(({ frame, session }) => session.ticket(frame));
+  const end = (): void => {
+    for (const ticket of tickets) ticket.end();
+  };
+  const inputs = asked.map(({ input }) => input);
+  return defer(() => explainer.explainEach(inputs, tickets)).pipe(
+    takeUntil(giveUp$),
+    defaultIfEmpty(undefined),
+    // Before anything is entered into the ledger of them.
+    tap(end),
+    finalize(end),
+  );
+}
 
 function explainedFrames({ batch, style, startedAt, frames }: Run, { metrics }: ExplainParts): Explained[] {
   const explainMs = performance.now() - startedAt;
@@ -145,12 +166,15 @@ function explainedFrames({ batch, style, startedAt, frames }: Run, { metrics }: 
 }
 
 /** Says why a frame could not be explained. */
-type ErrorReport = (frame: Frame, error: Error) => void;
+export type ErrorReport = (frame: Frame, error: Error) => void;
 
-function errorReport(log: Logger): ErrorReport {
+export function errorReport(log: Logger): ErrorReport {
   const faults = new RateLimitedLog();
   return ({ source, sequence }, error) => {
-    if (error instanceof VideoExplainerError && error.code === "engine-died") {
+    if (error instanceof LeftOutError) {
+      const { message, why } = error;
+      faults.happened(why, () => log.warn(`frames are dropped as ${why}: ${message}`));
+    } else if (error instanceof VideoExplainerError && error.code === "engine-died") {
       // It is so with every frame from now on.
       const { message } = error;
       faults.happened(message, () => log.error(`frames are not explained any more, and dropped: ${message}`));
@@ -161,5 +185,6 @@ function errorReport(log: Logger): ErrorReport {
 /** Ends a frame that could not be explained; without an error, that was given up. */
 function drop(frame: Frame, session: SourceSession, error: Error | undefined, report: ErrorReport): void {
   if (error) report(frame, error);
-  session.drop(frame, error ? "explain-error" : "shutdown");
+  const why = error instanceof LeftOutError ? error.why : "explain-error";
+  session.drop(frame, error ? why : "shutdown");
 }

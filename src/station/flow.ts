@@ -7,7 +7,7 @@ import type { OverlayRenderer, OverlayResult } from "../overlay/overlay.js";
 import type { Batch } from "../pipeline/index.js";
 import type { Sink } from "../sinks/sink.js";
 import { type Delivery, wants, wantsOriginal, wantsOverlay } from "./deliver.js";
-import { type Explained, explainBatches } from "./explain-batches.js";
+import { type Explained, errorReport, explainBatches } from "./explain-batches.js";
 import { type ExplainedFrame, overlayRequest } from "./explained-frame.js";
 import { inOrder } from "./in-order.js";
 import type { SettingsSource } from "./settings.js";
@@ -23,6 +23,8 @@ export interface FlowParts {
   log: Logger;
   /** Emits when nothing is waited for any more that hangs: frames that are not explained by then count as `shutdown`. */
   giveUp$: Observable<void>;
+  /** Each batch is of one source: those of one do not wait for those of another, whose answers are away for longer. */
+  bySource?: boolean;
 }
 
 interface Taken extends Explained, ExplainedFrame {
@@ -42,7 +44,7 @@ const encoder = new TextEncoder();
  * of one source leave in their order. Completes when the last one has left.
  */
 export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<void> {
-  return explainBatches(batches$, parts).pipe(
+  return explainedFrames(batches$, parts).pipe(
     map((explained): Taken => ({ ...explained, ...recorded(explained, parts) })),
     groupBy(({ session }) => session, { duration: ({ key: session }) => session.over$ }),
     mergeMap((ofOneSource$) =>
@@ -51,6 +53,15 @@ export function frameFlow(batches$: Observable<Batch<SourceSession>>, parts: Flo
         concatMap((frame) => deliver(frame, parts)),
       ),
     ),
+  );
+}
+
+function explainedFrames(batches$: Observable<Batch<SourceSession>>, parts: FlowParts): Observable<Explained> {
+  if (!parts.bySource) return explainBatches(batches$, parts);
+  const report = errorReport(parts.log);
+  return batches$.pipe(
+    groupBy(({ frames }) => frames[0]!.session, { duration: ({ key: session }) => session.over$ }),
+    mergeMap((ofOneSource$) => explainBatches(ofOneSource$, parts, report)),
   );
 }
 

@@ -12,6 +12,9 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import type { Explainer } from "../explain/explanation.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
+import { FleetCapture } from "../fleet/capture.js";
+import type { FleetLink } from "../fleet/link.js";
+import { RemoteExplainer, readFleetModel } from "../fleet/remote-explainer.js";
 import type { Logger } from "../log.js";
 import { deviceUse } from "../metrics/device-use.js";
 import { createMetrics, type Metrics } from "../metrics/metrics.js";
@@ -26,15 +29,15 @@ import type { Sink, SinkContext } from "../sinks/sink.js";
 import { explainerOptions } from "./explainer-options.js";
 import { orUntil } from "./or-until.js";
 import { Settings } from "./settings.js";
-import { Station, type StationEnd } from "./station.js";
+import { Station, type StationEnd, type StationSettings } from "./station.js";
 import { StationControl } from "./station-control.js";
 
 /** What hangs is not waited for longer. */
 const CLOSE_MS = 2000;
-const soon = (work: Promise<unknown>): Promise<unknown> => orUntil(timer(CLOSE_MS), work);
+export const soon = (work: Promise<unknown>): Promise<unknown> => orUntil(timer(CLOSE_MS), work);
 
 /** A NATS round trip must have succeeded within the last seconds. */
-const VERIFY_MS = 1500;
+export const VERIFY_MS = 1500;
 
 /** Bytes that the machine has, or the container if that has less. */
 const memoryOfMachine = (): number => Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
@@ -50,6 +53,8 @@ type RunConfig = Pick<LoadedConfig, "config" | "baseDir">;
 
 /** What the metrics port is asked about, as it comes to be. */
 interface Health {
+  /** Of a capture. */
+  link?: FleetLink;
   /** Undefined while the model is loading. */
   engine?: () => CheckResult;
   readonly sinks: Sink[];
@@ -60,8 +65,9 @@ interface Health {
  * source is opened when one part cannot start.
  */
 export async function startStation(loaded: RunConfig, log: Logger): Promise<RunHandle> {
-  const { sinks, metrics: port } = loaded.config;
+  const { sinks, metrics: port, role } = loaded.config;
   const metrics = createMetrics();
+  metrics.role(role);
   const health: Health = { sinks: [] };
   const loading = { ok: false, reason: "model is loading" };
   const server = await startMetricsServer({
@@ -69,6 +75,9 @@ export async function startStation(loaded: RunConfig, log: Logger): Promise<RunH
     metrics,
     readiness: [
       { name: "model", check: async () => health.engine?.() ?? loading },
+      ...(role === "capture"
+        ? [{ name: "fleet", check: async () => (health.link ? checkFleet(health.link) : loading) }]
+        : []),
       ...sinks.map((sink) => ({ name: sinkName(sink), check: () => checkSink(sinkName(sink), health.sinks) })),
     ],
     liveness: () => health.engine?.() ?? { ok: true },
@@ -84,12 +93,28 @@ export async function startStation(loaded: RunConfig, log: Logger): Promise<RunH
   }
 }
 
+/** Whether the server of a fleet answers now, and its streams can be used. */
+async function checkFleet(link: FleetLink): Promise<CheckResult> {
+  if (await link.verify(VERIFY_MS)) return { ok: true };
+  return { ok: false, reason: link.reason ?? "the NATS server of the fleet does not answer" };
+}
+
 async function checkSink(name: string, sinks: readonly Sink[]): Promise<CheckResult> {
   const sink = sinks.find((known) => known.name === name);
   if (sink === undefined) return { ok: false, reason: "it is opened once the model is loaded" };
   if (await sink.verify(VERIFY_MS)) return { ok: true };
   return { ok: false, reason: sink.status().reason ?? `${name} does not answer` };
 }
+
+/** Frames that a source has in memory beside its share of those that are given out: none can take up all of these. */
+const OWN_SLABS = 4;
+
+/** How a capture hands its frames out: one by one, as many as may wait for their answers. */
+const givenOut = ({ fleet, sources }: Config): Pick<StationSettings, "batches" | "bySource" | "slabs"> => ({
+  batches: { maxBatch: 1, maxWaitMs: 0, inFlight: fleet.maxWaiting },
+  bySource: true,
+  slabs: OWN_SLABS + Math.ceil(fleet.maxWaiting / Math.max(1, sources.length)),
+});
 
 async function startParts(
   { config, baseDir }: RunConfig,
@@ -99,13 +124,23 @@ async function startParts(
 ): Promise<Pick<RunHandle, "ended" | "stop">> {
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
+  const { fleet, station: name } = config;
+  const capture =
+    config.role === "capture"
+      ? new FleetCapture({ config: fleet, station: name, baseDir, log, metrics: metrics.fleet })
+      : undefined;
+  const made = async (explain: Config["explain"]): Promise<Explainer> => {
+    const options = explainerOptions({ ...config, explain }, baseDir);
+    if (!capture) return createExplainer(options, { onNote: (note) => log.warn(note), onRun: metrics.engineRun });
+    const remote = new RemoteExplainer(readFleetModel(options), capture, fleet);
+    await capture.addWork(remote.work);
+    log.info(`frames for model ${remote.model.name} are work ${remote.work} of stream ${fleet.prefix}_FRAMES`);
+    return remote;
+  };
   const explainerOf = async (explain: Config["explain"]): Promise<Explainer> => {
-    const made = await createExplainer(explainerOptions({ ...config, explain }, baseDir), {
-      onNote: (note) => log.warn(note),
-      onRun: metrics.engineRun,
-    });
-    open.add(made);
-    return made;
+    const explainer = await made(explain);
+    open.add(explainer);
+    return explainer;
   };
   const retire = async (explainer: Explainer): Promise<void> => {
     await explainer.close();
@@ -118,9 +153,10 @@ async function startParts(
     throw new InputError("label", unknown.text);
   }
   for (const note of explainer.notes ?? []) log.warn(note);
-  log.info(
-    `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
-  );
+  if (!capture)
+    log.info(
+      `model ${explainer.model.name} is warm on ${describeEngine({ name: explainer.engine, skipped: explainer.skipped })}`,
+    );
   if (explainer.device !== "cpu") metrics.watchDevices(deviceUse());
   const { explain, overlay, warnings } = config;
   const settings = new Settings(
@@ -129,6 +165,8 @@ async function startParts(
   );
   const renderer = createOverlayRenderer();
   const { sinks } = health;
+  capture?.link.connect();
+  health.link = capture?.link;
   health.engine = () => {
     const fault = [...open].map((explainer) => explainer.fault).find((known) => known !== undefined);
     return fault === undefined ? { ok: true } : { ok: false, reason: `${fault}; restart the worker` };
@@ -136,6 +174,7 @@ async function startParts(
   const closeAll = async (): Promise<void> => {
     await soon(settings.close());
     await soon(renderer.close());
+    if (capture) await soon(capture.close());
     await soon(Promise.all([...open].map(retire)));
   };
   let beginService: (control: Control) => void = () => {};
@@ -191,7 +230,7 @@ async function startParts(
   const { frameBytes = memoryOfMachine() / 2, pixelsPerSecond } = config.limits;
   const budget = new FrameBudget(frameBytes, pixelsPerSecond);
   const { sources, engine: batches } = config;
-  const fixed = { station: config.station, batches, sources, baseDir };
+  const fixed = { station: config.station, batches, sources, baseDir, ...(capture && givenOut(config)) };
   const only = new Map(config.sinks.flatMap((sink) => (sink.only ? [[sinkName(sink), sink.only] as const] : [])));
   const station = new Station({ ...fixed, settings, renderer, sinks, only, metrics, log, budget });
   settings.current$

@@ -2,7 +2,8 @@ import { endWith, filter, ignoreElements, merge, type Observable, Subject, take 
 import type { When } from "../config/choice.js";
 import type { Config, SourceConfig } from "../config/schema.js";
 import type { ExplainInput, Explanation } from "../explain/explanation.js";
-import type { Frame } from "../frame.js";
+import type { Frame, FrameTicket } from "../frame.js";
+import { epochId } from "../messages/headers.js";
 import type { DropReason } from "../messages/ledger.js";
 import type { ChoiceReason, Warning } from "../messages/summary.js";
 import type { SourceMetrics } from "../metrics/source-metrics.js";
@@ -52,21 +53,30 @@ export class SourceSession {
   ) {
     this.openedAt = openedAt;
     this.counts = counts;
-    this.ledger = new Ledger(config.name, (_, what, reason) => {
-      if (what === "dropped") {
-        total.dropped(reason!);
-        counts.dropped(reason!);
-      } else {
-        total[what]();
-        counts[what]();
-      }
-      counts.inFlight(this.ledger.inFlight);
-      this.#counted.next();
-    });
+    this.ledger = new Ledger(
+      config.name,
+      (_, what, reason) => {
+        if (what === "dropped") {
+          total.dropped(reason!);
+          counts.dropped(reason!);
+        } else {
+          total[what]();
+          counts[what]();
+        }
+        counts.inFlight(this.ledger.inFlight);
+        this.#counted.next();
+      },
+      (move) => {
+        if (move === "queued") total.giveOut();
+        else total.takeBack();
+        counts.inFlight(this.ledger.inFlight);
+        counts.queued(this.ledger.queued);
+      },
+    );
     this.source = open(config, { ...options, onRestart: (_, reason) => counts.restarted(reason) }, this.ledger);
     const ended$ = this.source.available$.pipe(ignoreElements(), endWith(undefined));
     this.over$ = merge(this.#counted, ended$).pipe(
-      filter(() => this.source.isFinished && this.ledger.inFlight === 0),
+      filter(() => this.source.isFinished && this.ledger.inFlight + this.ledger.queued === 0),
       take(1),
     );
   }
@@ -97,6 +107,28 @@ export class SourceSession {
 
   #inputFor(frame: Frame, classifyOnly: boolean): ExplainInput {
     return explainInput(frame, { classifyOnly, scale: this.#scale.scale, interest: this.config.interest });
+  }
+
+  /** For an explainer that gives the frame out; `end` is to be called once it is not waited for any more. */
+  ticket({ source, epoch, sequence, receivedAt, policy }: Frame): FrameTicket & { end(): void } {
+    const { ledger } = this;
+    let [isOut, isOver] = [false, false];
+    const givenOut = (out: boolean): void => {
+      if (isOver || out === isOut) return;
+      isOut = out;
+      if (out) ledger.giveOut();
+      else ledger.takeBack();
+    };
+    return {
+      ...{ source, sequence, receivedAt },
+      epoch: epochId(this.openedAt, epoch),
+      isLive: policy === "latest",
+      givenOut,
+      end() {
+        givenOut(false);
+        isOver = true;
+      },
+    };
   }
 
   /** A frame that was chosen could not be explained. */

@@ -44,7 +44,11 @@ import { describeSource, StatusReporter } from "./statuses.js";
 export interface StationSettings {
   /** Its name, part of every subject. */
   station: string;
-  batches: Pick<BatcherOptions, "maxBatch" | "maxWaitMs">;
+  batches: Pick<BatcherOptions, "maxBatch" | "maxWaitMs" | "inFlight">;
+  /** Each batch is of one source, and the sources do not wait for each other's. */
+  bySource?: boolean;
+  /** Frames that a source has in memory; default: as `openSource`. */
+  slabs?: number;
   /** None: it goes on until it is stopped, for those that are added. */
   sources: readonly SourceConfig[];
   /** Folder that relative paths start from. */
@@ -105,11 +109,15 @@ export class Station {
   readonly #giveUp$ = new AsyncSubject<void>();
 
   constructor(private readonly parts: StationParts) {
-    const { station, batches, sources, settings, renderer, sinks, only, metrics, log } = parts;
-    this.#total = new Ledger(station, (_, outcome) => {
-      metrics.stationFrame(outcome, this.#total.inFlight);
-      this.#counted.next();
-    });
+    const { station, batches, sources, settings, renderer, sinks, only, metrics, log, bySource } = parts;
+    this.#total = new Ledger(
+      station,
+      (_, outcome) => {
+        metrics.stationFrame(outcome, this.#total.inFlight);
+        this.#counted.next();
+      },
+      () => metrics.stationQueued(this.#total.inFlight, this.#total.queued),
+    );
     this.#managed = sources.length === 0;
     const onError = (sink: Sink, error: Error): void => log.error(`sink ${sink.name}: ${error.message}`);
     this.#delivery = new Delivery(sinks, metrics, onError, only);
@@ -135,7 +143,7 @@ export class Station {
       }),
     );
     this.#frames$ = frameFlow(batches$, {
-      ...{ station, settings, renderer, delivery, metrics, log },
+      ...{ station, settings, renderer, delivery, metrics, log, bySource },
       giveUp$: this.#giveUp$,
     });
     metrics.watchQueue("frames", () => this.#batcher.queued);
@@ -214,7 +222,7 @@ export class Station {
     await flushed();
     const idle$ = this.#counted.pipe(
       startWith(undefined),
-      filter(() => this.#total.inFlight === 0),
+      filter(() => this.#total.inFlight + this.#total.queued === 0),
     );
     await orUntil(deadline$, firstValueFrom(idle$));
     // The last statuses tell the final ledgers.
@@ -266,12 +274,12 @@ export class Station {
 
   #open(config: SourceConfig, added: Pick<SessionOptions, "admit" | "onClaim"> = {}): SourceSession {
     const { name } = config;
-    const { baseDir, settings, metrics, log, budget, open = openSource } = this.parts;
+    const { baseDir, settings, metrics, log, budget, slabs, open = openSource } = this.parts;
     const view = viewOf(settings.current.explainer.model);
     const openedAt = Math.max(this.#nextOpening, Date.now());
     this.#nextOpening = openedAt + 1;
     const session = new SourceSession(config, {
-      ...{ ...view, baseDir, openedAt, open },
+      ...{ ...view, baseDir, openedAt, open, slabs },
       counts: metrics.source(name),
       total: this.#total,
       onNote: (_, note) => log.info(`source ${name}: ${note}`),

@@ -79,7 +79,7 @@ export class StatusReporter {
 
 /** A source's state and ledger as they are now. */
 export function describeSource(station: string, source: string, state: SourceState, ledger: Ledger): SourceStatus {
-  const { captured, explained, classified, dropped, inFlight } = ledger.snapshot();
+  const { dropped, ...counts } = ledger.snapshot();
   return {
     schema: "source-status/1",
     station,
@@ -90,7 +90,7 @@ export function describeSource(station: string, source: string, state: SourceSta
     since: iso(state.since),
     restarts: state.restarts,
     lastFrameAt: state.lastFrameAt === null ? null : iso(state.lastFrameAt),
-    ledger: { captured, explained, classified, dropped: dropped as Record<string, number>, inFlight },
+    ledger: { ...counts, dropped: dropped as Record<string, number> },
     ffmpeg: state.ffmpeg,
   };
 }

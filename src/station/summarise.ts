@@ -26,7 +26,7 @@ export function summarise(
     publishedAt: new Date().toISOString(),
     pts: frame.pts,
     frame: { width: layout.width, height: layout.height },
-    model: { name: model.name, sha256: model.sha256, engine },
+    model: { name: model.name, sha256: model.sha256, engine: explanation.engine ?? engine },
     classification: { top: explanation.top, target: explanation.target },
     ...(why.length > 0 && { why: [...why] }),
     relevance:

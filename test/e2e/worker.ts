@@ -117,7 +117,7 @@ function follow(child: ChildProcess): Worker {
     // Metrics are there before the model is.
     const isSaid = (): boolean => {
       if (isOver) throw new Error(`the worker ended before it served metrics: ${said.join(" ")}`);
-      return find() !== undefined && log.some(({ msg }) => / is warm on /.test(msg));
+      return find() !== undefined && log.some(({ msg }) => / is warm on | are work /.test(msg));
     };
     await until("the worker to say where its metrics are, and its model to be warm", isSaid, START_MS);
     return find()!;

@@ -11,6 +11,15 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   frames_skipped_total: ["counter", ["sink"]],
   frames_dropped_total: ["counter", ["reason", "source"]],
   frames_in_flight: ["gauge", ["source"]],
+  frames_queued: ["gauge", ["source"]],
+  station_frames_queued: ["gauge", []],
+  fleet_connected: ["gauge", []],
+  fleet_queue_frames: ["gauge", []],
+  fleet_taken_frames: ["gauge", []],
+  fleet_answers_total: ["counter", ["outcome"]],
+  fleet_redelivered_total: ["counter", []],
+  fleet_frame_age_seconds: ["histogram", []],
+  role_info: ["gauge", ["role"]],
   station_frames_total: ["counter", ["outcome"]],
   station_frames_in_flight: ["gauge", []],
   requests_total: ["counter", ["endpoint", "outcome"]],
@@ -53,6 +62,7 @@ function useAll(metrics: Metrics): void {
   cam.classified();
   cam.dropped("stale", 3);
   cam.inFlight(2);
+  cam.queued(1);
   cam.state("live");
   cam.restarted("stalled");
   cam.lastFrame(1_700_000_000_500);
@@ -61,6 +71,13 @@ function useAll(metrics: Metrics): void {
   cam.concentration(0.7);
   cam.chosen("changed");
   metrics.stationFrame("captured", 2);
+  metrics.stationQueued(2, 1);
+  metrics.role("all");
+  metrics.fleet.connected(true);
+  metrics.fleet.queue(3, 2);
+  metrics.fleet.answered("explained");
+  metrics.fleet.redelivered();
+  metrics.fleet.age(0.1);
   metrics.request("sources-list", "ok");
   metrics.batch(8);
   metrics.engineRun("onnxruntime-cpu", 0.03);

@@ -36,6 +36,35 @@ test("captured = explained + classified + dropped + in flight after every step, 
   );
 });
 
+test("a frame that is given out is queued and not in flight until it is back, and only then can anything become of it", () => {
+  const act = fc.constantFrom("captured", "explained", "giveOut", "takeBack");
+  fc.assert(
+    fc.property(fc.array(act), (sequence) => {
+      const moves: string[] = [];
+      const ledger = new Ledger(
+        "cam",
+        () => {},
+        (what) => moves.push(what),
+      );
+      let [inFlight, queued] = [0, 0];
+      for (const step of sequence) {
+        const isPossible = { captured: true, explained: inFlight > 0, giveOut: inFlight > 0, takeBack: queued > 0 };
+        if (!isPossible[step]) {
+          expect(() => ledger[step]()).toThrow(/none is in flight|none is given out/);
+          continue;
+        }
+        ledger[step]();
+        inFlight += { captured: 1, explained: -1, giveOut: -1, takeBack: 1 }[step];
+        queued += { captured: 0, explained: 0, giveOut: 1, takeBack: -1 }[step];
+        expect(ledger).toMatchObject({ inFlight, queued });
+        const { captured, explained } = ledger.snapshot();
+        expect(captured).toBe(explained + inFlight + queued);
+      }
+      expect(ledger.snapshot().queued).toBe(moves.length > 0 ? queued : undefined);
+    }),
+  );
+});
+
 test("only reasons that occurred are listed", () => {
   const ledger = new Ledger("cam");
   ledger.captured();

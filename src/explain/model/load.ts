@@ -155,15 +155,20 @@ function assemble(
   notes.push(...others);
   const precision = precisionNote(network);
   if (precision !== undefined) imported.note(precision);
+  const sha256 = hash.digest("hex");
+  const { preprocessing } = picture;
+  const meaning = [sha256, imported.output, network.final, labels.labels, view, preprocessing];
+  const identity = createHash("sha256").update(JSON.stringify(meaning)).digest("hex");
   return {
     ...{ file, files: fingerprints.files, card, network, classes, input, inferred },
     channelAxis: picture.layout === "NCHW" ? 1 : dims.length,
-    preprocessing: picture.preprocessing,
+    preprocessing,
     unfit: picture.unfit,
     notes: [...more, ...located.notes, ...notes],
     info: {
       name: card.name ?? nameOf(file),
-      sha256: hash.digest("hex"),
+      sha256,
+      identity,
       labels: labels.labels,
       channels: Math.max(1, Math.round(picture.channels)),
       ...view,

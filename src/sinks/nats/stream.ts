@@ -12,11 +12,15 @@ import type { NatsSinkConfig } from "../../config/schema.js";
 import { VideoExplainerError } from "../../errors.js";
 import { stationSubjects } from "../../messages/headers.js";
 
-/** The JetStream stream that a station publishes into. */
+/** A JetStream stream that is published into. */
 export interface StreamSpec {
   name: string;
-  /** `{prefix}.{station}.>` */
+  /** e.g. `{prefix}.{station}.>` */
   subjects: string;
+  /** Each message is for one consumer, and gone once that has it; else it stays for its time. */
+  workQueue?: boolean;
+  /** How a sentence goes on that says what else can be done without JetStream; default: as that of a sink does. */
+  otherwise?: string;
   maxAgeSeconds: number;
   maxBytes: number;
   storage: "file" | "memory";
@@ -134,8 +138,9 @@ async function create(jsm: JetStreamManager, spec: StreamSpec): Promise<void> {
   await jsm.streams.add({
     name: spec.name,
     subjects: [spec.subjects],
-    retention: RetentionPolicy.Limits,
-    discard: DiscardPolicy.Old,
+    // What somebody waits for is never pushed out by what is newer.
+    retention: spec.workQueue ? RetentionPolicy.Workqueue : RetentionPolicy.Limits,
+    discard: spec.workQueue ? DiscardPolicy.New : DiscardPolicy.Old,
     storage: storageType(spec),
     num_replicas: spec.replicas ?? 1,
     ...limits(spec),
@@ -168,7 +173,7 @@ async function inWords(error: unknown, jsm: JetStreamManager, spec: StreamSpec):
   switch (jetStreamCode(error)) {
     case ERR.notEnabledForAccount:
       return streamError(
-        "JetStream is not enabled for this account of the NATS server; enable it there or set jetstream: false",
+        `JetStream is not enabled for this account of the NATS server; enable it there${otherwise(spec, " or set jetstream: false")}`,
       );
     case ERR.noStorage:
     case ERR.noMemory:
@@ -182,7 +187,7 @@ async function inWords(error: unknown, jsm: JetStreamManager, spec: StreamSpec):
       );
     }
     case ERR.notEnabled:
-      return notEnabled();
+      return notEnabled(spec);
     case ERR.noPeers:
     case ERR.insufficient:
     case ERR.notClustered:
@@ -198,10 +203,10 @@ async function inWords(error: unknown, jsm: JetStreamManager, spec: StreamSpec):
         `JetStream stream ${spec.name} is offline, since the server that keeps it is away or in lame-duck mode; it is waited for (with stream.replicas: 3 the others would go on)`,
       );
   }
-  if (error.code === "503") return notEnabled();
+  if (error.code === "503") return notEnabled(spec);
   if (error.isPermissionError()) {
     return streamError(
-      `the NATS user may not use the JetStream API for stream ${spec.name}; grant it publishing to $JS.API.> and subscribing to _INBOX.>, or set jetstream: false`,
+      `the NATS user may not use the JetStream API for stream ${spec.name}; grant it publishing to $JS.API.> and subscribing to _INBOX.>${otherwise(spec, ", or set jetstream: false")}`,
     );
   }
   if (error.code === "TIMEOUT") {
@@ -212,10 +217,13 @@ async function inWords(error: unknown, jsm: JetStreamManager, spec: StreamSpec):
   );
 }
 
-const notEnabled = (): Error =>
+const notEnabled = (spec: StreamSpec): Error =>
   streamError(
-    "JetStream is not enabled on the NATS server; start nats-server with -js, or set jetstream: false to publish without it",
+    `JetStream is not enabled on the NATS server; start nats-server with -js${otherwise(spec, ", or set jetstream: false to publish without it")}`,
   );
+
+/** A clause of what else there is to do, where there is. */
+const otherwise = (spec: StreamSpec, usual: string): string => spec.otherwise ?? usual;
 
 const streamError = (message: string): VideoExplainerError => new VideoExplainerError("nats-stream", message);
 
