@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
+import { fetchHelm, fetchKubernetesSchemas, fetchPrometheus } from "./deploy-tools.mjs";
 import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
 import { buildTensorFlow, fetchImageNode, fetchOpenvino, root, SetupError, setup } from "./setup.mjs";
@@ -27,6 +28,9 @@ async function main() {
     // The tests' own, so that the engine `auto` of other tests does not find it.
     fetchOpenvino(say, "node_modules/.cache/openvino");
     fetchImageNode(say);
+    fetchPrometheus(say);
+    fetchHelm(say);
+    fetchKubernetesSchemas(say);
     const failedSteps = STEPS.filter(([name, script, words]) => {
       console.log(`- ${name}`);
       return node(script, words) !== 0;

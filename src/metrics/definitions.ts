@@ -81,6 +81,14 @@ export function defineMetrics(registry: Registry) {
     skipped: counter("frames_skipped_total", "Frames that a sink leaves out, as its only says", "sink"),
     requests: counter("requests_total", "Requests to the NATS service, by what came of them", "endpoint", "outcome"),
     sinkConnected: gauge("sink_connected", "1 while the sink is connected to its far end", "sink"),
+    reloadSucceeded: gauge(
+      "config_last_reload_successful",
+      "1 where the configuration was last read without a fault, 0 where the one before it stays in force",
+    ),
+    reloadedAt: gauge(
+      "config_last_reload_success_timestamp_seconds",
+      "Unix time at which the configuration was last read without a fault",
+    ),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),
   };
 }

@@ -11,6 +11,8 @@ export interface Metrics {
   source(name: string): SourceMetrics;
   /** The frames of the whole station: what became of one, and how many are on their way. */
   stationFrame(outcome: string, inFlight: number): void;
+  /** The configuration was read anew, with or without a fault. */
+  configReloaded(succeeded: boolean): void;
   /** A request to the service was answered; `outcome`: `ok` or an error code. */
   request(endpoint: string, outcome: string): void;
   /** Frames in a batch. */
@@ -47,6 +49,8 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const defined: Definitions = defineMetrics(registry);
   for (const outcome of OUTCOMES) defined.stationFrames.inc({ outcome }, 0);
+  defined.reloadSucceeded.set(1);
+  defined.reloadedAt.setToCurrentTime();
   defined.buildInfo.set({ version: packageVersion(), node: process.version }, 1);
 
   const bounds = { label: boundedLabel(LABELS), reason: boundedLabel(REASONS) };
@@ -67,6 +71,10 @@ export function createMetrics(): Metrics {
     stationFrame(outcome, inFlight) {
       defined.stationFrames.inc({ outcome });
       defined.stationInFlight.set(inFlight);
+    },
+    configReloaded(succeeded) {
+      defined.reloadSucceeded.set(succeeded ? 1 : 0);
+      if (succeeded) defined.reloadedAt.setToCurrentTime();
     },
     request: (endpoint, outcome) => defined.requests.inc({ endpoint, outcome }),
     batch(size) {
