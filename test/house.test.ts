@@ -21,6 +21,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Of `overlay` the colours of heat, which the live page draws itself.
   sinks: ["messages", "config", "http", "overlay"],
   control: ["messages", "config", "sinks"],
+  // Of `config` types alone, of `overlay` how heat is laid over a picture.
+  client: ["messages", "config", "overlay"],
   station: ["pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
   "one-shot": ["station", "pipeline", "pictures", "ffmpeg", "overlay", "messages", "sinks", "metrics", "config"],
   // Of `overlay` the colours of heat.
