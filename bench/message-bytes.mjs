@@ -6,9 +6,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-const number = (given) => ({ type: /** @type {const} */ ("string"), default: String(given) });
 const { values } = parseArgs({
-  options: { width: number(640), height: number(360), fps: number(2), model: number("models/efficientnet-lite0") },
+  options: {
+    width: { type: "string", default: "640" },
+    height: { type: "string", default: "360" },
+    fps: { type: "string", default: "2" },
+    model: { type: "string", default: "models/efficientnet-lite0" },
+  },
 });
 const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "message-bytes-"));
