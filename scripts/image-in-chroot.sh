@@ -27,14 +27,20 @@ fi
 in_stage() {
   local stage=$1 directory=$2
   shift 2
-  local more=()
-  for file in /etc/resolv.conf /etc/hosts /etc/npmrc /root/.npmrc /etc/pip.conf; do [ -e "$file" ] && more+=("$file"); done
+  local more=() name file
+  for file in /etc/resolv.conf /etc/hosts /etc/npmrc /root/.npmrc /etc/pip.conf "${certificates[@]#*=}"; do
+    [ -f "$file" ] && more+=("$file")
+  done
   unshare -m bash -c '
     stage=$1 directory=$2 files=$3; shift 3
     mount -t proc proc "$stage/proc"; mount --rbind /dev "$stage/dev"
     for file in $files; do mkdir -p "$stage$(dirname "$file")"; touch "$stage$file"; mount --bind "$file" "$stage$file"; done
     exec chroot "$stage" env -C "$directory" "$@"' - "$stage" "$directory" "${more[*]}" "$@"
 }
+
+# Authorities of this machine's own, where it has such.
+certificates=()
+for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE PIP_CERT; do [ -n "${!name:-}" ] && certificates+=("$name=${!name}"); done
 
 declare -A values
 environment=() stage="" directory=/ user="" entrypoint="" command=""
@@ -64,7 +70,7 @@ while IFS= read -r line; do
         if [ -d "$from/$part" ]; then mkdir -p "$target" && cp -a "$from/$part/." "$target/"
         else mkdir -p "$target" && cp -a "$from/$part" "$target/"; fi
       done ;;
-    RUN) step "RUN $rest"; in_stage "$stage" "$directory" -i "${environment[@]}" sh -c "$rest" >>"$FOLDER/run.log" 2>&1 || { tail -20 "$FOLDER/run.log"; exit 1; } ;;
+    RUN) step "RUN $rest"; in_stage "$stage" "$directory" -i "${environment[@]}" "${certificates[@]}" sh -c "$rest" >>"$FOLDER/run.log" 2>&1 || { tail -20 "$FOLDER/run.log"; exit 1; } ;;
     USER) user=$rest ;;
     ENTRYPOINT) entrypoint=$rest ;;
     CMD) command=$rest ;;
