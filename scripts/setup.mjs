@@ -152,7 +152,7 @@ export function installPrograms(programs, say) {
   );
 }
 
-function packageManager() {
+export function packageManager() {
   if (process.platform === "darwin") return { manager: "brew" };
   const names = existsSync("/etc/os-release") ? distributionNames(readFileSync("/etc/os-release", "utf8")) : [];
   if (!names.some((name) => name === "debian" || name === "ubuntu") || !findProgram("apt-get")) return {};
@@ -162,7 +162,7 @@ function packageManager() {
   return { manager: "apt", prefix: free ? [sudo, "-n"] : undefined };
 }
 
-function apt(prefix, words) {
+export function apt(prefix, words) {
   const [program, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", ...words];
   const { status, stdout, stderr } = spawnSync(program, rest, {
     encoding: "utf8",
@@ -257,7 +257,7 @@ export function build(say) {
 }
 
 /** Runs npm with its output passed on; throws the sentence when it fails. */
-function npm(words, sentence) {
+export function npm(words, sentence) {
   const { status, error } = spawnSync("npm", words, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   if (/** @type {NodeJS.ErrnoException | undefined} */ (error)?.code === "ENOENT")
     throw new SetupError("npm is not on the PATH; install Node together with npm.");

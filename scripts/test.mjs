@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
+import { fetchDeployTools } from "./deploy-tools.mjs";
 import { widePath } from "./processes.mjs";
 import { countResults, failures } from "./results.mjs";
 import { buildTensorFlow, fetchImageNode, fetchOpenvino, passOn, root, SetupError, setup } from "./setup.mjs";
@@ -31,6 +32,7 @@ async function main() {
       // The tests' own, so that the engine `auto` of other tests does not find it.
       fetchOpenvino("node_modules/.cache/openvino"),
       fetchImageNode(),
+      fetchDeployTools(),
     );
     Object.assign(counts, await runTests(failed));
     // Again at the end, where it is seen without a search through the words of three thousand tests.

@@ -23,6 +23,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   control: ["messages", "config", "sinks"],
   // Of `sinks` how a NATS server is connected to; of `metrics` what is counted.
   fleet: ["explain", "messages", "sinks", "metrics", "config"],
+  // Of `config` types alone, of `overlay` how heat is laid over a picture.
+  client: ["messages", "config", "overlay"],
   station: ["fleet", "pipeline", "pictures", "explain", "overlay", "messages", "sinks", "control", "metrics", "config"],
   "one-shot": ["station", "pipeline", "pictures", "ffmpeg", "overlay", "messages", "sinks", "metrics", "config"],
   // Of `overlay` the colours of heat.

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { unknownLabels } from "../config/choice-labels.js";
-import type { Config } from "../config/schema.js";
+import type { Config, SourceConfig } from "../config/schema.js";
 import { type ConfigFault, InputError } from "../errors.js";
 import type { NatsAccess } from "../sinks/nats/servers.js";
 import { dotted } from "../yaml-locate.js";
@@ -52,20 +53,24 @@ export const checkModel: ConfigCheck = async (config, baseDir) => {
   return faults;
 };
 
-const sources: ConfigCheck = async (config, baseDir) => {
-  if (config.role === "explain") return [];
-  const { checkSource } = await import("../pipeline/check.js");
-  const waiting = [...config.sources.entries()];
-  const faults: ConfigFault[] = [];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const [i, source] = next;
-      faults.push(...(await faultOf(`sources[${i}].url`, () => checkSource(source, baseDir))));
-    }
+/** Looks at the sources of a configuration; not again at those that stand in `seen` as they are. */
+const sourcesBeside =
+  (seen: readonly SourceConfig[]): ConfigCheck =>
+  async (config, baseDir) => {
+    if (config.role === "explain") return [];
+    const { checkSource } = await import("../pipeline/check.js");
+    const isNew = (source: SourceConfig): boolean => !seen.some((known) => isDeepStrictEqual(known, source));
+    const waiting = [...config.sources.entries()].filter(([, source]) => isNew(source));
+    const faults: ConfigFault[] = [];
+    const worker = async (): Promise<void> => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const [i, source] = next;
+        faults.push(...(await faultOf(`sources[${i}].url`, () => checkSource(source, baseDir))));
+      }
+    };
+    await Promise.all(Array.from({ length: PROBES_AT_ONCE }, worker));
+    return faults;
   };
-  await Promise.all(Array.from({ length: PROBES_AT_ONCE }, worker));
-  return faults;
-};
 
 const natsLogins: ConfigCheck = async (config, baseDir) => {
   const isSplit = config.role !== "all";
@@ -100,6 +105,12 @@ const streams: ConfigCheck = async (config) => {
 };
 
 /** What `run` checks before it starts: the model is loaded once, by the thread that explains with it. */
-export const startChecks: readonly ConfigCheck[] = [sources, natsLogins, streams];
+export const startChecks: readonly ConfigCheck[] = [sourcesBeside([]), natsLogins, streams];
+/** The same when it is read anew. */
+export const reloadChecks = ({ sources }: Config): readonly ConfigCheck[] => [
+  sourcesBeside(sources),
+  natsLogins,
+  streams,
+];
 /** One line adds a check. */
 export const configChecks: readonly ConfigCheck[] = [checkModel, ...startChecks];

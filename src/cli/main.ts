@@ -154,7 +154,10 @@ export async function main(args: readonly string[]): Promise<number> {
 function run(): void {
   const args = process.argv.slice(2);
   const stopped = commandOf(args)?.stopped;
-  if (stopped !== undefined) onSignal((signal) => process.exit(stopped === "signal" ? signalCode(signal) : stopped));
+  // A worker has not read its configuration yet: there is nothing to be read anew.
+  const onReload = stopped === 0 ? () => {} : undefined;
+  if (stopped !== undefined)
+    onSignal((signal) => process.exit(stopped === "signal" ? signalCode(signal) : stopped), onReload);
   const fail = (error: unknown): void => {
     void report(error, args.includes("--verbose")).finally(() => process.exit(1));
   };

@@ -7,10 +7,28 @@ type Signal = keyof typeof CODES;
 type Handler = (signal: NodeJS.Signals) => void;
 
 let handler: Handler | undefined;
+/** What SIGHUP asks for while the terminal is there, or none ever was: to read the configuration anew. */
+let reload: (() => void) | undefined;
+let hadTerminal = false;
+
 const pass = (signal: NodeJS.Signals): void => {
-  if (signal === "SIGHUP" && !process.listeners("exit").includes(leaveTerminal)) process.on("exit", leaveTerminal);
+  if (signal === "SIGHUP") {
+    const isHangup = process.platform === "win32" || (hadTerminal && !hasTerminal());
+    if (!isHangup && reload) return reload();
+    if (isHangup && !process.listeners("exit").includes(leaveTerminal)) process.on("exit", leaveTerminal);
+  }
   handler?.(signal);
 };
+
+/** Whether there is a terminal that signals come from. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** At its end Node puts the terminal back as it was, and aborts when that is gone; it leaves alone what is no terminal. */
 function leaveTerminal(): void {
@@ -28,12 +46,17 @@ function leaveTerminal(): void {
 export const signalCode = (signal: NodeJS.Signals): number => CODES[signal as Signal];
 
 /**
- * From now on a signal calls this, until the next call. Node is never given back the signals: where it ends by itself it
+ * From now on a signal calls this, until the next call. `onReload`: what SIGHUP calls instead, unless it means that the terminal
+ * was closed. Node is never given back the signals: where it ends by itself it
  * takes its handlers off before it is gone, and a signal then would be the death of it.
  */
-export function onSignal(next: Handler): void {
-  if (handler === undefined) for (const signal of Object.keys(CODES)) process.on(signal, pass);
+export function onSignal(next: Handler, onReload?: () => void): void {
+  if (handler === undefined) {
+    hadTerminal = hasTerminal();
+    for (const signal of Object.keys(CODES)) process.on(signal, pass);
+  }
   handler = next;
+  reload = onReload;
 }
 
 /** A process that ends by itself, or that is left by something unfinished, is gone after so long. */

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Msg } from "nats";
-import type { z } from "zod";
 import { makeMessage } from "../messages/headers.js";
 import { MESSAGE_KINDS, type MessageKind, type OutMessage } from "../messages/message.js";
 import { type Connection, openConnection, withTimeout } from "../sinks/nats/connection.js";
@@ -19,19 +18,6 @@ export function topicOf(subject: string): Topic | null {
   const [, station, source, kind, ...rest] = subject.split(".");
   if (!station || !source || rest.length > 0 || !MESSAGE_KINDS.includes(kind as MessageKind)) return null;
   return { station, source, kind: kind as MessageKind };
-}
-
-/** The message's JSON when it is of the schema; keys that a newer worker adds are no fault. */
-export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): { value: T } | { fault: string } {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return { fault: "it is not JSON" };
-  }
-  const result = schema.safeParse(json);
-  const fault = result.success ? undefined : result.error.issues.find((issue) => issue.code !== "unrecognized_keys");
-  return fault ? { fault: `${fault.path.join(".") || "message"}: ${fault.message}` } : { value: json as T };
 }
 
 /** The message as its publisher's pipeline made it, and the name of its frame. */

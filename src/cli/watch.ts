@@ -5,6 +5,7 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { SUBJECT_TOKEN } from "../messages/headers.js";
 import { jsonLine } from "../messages/json-line.js";
 import type { OutMessage } from "../messages/message.js";
+import { parseBody } from "../messages/parse-body.js";
 import { type SourceStatus, type Summary, statusSchema, summarySchema } from "../messages/summary.js";
 import { learnSecrets, redact } from "../redact.js";
 import { readLogin } from "../sinks/nats/login.js";
@@ -15,7 +16,7 @@ import { wholeNumber } from "./arguments.js";
 import { onSignal } from "./signals.js";
 import { createFrameAssembler } from "./watch-frames.js";
 import { createLines } from "./watch-lines.js";
-import { followTopics, parseBody, received, topicOf } from "./watch-topics.js";
+import { followTopics, received, topicOf } from "./watch-topics.js";
 
 /** Unread output beyond which lines for people are left out, and a reader of JSON lines is given up. */
 const LIMITS = { lineBytes: 1024 * 1024, jsonBytes: 256 * 1024 * 1024 };

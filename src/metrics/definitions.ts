@@ -102,6 +102,14 @@ export function defineMetrics(registry: Registry) {
       END_TO_END_SECONDS,
     ),
     roleInfo: gauge("role_info", "1, with the role of this process as a label", "role"),
+    reloadSucceeded: gauge(
+      "config_last_reload_successful",
+      "1 where the configuration was last read without a fault, 0 where the one before it stays in force",
+    ),
+    reloadedAt: gauge(
+      "config_last_reload_success_timestamp_seconds",
+      "Unix time at which the configuration was last read without a fault",
+    ),
     buildInfo: gauge("build_info", "1, with what is running as labels", "version", "node"),
   };
 }

@@ -16,6 +16,8 @@ export interface Metrics {
   /** `all`, `capture` or `explain`. */
   role(role: string): void;
   readonly fleet: FleetMetrics;
+  /** The configuration was read anew, with or without a fault. */
+  configReloaded(succeeded: boolean): void;
   /** A request to the service was answered; `outcome`: `ok` or an error code. */
   request(endpoint: string, outcome: string): void;
   /** Frames in a batch. */
@@ -67,6 +69,8 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const defined: Definitions = defineMetrics(registry);
   for (const outcome of OUTCOMES) defined.stationFrames.inc({ outcome }, 0);
+  defined.reloadSucceeded.set(1);
+  defined.reloadedAt.setToCurrentTime();
   defined.buildInfo.set({ version: packageVersion(), node: process.version }, 1);
 
   const bounds = { label: boundedLabel(LABELS), reason: boundedLabel(REASONS) };
@@ -104,6 +108,10 @@ export function createMetrics(): Metrics {
       age(seconds) {
         if (seconds >= 0) defined.fleetAge.observe(seconds);
       },
+    },
+    configReloaded(succeeded) {
+      defined.reloadSucceeded.set(succeeded ? 1 : 0);
+      if (succeeded) defined.reloadedAt.setToCurrentTime();
     },
     request: (endpoint, outcome) => defined.requests.inc({ endpoint, outcome }),
     batch(size) {

@@ -119,7 +119,11 @@ async function deliver(explained: Drawn, { station, delivery, log }: FlowParts):
       makeMessage({ ...parts, kind: "summary", body: encoder.encode(JSON.stringify(summary)) }),
     ];
     if (drawn?.overlay) messages.push(makeMessage({ ...parts, kind: "overlay", body: drawn.overlay, headers }));
-    if (drawn?.heatmap) messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers }));
+    if (drawn?.heatmap) {
+      const { width, height, placement } = layout;
+      const place = { "Heatmap-Placement": JSON.stringify({ width, height, ...placement }) };
+      messages.push(makeMessage({ ...parts, kind: "heatmap", body: drawn.heatmap, headers: { ...headers, ...place } }));
+    }
     if (drawn?.original && wants(takers, "original"))
       messages.push(makeMessage({ ...parts, kind: "original", body: drawn.original }));
     const outcome = { source, summary, messages, original: drawn?.original, placement: layout.placement };

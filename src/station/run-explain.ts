@@ -1,4 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import type { LoadedConfig } from "../config/load.js";
+import type { Config } from "../config/schema.js";
+import { reasonOf } from "../errors.js";
 import { describeEngine } from "../explain/engines/registry.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import { ExplainWorker } from "../fleet/explain-worker.js";
@@ -69,12 +72,25 @@ export async function startExplainWorker(
       const { taken: frames, explained } = worker.counts;
       return { faults: [], frames, explained };
     })();
-    return { ended, stop: async () => stop(), metricsUrl: server.url };
+    const reload: RunHandle["reload"] = async (read) => {
+      try {
+        const changed = changedKeys(config, await read(config));
+        if (changed.length > 0) log.warn(`${changed.join(", ")}: an explain worker takes this up when it is restarted`);
+        metrics.configReloaded(true);
+      } catch (error) {
+        for (const line of reasonOf(error).split("\n")) log.error(`the new configuration is not taken: ${line}`);
+        metrics.configReloaded(false);
+      }
+    };
+    return { ended, stop: async () => stop(), reload, metricsUrl: server.url };
   } catch (error) {
     await server.close();
     throw error;
   }
 }
+
+const changedKeys = (before: Config, after: Config): string[] =>
+  (Object.keys(after) as (keyof Config)[]).filter((key) => !isDeepStrictEqual(before[key], after[key]));
 
 /** A worker whose queue is not made yet has nothing to do, and is ready for it: a new model's workers come before its captures. */
 async function checkServer({ link }: ExplainWorker): Promise<CheckResult> {

@@ -28,6 +28,7 @@ import { createSink } from "../sinks/registry.js";
 import type { Sink, SinkContext } from "../sinks/sink.js";
 import { explainerOptions } from "./explainer-options.js";
 import { orUntil } from "./or-until.js";
+import { RunningConfig } from "./running-config.js";
 import { Settings } from "./settings.js";
 import { Station, type StationEnd, type StationSettings } from "./station.js";
 import { StationControl } from "./station-control.js";
@@ -46,6 +47,8 @@ export interface RunHandle {
   /** Resolves when every source is over or `stop` was called, and everything is flushed and closed. */
   ended: Promise<StationEnd>;
   stop(): Promise<void>;
+  /** See `RunningConfig.reload`. */
+  reload(read: (running: Config) => Promise<Config>): Promise<void>;
   metricsUrl: string;
 }
 
@@ -84,9 +87,9 @@ export async function startStation(loaded: RunConfig, log: Logger): Promise<RunH
   });
   log.info(`health: ${server.url}/healthz, from now on; the model is loaded next`);
   try {
-    const { ended, stop } = await startParts(loaded, log, metrics, health);
+    const { ended, stop, reload } = await startParts(loaded, log, metrics, health);
     log.info(`metrics: ${server.url}/metrics`);
-    return { ended: ended.finally(() => server.close()), stop, metricsUrl: server.url };
+    return { ended: ended.finally(() => server.close()), stop, reload, metricsUrl: server.url };
   } catch (error) {
     await server.close();
     throw error;
@@ -121,7 +124,7 @@ async function startParts(
   log: Logger,
   metrics: Metrics,
   health: Health,
-): Promise<Pick<RunHandle, "ended" | "stop">> {
+): Promise<Omit<RunHandle, "metricsUrl">> {
   /** Those not closed yet: what one of them still owes would be missing for ever. */
   const open = new Set<Explainer>();
   const { fleet, station: name } = config;
@@ -241,7 +244,16 @@ async function startParts(
     .subscribe((overlay) => {
       for (const sink of sinks) sink.restyle?.(overlay);
     });
-  beginService(new StationControl({ station, config, settings, baseDir, renderer, budget }));
+  const running = new RunningConfig(config);
+  const control = new StationControl({
+    ...{ station, settings, baseDir, renderer, budget },
+    get config() {
+      return running.current;
+    },
+  });
+  beginService(control);
+  const remove = (name: string) => control.removeSource(name);
+  const reload: RunHandle["reload"] = (read) => running.reload(read, { station, settings, only, remove, metrics, log });
   const ended = (async () => {
     try {
       return await station.run();
@@ -252,5 +264,5 @@ async function startParts(
   void abandoned.then((reason) =>
     station.stop(new VideoExplainerError("no-sink", `${reason}; no other sink is left, so the worker ends`)),
   );
-  return { ended, stop: () => station.stop() };
+  return { ended, stop: () => station.stop(), reload };
 }

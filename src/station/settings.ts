@@ -1,5 +1,6 @@
 import { BehaviorSubject, type Observable, timer } from "rxjs";
 import { BoundedSemaphore } from "../bounded-semaphore.js";
+import { rebased } from "../config/changed.js";
 import { type ChoiceFault, explainFaults } from "../config/choice.js";
 import { unknownLabels } from "../config/choice-labels.js";
 import { checked } from "../config/request.js";
@@ -31,6 +32,8 @@ export interface SettingsSource {
 export interface ChangeableSettings extends FrameSettings {
   explain: Config["explain"];
 }
+
+type FileSettings = Pick<Config, "explain" | "overlay" | "warnings">;
 
 export interface SettingsParts {
   log: Logger;
@@ -68,17 +71,39 @@ export class Settings implements SettingsSource {
    * Resolves once the changes are in force; frames are explained as before until then, since a new explainer is made
    * ready beside the present one. Rejects, and nothing has changed, with an `InputError` where they are wrong.
    */
-  change(changes: Changes): Promise<void> {
+  async change(changes: Changes): Promise<void> {
+    const names = await this.#set((before) => {
+      const grid = { ...before.explain.grid, ...given(changes.explain?.grid) };
+      return {
+        ...before,
+        explain: { ...before.explain, ...given(changes.explain), grid },
+        overlay: { ...before.overlay, ...given(changes.overlay) },
+      };
+    });
+    if (names.length > 0) this.parts.log.info(`configuration changed until the next start: ${names.join(", ")}`);
+  }
+
+  /** The same for a configuration that was read anew: what differs from the one before. What a request has changed stays. */
+  async reload(before: FileSettings, after: FileSettings): Promise<void> {
+    await this.#set((running) => ({
+      explain: rebased(running.explain, before.explain, after.explain),
+      overlay: rebased(running.overlay, before.overlay, after.overlay),
+      warnings: rebased(running.warnings, before.warnings, after.warnings),
+    }));
+  }
+
+  /** Resolves to the names of what is otherwise than before. */
+  #set(next: (before: ChangeableSettings) => FileSettings): Promise<string[]> {
     return this.#changes.run(async () => {
-      const { log, createExplainer, retire } = this.parts;
+      const { createExplainer, retire } = this.parts;
       if (this.#closing) {
         throw new VideoExplainerError("stopping", "the station is stopping: nothing can be changed; ask the next one");
       }
       const before = this.current;
-      const grid = { ...before.explain.grid, ...given(changes.explain?.grid) };
+      const wanted = next(before);
       const { shape } = configSchema;
-      const explain = checked(shape.explain, { ...before.explain, ...given(changes.explain), grid }, "explain");
-      const overlay = checked(shape.overlay, { ...before.overlay, ...given(changes.overlay) }, "overlay");
+      const explain = checked(shape.explain, wanted.explain, "explain");
+      const overlay = checked(shape.overlay, wanted.overlay, "overlay");
       refuseFaults(explainFaults(explain));
       refuseFaults(unknownLabels({ explain, sinks: [] }, before.explainer.model.labels));
       const changed = differences(before.explain, explain);
@@ -90,13 +115,12 @@ export class Settings implements SettingsSource {
         await retire(explainer);
         throw new InputError("model-changed", "the model file has changed since the start; restart the worker");
       }
-      this.#current.next({ ...before, explainer, explain, overlay });
-      const names = [
+      this.#current.next({ explainer, explain, overlay, warnings: wanted.warnings });
+      if (isNew) await orUntil(timer(RETIRE_MS), retire(before.explainer));
+      return [
         ...changed.map((key) => `explain.${key}`),
         ...differences(before.overlay, overlay).map((key) => `overlay.${key}`),
       ];
-      if (names.length > 0) log.info(`configuration changed until the next start: ${names.join(", ")}`);
-      if (isNew) await orUntil(timer(RETIRE_MS), retire(before.explainer));
     });
   }
 

@@ -16,8 +16,8 @@ import type { Station } from "./station.js";
 
 export interface StationControlOptions {
   station: Station;
-  /** As it was at the start. */
-  config: Config;
+  /** As it is in force, but for what requests have changed. */
+  readonly config: Config;
   settings: Settings;
   baseDir: string;
   renderer: OverlayRenderer;
@@ -92,7 +92,7 @@ export class StationControl implements Control {
       if (excess) throw new InputError("too-large", `${excess}; make width and height or fps smaller`);
       // Others were added meanwhile.
       this.#expectRoom();
-      const status = station.add(config, () => checkAdded(config, rules, baseDir));
+      const status = station.add(config, { admit: () => checkAdded(config, rules, baseDir) });
       this.#added.add(name);
       return status;
     });

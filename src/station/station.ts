@@ -69,6 +69,12 @@ export interface StationParts extends StationSettings {
   open?: typeof openSource;
 }
 
+export interface AddOptions {
+  admit?(): Promise<void>;
+  /** It stands in the configuration, which was read anew. */
+  isConfigured?: boolean;
+}
+
 /** How a run came to its end. */
 export interface StationEnd {
   /** One for each source that failed or was damaged and each sink that lost something. */
@@ -170,14 +176,15 @@ export class Station {
   }
 
   /**
-   * Opens one more source; `admit` is asked before each of its connections. That it cannot be reached is no error. Throws
+   * Opens one more source; `admit` is asked before each of its connections, and one that is not configured may not exceed the
+   * limits of the station. That it cannot be reached is no error. Throws
    * a `VideoExplainerError` when its name is taken or the station is stopping, an `InputError` for an address of no known
    * kind.
    */
-  add(config: SourceConfig, admit?: () => Promise<void>): SourceStatus {
+  add(config: SourceConfig, { admit, isConfigured = false }: AddOptions = {}): SourceStatus {
     const { name } = config;
     this.expectNew(name);
-    const onClaim = (claim: Claim): void => this.#claim(name, claim, true);
+    const onClaim = (claim: Claim): void => this.#claim(name, claim, !isConfigured);
     const { source } = this.#open(config, { admit, onClaim });
     this.#managed = true;
     this.parts.log.info(`source ${name}: added`);

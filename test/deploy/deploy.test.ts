@@ -1,20 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
-import { parse, parseAllDocuments, stringify } from "yaml";
+import { parse } from "yaml";
 import { chartSchema } from "../../scripts/chart-schema.mjs";
-import { findProgram, widePath } from "../../scripts/processes.mjs";
+import { packages, thirdParty } from "../../scripts/third-party.mjs";
 import { configJsonSchema } from "../../src/config/json-schema.js";
 import { parseConfig } from "../../src/config/load.js";
 import { schemaText } from "../../src/messages/json-schemas.js";
+import { CHART, helm, renderAll } from "./helm.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");
-const CHART = "deploy/helm/video-explainer";
 const variable = (name: string): string => `$\{${name}}`;
 const version: string = JSON.parse(read("package.json")).version;
 
@@ -71,6 +70,15 @@ describe("the Dockerfile", () => {
   });
 });
 
+it("THIRD-PARTY.md names all that is installed, with its licence (else: node scripts/third-party.mjs)", () => {
+  expect(read("THIRD-PARTY.md")).toBe(thirdParty());
+  expect(
+    packages().filter(
+      ({ licence }) => !/^[\w.() -]*(MIT|ISC|Apache|BSD|LGPL|Unlicense|0BSD|BlueOak|Python|CC)/.test(licence),
+    ),
+  ).toEqual([]);
+});
+
 describe("the compose file", () => {
   const compose = parse(read("deploy/compose.yaml"));
 
@@ -84,6 +92,26 @@ describe("the compose file", () => {
     // Compiled models take more than a machine wants to give in memory.
     expect(mounts).toContain("cache:/cache");
     expect(Object.keys(compose.volumes)).toContain("cache");
+  });
+
+  it("has Prometheus with the alerts, Grafana with the dashboard, and a camera that the worker is told of", () => {
+    const { prometheus, grafana, camera, worker } = compose.services;
+    const [command, ...rest] = camera.entrypoint.slice(2);
+    expect([command, camera.image]).toEqual(["ffmpeg", worker.image]);
+    expect(rest.at(-1)).toContain(new URL(worker.environment.CAMERA_URL).port);
+    const from = (service: { volumes: string[] }) => service.volumes.map((mount) => mount.split(":")[0]!);
+    const local = [prometheus, grafana].flatMap(from).filter((name) => name.startsWith("."));
+    expect(local.filter((file) => !existsSync(path.join(root, "deploy", file)))).toEqual([]);
+    expect(local).toEqual(
+      expect.arrayContaining([expect.stringContaining("alerts.yaml"), expect.stringContaining("dashboard.json")]),
+    );
+    const { scrape_configs, rule_files } = parse(read("deploy/prometheus/prometheus.yaml"));
+    expect(rule_files).toEqual(["alerts.yaml"]);
+    const config = parseConfig(read("deploy/config.yaml"), "config.yaml", worker.environment);
+    expect(scrape_configs[0].static_configs[0].targets).toEqual([`worker:${config.metrics.port}`]);
+    expect(config.sources.map(({ url }) => url)).toContain(worker.environment.CAMERA_URL);
+    const images = Object.values<{ image: string }>(compose.services).map(({ image }) => image);
+    expect(images.filter((image) => !/:v?\d+\.\d+\.\d+/.test(image))).toEqual([]);
   });
 
   it("names this version and gives the worker longer than it takes to drain", () => {
@@ -119,9 +147,10 @@ describe("the compose file", () => {
 });
 
 describe("the Helm chart", () => {
-  const values = parse(read(`${CHART}/values.yaml`));
-  const templates = readdirSync(path.join(root, CHART, "templates")).map((file) => read(`${CHART}/templates/${file}`));
-  const schema = JSON.parse(read(`${CHART}/values.schema.json`));
+  const readChart = (file: string): string => readFileSync(path.join(CHART, file), "utf8");
+  const values = parse(readChart("values.yaml"));
+  const templates = readdirSync(path.join(CHART, "templates")).map((file) => readChart(`templates/${file}`));
+  const schema = JSON.parse(readChart("values.schema.json"));
   const check = new Ajv({ strict: false }).compile(schema);
   const isValid = (change: (copy: typeof values) => void) => {
     const copy = structuredClone(values);
@@ -130,7 +159,7 @@ describe("the Helm chart", () => {
   };
 
   it("is of this version", () => {
-    const chart = parse(read(`${CHART}/Chart.yaml`));
+    const chart = parse(readChart("Chart.yaml"));
     expect([chart.version, chart.appVersion]).toEqual([version, version]);
   });
 
@@ -159,18 +188,23 @@ describe("the Helm chart", () => {
   });
 
   it("has the configuration's schema in its own (else: npm run build && node scripts/generate-schemas.mjs)", () => {
-    expect(read(`${CHART}/values.schema.json`)).toBe(schemaText(chartSchema(schema, configJsonSchema())));
+    expect(readChart("values.schema.json")).toBe(schemaText(chartSchema(schema, configJsonSchema())));
   });
 
   it("keeps the live page behind a token and a policy", () => {
     const chart = templates.join("\n");
     expect(chart).toMatch(/name: VIEW_TOKEN\s+valueFrom:\s+secretKeyRef:/);
-    expect(values.networkPolicy).toEqual({ enabled: true, metricsFrom: [], viewerFrom: [] });
+    expect(values.networkPolicy).toEqual({ enabled: true, metricsFrom: [], viewerFrom: [], egress: [] });
   });
 
   it("uses no value that has no default, and has no default that nothing uses", () => {
-    const used = new Set([...templates.join("\n").matchAll(/\.Values\.(\w+)/g)].map((match) => match[1]));
-    expect([...used].sort()).toEqual(Object.keys(values).sort());
+    const used = (of: RegExp) => new Set([...templates.join("\n").matchAll(of)].map((match) => match[1]!));
+    // What differs between roles stands beside them for the one, and under `roles.explain` for the other.
+    const [all, own] = [used(/\.Values\.(\w+)/g), used(/\$own\.(\w+)/g)];
+    const { explain } = values.roles;
+    expect([...own].sort()).toEqual(Object.keys(explain).sort());
+    const shared = [...own].filter((key) => key in values);
+    expect([...new Set([...all, ...shared])].sort()).toEqual(Object.keys(values).sort());
   });
 });
 
@@ -180,6 +214,7 @@ interface Pod {
       image: string;
       ports: object[];
       env: object[];
+      envFrom?: { secretRef: { name: string } }[];
     },
   ];
   volumes: object[];
@@ -188,26 +223,9 @@ interface Deployment {
   spec: { template: { metadata: { annotations: Record<string, string> }; spec: Pod } };
 }
 
-/** Not in Debian, and minutes to compile, so that a bare machine does without. */
-const helm = findProgram("helm", `${widePath()}:${path.join(homedir(), "go/bin")}`);
-if (!helm)
-  console.log("no helm here: go install helm.sh/helm/v3/cmd/helm@v3.17.4 brings it, and the chart is rendered");
-
-/** Documents of one kind, as `helm template` renders them with these values beside the chart's own. */
-function render<T>(kind: string, values: object = {}): T[] {
-  const folder = mkdtempSync(path.join(tmpdir(), "helm-"));
-  try {
-    const file = path.join(folder, "values.yaml");
-    writeFileSync(file, stringify(values));
-    const args = ["template", "cell", path.join(root, CHART), "--kube-version", "1.31.0", "--values", file];
-    const text = execFileSync(helm!, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-    return parseAllDocuments(text)
-      .map((document) => document.toJS())
-      .filter((document) => document?.kind === kind);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+/** Documents of one kind, as the chart makes them with these values beside its own. */
+const render = <T>(kind: string, values: object = {}): T[] =>
+  renderAll<T & { kind: string }>(values).filter((document) => document.kind === kind);
 
 describe.skipIf(!helm)("the chart, rendered by Helm", () => {
   const configOf = (values?: object) => {
@@ -219,7 +237,7 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
     podOf(values).volumes.find((volume) => "name" in volume && volume.name === "cache");
 
   it("is found without a fault by helm lint", () => {
-    expect(execFileSync(helm!, ["lint", path.join(root, CHART)], { encoding: "utf8" })).toContain("0 chart(s) failed");
+    expect(execFileSync(helm!, ["lint", CHART, "--strict"], { encoding: "utf8" })).toContain("0 chart(s) failed");
   });
 
   it("holds a configuration that the worker takes, in a Secret, since it may hold passwords", () => {
@@ -233,14 +251,80 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
   });
 
   it("refuses what the worker would refuse", () => {
-    expect(() => render("Secret", { config: { engine: { knid: "auto" } } })).toThrow(/config.engine: .*knid/);
+    expect(() => render("Secret", { config: { engine: { knid: "auto" } } })).toThrow(/config.engine.*knid/);
   });
 
-  it("starts the worker anew when its configuration is another", () => {
-    const sum = (values?: object) =>
-      render<Deployment>("Deployment", values)[0]!.spec.template.metadata.annotations["checksum/config"];
-    expect(sum()).toBe(sum());
-    expect(sum({ config: { station: "station-2" } })).not.toBe(sum());
+  it("starts the worker anew when something is changed that it cannot change while it runs, and only then", () => {
+    const sum = (config: object, values = {}) =>
+      render<Deployment>("Deployment", { ...values, config })[0]!.spec.template.metadata.annotations["checksum/config"];
+    expect(sum({ station: "station-2" })).not.toBe(sum({}));
+    expect(sum({ sinks: [{ kind: "nats", prefix: "p" }] })).not.toBe(sum({ sinks: [{ kind: "nats" }] }));
+    const live = {
+      sources: [],
+      explain: { every: 2 },
+      overlay: { opacity: 0 },
+      warnings: { border: 1 },
+      control: { sources: { count: 1 } },
+    };
+    expect(sum(live)).toBe(sum({}));
+    expect(sum({ sinks: [{ kind: "nats", only: { below: 0.5 } }] })).toBe(sum({ sinks: [{ kind: "nats" }] }));
+  });
+
+  it("gives workers that explain no camera, no sink and no credentials but those of NATS", () => {
+    const values = { roles: { split: true }, secrets: { cameras: "cams", nats: "login", natsFiles: "files" } };
+    const [capture, explain] = render<Deployment>("Deployment", values).map(({ spec }) => spec.template.spec);
+    const from = (pod: Pod) => pod.containers[0].envFrom?.map(({ secretRef }) => secretRef.name);
+    expect([from(capture!), from(explain!)]).toEqual([["login", "cams"], ["login"]]);
+    expect(JSON.stringify(explain)).not.toContain("VIEW_TOKEN");
+    expect(JSON.stringify(explain)).toContain("/secrets/nats");
+    const configs = render<{ stringData?: Record<string, string> }>("Secret", values).flatMap(
+      ({ stringData }) => stringData?.["video-explainer.yaml"] ?? [],
+    );
+    expect(
+      configs.map((text) => parse(text)).map(({ role, sources, sinks }) => [role, sources?.length, sinks?.length]),
+    ).toEqual([
+      ["capture", 1, 2],
+      ["explain", undefined, undefined],
+    ]);
+    expect(render("Secret")).not.toEqual(expect.arrayContaining([expect.stringContaining("role")]));
+  });
+
+  it("has what selects the worker not select those that explain", () => {
+    const values = { roles: { split: true } };
+    interface Selecting {
+      spec: { selector: Record<string, string> };
+    }
+    const selectors = render<Selecting>("Service", values).map(({ spec }) => spec.selector["app.kubernetes.io/name"]);
+    expect(selectors.sort()).toEqual(["video-explainer", "video-explainer-explain"]);
+  });
+
+  it("leaves the number of workers to KEDA where that scales them, by how busy their engines are", () => {
+    const autoscaling = { enabled: true, serverAddress: "http://prometheus:9090", busy: 0.6 };
+    const values = { roles: { split: true, explain: { autoscaling } } };
+    const [, explain] = render<{ spec: object }>("Deployment", values);
+    expect(explain!.spec).not.toHaveProperty("replicas");
+    expect(render("ScaledObject", values)).toEqual([
+      expect.objectContaining({
+        spec: expect.objectContaining({
+          triggers: [
+            {
+              type: "prometheus",
+              metricType: "AverageValue",
+              metadata: {
+                serverAddress: "http://prometheus:9090",
+                query:
+                  'sum(rate(video_explainer_engine_busy_seconds_total{namespace="line", service="cell-video-explainer-explain"}[1m]))',
+                threshold: "0.6",
+                ignoreNullValues: "false",
+              },
+            },
+          ],
+        }),
+      }),
+    ]);
+    expect(() =>
+      render("ScaledObject", { roles: { split: true, explain: { autoscaling: { enabled: true } } } }),
+    ).toThrow(/serverAddress is missing/);
   });
 
   it("asks the metrics port how the worker is, as often as the values say", () => {

@@ -8,7 +8,7 @@ import { MAIN, runCli } from "../cli/run-cli.js";
 import { BOTTLES, launchWorker, startWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
 import { ffmpeg } from "../pipeline/helpers.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
-import { python } from "../support/python.js";
+import { python, pythonPackages } from "../support/python.js";
 import { until } from "../support/sinks.js";
 import { blocksOf, COMMANDS, PAPERS, ROOT, textOf } from "./papers.js";
 
@@ -29,11 +29,11 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "vlc http://127.0.0.1:8080/cam-1.mjpg": "needs VLC and a screen",
   "ffplay -fflags nobuffer http://127.0.0.1:8080/cam-1.mjpg": "needs a screen",
   "helm install line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
+  "helm upgrade line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
 };
 
 /** Blocks of other languages that cannot be run here, by a part of each, and why. */
 const NOT_RUN_PYTHON: Readonly<Record<string, string>> = {
-  "nats.connect": "needs nats-py",
   "torch.onnx.export": "needs PyTorch; node bench/zoo.mjs exports with it",
   "tf2onnx.convert": "needs Keras; node bench/zoo.mjs exports with it",
 };
@@ -42,6 +42,12 @@ interface Ended {
   code: number | null;
   output: string;
 }
+
+/** A program of the papers with the server of this test, and its pictures in the folder of this test. */
+const inFolder = (text: string): string =>
+  text
+    .replace(/(?:nats:\/\/)?127\.0\.0\.1:4222/, server.url)
+    .replace(/"(\w+\.(?:jpg|png))"/g, (_, name: string) => JSON.stringify(join(folder, name)));
 
 /** Runs to the end what is no command of ours. */
 function execute(args: readonly string[], cwd = ROOT, program = process.execPath): Promise<Ended> {
@@ -214,7 +220,7 @@ describe("a command in the papers", () => {
 
 describe("a program in the papers", () => {
   it.each(blocksOf("js"))("of %s runs", async (_, text) => {
-    const code = text.replace("127.0.0.1:4222", server.url).replace(/console\.log\(.*\);/, "$& process.exit(0);");
+    const code = inFolder(text).replace(/console\.log\(.*\);/, "$& process.exit(0);");
     const { code: status, output } = await execute(["--input-type=module", "-e", code]);
     expect(status, output).toBe(0);
     expect(output).toMatch(/^cam-1 \d+ /);
@@ -230,9 +236,29 @@ describe("a program in the papers", () => {
     expect(code).toBe(0);
   });
 
-  it("in Python is in the list of those that cannot be run", () => {
+  it.each(blocksOf("python").filter(([, text]) => text.includes("nats.connect")))("of %s runs", async (_, text) => {
+    const env = { ...process.env, PYTHONUNBUFFERED: "1", PYTHONPATH: pythonPackages("nats-py", ["nats-py"]) };
+    const child = spawn("python3", ["-c", inFolder(text)], { env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let words = "";
+    child.stderr.on("data", (chunk) => (words += chunk));
+    // It goes on for ever: the first line is enough.
+    for await (const chunk of child.stdout) {
+      output += chunk;
+      if (output.includes("\n")) break;
+    }
+    child.kill("SIGKILL");
+    expect(output, words).toMatch(/^cam-1 \d+ \S/);
+  });
+
+  it("in Python is run, or in the list of those that cannot be", () => {
     const parts = Object.keys(NOT_RUN_PYTHON);
-    expect(blocksOf("python").filter(([, text]) => !parts.some((part) => text.includes(part)))).toEqual([]);
+    const run = (text: string): boolean => text.includes("nats.connect");
+    expect(
+      blocksOf("python")
+        .filter(([, text]) => !run(text))
+        .filter(([, text]) => !parts.some((part) => text.includes(part))),
+    ).toEqual([]);
     expect(parts.filter((part) => !blocksOf("python").some(([, text]) => text.includes(part)))).toEqual([]);
   });
 });

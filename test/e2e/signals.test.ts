@@ -77,39 +77,36 @@ async function pester(process: { kill(signal: NodeJS.Signals): unknown }, ended:
 const catchesSignals = (pid: number): boolean =>
   /^SigCgt:.*[13579bdf]$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 
-it.each(["SIGTERM", "SIGHUP"] as const)(
-  "ends at %s within ten seconds with everything captured published or counted, and no child left, whatever signals follow",
-  async (signal) => {
-    const station = `stopped-${signal}`;
-    const { worker, children } = await busyWorker(station);
-    const at = performance.now();
-    worker.kill(signal);
-    await pester(worker, worker.ended);
-    expect(await worker.ended).toEqual({ code: 0, signal: null });
-    const took = performance.now() - at;
-    expect(anyRunning(children)).toBe(false);
-    expect(took).toBeLessThan(10_000);
-    expect(worker.said).toEqual([]);
-    for (const source of ["film", "camera"]) {
-      const { summaries, statuses } = await publishedBy(server.url, station, source);
-      expectExactLedgers(statuses);
-      const last = statuses.at(-1)!;
-      const { ledger } = last;
-      console.log(`${source}: ${JSON.stringify(ledger)} ${took.toFixed(0)} ms after ${signal}`);
-      expect(last.state).toBe("ended");
-      expect(ledger.inFlight).toBe(0);
-      expect(ledger.explained).toBe(summaries.length);
-      const sequences = summaries.map((s) => s.sequence);
-      if (source === "film") {
-        expect(ledger.dropped).toEqual({});
-        expect(sequences).toEqual(upTo(ledger.captured));
-      } else {
-        expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
-        expect(Math.max(...sequences)).toBeLessThan(ledger.captured);
-      }
+it("ends at SIGTERM within ten seconds with everything captured published or counted, and no child left, whatever signals follow", async () => {
+  const [signal, station] = ["SIGTERM", "stopped"] as const;
+  const { worker, children } = await busyWorker(station);
+  const at = performance.now();
+  worker.kill(signal);
+  await pester(worker, worker.ended);
+  expect(await worker.ended).toEqual({ code: 0, signal: null });
+  const took = performance.now() - at;
+  expect(anyRunning(children)).toBe(false);
+  expect(took).toBeLessThan(10_000);
+  expect(worker.said).toEqual([]);
+  for (const source of ["film", "camera"]) {
+    const { summaries, statuses } = await publishedBy(server.url, station, source);
+    expectExactLedgers(statuses);
+    const last = statuses.at(-1)!;
+    const { ledger } = last;
+    console.log(`${source}: ${JSON.stringify(ledger)} ${took.toFixed(0)} ms after ${signal}`);
+    expect(last.state).toBe("ended");
+    expect(ledger.inFlight).toBe(0);
+    expect(ledger.explained).toBe(summaries.length);
+    const sequences = summaries.map((s) => s.sequence);
+    if (source === "film") {
+      expect(ledger.dropped).toEqual({});
+      expect(sequences).toEqual(upTo(ledger.captured));
+    } else {
+      expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+      expect(Math.max(...sequences)).toBeLessThan(ledger.captured);
     }
-  },
-);
+  }
+});
 
 it("ends at once with exit code 0 when SIGTERM comes while it starts", async () => {
   const worker = startWorker({

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -146,6 +147,18 @@ it("the AsyncAPI document tells the topics, headers and schemas that the program
   }
   const common = document.components.schemas.headers!;
   expect(common.required.toSorted()).toEqual(Object.keys(headersFor(message("summary", "cam-1", 0))).toSorted());
+});
+
+it("the AsyncAPI document is one, as the schema of AsyncAPI 3.0 has it", () => {
+  const file = new URL("../../node_modules/@asyncapi/specs/schemas/3.0.0.json", import.meta.url);
+  const schema = JSON.parse(readFileSync(file, "utf8"));
+  // The validator has that of draft 7 itself.
+  delete schema.definitions["http://json-schema.org/draft-07/schema"];
+  const isValid = new Ajv({ strict: false, validateFormats: false }).compile(schema);
+  const document = parse(fileOf("asyncapi.yaml"));
+  expect([isValid(document), isValid.errors]).toEqual([true, null]);
+  delete document.operations.explain.action;
+  expect(isValid(document)).toBe(false);
 });
 
 it("every reference inside the AsyncAPI document leads somewhere", () => {

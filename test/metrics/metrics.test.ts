@@ -43,6 +43,8 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   publish_dropped_total: ["counter", ["kind", "reason", "sink"]],
   sink_connected: ["gauge", ["sink"]],
   sink_restarts_total: ["counter", ["sink"]],
+  config_last_reload_success_timestamp_seconds: ["gauge", []],
+  config_last_reload_successful: ["gauge", []],
   build_info: ["gauge", ["node", "version"]],
 };
 const PREFIX = "video_explainer_";

@@ -103,7 +103,7 @@ describe("what is published of a frame", () => {
     expect(messages.map(({ headers }) => headers)).toEqual([
       undefined,
       { "Relevance-Scale": "0.25" },
-      { "Relevance-Scale": "0.25" },
+      { "Relevance-Scale": "0.25", "Heatmap-Placement": JSON.stringify({ width: 8, height: 8, ...placement }) },
     ]);
     expect(Buffer.from(messages[1]!.body).toString()).toBe("overlay of belt 0");
     expect(summarySchema.parse(JSON.parse(Buffer.from(messages[0]!.body).toString()))).toEqual(summary);

@@ -20,6 +20,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "video-explainer.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "video-explainer.selectorLabels" . }}
+app.kubernetes.io/part-of: {{ include "video-explainer.name" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
@@ -62,5 +63,52 @@ and one larger than all the others may be together, must fit beside them.
 {{- if and (not (kindIs "string" $given)) (ge (int64 $given) (mul $bytes 2)) -}}
 {{- fail (printf "config.engine.cacheBytes leaves no room in the volume of cache.size %s; make it smaller, or the volume larger" .Values.cache.size) -}}
 {{- end -}}
-{{- mergeOverwrite (dict "engine" (dict "cacheBytes" $bytes)) (deepCopy .Values.config) | toYaml -}}
+{{- $role := ternary (dict "role" "capture") dict .Values.roles.split -}}
+{{- mergeOverwrite (dict "engine" (dict "cacheBytes" $bytes)) (deepCopy .Values.config) $role | toYaml -}}
+{{- end -}}
+
+{{/* What of it a running worker cannot change. */}}
+{{- define "video-explainer.fixedConfig" -}}
+{{- $config := include "video-explainer.config" . | fromYaml -}}
+{{- $sinks := list -}}
+{{- range $config.sinks -}}{{- $sinks = append $sinks (omit . "only") -}}{{- end -}}
+{{- set (omit $config "sources" "explain" "overlay" "warnings" "control") "sinks" $sinks | toYaml -}}
+{{- end -}}
+
+{{/* The configuration of workers that explain what a capture gives out. */}}
+{{- define "video-explainer.explainConfig" -}}
+{{- $config := include "video-explainer.config" . | fromYaml -}}
+{{- set (omit $config "sources" "sinks" "control") "role" "explain" | toYaml -}}
+{{- end -}}
+
+{{- define "video-explainer.explainName" -}}
+{{- printf "%s-explain" (include "video-explainer.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* By a name of their own: what selects the worker itself, as it always did, does not select them. */}}
+{{- define "video-explainer.explainLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-explain" (include "video-explainer.name" . | trunc 55 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Who reaches a worker, and where it may go. Given: root, page (port of its live page, empty without). */}}
+{{- define "video-explainer.policy" -}}
+{{- with .root.Values.networkPolicy -}}
+policyTypes: {{ ternary (list "Ingress" "Egress") (list "Ingress") (not (empty .egress)) | toJson }}
+ingress:
+  - ports: [{ port: metrics }]
+    {{- with .metricsFrom }}
+    from:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- if and .viewerFrom $.page }}
+  - ports: [{ port: http }]
+    from:
+      {{- toYaml .viewerFrom | nindent 6 }}
+  {{- end }}
+{{- with .egress }}
+egress:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
 {{- end -}}
