@@ -1,9 +1,9 @@
 import { basename, dirname, extname, join } from "node:path";
+import { readCsv } from "../csv.js";
 import { InputError } from "../errors.js";
 import { PICTURE_ENDINGS } from "../pictures/kinds.js";
 import { readBounded } from "../read-file.js";
 import { listed } from "../truncate.js";
-import { readCsv } from "./csv.js";
 
 /** A class as people write it in names of folders. */
 const plain = (label: string): string => label.trim().toLowerCase().replaceAll("_", " ");

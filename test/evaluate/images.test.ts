@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readCsv } from "../../src/evaluate/csv.js";
+import { readCsv } from "../../src/csv.js";
 import { findImages, spread } from "../../src/evaluate/images.js";
 import { Classes } from "../../src/evaluate/labels.js";
 

@@ -29,6 +29,8 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   relevance_warnings_total: ["counter", ["source", "warning"]],
   predictions_total: ["counter", ["label", "source"]],
   relevance_concentration: ["histogram", ["source"]],
+  relevance_inside_mask: ["histogram", ["source"]],
+  decisions_checked_total: ["counter", ["outcome", "source"]],
   published_total: ["counter", ["kind", "sink"]],
   publish_errors_total: ["counter", ["sink"]],
   publish_dropped_total: ["counter", ["kind", "reason", "sink"]],
@@ -59,6 +61,9 @@ function useAll(metrics: Metrics): void {
   cam.prediction('a "quoted"\nlabel\\');
   cam.concentration(0.7);
   cam.chosen("changed");
+  cam.checked(true);
+  cam.checked(false);
+  cam.insideMask(0.6);
   metrics.stationFrame("captured", 2);
   metrics.request("sources-list", "ok");
   metrics.batch(8);

@@ -141,7 +141,10 @@ export function createSourceBook(station: string, now: () => number = () => Date
       ]);
       const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
       const warnings = (relevance ? summary.warnings : to.latest.summary?.warnings) ?? [];
-      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings } });
+      const { truth } = summary;
+      const lastInside = truth?.insideMask === undefined ? to.latest.summary?.lastInside : truth;
+      const checked = { ...(truth && { truth }), ...(lastInside && { lastInside }) };
+      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings, ...checked } });
       to.frameAt = now();
       return { key, picture: addPicture(to, key, outcome, summary) };
     },
