@@ -77,6 +77,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
     const { classification, warnings = [], truth, lastInside } = source.summary ?? {};
     root.classList.toggle("undecided", !classification);
     root.classList.toggle("warned", warnings.length > 0);
+    root.classList.toggle("checked", truth !== undefined);
     warn(warnings);
     check(truth, truth?.insideMask === undefined ? lastInside : truth);
     if (!classification) return;

@@ -4,24 +4,28 @@ import { percent, shortLabel, text } from "./format.js";
 /** `right`, or `wrong, it is ok`. */
 export const verdict = ({ right, label }) => (right ? "right" : `wrong, it is ${shortLabel(label)}`);
 
-/** `71 % of the relevance within its mask, which is 3 % of the picture`; nothing where there is none. */
+/** `71 % of the relevance lies in the mask, on 3 % of the picture`; nothing where there is none. */
 export const within = ({ insideMask, maskArea } = {}) =>
   insideMask === undefined
     ? ""
-    : `${percent(insideMask)} of the relevance within its mask, which is ${percent(maskArea)} of the picture`;
+    : `${percent(insideMask)} of the relevance lies in the mask, on ${percent(maskArea)} of the picture`;
 
 /**
  * What is shown in `root`: of the truth of this frame whether it was decided right, and of that of the last explained frame with a mask
  * how much of the relevance lay in it. Hidden while nothing is known.
  */
 export function createTruth(root) {
-  const [mark, words] = [root.querySelector(".truth-verdict"), root.querySelector(".truth-inside")];
+  const part = (name) => root.querySelector(`.truth-${name}`);
   return (truth, inside = truth) => {
     root.hidden = !truth;
     if (!truth) return;
-    mark.dataset.right = truth.right;
-    text(mark, truth.right ? "Right" : `Wrong, it is ${shortLabel(truth.label)}`);
-    const share = within(inside);
-    text(words, share === "" || inside === truth ? share : `Last ${shortLabel(inside.label)}: ${share}`);
+    part("verdict").dataset.right = truth.right;
+    text(part("verdict"), truth.right ? "Right" : `Wrong, it is ${shortLabel(truth.label)}`);
+    part("inside").hidden = inside?.insideMask === undefined;
+    if (part("inside").hidden) return;
+    part("inside").classList.toggle("past", inside !== truth);
+    text(part("before"), inside === truth ? "" : `Last ${shortLabel(inside.label)}: `);
+    text(part("share"), percent(inside.insideMask));
+    text(part("area"), `, on ${percent(inside.maskArea)} of the picture`);
   };
 }
