@@ -13,7 +13,7 @@ const DEMOS = {
   inspection: { config: "config/inspection.yaml", subject: "explain.demo.line", keepsRejects: true },
   bottles: { config: "config/demo.yaml", subject: "explain.demo.bottles", keepsRejects: false },
 };
-/** Files of rejects that are kept, four each with the summaries' one: a demo may be forgotten for days. */
+/** Pictures of rejects that are kept, three of each: a demo may be forgotten for days. */
 const KEPT_FILES = 600;
 const PRUNE_MS = 60_000;
 const READY_MS = 120_000;
