@@ -32,6 +32,8 @@ interface Entry {
 /** What is decoded. */
 export interface Planned {
   layout: FrameLayout;
+  /** It ends by itself. */
+  finite: boolean;
   stills?: Pick<Stills, "paths" | "seconds">;
   /** Seconds after which a film begins anew while its clock goes on. */
   period?: number;
@@ -47,8 +49,10 @@ export async function readTruth(spec: SourceSpec, plan: Planned, fit: Fit): Prom
   const file = resolve(baseDir, config.truth!);
   const shown = shownPath(file);
   try {
+    if (!plan.finite) throw wrong("truth has no meaning for a live source; leave it out");
     const rows = [...readCsv(new TextDecoder().decode(readBounded(file, MAX_FILE_BYTES, "a file of truth")))];
-    const isKey = plan.stills ? (text: string) => plan.stills!.paths.some((p) => basename(p) === text) : isSeconds;
+    const names = plan.stills && new Set(plan.stills.paths.map((path) => basename(path)));
+    const isKey = names ? (text: string) => names.has(text) : isSeconds;
     const entries = entriesOf(rows, shown, dirname(file), isKey);
     const find = plan.stills
       ? byPicture(entries, plan.stills)

@@ -99,6 +99,7 @@ describe("the truth of a source", () => {
     expect(await refused("0,hole,gone.png")).toMatch(/line 1: the mask .*gone\.png cannot be read/);
     expect(await refused("0,hole,wide.png")).toMatch(/wide\.png has 64x32 pixels, other proportions than .* 64x64/);
     expect(await fault({ ...film, truth: "gone.csv" })).toMatch(/source belt: .*gone\.csv cannot be read/);
+    expect(await fault({ url: "testsrc", truth: "wrong.csv" })).toMatch(/truth has no meaning for a live source/);
     const parts = { url: "parts" };
     expect(await fault({ ...parts, truth: written("a.csv", "part7.png,ok") })).toMatch(
       /line 1 begins with "part7.png"/,
