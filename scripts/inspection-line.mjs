@@ -1,4 +1,4 @@
-// Renders the film of the inspection demo and its truth: assets/inspection/line.mp4, truth.csv and masks/, the same each time.
+// Renders the film of the inspection demo and its truth, from a fixed seed: assets/inspection/line.mp4, truth.csv and masks/.
 // `node scripts/inspection-line.mjs [FOLDER]`
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,9 +15,9 @@ const PARTS_A_SECOND = 2;
 /**
  * Writes film and truth into a folder.
  * @param {string} folder
- * @param {{ parts?: number, camera?: Parameters<typeof renderLine>[1] }} [options]
+ * @param {{ parts?: number, type?: Parameters<typeof renderLine>[1] }} [options]
  */
-export async function writeLine(folder, { parts = PARTS, camera = {} } = {}) {
+export async function writeLine(folder, { parts = PARTS, type } = {}) {
   const { width, height } = FRAME;
   const masks = path.join(folder, "masks");
   rmSync(masks, { recursive: true, force: true });
@@ -51,7 +51,7 @@ export async function writeLine(folder, { parts = PARTS, camera = {} } = {}) {
   const ended = once(ffmpeg, "exit");
   const rows = ["seconds,label,mask"];
   let k = 0;
-  for (const { label, rgb, mask } of renderLine(partsOfLine(parts), camera)) {
+  for (const { label, rgb, mask } of renderLine(partsOfLine(parts), type)) {
     if (!ffmpeg.stdin.write(rgb)) await once(ffmpeg.stdin, "drain");
     const name = `masks/${String(k).padStart(4, "0")}.png`;
     if (mask) {

@@ -28,16 +28,16 @@ export function partsOfLine(count, seed = 1) {
  * Pictures of a line, as a camera takes them that each part triggers as it comes to stand below: RGB, 3 bytes a pixel, and
  * where there is a defect its mask, a byte a pixel, 255 inside.
  * @param {readonly string[]} labels
- * @param {{ type?: "plate" | "slab", light?: number, shift?: number, seed?: number }} [camera]
+ * @param {keyof typeof import("./part.mjs").PARTS} [type] which part comes by
  */
-export function* renderLine(labels, { type = "plate", light = 1, shift = 0, seed = 1 } = {}) {
+export function* renderLine(labels, type = "plate") {
   const { width, height } = FRAME;
   /** @param {number} k */
   const partAt = (k) => {
     const at = (k + labels.length) % labels.length;
-    const random = createRandom(7919 * seed + at);
+    const random = createRandom(7919 + at);
     const place = { dx: Math.round(random.between(-1.4, 1.4)), dy: Math.round(random.between(-1.4, 1.4)) };
-    return { ...renderPart({ type, label: labels[at], seed: 104_729 * seed + at }), ...place };
+    return { ...renderPart({ type, label: labels[at], seed: 104_729 + at }), ...place };
   };
   let [before, here] = [partAt(-1), partAt(0)];
   for (let k = 0; k < labels.length; k++) {
@@ -46,7 +46,7 @@ export function* renderLine(labels, { type = "plate", light = 1, shift = 0, seed
     const mask = new Uint8Array(width * height);
     // Parts come in from the left.
     [next, here, before].forEach((part, slot) => {
-      const left = REGION.x + REGION.width / 2 - PART_PIXELS / 2 + (slot - 1) * PITCH + part.dx + shift;
+      const left = REGION.x + REGION.width / 2 - PART_PIXELS / 2 + (slot - 1) * PITCH + part.dx;
       const top = REGION.y + REGION.height / 2 - PART_PIXELS / 2 + part.dy;
       for (let y = 0; y < PART_PIXELS; y++)
         for (let x = Math.max(0, -left); x < Math.min(PART_PIXELS, width - left); x++) {
@@ -57,7 +57,7 @@ export function* renderLine(labels, { type = "plate", light = 1, shift = 0, seed
     });
     yield {
       label: labels[k],
-      rgb: Uint8Array.from(rgb, (v) => Math.round(255 * clamp(v * light, 0, 1))),
+      rgb: Uint8Array.from(rgb, (v) => Math.round(255 * clamp(v, 0, 1))),
       mask: labels[k] === "ok" ? undefined : mask,
     };
     [before, here] = [here, next];

@@ -22,7 +22,7 @@ it("warns of a camera that moved, of another light and of another part, and not 
   const window = 20;
   const learning = 40 * window;
   const each = 3 * window;
-  await writeLine(join(folder, "slabs"), { parts: each / 4, camera: { type: "slab" } });
+  await writeLine(join(folder, "slabs"), { parts: each / 4, type: "slab" });
   // What the camera sees, for so many frames each.
   const view = (left: number): string => `crop=220:216:${left}:72`;
   const usual = { frames: each, input: 0, filter: view(210) };
