@@ -24,6 +24,7 @@ const UNIT = [
   "http/*.test.ts",
   "messages/*.test.ts",
   "metrics/metrics.test.ts",
+  "models/labels.test.ts",
   "overlay/{canvas,heat-table}.test.ts",
   "pipeline/{assembler,clock,ledger}.test.ts",
   "scripts/{cuda-wheels,results}.test.ts",

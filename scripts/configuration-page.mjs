@@ -11,7 +11,7 @@ const HEAD = `# Configuration reference
 
 Written by \`node scripts/generate-schemas.mjs\` from the schema that reads a configuration; do not edit it by hand. The same as
 JSON Schema, for completion in an editor: [config/video-explainer.schema.json](../config/video-explainer.schema.json). Whole
-configurations: [config/demo.yaml](../config/demo.yaml) and [config/examples](../config/examples).
+configurations: [config/demo.yaml](../config/demo.yaml), [config/inspection.yaml](../config/inspection.yaml) and [config/examples](../config/examples).
 
 - A file is YAML or JSON. \`\${NAME}\` takes the value of an environment variable, \`\${NAME:-default}\` the default where it is not set.
 - Relative paths are relative to the configuration file.

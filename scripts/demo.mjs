@@ -1,27 +1,37 @@
-// `npm run demo`: sets up what is missing, starts NATS where none answers, runs the worker on the shipped film, says
-// where to look, and ends all of it with Ctrl-C.
+// `npm run demo`, `npm run demo -- bottles`: sets up what is missing, starts NATS where none answers, runs the worker on a shipped
+// film, says where to look, and ends all of it with Ctrl-C.
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { isUsable, probe } from "./nats.mjs";
 import { findProgram, freePort, identify, isAlive, isFree, sleep, stopProcess, widePath } from "./processes.mjs";
 import { root, SetupError, setup } from "./setup.mjs";
 
 const HOST = "127.0.0.1";
-const CONFIG = "config/demo.yaml";
-const SUBJECT = "explain.demo.bottles";
+/** By name, the first being the one that runs where none is named. */
+const DEMOS = {
+  inspection: { config: "config/inspection.yaml", subject: "explain.demo.line", keepsRejects: true },
+  bottles: { config: "config/demo.yaml", subject: "explain.demo.bottles", keepsRejects: false },
+};
+/** Pictures of rejects that are kept, three of each: a demo may be forgotten for days. */
+const KEPT_FILES = 600;
+const PRUNE_MS = 60_000;
 const READY_MS = 120_000;
 /** The worker drains within 10 s; the rest is for the process to go. */
 const WORKER_GRACE_MS = 11_000;
 const NATS_GRACE_MS = 5_000;
 
 const folder = path.join(root, ".demo");
+const rejects = path.join(folder, "rejects");
 const recordFile = path.join(folder, "running.json");
 /** What this demo started, in order: `{ name, child, identity, graceMs, log, ended }`. */
 const started = [];
 let finishing = false;
 
 async function main() {
+  const [name = "inspection", ...more] = process.argv.slice(2);
+  const demo = Object.hasOwn(DEMOS, name) && more.length === 0 ? DEMOS[name] : undefined;
+  if (!demo) throw new SetupError(`The demos are ${Object.keys(DEMOS).join(" and ")}: npm run demo -- bottles.`);
   const running = readRecord();
   if (isAlive(running?.demo)) {
     say(`\nThe demo already runs as process ${running.demo.pid}; end it with Ctrl-C there.\n`);
@@ -43,28 +53,41 @@ async function main() {
   const viewer = await portFor("VIEWER_PORT", 8080);
   const metrics = await portFor("METRICS_PORT", 9090);
   const natsUrl = given ?? (standing ? `nats://${HOST}:4222` : await startNats());
-  step("starting the worker");
-  const worker = launch("worker", process.execPath, ["dist/cli/main.js", "run", CONFIG], WORKER_GRACE_MS, {
+  if (demo.keepsRejects) {
+    rmSync(rejects, { recursive: true, force: true });
+    setInterval(pruneRejects, PRUNE_MS).unref();
+  }
+  step(`starting the worker with ${demo.config}`);
+  const worker = launch("worker", process.execPath, ["dist/cli/main.js", "run", demo.config], WORKER_GRACE_MS, {
+    EVIDENCE: rejects,
     NATS_URL: natsUrl,
     VIEWER_PORT: String(viewer),
     METRICS_PORT: String(metrics),
   });
   await untilReady(worker, `http://${HOST}:${viewer}/`, `http://${HOST}:${metrics}/readyz`);
-  const where = describe(natsUrl, viewer, metrics);
+  const where = describe(demo, natsUrl, viewer, metrics);
   writeRecord(where);
   say(`\n${where}\n\n  Ctrl-C ends the demo and all that it started.`);
 }
 
-function describe(natsUrl, viewer, metrics) {
+function describe({ subject, keepsRejects }, natsUrl, viewer, metrics) {
   const rows = [
     ["live page", `http://${HOST}:${viewer}/`],
     ["metrics", `http://${HOST}:${metrics}/metrics`],
-    ["topics", `${SUBJECT}.summary  .overlay  .heatmap  .status   on ${natsUrl}`],
+    ["topics", `${subject}.summary  .overlay  .heatmap  .status   on ${natsUrl}`],
     ["follow", `node dist/cli/main.js watch --server ${natsUrl} --prefix explain`],
-    ["", `nats sub --server ${natsUrl} '${SUBJECT}.summary'`],
+    ["", `nats sub --server ${natsUrl} '${subject}.summary'`],
+    ...(keepsRejects ? [["rejects", path.relative(process.cwd(), path.join(rejects, "line"))]] : []),
     ["log", path.relative(process.cwd(), path.join(folder, "worker.log"))],
   ];
   return rows.map(([name, text]) => `  ${name.padEnd(11)}${text}`).join("\n");
+}
+
+/** Names begin with the time. */
+function pruneRejects() {
+  const kept = path.join(rejects, "line");
+  const files = existsSync(kept) ? readdirSync(kept).filter((file) => !file.endsWith(".jsonl")) : [];
+  for (const file of files.sort().slice(0, -KEPT_FILES)) rmSync(path.join(kept, file), { force: true });
 }
 
 async function startNats() {

@@ -8,7 +8,7 @@ export const ERROR_CODES = [
   "internal", "ledger", "double-release", "config", "request", "name", "range", "target", "label", "stopped", "bench", "bench-film",
   // Files it reads and writes.
   "file-unreadable", "file-too-large", "glob", "npy", "output", "input-missing", "input-shape", "input-value", "not-a-file",
-  "empty-folder", "evaluate-labels", "evaluate-mask",
+  "empty-folder", "evaluate-labels", "evaluate-mask", "truth",
   // The model and its card.
   "model-card", "model-changed", "model-corrupt", "model-external", "model-format", "model-input", "model-inputs",
   "model-missing", "model-opset", "model-output", "model-outside", "model-quantised", "model-size", "model-type",

@@ -43,6 +43,14 @@ export const modelRows = ({ height, stride }: FrameLayout): { offset: number; st
   stride,
 });
 
+/** What is known of a picture from elsewhere than the model. */
+export interface FrameTruth {
+  /** Of the class that it shows. */
+  label: string;
+  /** Where that shows in the model's input: a byte a pixel, row-major, 1 inside; and its share of what the model sees of the picture. */
+  mask?: { inside: Uint8Array; area: number };
+}
+
 /** One decoded frame. Its memory belongs to a pool of its source: call `release` exactly once when done with it. */
 export interface Frame {
   readonly source: string;
@@ -63,6 +71,8 @@ export interface Frame {
   readonly policy: "latest" | "every-frame";
   readonly layout: FrameLayout;
   readonly memory: SharedArrayBuffer;
+  /** Where the source's `truth` says something of it. */
+  readonly truth?: FrameTruth;
   release(): void;
 }
 

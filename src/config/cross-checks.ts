@@ -83,17 +83,19 @@ const sourceNames: Check = ({ written }) => {
 
 /** What a source contradicts by itself: a key of it, and what is said of the key. */
 export interface SourceFault {
-  key: "loop" | "pace" | "transport" | "region";
+  key: "loop" | "pace" | "truth" | "transport" | "region";
   text: string;
 }
 
 /** The faults of one source that is valid key by key. */
-export function sourceFaults({ url, loop, pace, transport, region, width, height }: SourceConfig): SourceFault[] {
+export function sourceFaults(source: SourceConfig): SourceFault[] {
+  const { url, loop, pace, truth, transport, region, width, height } = source;
   const faults: SourceFault[] = [];
   if (isLive(url)) {
     const text = `has no meaning for a live source (${scheme(url) || "device"}); leave it out`;
     if (loop) faults.push({ key: "loop", text });
     if (pace) faults.push({ key: "pace", text });
+    if (truth) faults.push({ key: "truth", text });
   }
   if (transport === "udp" && !["rtsp", "rtsps"].includes(scheme(url)))
     faults.push({ key: "transport", text: "is for rtsp:// sources only; leave it out" });

@@ -82,6 +82,13 @@ export const sourceSchema = z.strictObject({
     .describe(
       "Rectangle in frame pixels that a decision should rest on: a summary says how much of its relevance lies there, and warns when too little does",
     ),
+  truth: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Films and images only: CSV file of what is known of its pictures, relative to the configuration file: seconds or a picture's name, label, mask. Summaries then say whether the decision is right, and how much of the relevance lies within the mask",
+    ),
   hardware: z
     .string()
     .regex(/^[a-z0-9_]+$/, "must be none, auto or a name that `ffmpeg -hwaccels` lists, such as vaapi")

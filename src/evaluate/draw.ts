@@ -1,6 +1,6 @@
 import sharp from "sharp";
 import { colourAt } from "../overlay/colormaps.js";
-import { insideOf } from "./masks.js";
+import { insideOf } from "../pictures/mask.js";
 import type { Pixels } from "./pixels.js";
 
 /** Share of the pixels that may lie beyond the ends of the colours. */

@@ -1,7 +1,7 @@
+import { insideOf } from "../pictures/mask.js";
 import { disturbances } from "./disturb.js";
 import type { Ends } from "./ends.js";
 import type { MapSource } from "./map-source.js";
-import { insideOf } from "./masks.js";
 import { BASELINES, type Baseline } from "./metrics/baselines.js";
 import { prefersOwn } from "./metrics/class-sensitivity.js";
 import { relativeChange } from "./metrics/comparison.js";

@@ -35,6 +35,8 @@ export interface Relevance {
   border: number;
   /** Share of the smoothed |R| in the part of interest; undefined where none was given. */
   inside: number | undefined;
+  /** Share of the smoothed |R| within the mask, by cells of the map; undefined where none was given. */
+  insideMask: number | undefined;
   /** Where the smoothed |R| lies: shares of 8 × 8 cells, row-major, which add up to 1. */
   density: number[];
   /** Centre of the smoothed |R|, in model-input pixels. */
@@ -77,6 +79,8 @@ export interface ExplainInput extends PictureRows {
   classifyOnly: boolean;
   /** The part of the picture that a decision should rest on, as shares of its width and height. */
   interest?: Part;
+  /** A byte a pixel of the model's input, row-major: 1 where the cause of the decision is known to lie. */
+  mask?: Uint8Array;
   /** Heatmap scale to use; 0 takes the frame's own `peak`. */
   scale: number;
 }

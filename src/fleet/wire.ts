@@ -113,8 +113,9 @@ export function answerBody(report: Report, heatmap?: Uint8Array): Uint8Array {
 
 /** What a worker has found on a frame, for `answerBody`. */
 export function explainedReport(id: string, engine: string, { top, target, relevance }: Explanation) {
-  const { heatmap, ...figures } = relevance ?? { heatmap: undefined };
-  const plain = <T extends { label: string }>({ label: _, ...rest }: T): Omit<T, "label"> => rest;
+  // Only the capture knows a mask.
+  const { heatmap, insideMask: _, ...figures } = relevance ?? { heatmap: undefined };
+  const plain = <T extends { label: string }>({ label: _label, ...rest }: T): Omit<T, "label"> => rest;
   const report = {
     kind: "explained",
     id,
@@ -140,7 +141,7 @@ export function readReport(body: Uint8Array): { report: Report; heatmap: Uint8Ar
 export function readAnswer(
   { report, heatmap }: { report: Report; heatmap: Uint8Array },
   { labels, inputWidth, inputHeight }: Pick<ModelInfo, "labels" | "inputWidth" | "inputHeight">,
-  { classifyOnly, interest }: Pick<ExplainInput, "classifyOnly" | "interest">,
+  { classifyOnly, interest, mask }: Pick<ExplainInput, "classifyOnly" | "interest" | "mask">,
 ): Answer {
   if (report.kind !== "explained") return report;
   const { top, target, relevance, engine } = report;
@@ -159,12 +160,24 @@ export function readAnswer(
       relevance: relevance && {
         ...relevance,
         inside: interest && relevance.inside,
+        insideMask: mask && levelsWithin(heatmap, mask),
         // The message's memory is larger, and would be kept with it.
         heatmap: Uint8Array.from(heatmap),
       },
       engine,
     },
   };
+}
+
+/** Share of |R| within a mask, by the levels of a heatmap: |level − 128| a pixel; 0 where there is no relevance. */
+function levelsWithin(heatmap: Uint8Array, mask: Uint8Array): number {
+  let [sum, all] = [0, 0];
+  for (const [k, level] of heatmap.entries()) {
+    const size = Math.abs(level - 128);
+    all += size;
+    if (mask[k] === 1) sum += size;
+  }
+  return all > 0 ? sum / all : 0;
 }
 
 function parsed(text: string): unknown {

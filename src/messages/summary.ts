@@ -56,6 +56,15 @@ export const summarySchema = z.strictObject({
       regions: z.array(z.strictObject({ ...rect, share: z.number() })).max(5),
     })
     .nullable(),
+  truth: z
+    .strictObject({
+      label: z.string().describe("What the frame shows, as the source's `truth` says"),
+      right: z.boolean().describe("The top class is that"),
+      insideMask: z.number().optional().describe("Share of |R| within the mask of what it shows, where that is known"),
+      maskArea: z.number().optional().describe("What insideMask would be if |R| were the same everywhere"),
+    })
+    .optional()
+    .describe("Only of frames that the source's `truth` knows"),
   warnings: z.array(z.enum(WARNINGS)).optional().describe("What to beware of when the explanation is read"),
   timing: z.strictObject({
     queueMs: z.number(),

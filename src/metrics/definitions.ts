@@ -70,6 +70,18 @@ export function defineMetrics(registry: Registry) {
       CONCENTRATIONS,
       "source",
     ),
+    checked: counter(
+      "decisions_checked_total",
+      "Frames whose decision was held against the source's truth, by what came of it",
+      "source",
+      "outcome",
+    ),
+    insideMask: histogram(
+      "relevance_inside_mask",
+      "Share of |R| within the mask of what the source's truth says a frame shows",
+      CONCENTRATIONS,
+      "source",
+    ),
     warnings: counter("relevance_warnings_total", "Explained frames that were warned of, by what", "source", "warning"),
     published: counter("published_total", "Messages accepted by a sink's far end", "sink", "kind"),
     publishErrors: counter("publish_errors_total", "Messages that a sink failed to publish", "sink"),

@@ -30,6 +30,10 @@ export interface SourceMetrics {
   chosen(reason: ChoiceReason): void;
   /** Share of |R| in the most relevant tenth of the pixels, 0..1. */
   concentration(share: number): void;
+  /** Whether the decision was that of the source's `truth`. */
+  checked(isRight: boolean): void;
+  /** Share of |R| within the mask of the source's `truth`, 0..1. */
+  insideMask(share: number): void;
   /** A warning about an explained frame. */
   warned(warning: Warning): void;
   forget(): void;
@@ -102,18 +106,17 @@ export function createSourceMetrics(
     concentration: alive((share) => {
       if (Number.isFinite(share)) defined.concentration.observe({ source }, share);
     }),
+    checked: alive((isRight) => defined.checked.inc({ source, outcome: isRight ? "right" : "wrong" })),
+    insideMask: alive((share) => {
+      if (Number.isFinite(share)) defined.insideMask.observe({ source }, share);
+    }),
     warned: alive((warning) => defined.warnings.inc({ source, warning })),
     forget: alive(() => {
       forgotten = true;
-      for (const metric of [
-        ...plain,
-        defined.inFlight,
-        defined.queued,
-        defined.lastFrame,
-        defined.endToEnd,
-        defined.concentration,
-      ])
+      const { inFlight, queued, lastFrame, endToEnd, concentration, insideMask } = defined;
+      for (const metric of [...plain, inFlight, queued, lastFrame, endToEnd, concentration, insideMask])
         metric.remove({ source });
+      for (const outcome of ["right", "wrong"]) defined.checked.remove({ source, outcome });
       for (const warning of WARNINGS) defined.warnings.remove({ source, warning });
       for (const state of SOURCE_STATES) defined.state.remove({ source, state });
       for (const reason of dropReasons) defined.dropped.remove({ source, reason });

@@ -148,20 +148,23 @@ export class DecoderSession {
 
   #onPicture(slab: Slab, time: number, receivedAt: number): void {
     const { config, policy } = this.spec;
-    const { layout } = this.plan;
+    const { layout, truth } = this.plan;
     this.#sign(receivedAt);
     const mended = this.#time.mend(time, receivedAt);
     const moment = this.#clock.place(mended, receivedAt);
     this.#firstAt ??= moment;
     const { pool } = this;
+    const pts = this.#pts(time, mended, moment - this.#firstAt);
+    const known = truth?.(pts);
     this.events.onFrame({
       source: config.name,
-      pts: this.#pts(time, mended, moment - this.#firstAt),
+      pts,
       capturedAt: this.#wall.at(moment),
       receivedAt,
       policy,
       layout,
       memory: slab.memory,
+      ...(known && { truth: known }),
       release: () => pool.release(slab),
     });
     if (this.#frozen) {

@@ -16,6 +16,7 @@ import type { Stills } from "./pictures.js";
 import type { SourceSpec } from "./source-spec.js";
 import type { StreamTraits } from "./sources/kind.js";
 import { reachOptions } from "./sources/reach.js";
+import { readTruth, type Truth } from "./truth.js";
 
 /** All of ffmpeg's arguments, and the frames they lead to. */
 export interface DecodePlan {
@@ -24,6 +25,8 @@ export interface DecodePlan {
   pictures?: PictureCount;
   /** Still pictures, which are shown without ffmpeg. */
   stills?: Stills;
+  /** What is known of its pictures, where the source says so. */
+  truth?: Truth;
   /** Behind `-i`. */
   address: string;
   /** Text for ffmpeg's standard input. */
@@ -88,8 +91,23 @@ export interface PlanOptions extends LookOptions {
   snapshot?: boolean;
 }
 
-/** Looks at the stream and plans its decoding. Throws an `InputError` or `VideoExplainerError` of one sentence. */
+/**
+ * Looks at the stream and plans its decoding; reads what is known of its pictures. Throws an `InputError` or `VideoExplainerError` of one
+ * sentence.
+ */
 export async function planDecoding(
+  spec: SourceSpec,
+  view: ModelView,
+  version: FfmpegVersion,
+  options: PlanOptions,
+): Promise<DecodePlan> {
+  const plan = await planWithoutTruth(spec, view, version, options);
+  if (spec.config.truth === undefined) return plan;
+  const period = plan.inputOptions.includes("-stream_loop") ? plan.pictures?.duration : undefined;
+  return { ...plan, truth: await readTruth(spec, { ...plan, period }, view) };
+}
+
+async function planWithoutTruth(
   spec: SourceSpec,
   view: ModelView,
   version: FfmpegVersion,

@@ -26,7 +26,8 @@ const OUTSIDE =
  * come to mean another machine, a link another file.
  */
 export async function checkAdded(source: SourceConfig, rules: AddedSources, baseDir: string): Promise<void> {
-  const { name, url } = source;
+  const { name, url, truth } = source;
+  if (truth !== undefined) throw refuse("truth names a file, which requests may not; leave it out");
   const local = isLocal(url) && !/^(?:testsrc$|\/dev\/v(?:ideo|4l))/.test(url);
   if (local) await checkPath(localPath(url, baseDir), rules.folders, baseDir);
   const kind = sourceKind(name, url, baseDir).name;

@@ -19,13 +19,14 @@ export interface ExplainedFrame {
 
 /** A frame as the explainer takes it. */
 export const explainInput = (
-  { memory, layout }: Pick<Frame, "memory" | "layout">,
+  { memory, layout, truth }: Pick<Frame, "memory" | "layout" | "truth">,
   { interest, ...how }: Pick<ExplainInput, "classifyOnly" | "scale"> & { interest?: Rect },
 ): ExplainInput => ({
   memory,
   ...modelRows(layout),
   ...how,
   ...(interest && { interest: partOf(layout.placement, interest) }),
+  ...(truth?.mask && !how.classifyOnly && { mask: truth.mask.inside }),
 });
 
 /** Where a rectangle of the frame lies on the model's input, as shares of its sides; beyond 0..1 the model sees nothing of it. */

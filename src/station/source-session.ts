@@ -5,7 +5,7 @@ import type { ExplainInput, Explanation } from "../explain/explanation.js";
 import type { Frame, FrameTicket } from "../frame.js";
 import { epochId } from "../messages/headers.js";
 import type { DropReason } from "../messages/ledger.js";
-import type { ChoiceReason, Warning } from "../messages/summary.js";
+import type { ChoiceReason, Summary, Warning } from "../messages/summary.js";
 import type { SourceMetrics } from "../metrics/source-metrics.js";
 import { Ledger, type openSource, type SourceOptions, type VideoSource } from "../pipeline/index.js";
 import { FrameChooser, isCertain } from "./choosing.js";
@@ -13,6 +13,7 @@ import { DriftMonitor } from "./drift.js";
 import { type ExplainedFrame, explainInput } from "./explained-frame.js";
 import { ScaleTracker } from "./scale.js";
 import type { FrameSettings } from "./settings.js";
+import { checkedAgainst } from "./summarise.js";
 import { flows, warningsOf } from "./warnings.js";
 
 export interface SessionOptions extends Omit<SourceOptions, "onRestart"> {
@@ -148,10 +149,16 @@ export class SourceSession {
     this.counts.lastFrame(frame.capturedAt);
     this.counts.prediction(label);
     for (const reason of why) this.counts.chosen(reason);
+    if (frame.truth) this.#countTruth(checkedAgainst(frame.truth, explanation));
     return {
       changed: before?.epoch !== frame.epoch || before.index !== index,
       warnings: this.#warnings(found, limits),
     };
+  }
+
+  #countTruth({ right, insideMask }: NonNullable<Summary["truth"]>): void {
+    this.counts.checked(right);
+    if (insideMask !== undefined) this.counts.insideMask(insideMask);
   }
 
   #warnings(

@@ -1,5 +1,5 @@
-import type { Relevance } from "../explain/explanation.js";
-import type { Placement, Rect } from "../frame.js";
+import type { Explanation, Relevance } from "../explain/explanation.js";
+import type { FrameTruth, Placement, Rect } from "../frame.js";
 import { messageId } from "../messages/headers.js";
 import type { Summary } from "../messages/summary.js";
 import type { ExplainedFrame } from "./explained-frame.js";
@@ -32,6 +32,7 @@ export function summarise(
     relevance:
       explanation.relevance &&
       relevanceOnFrame(explanation.relevance, layout.placement, layout.inputWidth, layout.inputHeight),
+    ...(frame.truth && { truth: checkedAgainst(frame.truth, explanation) }),
     warnings: [...warnings],
     timing: {
       queueMs: rounded(batch.startedAt - receivedAt),
@@ -40,6 +41,19 @@ export function summarise(
       totalMs: rounded(performance.now() - receivedAt),
       batchSize: batch.size,
     },
+  };
+}
+
+/** How a frame's decision, and its relevance where it has any, agree with what is known of it. */
+export function checkedAgainst(
+  { label, mask }: FrameTruth,
+  { top, relevance }: Pick<Explanation, "top" | "relevance">,
+): NonNullable<Summary["truth"]> {
+  const insideMask = relevance?.insideMask;
+  return {
+    label,
+    right: top[0]!.label === label,
+    ...(mask && insideMask !== undefined && { insideMask, maskArea: mask.area }),
   };
 }
 

@@ -66,6 +66,13 @@ const contradictions: [name: string, sources: string, sinks: string, more: strin
     "2:46: sources[0].pace has no meaning for a live source (device); leave it out",
   ],
   [
+    "truth of a stream",
+    '{ name: a, url: "srt://h:1", truth: a.csv }',
+    OUT,
+    "",
+    "2:47: sources[0].truth has no meaning for a live source (srt); leave it out",
+  ],
+  [
     "transport of a film",
     "{ name: a, url: a.mp4, transport: udp }",
     OUT,

@@ -37,6 +37,7 @@ const EXPLANATION: Explanation = {
     peakShare: 0.1,
     border: 0.2,
     inside: 0.9,
+    insideMask: undefined,
     density: [0.5, 0.5],
     centroid: [1.5, 0.5],
     grid: { rows: 1, columns: 2, values: [0.1, -0.2] },
@@ -92,6 +93,13 @@ describe("an answer", () => {
     const classified = { ...EXPLANATION, relevance: null };
     const answer = readAnswer(readReport(packed(classified))!, MODEL, { classifyOnly: true });
     expect(answer).toEqual({ kind: "explained", explanation: { ...classified, engine: "onnxruntime-cpu" } });
+  });
+
+  it("says how much of the heatmap's relevance lies within a mask that the reader knows", () => {
+    // Levels 128, 255, 1, 130, 127, 0 are shares of 0, 127, 127, 2, 1, 128.
+    const mask = Uint8Array.of(1, 1, 0, 0, 1, 0);
+    const answer = readAnswer(readReport(packed(EXPLANATION))!, MODEL, { ...ASKED, mask });
+    expect(answer).toMatchObject({ explanation: { relevance: { insideMask: 128 / 385 } } });
   });
 
   it("has the labels of the reader's own model, whatever another would call them", () => {

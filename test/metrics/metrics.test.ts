@@ -38,6 +38,8 @@ const PUBLIC: Record<string, [type: string, labels: string[]]> = {
   relevance_warnings_total: ["counter", ["source", "warning"]],
   predictions_total: ["counter", ["label", "source"]],
   relevance_concentration: ["histogram", ["source"]],
+  relevance_inside_mask: ["histogram", ["source"]],
+  decisions_checked_total: ["counter", ["outcome", "source"]],
   published_total: ["counter", ["kind", "sink"]],
   publish_errors_total: ["counter", ["sink"]],
   publish_dropped_total: ["counter", ["kind", "reason", "sink"]],
@@ -72,6 +74,9 @@ function useAll(metrics: Metrics): void {
   cam.prediction('a "quoted"\nlabel\\');
   cam.concentration(0.7);
   cam.chosen("changed");
+  cam.checked(true);
+  cam.checked(false);
+  cam.insideMask(0.6);
   metrics.stationFrame("captured", 2);
   metrics.stationQueued(2, 1);
   metrics.role("all");

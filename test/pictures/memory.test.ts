@@ -50,7 +50,7 @@ const explanation: Explanation = {
   target: { index: 0, label: "bottle", probability: 1, logit: 1 },
   relevance: {
     ...{ method: "r-lrp", positive: 1, negative: 0, concentration: 1, centroid: [0, 0], regions: [] },
-    ...{ peakShare: 1, border: 0, inside: undefined, density: [1] },
+    ...{ peakShare: 1, border: 0, inside: undefined, insideMask: undefined, density: [1] },
     ...{ grid: { rows: 1, columns: 1, values: [1] }, scale: 1, peak: 1, heatmap: new Uint8Array(64) },
   },
 };

@@ -354,6 +354,32 @@ describe("the live page", () => {
     expect(await told("#decision")).toHaveLength(2);
   });
 
+  it("tells whether a decision is right and how much relevance lies in the mask, on the tile, in the strip and large", async () => {
+    const sink = await serve();
+    const page = await visit(sink, DESKTOP);
+    const send = (sequence: number, more: Partial<Summary>) =>
+      sink.write(frame(summary("belt", sequence, more), { ...shot(0), placement: PLACEMENT }));
+    const told = (within: string) => text(page, `${within} .truth:visible`);
+    await send(1, {});
+    await expect.poll(() => page.locator(".tile .thumb").count()).toBe(1);
+    expect(await page.locator(".truth:visible, .tile .thumb .truth-verdict:visible").count()).toBe(0);
+    await send(2, { why: ["below"], truth: { label: "water bottle", right: true, insideMask: 0.714, maskArea: 0.03 } });
+    await expect.poll(() => told(".tile")).toBe("Right 71 % of the relevance lies in the mask, on 3 % of the picture");
+    const marks = () => page.locator(".tile .thumb .truth-verdict:visible").allTextContents();
+    await expect.poll(marks).toEqual(["71 %"]);
+    await page.locator(".tile .thumb").first().click();
+    await expect.poll(() => told("#decision")).toMatch(/^Right 71 % of the relevance lies in the mask/);
+    await page.keyboard.press("Escape");
+    // Of the last mask it is said that it is another's.
+    await send(3, { why: ["below"], truth: { label: "beer, ale", right: false } });
+    await expect
+      .poll(() => told(".tile"))
+      .toBe("Wrong, it is beer Last water bottle: 71 % of the relevance lies in the mask, on 3 % of the picture");
+    await expect
+      .poll(() => page.locator(".tile .thumb").first().getAttribute("title"))
+      .toMatch(/, wrong, it is beer, /);
+  });
+
   it("says that a source sends no more, how long ago the last frame was, and why when it is told", async () => {
     const sink = await serve();
     const page = await visit(sink, DESKTOP);
@@ -439,12 +465,14 @@ describe("the live page", () => {
       const sink = await serve();
       const page = await visit(sink, options);
       for (const count of [1, 4, 9]) {
+        const truth = { label: "beer", right: false, insideMask: 0.5, maskArea: 0.02 };
         for (let i = 0; i < count; i++) {
-          const of = summary(`cam-${i}`, 1, { warnings: i % 2 === 0 ? ["border", "drift"] : [] });
+          const warnings: Summary["warnings"] = i % 2 === 0 ? ["border", "drift"] : [];
+          const of = summary(`cam-${i}`, 1, { warnings, ...(i % 3 === 0 && { truth }) });
           await sink.write(frame(of, { ...shot(0), placement: PLACEMENT }));
         }
         await expect.poll(() => page.locator(".tile").count()).toBe(count);
-        await expect.poll(() => page.locator(".tile .thumb").count(), { timeout: 15_000 }).toBe(count);
+        await expect.poll(() => page.locator(".tile:has(.thumb)").count(), { timeout: 15_000 }).toBe(count);
         await pause(250);
         const cut = await page.evaluate(() => {
           const wide = document.documentElement.scrollWidth > innerWidth ? ["the page is too wide"] : [];

@@ -293,6 +293,22 @@ describe("pictures", () => {
     expect(client.pictures[0]!.sequence).toBe(0);
   });
 
+  it("push it out where they show another class, or come long after it", async () => {
+    const { sink, url } = await start();
+    const explained = summary("belt", 0);
+    const { classification } = explained;
+    const target = { ...classification.target, label: "another" };
+    const another = { relevance: null, classification: { ...classification, target } };
+    const late = new Date(Date.parse(explained.capturedAt) + 500).toISOString();
+    for (const [source, more] of Object.entries({ belt: another, line: { relevance: null, capturedAt: late } })) {
+      await sink.write(frame(summary(source, 0, { capturedAt: explained.capturedAt }), PICTURES));
+      await sink.write(frame(summary(source, 1, more), { original: PICTURES.original }));
+    }
+    const client = await join(url, true);
+    await until("both pictures", () => client.pictures.length > 1);
+    expect(client.pictures.map(({ sequence }) => sequence)).toEqual([1, 1]);
+  });
+
   it("bring the published overlay where there is no original", async () => {
     const { sink, url } = await start();
     const client = await join(url, true);

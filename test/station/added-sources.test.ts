@@ -25,6 +25,13 @@ test("the configuration knows every kind of source by its name", () => {
   expect([...SOURCE_KIND_NAMES].sort()).toEqual(SOURCE_KINDS.map(({ name }) => name).sort());
 });
 
+test("requests may name no file of truth, wherever it lies", async () => {
+  const source = config({ url: "testsrc", truth: "open/truth.csv" });
+  await expect(checkAdded(source, rules({ folders: ["open"] }), root)).rejects.toThrow(
+    /^truth names a file, which requests may not; leave it out$/,
+  );
+});
+
 describe("by default requests may open", () => {
   test.for([
     "rtsp://10.0.0.9/stream1",

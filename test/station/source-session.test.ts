@@ -11,11 +11,12 @@ const EVERY = { every: 1, when: null };
 
 function opened(more: Partial<SourceConfig> = {}) {
   let source!: FakeSource;
+  const metrics = createMetrics();
   const view = { inputWidth: 4, inputHeight: 4, fit: "stretch", baseDir: "/" } as const;
   const session = new SourceSession(
     { ...configured("belt"), ...more },
     {
-      ...{ ...view, openedAt: 0, counts: createMetrics().source("belt"), total: new Ledger("line-1") },
+      ...{ ...view, openedAt: 0, counts: metrics.source("belt"), total: new Ledger("line-1") },
       open: (config, options, ledger) => {
         source = new FakeSource(config, options, ledger);
         return source;
@@ -24,7 +25,7 @@ function opened(more: Partial<SourceConfig> = {}) {
   );
   const seen: string[] = [];
   session.over$.subscribe({ next: () => seen.push("over"), complete: () => seen.push("complete") });
-  return { session, source, seen };
+  return { session, source, seen, metrics };
 }
 
 it("is over when its source is and the last of its frames is accounted for, once, however often nothing was on its way", () => {
@@ -54,6 +55,25 @@ it("tells the explainer where its interest lies on what the model sees", () => {
     top: (1 - rect.y) / rect.height,
     bottom: (2 - rect.y) / rect.height,
   });
+  session.drop(frame, "shutdown");
+});
+
+it("hands the mask of what a frame shows to who explains it, and counts how decisions and relevance agree with it", async () => {
+  const { session, source, metrics } = opened();
+  source.give(1);
+  const mask = { inside: Uint8Array.from({ length: 16 }, (_, i) => i % 2), area: 0.5 };
+  const frame = { ...source.take()!, truth: { label: "hole", mask } };
+  expect(session.begin(frame, EVERY).input.mask).toBe(mask.inside);
+  expect(session.begin(frame, { every: 2, when: null }).input.mask).toBeUndefined();
+  for (const label of ["hole", "hole", "ok"]) {
+    const explanation = explanationOf(session.begin(frame, EVERY).input, 1, [{ index: 0, label, probability: 1 }]);
+    explanation.relevance!.insideMask = 0.75;
+    session.record({ frame, explanation, explainer: {}, why: [] } as never, defaultWarnings());
+  }
+  const text = await metrics.render();
+  expect(text).toContain('decisions_checked_total{source="belt",outcome="right"} 2\n');
+  expect(text).toContain('decisions_checked_total{source="belt",outcome="wrong"} 1\n');
+  expect(text).toContain('relevance_inside_mask_sum{source="belt"} 2.25\n');
   session.drop(frame, "shutdown");
 });
 

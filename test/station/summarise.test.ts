@@ -54,6 +54,7 @@ const explanationOf = (relevance: Partial<Relevance> | null): Explanation => ({
     peakShare: 0.2,
     border: 0.1,
     inside: undefined,
+    insideMask: undefined,
     density: [0.75, 0.25],
     centroid: [112, 80],
     grid: { rows: 1, columns: 2, values: [0.75, -0.25] },
@@ -66,10 +67,10 @@ const explanationOf = (relevance: Partial<Relevance> | null): Explanation => ({
 });
 
 const STYLE = { show: "magnitude", colormap: "inferno", opacity: 0.6, quality: 80 } as const;
-const summaryOf = (view: View, relevance: Partial<Relevance> | null) =>
+const summaryOf = (view: View, relevance: Partial<Relevance> | null, truth?: Frame["truth"]) =>
   summarise(
     {
-      frame: frameOf(view),
+      frame: { ...frameOf(view), truth },
       explainer: { model: MODEL, engine: "onnxruntime-cpu" },
       explanation: explanationOf(relevance),
       style: STYLE,
@@ -121,6 +122,18 @@ describe("the summary of a frame", () => {
         },
       ),
     );
+  });
+
+  it("says whether the decision is right, and of an explained frame with a mask how much of its relevance lies there", () => {
+    const truthOf = (truth: Frame["truth"], relevance: Partial<Relevance> | null) =>
+      summaryOf({ width: 640, height: 360, fit: "stretch" }, relevance, truth).truth;
+    const mask = { inside: new Uint8Array(1), area: 0.125 };
+    expect(truthOf(undefined, {})).toBeUndefined();
+    expect(truthOf({ label: "good" }, {})).toEqual({ label: "good", right: false });
+    const found = truthOf({ label: "bad", mask }, { insideMask: 0.75 });
+    expect(found).toEqual({ label: "bad", right: true, insideMask: 0.75, maskArea: 0.125 });
+    expect(summarySchema.shape.truth.parse(found)).toEqual(found);
+    expect(truthOf({ label: "bad", mask }, null)).toEqual({ label: "bad", right: true });
   });
 
   it("tells frame, time and decision as they are", () => {

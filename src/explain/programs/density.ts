@@ -46,6 +46,31 @@ const share = (sum: number, all: number): number => (all > 0 ? Math.min(1, sum /
 /** Share of the relevance, whatever its sign, that lies in a part of the picture, 0..1; 0 where no relevance flows. */
 export const shareIn = (map: CoarseMap, part: Part): number => share(sumIn(map, part), total(map));
 
+/** A picture's pixels, row-major, 1 for those inside. */
+export interface Mask {
+  inside: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** Share of the relevance, whatever its sign, within a mask, 0..1: of each cell what part the mask covers; 0 where no relevance flows. */
+export function shareWithin(map: CoarseMap, { inside, width, height }: Mask): number {
+  const { values, rows, columns } = map;
+  let sum = 0;
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      if (inside[y * width + x] !== 1) continue;
+      const pixel = {
+        left: x / width,
+        right: (x + 1) / width,
+        top: y / height,
+        bottom: (y + 1) / height,
+      };
+      sum += sumIn({ values, rows, columns }, pixel);
+    }
+  return share(sum, total(map));
+}
+
 /** Share of the relevance at the border of the picture: 0.14 of a map that is the same everywhere. */
 export function borderShare(map: CoarseMap): number {
   const inner = { left: BORDER, right: 1 - BORDER, top: BORDER, bottom: 1 - BORDER };

@@ -3,7 +3,7 @@ import type { NumericTensor } from "../engines/engine.js";
 import type { ClassScore, ExplainInput, Explanation, ModelInfo } from "../explanation.js";
 import type { MethodOptions } from "../options.js";
 import type { Preprocessing } from "../preprocessing.js";
-import { borderShare, densityOf, shareIn } from "../programs/density.js";
+import { borderShare, densityOf, shareIn, shareWithin } from "../programs/density.js";
 import { coarseSize, type SummaryOptions } from "../programs/frames.js";
 import { centroid, findRegions } from "../programs/regions.js";
 
@@ -28,7 +28,7 @@ const NUMBERS = [
  */
 export type Decoder = (
   out: Outputs,
-  inputs: readonly Pick<ExplainInput, "classifyOnly" | "interest">[],
+  inputs: readonly Pick<ExplainInput, "classifyOnly" | "interest" | "mask">[],
 ) => Explanation[];
 
 export function decoderOf(
@@ -53,7 +53,11 @@ export function decoderOf(
       target: { ...score(at("target_index"), at("target_probability")), logit: at("target_logit") },
     };
   };
-  const relevance = (out: Outputs, n: number, interest: ExplainInput["interest"]): Explanation["relevance"] => {
+  const relevance = (
+    out: Outputs,
+    n: number,
+    { interest, mask }: Pick<ExplainInput, "interest" | "mask">,
+  ): Explanation["relevance"] => {
     const at = (name: string): number => Number(out[name]!.data[n]);
     const part = (name: string, size: number) => (out[name]!.data as Float32Array).subarray(n * size, (n + 1) * size);
     const values = part("coarse", coarse.rows * coarse.columns);
@@ -66,6 +70,7 @@ export function decoderOf(
       peakShare: at("peak_share"),
       border: borderShare(map),
       inside: interest && shareIn(map, interest),
+      insideMask: mask && shareWithin(map, { inside: mask, width, height }),
       density: densityOf(map),
       centroid: centroid(values, coarse.rows, coarse.columns, width, height),
       grid: { ...grid, values: Array.from(part("grid", grid.rows * grid.columns)) },
@@ -77,9 +82,9 @@ export function decoderOf(
   };
   return (out, inputs) => {
     requireNumbers(out);
-    return inputs.map(({ classifyOnly, interest }, n) => ({
+    return inputs.map((input, n) => ({
       ...classification(out, n),
-      relevance: classifyOnly ? null : relevance(out, n, interest),
+      relevance: input.classifyOnly ? null : relevance(out, n, input),
     }));
   };
 }

@@ -24,6 +24,9 @@ export interface SourceNews {
     /** Of the last frame that was explained, as are the warnings. */
     scale: number | null;
     warnings: readonly Warning[];
+    /** What the source's `truth` says of this frame, and said of the last explained one in whose mask relevance was to lie. */
+    truth?: Summary["truth"];
+    lastInside?: Summary["truth"];
   };
   status?: SourceStatus;
 }
@@ -41,6 +44,8 @@ export interface DecisionRow {
   label: string;
   probability: number;
   why: readonly string[];
+  /** Where the source's `truth` knows of it. */
+  truth?: Summary["truth"];
 }
 
 /** Decisions of a source that came, and the ids of those that made room. */

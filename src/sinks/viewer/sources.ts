@@ -9,8 +9,10 @@ const LIMITS = {
   historyStepMs: 200,
   /** Rows kept for the next news, should nothing fetch them. */
   pendingRows: 2_000,
-  /** A classified-only picture does not push out an explained one as young as this. */
+  /** A classified-only picture of the same class does not push out an explained one as young as this. */
   explainedHoldsMs: 1_000,
+  /** Frames that are further apart than this show another thing each. */
+  slowMs: 250,
   /** A source without news for so long is forgotten. */
   forgetMs: 10 * 60_000,
 };
@@ -23,6 +25,7 @@ export interface Picture {
   /** The frame's original is missing although it could be had: nobody was looking when it was made. */
   readonly partial: boolean;
   readonly explained: boolean;
+  readonly label: string;
   message(): Buffer;
 }
 
@@ -87,7 +90,13 @@ export function createSourceBook(station: string, now: () => number = () => Date
     if (to.history.length > LIMITS.pendingRows) to.history.shift();
   };
 
-  const addPicture = (to: Known, key: string, outcome: FrameOutcome, summary: Summary): Picture | null => {
+  /** `sinceMs`: from the frame before to this one. */
+  const addPicture = (
+    to: Known,
+    { key, sinceMs }: { key: string; sinceMs: number },
+    outcome: FrameOutcome,
+    summary: Summary,
+  ): Picture | null => {
     const of = (kind: string) => outcome.messages.find((m) => m.kind === kind)?.body;
     const have: Pictures = { original: outcome.original, heatmap: of("heatmap") };
     // With the original at hand the page draws the heat itself, for each browser as it likes.
@@ -95,7 +104,9 @@ export function createSourceBook(station: string, now: () => number = () => Date
     if (!have.original && !have.heatmap && !have.overlay) return null;
     const at = now();
     const held = to.picture;
-    if (!have.heatmap && held?.explained && at - held.arrivedAt < LIMITS.explainedHoldsMs) return null;
+    const { label } = summary.classification.target;
+    const isSame = held?.label === label && sinceMs < LIMITS.slowMs;
+    if (!have.heatmap && held?.explained && isSame && at - held.arrivedAt < LIMITS.explainedHoldsMs) return null;
     const id = ++pictures;
     let encoded: Buffer | null = null;
     const { placement = null } = outcome;
@@ -106,6 +117,7 @@ export function createSourceBook(station: string, now: () => number = () => Date
       arrivedAt: at,
       partial: placement !== null && !have.original,
       explained: have.heatmap !== undefined,
+      label,
       message: () => {
         encoded ??= encodePicture({ key, id, sequence, frame, placement }, have);
         return encoded;
@@ -130,6 +142,8 @@ export function createSourceBook(station: string, now: () => number = () => Date
       if (outcome.messages.some((message) => tombstones.isLate(key, message))) return null;
       const to = entry(stationName, outcome.source);
       const { relevance, classification, timing, sequence, frame, model, capturedAt } = summary;
+      const before = to.latest.summary?.capturedAt;
+      const sinceMs = before === undefined ? 0 : Date.parse(capturedAt) - Date.parse(before);
       addRow(to, [
         now(),
         classification.target.label,
@@ -141,9 +155,12 @@ export function createSourceBook(station: string, now: () => number = () => Date
       ]);
       const scale = relevance?.scale ?? to.latest.summary?.scale ?? null;
       const warnings = (relevance ? summary.warnings : to.latest.summary?.warnings) ?? [];
-      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings } });
+      const { truth } = summary;
+      const lastInside = truth?.insideMask === undefined ? to.latest.summary?.lastInside : truth;
+      const checked = { ...(truth && { truth }), ...(lastInside && { lastInside }) };
+      tell(to, { summary: { sequence, frame, model, classification, capturedAt, scale, warnings, ...checked } });
       to.frameAt = now();
-      return { key, picture: addPicture(to, key, outcome, summary) };
+      return { key, picture: addPicture(to, { key, sinceMs }, outcome, summary) };
     },
 
     /** The source was removed for good: what comes of it late does not bring it back. */

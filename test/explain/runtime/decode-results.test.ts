@@ -1,9 +1,10 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { NumericTensor } from "../../../src/explain/engines/engine.js";
 import { coarseSize } from "../../../src/explain/programs/frames.js";
 import { decoderOf } from "../../../src/explain/runtime/decode-results.js";
 
-const preprocessing = {
+const PREPROCESSING = {
   width: 3,
   height: 2,
   channels: 3 as const,
@@ -12,8 +13,8 @@ const preprocessing = {
   mean: [0],
   std: [1],
 };
-const { rows, columns } = coarseSize(preprocessing);
-const decode = decoderOf({ labels: ["ok", "hole"] }, preprocessing, {
+const { rows, columns } = coarseSize(PREPROCESSING);
+const decode = decoderOf({ labels: ["ok", "hole"] }, PREPROCESSING, {
   method: "r-lrp",
   grid: { rows: 1, columns: 2 },
 });
@@ -61,6 +62,26 @@ it("gives each frame its own part of every output", () => {
   expect([...second!.relevance!.heatmap]).toEqual([6, 7, 8, 9, 10, 11]);
   expect(second!.relevance!.regions).toHaveLength(1);
   expect(second!.relevance!.centroid).toEqual([2.5, 1.5]);
+});
+
+it("says how much of the relevance lies within a mask, of a cell what part the mask covers", () => {
+  const preprocessing = { ...PREPROCESSING, width: 112, height: 40 };
+  const { rows, columns } = coarseSize(preprocessing);
+  const random = fc.sample(fc.double({ min: 0, max: 1, noNaN: true }), { numRuns: 2 * rows * columns, seed: 5 });
+  const coarse = { data: Float32Array.from(random), dims: [2, rows, columns] };
+  const inside = Uint8Array.from({ length: 112 * 40 }, (_, i) =>
+    Math.hypot((i % 112) - 40, i / 112 - 18) < 15 ? 1 : 0,
+  );
+  const [, second] = decoderOf({ labels: [] }, preprocessing, { method: "r-lrp", grid: { rows: 1, columns: 2 } })(
+    { ...outputs(), coarse, heatmap: { data: new Uint8Array(2 * 112 * 40), dims: [2, 40, 112] } },
+    [{ classifyOnly: false }, { classifyOnly: false, mask: inside }],
+  );
+  // Two by two pixels lie in a cell, each with a quarter of what that holds.
+  const values = coarse.data.subarray(rows * columns);
+  const sum = (of: Iterable<number>) => [...of].reduce((a, b) => a + b, 0);
+  const each = [...inside].map((v, i) => (v * values[((i / 112) >> 1) * columns + ((i % 112) >> 1)]!) / 4);
+  expect(second!.relevance!.insideMask).toBeCloseTo(sum(each) / sum(values), 6);
+  expect(decode(outputs(), EXPLAINED)[0]!.relevance!.insideMask).toBeUndefined();
 });
 
 it("says how much of the relevance lies at the border, in the part of interest, and in each cell", () => {

@@ -38,7 +38,7 @@ export function explanationOf(
   const top = { index: 0, label: labelOf(memory), probability: 1 };
   const relevance = {
     ...{ method: "r-lrp", positive: 1, negative: 0, concentration: 0.5, regions: [], flows: true },
-    ...{ peakShare: 0.1, border: 0, inside: undefined, density: [1] },
+    ...{ peakShare: 0.1, border: 0, inside: undefined, insideMask: undefined, density: [1] },
     ...{ grid: { rows: 1, columns: 1, values: [1] }, heatmap: new Uint8Array(16), peak, scale: scale || peak },
     centroid: [2, 2] as [number, number],
   };

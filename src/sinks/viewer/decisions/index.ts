@@ -24,7 +24,10 @@ const LIMITS = { atOnce: 1, waiting: 32 };
 const owned = (bytes: Uint8Array): Uint8Array =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 
-const rowOf = ({ id, at, label, probability, why }: Decision): DecisionRow => ({ id, at, label, probability, why });
+const rowOf = ({ id, at, label, probability, why, truth }: Decision): DecisionRow => ({
+  ...{ id, at, label, probability, why },
+  ...(truth && { truth }),
+});
 
 /** The explained frames of late that are worth a second look, with their pictures, within bounds. */
 export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick<SinkLog, "warn">) {
@@ -73,6 +76,7 @@ export function createDecisions(config: ViewerSinkConfig["decisions"], log: Pick
       id: `${run}-${(++made).toString(36)}`,
       ...{ key, at, label, probability, placement, pictures },
       why: summary.why ?? [],
+      ...(summary.truth && { truth: summary.truth }),
       summary: Buffer.from(JSON.stringify(summary)),
     };
     newsOf(key).added.set(decision.id, rowOf(decision));

@@ -25,11 +25,11 @@ const json = (of: object): [Uint8Array, Record<string, string>] => [
 ];
 
 /** A decision as lists show it; addresses are relative to the page's. */
-function listed({ id, key, at, label, probability, why, pictures }: Decision) {
+function listed({ id, key, at, label, probability, why, truth, pictures }: Decision) {
   const [station, source] = key.split("/");
   const address = (name: string) => `decisions/${id}/${name}`;
   return {
-    ...{ id, station, source, at: new Date(at).toISOString(), label, probability, why },
+    ...{ id, station, source, at: new Date(at).toISOString(), label, probability, why, truth },
     details: address("details.json"),
     pictures: Object.fromEntries(Object.keys(pictures).map((name) => [name.split(".", 1)[0], address(name)])),
   };

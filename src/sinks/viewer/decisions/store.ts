@@ -1,4 +1,5 @@
 import type { Placement } from "../../../frame.js";
+import type { Summary } from "../../../messages/summary.js";
 
 /** The pictures of a decision, by the end of their address. */
 export const PICTURE_TYPES = {
@@ -21,6 +22,8 @@ export interface Decision {
   probability: number;
   /** Why it was explained, where that was said. */
   why: readonly string[];
+  /** What the source's `truth` says of it, where that is known. */
+  truth?: Summary["truth"];
   summary: Uint8Array;
   /** Where the heatmap lies on the frame, where that is known. */
   placement: Placement | null;

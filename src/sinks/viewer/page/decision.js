@@ -4,6 +4,7 @@ import { age, clock, count, percent, perPixel, probability, shortLabel } from ".
 import { createPicture } from "./picture.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createTruth } from "./truth.js";
 import { createWarnings } from "./warnings.js";
 
 const MODES = ["original", "magnitude", "signed", "positive"];
@@ -23,6 +24,7 @@ export function createDecisionView(now) {
   const canvas = part(".picture canvas");
   const picture = createPicture(canvas);
   const top = createTop(part(".top"));
+  const check = createTruth(part(".truth"));
   const warn = createWarnings(part(".warnings"));
   let mode = "magnitude";
   let row = null;
@@ -47,9 +49,10 @@ export function createDecisionView(now) {
   };
 
   const showFigures = ({ summary }) => {
-    const { classification, relevance, model, sequence, capturedAt, warnings } = summary;
+    const { classification, relevance, model, sequence, capturedAt, warnings, truth } = summary;
     top.show(classification);
     warn(warnings);
+    check(truth);
     part(".balance").hidden = !relevance;
     if (relevance) {
       const flows = relevance.positive - relevance.negative > 0;

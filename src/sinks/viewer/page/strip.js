@@ -1,23 +1,31 @@
 /** A strip of thumbnails of a source's decisions, newest at the right, with a choice of the class. */
 import { classColour } from "./colors.js";
 import { decisionsOf } from "./decisions.js";
-import { clock, probability, shortLabel } from "./format.js";
+import { clock, percent, probability, shortLabel } from "./format.js";
+import { verdict, within } from "./truth.js";
 
 const ALL = "";
 
-function thumbnail({ id, at, label, probability: sure, why }) {
+function thumbnail({ id, at, label, probability: sure, why, truth }) {
   const item = document.createElement("li");
   item.innerHTML =
-    '<button type="button" class="thumb"><img alt="" decoding="async"><span class="thumb-label"></span></button>';
+    '<button type="button" class="thumb"><img alt="" decoding="async"><span class="thumb-label"></span><b class="truth-verdict" hidden></b></button>';
   const [button] = item.children;
-  const [image, caption] = button.children;
+  const [image, caption, mark] = button.children;
   image.src = `decisions/${id}/thumbnail.jpg`;
   image.onerror = () => image.remove();
   caption.textContent = shortLabel(label);
   item.style.setProperty("--swatch", `var(${classColour(label)})`);
+  const known = truth ? `, ${verdict(truth)}` : "";
+  const share = truth && within(truth);
+  mark.hidden = !truth;
+  if (truth) {
+    mark.dataset.right = truth.right;
+    mark.textContent = truth.insideMask === undefined ? "" : percent(truth.insideMask);
+  }
   const reason = why.length > 0 ? `, explained for: ${why.join(", ")}` : "";
-  button.setAttribute("aria-label", `${label}, ${probability(sure)}, ${clock(at)}`);
-  button.title = `${label}, ${probability(sure)}, ${clock(at)}${reason}`;
+  button.setAttribute("aria-label", `${label}, ${probability(sure)}${known}, ${clock(at)}`);
+  button.title = `${label}, ${probability(sure)}${known}, ${clock(at)}${share ? `, ${share}` : ""}${reason}`;
   button.dataset.id = id;
   return item;
 }

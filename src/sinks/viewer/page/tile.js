@@ -7,6 +7,7 @@ import { createPicture } from "./picture.js";
 import { condition, pace, shares } from "./source.js";
 import { createStrip } from "./strip.js";
 import { createTop } from "./top.js";
+import { createTruth } from "./truth.js";
 import { createWarnings } from "./warnings.js";
 
 const STATES = {
@@ -29,6 +30,7 @@ export function createTile(source, { onEnlarge, onDecision }) {
   const picture = createPicture(canvas);
   const [strip, spark] = [part(".strip"), part(".spark")];
   const top = createTop(part(".top"));
+  const check = createTruth(part(".truth"));
   const warn = createWarnings(part(".warnings"));
   const recent = createStrip(part(".recent"), source.key, onDecision);
   let shownAt = 0;
@@ -72,10 +74,12 @@ export function createTile(source, { onEnlarge, onDecision }) {
   };
 
   const showDecision = () => {
-    const { classification, warnings = [] } = source.summary ?? {};
+    const { classification, warnings = [], truth, lastInside } = source.summary ?? {};
     root.classList.toggle("undecided", !classification);
     root.classList.toggle("warned", warnings.length > 0);
+    root.classList.toggle("checked", truth !== undefined);
     warn(warnings);
+    check(truth, truth?.insideMask === undefined ? lastInside : truth);
     if (!classification) return;
     const { target } = classification;
     text(part(".decision-label"), shortLabel(target.label));

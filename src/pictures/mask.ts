@@ -1,10 +1,10 @@
-import type { Pixels } from "./pixels.js";
+import type { Rect } from "../frame.js";
 
 /**
  * Where a mask is white, 1 a pixel of the model's input: brighter than half of its brightest, within what the picture fills. Undefined
  * where it is black throughout.
  */
-export function insideOf(pixels: Uint8Array, filled: Pixels["filled"], width: number): Uint8Array | undefined {
+export function insideOf(pixels: Uint8Array, filled: Rect, width: number): Uint8Array | undefined {
   const levels = new Uint8Array(pixels.length / 3);
   let most = 0;
   for (let y = filled.y; y < filled.y + filled.height; y++)
