@@ -1,6 +1,11 @@
-// node bench/strip.mjs [--sources 16] [--minutes 10] [--rate 10]: memory of the live page whose strips of decisions are full.
-// Each source gives summaries with overlay, heatmap and original at that rate, of a class that changes now and then; what is kept of
-// them, its pictures made smaller, is what a worker keeps. No model runs: its memory would hide what the page takes.
+/**
+ * Memory of a live page whose strips of decisions are full.
+ *
+ *   npm run build && node bench/strip.mjs [--sources 16] [--minutes 10] [--rate 10]
+ *
+ * Each source gives summaries with overlay, heatmap and original at that rate, of a class that changes now and then; what is kept of
+ * them is what a worker keeps. No model runs: its memory would hide what the page takes. Prints a line each 15 s.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -77,6 +82,7 @@ const frame = (source, sequence) => {
   const isShown = sink.wantsOriginal(source, upcoming);
   const messages = [
     makeMessage({ ...common, kind: "summary", body: Buffer.from(JSON.stringify(summary)) }),
+    // Any picture stands for the heat.
     makeMessage({ ...common, kind: "heatmap", body: Buffer.from(picture.subarray(0, 12_000)) }),
     // A copy each, as the threads that draw give them.
     ...(isDrawn ? [makeMessage({ ...common, kind: "overlay", body: Buffer.from(picture) })] : []),
