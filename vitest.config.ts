@@ -20,7 +20,7 @@ const UNIT = [
   "explain/tfjs/{outputs,weights}.test.ts",
   "evaluate/{applicable,images,map-names,methods,metrics}.test.ts",
   "explain/twin/{files,operators,twin}.test.ts",
-  "ffmpeg/gate.test.ts",
+  "ffmpeg/{gate,stream-encoder}.test.ts",
   "http/*.test.ts",
   "messages/*.test.ts",
   "metrics/metrics.test.ts",

@@ -1,6 +1,7 @@
 import { redact } from "../redact.js";
 import type { Path } from "../yaml-locate.js";
 import { explainFaults, onlyTakesNothing } from "./choice.js";
+import { historySink } from "./history-sink.js";
 import {
   type Config,
   type NatsSinkConfig,
@@ -9,7 +10,8 @@ import {
   type SourceConfig,
   type ViewerSinkConfig,
 } from "./schema.js";
-import { schemeOf, streamUrlFault } from "./stream-url.js";
+import { withNames } from "./sink-names.js";
+import { streamFaults } from "./stream-url.js";
 
 /** The parts of a configuration that are valid in themselves; the rest is undefined. */
 export interface PartialConfig {
@@ -240,54 +242,28 @@ const mayGrow = (config: PartialConfig): boolean =>
   sinksOf(config, "nats").some(([sink]) => sink.service.includes("sources"));
 
 const streams: Check = (config) => {
-  const known = new Set(entries(config.sources).map(([{ name }]) => name));
+  // A source that has a fault of its own has a name, too.
+  const isKnown = config.sources.every((source) => source !== undefined) && !mayGrow(config);
+  const known = isKnown ? entries(config.sources).map(([{ name }]) => name) : undefined;
   const written = (config.written as { sinks?: unknown[] } | null)?.sinks;
-  return sinksOf(config, "stream").flatMap(([sink, i]) => {
-    const say = (key: string, text: string): Contradiction => ({
+  return sinksOf(config, "stream").flatMap(([sink, i]) =>
+    // A variable may have put a secret there.
+    streamFaults(sink, known, Object.keys(Object(written?.[i]))).map(({ key, text }) => ({
       path: ["sinks", i, key],
-      text: `sinks[${i}].${key} ${text}`,
-    });
-    const fault = streamUrlFault(sink.url, sink.sources);
-    const given = Object(written?.[i]);
-    const idle = schemeOf(sink.url) === undefined ? [] : ["hls", "mode"].filter((key) => key in given);
-    // A source that has a fault of its own has a name, too.
-    const isWhole = config.sources.every((source) => source !== undefined) && !mayGrow(config);
-    const unknown = isWhole ? (sink.sources ?? []).find((name) => !known.has(name)) : undefined;
-    return [
-      ...(unknown === undefined ? [] : [say("sources", `names ${unknown}, which is no source`)]),
-      // A variable may have put a secret there.
-      ...(fault === undefined ? [] : [say("url", redact(fault))]),
-      ...idle.map((key) => say(key, "is for HLS, and url is no folder; leave it out")),
-    ];
-  });
+      text: `sinks[${i}].${key} ${redact(text)}`,
+    })),
+  );
 };
 
-/** The nats sink whose stream fills the strips of a viewer; undefined where there is none of that name with JetStream. */
-export const historySink = (
-  history: NonNullable<ViewerSinkConfig["history"]>,
-  sinks: readonly SinkConfig[],
-): NatsSinkConfig | undefined =>
-  sinks.find(
-    (sink): sink is NatsSinkConfig =>
-      sink.kind === "nats" &&
-      sink.jetstream &&
-      (history.sink === undefined || (sink.name ?? sink.kind) === history.sink),
-  );
-
-const histories: Check = (config) =>
-  sinksOf(config, "viewer").flatMap(([{ history }, i]) => {
-    if (
-      !history ||
-      historySink(
-        history,
-        entries(config.sinks).map(([sink]) => sink),
-      )
-    )
-      return [];
+const histories: Check = (config) => {
+  const named = withNames(entries(config.sinks).map(([sink]) => sink));
+  return sinksOf(config, "viewer").flatMap(([{ history }, i]) => {
+    if (!history || historySink(history, named)) return [];
     const what = history.sink === undefined ? "a nats sink" : `a nats sink named ${history.sink}`;
     const text = `sinks[${i}].history needs ${what} with jetstream: true, whose stream is read; add one, or leave it out`;
     return [{ path: ["sinks", i, "history"], text }];
   });
+};
 
 const fleet: Check = ({ fleet }) => {
   const faults: Contradiction[] = [];

@@ -8,7 +8,7 @@ const PLACEHOLDERS = ["station", "source"];
 export const schemeOf = (url: string): string | undefined => SCHEME.exec(url)?.[1]?.toLowerCase();
 
 /** What is wrong with where a `stream` sink shall push to, as what is said of the key; undefined when nothing is. */
-export function streamUrlFault(url: string, sources: readonly string[] | undefined): string | undefined {
+function urlFault(url: string, sources: readonly string[] | undefined): string | undefined {
   const scheme = schemeOf(url);
   if (scheme !== undefined && !SCHEMES.includes(scheme)) {
     return `begins with ${scheme}://; use one of ${SCHEMES.map((known) => `${known}://`).join(", ")}, or a folder for HLS`;
@@ -21,6 +21,25 @@ export function streamUrlFault(url: string, sources: readonly string[] | undefin
     return "must hold {source}, since each source has a stream of its own; or name a single one in `sources`";
   }
   return undefined;
+}
+
+/**
+ * What a `stream` sink contradicts, each of its keys being valid: a key, and what is said of it. `known`: the names of all sources that there
+ * can be; `written`: the keys that were given.
+ */
+export function streamFaults(
+  { url, sources }: { url: string; sources?: readonly string[] },
+  known: readonly string[] | undefined,
+  written: readonly string[],
+): { key: string; text: string }[] {
+  const unknown = known && sources?.find((name) => !known.includes(name));
+  const fault = urlFault(url, sources);
+  const idle = schemeOf(url) === undefined ? [] : ["hls", "mode"].filter((key) => written.includes(key));
+  return [
+    ...(unknown === undefined ? [] : [{ key: "sources", text: `names ${unknown}, which is no source` }]),
+    ...(fault === undefined ? [] : [{ key: "url", text: fault }]),
+    ...idle.map((key) => ({ key, text: "is for HLS, and url is no folder; leave it out" })),
+  ];
 }
 
 /** The address of one source's stream. */

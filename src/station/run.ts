@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { NatsConnection } from "nats";
 import { distinctUntilChanged, map, timer } from "rxjs";
 import { unknownLabels } from "../config/choice-labels.js";
-import { historySink } from "../config/cross-checks.js";
+import { historySink } from "../config/history-sink.js";
 import type { LoadedConfig } from "../config/load.js";
 import { type Config, type SinkConfig, sinkName } from "../config/schema.js";
 import type { Control } from "../control/control.js";

@@ -165,6 +165,20 @@ const contradictions: [name: string, sources: string, sinks: string, more: strin
     "3:57: sinks[0].mode is for HLS, and url is no folder; leave it out",
   ],
   [
+    "a history without a stream",
+    CAM,
+    "{ kind: nats }, { kind: viewer, history: {} }",
+    "",
+    /sinks\[1\]\.history needs a nats sink with jetstream: true, whose stream is read; add one, or leave it out/,
+  ],
+  [
+    "a history of a sink that is not there",
+    CAM,
+    "{ kind: nats, jetstream: true }, { kind: viewer, history: { sink: rejects } }",
+    "",
+    /sinks\[1\]\.history needs a nats sink named rejects with jetstream: true/,
+  ],
+  [
     "two streams to one place",
     CAM,
     '{ kind: stream, url: "out/{source}" }, { kind: stream, url: "out/{source}/" }',

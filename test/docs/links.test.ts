@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.js";
 import { parseCard } from "../../src/explain/model/card.js";
+import { MESSAGE_KINDS } from "../../src/messages/message.js";
 import { blocksOf, PAPERS, proseOf, ROOT, textOf } from "./papers.js";
 
 /** The anchors of a page's headings, as GitHub makes them. */
@@ -65,6 +66,13 @@ describe("a configuration in the papers", () => {
 
   it.each(blocksOf("yaml"))("of %s is valid by itself, or with the parts that it leaves out", (_, text) => {
     if (/^(labels|input):/m.test(text)) return void parseCard(text, "model.yaml");
+    // Home Assistant's own: what is ours in it are the topics.
+    const topics = /^mqtt:/.test(text) && [...text.matchAll(/topic: (\S+)/g)].map((match) => match[1]!.split("/"));
+    if (topics) {
+      const subjects = topics.map(([prefix, station, source]) => [prefix, station, source].join("/"));
+      expect(new Set(subjects)).toEqual(new Set(["explain/line-3/cam-1"]));
+      return void expect(MESSAGE_KINDS).toEqual(expect.arrayContaining(topics.map(([, , , kind]) => kind)));
+    }
     const missing = Object.entries(WHOLE).filter(([key]) => !new RegExp(`^${key}:`, "m").test(text));
     parseConfig(`${text}\n${missing.map(([, part]) => part).join("\n")}\n`, "paper.yaml", {});
   });

@@ -81,4 +81,4 @@ it("after a worker was killed, the next one's page has its decisions, and its st
   expect(await second.ended).toEqual({ code: 0, signal: null });
   expect(second.said).toEqual([]);
   expect(readFileSync(playlist, "utf8").trimEnd().split("\n").at(-1)).toBe("#EXT-X-ENDLIST");
-});
+}, 240_000);

@@ -176,7 +176,9 @@ describe("an RTSP server", () => {
     const port = await freePort();
     const { sink, recorded, restarts } = await start({ url: `rtsp://viewer:Z8-geheim@127.0.0.1:${port}/{source}` });
     const first = await startRtspRecorder(port, folder, ["belt"]);
-    let given = await goOn(sink, "belt", "pictures there", () => recorded.published.length > 20);
+    // The server writes what it has held back.
+    const framesOf = (server: RtspRecorder): number => probed(server.recorded("belt")[0] ?? "")?.frames ?? 0;
+    let given = await goOn(sink, "belt", "pictures there", () => recorded.published.length > 20 && framesOf(first) > 5);
     expect(sink.status()).toMatchObject({ connected: true });
     await first.kill();
     given += await goOn(sink, "belt", "the fault", () => !sink.status().connected);
@@ -191,8 +193,7 @@ describe("an RTSP server", () => {
     await sink.close(20_000);
     expect(restarts()).toBeGreaterThan(0);
     expect(recorded.published.length + recorded.dropped.length).toBe(given);
-    // The server writes what it has held back.
-    await until("what came then", () => (probed(servers[0]!.recorded("belt")[0]!)?.frames ?? 0) > 5);
+    await until("what came then", () => framesOf(servers[0]!) > 5);
     const reasons = new Set(recorded.dropped.map((entry) => entry.split(" ")[1]));
     expect([...reasons].filter((r) => !["connection-lost", "far-end-away", "encoder-slow"].includes(r!))).toEqual([]);
     const said = [...recorded.log, ...recorded.errors].join("\n");

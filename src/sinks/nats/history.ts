@@ -60,6 +60,9 @@ export async function withHistory(options: HistoryOptions, use: (history: Histor
   const { nats, station, baseDir, signal } = options;
   const connection = await openConnection(readServers(nats, baseDir), [], `video-explainer ${station} history`, signal);
   const stream = streamSpec(nats, station).name;
+  // What waits for the server then ends at once.
+  const onAbort = (): void => void connection.nc.close();
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
     const jsm = await connection.nc.jetstreamManager({ checkAPI: false, timeout: LIMITS.apiMs });
     const until = AbortSignal.any([signal, connection.signal]);
@@ -71,6 +74,7 @@ export async function withHistory(options: HistoryOptions, use: (history: Histor
   } catch (error) {
     throw signal.aborted ? error : inWords(error, stream);
   } finally {
+    signal.removeEventListener("abort", onAbort);
     await withTimeout(connection.nc.close(), LIMITS.apiMs, signal).catch(() => undefined);
   }
 }

@@ -102,7 +102,7 @@ export class SourceStream {
   beat(isSending: boolean): void {
     const now = performance.now();
     const isOwing = this.#pending.length > 0 || this.#isEnding;
-    if (this.#encoder && isOwing && now - this.#stillSince > this.limits.stuckMs) {
+    if (this.#encoder && isOwing && this.#stuck === undefined && now - this.#stillSince > this.limits.stuckMs) {
       this.#stuck = `nothing could be sent for ${this.limits.stuckMs / 1000} s`;
       void this.#encoder.end(this.limits.graceMs);
     }
@@ -117,7 +117,7 @@ export class SourceStream {
     if (still >= this.limits.againMs) this.#enqueue({ ...last, at: last.at + still, isRepeated: true });
   }
 
-  /** Sends what it has and ends the stream; resolves when the process is gone, by force after `deadlineMs`. */
+  /** Sends what it has and ends the stream; resolves when the process is gone, by force before `deadlineMs` have passed. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true;
     this.#end();
@@ -125,9 +125,9 @@ export class SourceStream {
     const force = setTimeout(
       () => {
         this.#isForced = true;
-        void this.#encoder?.end(this.limits.graceMs);
+        void this.#encoder?.end(this.limits.graceMs / 2);
       },
-      Math.min(deadlineMs, 2 ** 31 - 1),
+      Math.min(Math.max(0, deadlineMs - this.limits.graceMs), 2 ** 31 - 1),
     );
     await this.#work;
     clearTimeout(force);

@@ -45,13 +45,17 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
   const madeAt = Date.now();
   const stopping = new AbortController();
   let filling: Promise<void> | undefined;
+  /** Sources that were removed: what was read of them is not shown any more. */
+  const removed = new Set<string>();
   const fill = (): void => {
     const { past, station, baseDir } = context;
     if (!past || !config.history) return;
     filling ??= fillFromHistory({
       ...{ past, station, baseDir, log, history: config.history, decisions: config.decisions },
       ...{ before: madeAt, signal: stopping.signal },
-      restore: (source, summary, published) => decisions.restore(keyOfOwn(source), summary, published),
+      restore: async (source, summary, published) => {
+        if (!removed.has(source)) await decisions.restore(keyOfOwn(source), summary, published);
+      },
     });
   };
 
@@ -63,6 +67,7 @@ export function createViewerSink(config: ViewerSinkConfig, context: SinkContext)
     },
     restyle: (style) => browsers.restyle(pageStyle(style)),
     forget(source) {
+      if (context.past?.sources.includes(source)) removed.add(source);
       book.forget(source);
       film.forget(keyOfOwn(source));
       decisions.forget(keyOfOwn(source));
