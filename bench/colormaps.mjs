@@ -49,11 +49,15 @@ for (const source of sources) {
 const STRENGTHS = Array.from({ length: 33 }, (_, k) => k / 32);
 /** Heat of half strength. */
 const HALF = 128 + 127 / 2;
-const NAMES = /** @type {const} */ (["inferno", "viridis", "turbo", "grey"]);
+const NAMES = /** @type {const} */ (["inferno", "viridis", "turbo", "grey", "raises", "lowers"]);
 const sequential = Object.fromEntries(
   NAMES.map((name) => {
     const colours = STRENGTHS.map((t) => colourAt(name, t));
-    const { red, green, blue, cover } = heatAt({ show: "magnitude", colormap: name, opacity: 0.6 }, HALF);
+    const isSigned = name === "raises" || name === "lowers";
+    const style = isSigned
+      ? { show: /** @type {const} */ ("signed"), colormap: /** @type {const} */ ("inferno"), opacity: 0.6 }
+      : { show: /** @type {const} */ ("magnitude"), colormap: name, opacity: 0.6 };
+    const { red, green, blue, cover } = heatAt(style, name === "lowers" ? 256 - HALF : HALF);
     const over = pictures.map((pixel) => pixel.map((v, c) => v * (1 - cover) + [red, green, blue][c] * cover));
     return [name, { colours, over }];
   }),
