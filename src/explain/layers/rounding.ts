@@ -9,8 +9,9 @@ function ofFrame({ e }: Scope, layer: RoundingLayer, x: Value, rank: number): Re
   const negative = e.op("Neg", [x]);
   const [above, below] = [x, negative].map((v) => e.max(e.reduce("ReduceMax", v, axes), e.number(0))) as [Value, Value];
   const steps = e.number(layer.high - layer.low);
-  // A frame of zeros alone has no scale; any other will do.
-  const scale = e.max(e.div(e.add(above, below), steps), e.number(1e-30));
+  const extent = e.add(above, below);
+  // A frame of zeros alone has no scale; any will do.
+  const scale = e.div(e.where(e.equal(extent, e.number(0)), e.number(1), extent), steps);
   const low = e.op("Neg", [e.op("Round", [e.div(below, scale)])]);
   return { scale, low, high: e.add(low, steps) };
 }

@@ -82,6 +82,15 @@ export function takeRoundings(network: Network): Network {
     const before = roundings.get(input) ?? made.get(given);
     // Rounded once more to the same numbers.
     const again = isRounding(before) && alike(before, layer);
+    const narrowed = roundings.get(input);
+    // To fewer numbers of the same scale.
+    if (!again && narrowed && narrowed.scale === layer.scale && reading.get(given)!.length === 1) {
+      taken.add(layer);
+      names.set(layer.outputs[0]!, input);
+      const [low, high] = [Math.max(narrowed.low, layer.low), Math.min(narrowed.high, layer.high)];
+      roundings.set(input, { ...narrowed, low, high });
+      continue;
+    }
     const all = reading.get(given)!;
     const alone = given !== network.output && all.every((reader) => isRounding(reader) && alike(reader, layer));
     if (!again && (!alone || roundings.has(input))) continue;

@@ -83,7 +83,7 @@ const MOVING = new Set(
   ].flatMap((line) => line.split(" ")),
 );
 /** Operators that know what whole numbers stand for. */
-const KNOWING = new Set(["DequantizeLinear", "Cast", "Shape", "Size"]);
+const KNOWING = new Set(["DequantizeLinear", "Cast", "Clip", "Shape", "Size"]);
 
 /**
  * Notes that what a node moves stands for values alike, and lets it pad with what its number stands for.

@@ -225,6 +225,24 @@ const PAIRS: Case[] = [
     { zero: { dims: [], data: [140] } },
   ],
   [
+    "fewer numbers than their type has, as PyTorch's fake quantisation leaves them: still a gate in between",
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      node("QuantizeLinear", ["s", ...params("gate")], ["q"]),
+      node("Clip", ["q", "none", "half"], ["few"]),
+      node("DequantizeLinear", ["few", ...params("gate")], ["g"]),
+      node("Mul", ["c", "g"], ["y"]),
+    ],
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      node("Rounding", ["s"], ["g"], { scale: { float: 1 / 256 }, low: 0, high: 127 }),
+      node("Mul", ["c", "g"], ["y"]),
+    ],
+    { none: { dims: [], data: [0], type: "uint8" }, half: { dims: [], data: [127], type: "uint8" } },
+  ],
+  [
     "quantised twice to the same numbers",
     [...pair("c", "q", "both"), ...pair("q", "y", "both")],
     rounded("c", "y", "both"),

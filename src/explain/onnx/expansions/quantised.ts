@@ -175,9 +175,9 @@ const integerSum =
       importer.refuse(node, "its zero point is not that of its input");
     if (!isDynamic && !fixed) importer.refuse(node, "its input is not known to be of whole numbers");
     const least = zeroName === undefined || isDynamic ? 0 : importer.weight(node, 2, "zero point").data[0]!;
+    importer.budget.take(importer, node, weight.data.length);
     const data = Float32Array.from(weight.data, taken(w, weight, zero, op === "Conv" ? 0 : weight.dims.length - 1));
     if (fixed) for (let k = 0; k < data.length; k++) data[k] = data[k]! / fixed.scale;
-    importer.budget.take(importer, node, data.length);
     importer.weightTypes.add(typeOf(weight));
     const x = importer.call(`${output}//x`, importer.view(node, 0));
     // What stands for 0 is the zero point of the input: numbers that stand for themselves have another.

@@ -1,6 +1,8 @@
 import type { ElementStep, PairLayer, TensorId, Weights } from "../../network/network.js";
 import type { Importer, Node, OperatorImport } from "../importer.js";
 import type { View } from "../view.js";
+import type { Whole } from "../whole.js";
+import { rangeOfType } from "../whole-numbers.js";
 import { pushScale, requireFit, together, withConstant } from "./broadcast.js";
 import { expandTo } from "./gather.js";
 import { passThrough } from "./shape.js";
@@ -77,8 +79,20 @@ export const Clip: OperatorImport = (importer: Importer, node: Node) => {
   const high = bound(2, "max");
   if (low !== undefined) attributes.min = low;
   if (high !== undefined && high < 3.4e38) attributes.max = high;
+  const whole = importer.whole.get(node.inputs[0]!);
+  if (whole) return clipWhole(importer, node, whole, attributes);
   pushActivation(importer, node, importer.view(node, 0), [{ op: "Clip", operands: [0], attributes }]);
 };
+
+/** Whole numbers of which fewer are used than their type has, as PyTorch's fake quantisation leaves them. */
+function clipWhole(importer: Importer, node: Node, whole: Whole, { min, max }: Record<string, number>): void {
+  const { id, place } = importer.view(node, 0);
+  const range = rangeOfType(importer, node, whole.type);
+  const [low, high] = [Math.max(range.low, min ?? range.low), Math.min(range.high, max ?? range.high)];
+  const fields = { scale: whole.scale, low: low - whole.zero, high: high - whole.zero };
+  importer.push(node, "rounding", [id], [importer.shape(id)], fields, place);
+  importer.whole.set(node.outputs[0]!, whole);
+}
 
 export const PRelu: OperatorImport = (importer: Importer, node: Node) => {
   const given = importer.weight(node, 1, "slope");
