@@ -100,7 +100,7 @@ function refuseForeign(file: string, bytes: Uint8Array): void {
 
 /** What could not be read is perhaps something else. */
 function refuseUnread(file: string, bytes: Uint8Array, cause: ModelError): void {
-  const kind = foreignKind(bytes) ?? (file.endsWith(".json") ? undefined : kindByEnding(file));
+  const kind = foreignKind(bytes) ?? (file.endsWith(".json") || isTflite(bytes) ? undefined : kindByEnding(file));
   const text = "is a text file, not a model; give an ONNX file, or the model.json of a TensorFlow.js model";
   const what = kind ?? (!file.endsWith(".json") && isText(bytes) ? text : undefined);
   if (what !== undefined) throw new ModelError("model-format", what, { subject: file, cause });

@@ -24,6 +24,7 @@ const REASONS: readonly [names: RegExp, reason: string][] = [
     "it keeps a state between frames; convert the model for inference",
   ],
   [/LSTM|RNN|^SVDF$/, "it keeps a state between steps, and no rule says how relevance crosses it"],
+  [/^DENSIFY$/, "its weights leave out their zeros (sparse weights); convert the model without them"],
   [/^RANDOM_|^MULTINOMIAL$/, "its result is random; convert the model for inference"],
   [/^(?:DELEGATE|CUSTOM)$/, "only the device that the file was made for knows what it computes"],
 ];

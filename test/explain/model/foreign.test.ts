@@ -51,7 +51,7 @@ const KINDS: [name: string, bytes: Uint8Array, words: RegExp][] = [
   ["eight.safetensors", safetensors(`{"a":1${" ".repeat(0x508)}}`), /holds weights alone \(safetensors\)/],
   ["model.h5", padded("\x89HDF\r\n\x1a\n"), /is an HDF5 file.*tensorflowjs_converter/],
   ["model.keras", zip("metadata.json"), /is a Keras 3 model; .*model\.export/],
-  ["model.tflite", padded("\x1c\0\0\0TFL3"), /is a TensorFlow Lite model; .*tf2onnx/],
+  ["model.tflite", latin("no such thing"), /is not a TensorFlow Lite model, though its ending says so; copy it again/],
   ["saved_model.pb", padded("\x08\x01\x12\x10\x0a\x05serve"), /is a TensorFlow SavedModel; .*--saved-model/],
   ["frozen.pb", padded("\x0a\x20\x0a\x05image\x12\x0bPlaceholder"), /is a frozen TensorFlow graph/],
   ["other.pb", padded("\x12\x34\x56"), /is not an ONNX file but one of TensorFlow by its ending/],

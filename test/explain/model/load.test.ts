@@ -106,7 +106,9 @@ describe("a model is found", () => {
 
 describe("a model that cannot be used is refused in one sentence that names the file", () => {
   it("missing", () => {
-    expect(refusal(join(folder, "no.onnx"))).toContain('no.onnx" does not exist; give an ONNX file, the model.json');
+    expect(refusal(join(folder, "no.onnx"))).toContain(
+      'no.onnx" does not exist; give an ONNX or TensorFlow Lite file, the model.json',
+    );
     expect(refusal()).toContain("holds no model.onnx");
     put("model.yaml", "model: other.onnx");
     expect(refusal()).toContain("holds no other.onnx");

@@ -99,7 +99,7 @@ export const quantisation = ({ scales, zeroPoints = [], axis = 0 }: TensorSpec):
 
 /** A file of TensorFlow Lite. The first tensor is the picture and the last one the scores, unless it is said. */
 export function liteFile({ tensors, operators, inputs = [0], outputs = [tensors.length - 1] }: ModelSpec): Uint8Array {
-  const held = tensors.flatMap(({ data }) => (data ? [data] : []));
+  const held = [...new Set(tensors.flatMap(({ data }) => (data ? [data] : [])))];
   const bufferOf = (data: Uint8Array | undefined): number => (data ? 1 + held.indexOf(data) : 0);
   return flatbuffer({
     0: { int32: 3 },
