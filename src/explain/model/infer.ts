@@ -1,7 +1,7 @@
 import { GREY, type ModelView, RESAMPLING } from "../../fit.js";
 import type { ModelCard } from "./card.js";
 import { describeInferred, describeView } from "./describe.js";
-import type { Facts, InputFacts, Size } from "./facts.js";
+import { COMMAND_LINE, type Facts, type InputFacts, type Size } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
 import { type Labels, readLabels } from "./labels.js";
 import type { Located } from "./locate.js";
@@ -32,8 +32,6 @@ export interface Read {
   /** A sentence each, the first of what was taken from elsewhere than the user's own words. */
   notes: string[];
 }
-
-export const COMMAND_LINE = "the command line";
 
 /** Brings together what the user says, the card, the model file itself and the files beside it; what stands first wins. */
 export class Inference {
@@ -80,7 +78,7 @@ export class Inference {
       classes,
       about,
     );
-    const view = viewOf(input, picture);
+    const view = viewFrom(input, picture);
     const isUsers = new Set(this.#users.map(({ from }) => from));
     if ((this.given?.labels ?? card.labels) !== undefined && labels.from) isUsers.add(labels.from);
     const taken = describeInferred(settled, labels.from, isUsers, describeView(view, picture.preprocessing));
@@ -117,7 +115,7 @@ function usersWords(
   return [...(given ? [said(COMMAND_LINE, given)] : []), ...(cardFile ? [said(cardFile, card.input)] : [])];
 }
 
-function viewOf(
+function viewFrom(
   { fit = "stretch", resize, cropRounding, interpolation, antialias, fill }: InputFacts,
   size: Size,
 ): ModelView {
