@@ -64,6 +64,10 @@ describe("a folder of Hugging Face", () => {
     rmSync(join(folder, "onnx"), { recursive: true });
     for (const name of ["net.onnx", "net-int8.onnx"]) put(name, network());
     expect(load().file).toBe(join(folder, "net.onnx"));
+    rmSync(join(folder, "net.onnx"));
+    put("net_fp16.onnx", network());
+    expect(load().file).toBe(join(folder, "net_fp16.onnx"));
+    put("net.onnx", network());
     put("other.onnx", network());
     expect(() => loadModel(folder)).toThrow(/name one in model\.yaml/);
   });
