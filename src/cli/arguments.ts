@@ -16,7 +16,7 @@ export const SHIPPED_FILM_REGION: Rect = { x: 370, y: 80, width: 270, height: 27
 
 /** `--model`, by default the one that comes with the package. */
 export const modelOption = (): Option =>
-  new Option("--model <path>", "ONNX, TensorFlow Lite or model.json file, or folder with one and model.yaml").default(
+  new Option("--model <path>", "ONNX, TensorFlow Lite or model.json file, or folder with one").default(
     SHIPPED_MODEL,
     "the shipped EfficientNet-Lite0",
   );

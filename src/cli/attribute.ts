@@ -170,7 +170,7 @@ async function fromPicture(file: string, model: LoadedModel): Promise<Input> {
 export const attributeCommand = (): Command =>
   new ModelCommand("attribute")
     .description("explain one tensor or image: a relevance map as .npy, scores as JSON on stdout")
-    .requiredOption("--model <path>", "ONNX, TensorFlow Lite or model.json file, or folder with one and model.yaml")
+    .requiredOption("--model <path>", "ONNX, TensorFlow Lite or model.json file, or folder with one")
     .requiredOption("--input <file>", "float32 .npy batch in the model's own layout, already preprocessed; or an image")
     .methodOptions()
     .cardOptions()

@@ -99,7 +99,7 @@ async function write(output: string, file: Uint8Array): Promise<void> {
 export const compileCommand = (): Command =>
   new ModelCommand("compile")
     .description("write a model with its explanation as one standard ONNX file, for any ONNX runtime in any language")
-    .argument("<model>", "model file, or folder with the model and model.yaml")
+    .argument("<model>", "model file, or folder with the model")
     .requiredOption("-o, --output <file>", "the ONNX file to write")
     .addOption(
       new Option("--input <kind>", "the model's own float32 input, or uint8 RGB frames [N, H, W, 3]")

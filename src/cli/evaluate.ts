@@ -129,7 +129,7 @@ async function evaluateCommandAction(model: string, options: EvaluateCommandOpti
 export const evaluateCommand = (): Command => {
   const command = new Command("evaluate")
     .description("measure explanations on your own images: how good each method's maps are for this model")
-    .argument("<model>", "ONNX, TensorFlow Lite or model.json file, or folder with one and model.yaml")
+    .argument("<model>", "ONNX, TensorFlow Lite or model.json file, or folder with one")
     .requiredOption("--images <folder>", "images; of several folders, one --images each", collected)
     .option("--masks <folder>", "their masks, white where the class is: NAME.png, or NAME.CLASS.png", collected, [])
     .option("--labels <file>", "CSV of FILE,LABEL lines, or none (default: labels.csv there, else names of folders)")

@@ -151,7 +151,7 @@ function inspect(given: string, options: InspectOptions): void {
 export const inspectCommand = (): Command =>
   new ModelCommand("inspect")
     .description("show the network as it is explained, layer by layer: shapes, parameters, multiply-adds, rule")
-    .argument("<model>", "model file, or folder with the model and model.yaml")
+    .argument("<model>", "model file, or folder with the model")
     .addOption(modelOutputOption())
     .addOption(methodOption())
     .addOption(inputRuleOption())

@@ -1,6 +1,7 @@
-import { GREY, type Interpolation, type ModelView, RESAMPLING } from "../fit.js";
-import type { Fitting, FrameLayout, Rect } from "../frame.js";
+import { GREY, type ModelView } from "../fit.js";
+import type { FrameLayout, Rect } from "../frame.js";
 import { fitting, type Rotation, watchedRegion } from "../frame.js";
+import { resizing } from "./resizing.js";
 import { SAME_ASPECT, SAY_SIZE, sayAspect } from "./shape.js";
 
 export interface GraphOptions {
@@ -36,37 +37,6 @@ const colour = (rgb: readonly number[]): string =>
   `0x${rgb.map((v) => Math.round(v).toString(16).padStart(2, "0")).join("")}`;
 /** Beside pictures of other proportions than the frame's. */
 const FILL = colour(GREY);
-
-/** Its filters that come nearest to those of Pillow, widened as a picture shrinks. It has no others: see `docs/models.md`. */
-const SCALERS: Readonly<Record<Interpolation, string>> = {
-  nearest: "neighbor",
-  box: "area",
-  bilinear: "bilinear",
-  hamming: "bilinear",
-  bicubic: "bicubic",
-  lanczos: "lanczos",
-};
-
-/** Resized pixels for one that the model sees, beyond which what it does not see is cut off before. */
-const MAX_EXCESS = 8;
-
-/** Resizes the watched part of the frame and cuts out what the model sees. */
-function resizing({ source, resized, cut }: Fitting, { resampling = RESAMPLING }: ModelView): string[] {
-  const scaleTo = (width: number, height: number): string =>
-    `scale=${width}:${height}:flags=${SCALERS[resampling.interpolation]}+accurate_rnd+full_chroma_int+full_chroma_inp`;
-  const cropTo = ({ x, y, width, height }: Rect): string => `crop=${width}:${height}:${x}:${y}:exact=1`;
-  const isWhole = cut.width === resized.width && cut.height === resized.height;
-  if (resized.width * resized.height <= MAX_EXCESS * cut.width * cut.height)
-    return [cropTo(source), scaleTo(resized.width, resized.height), "format=rgb24", ...(isWhole ? [] : [cropTo(cut)])];
-  const [across, down] = [source.width / resized.width, source.height / resized.height];
-  const seen = {
-    x: source.x + Math.floor(cut.x * across),
-    y: source.y + Math.floor(cut.y * down),
-    width: Math.min(source.width, Math.max(1, Math.round(cut.width * across))),
-    height: Math.min(source.height, Math.max(1, Math.round(cut.height * down))),
-  };
-  return [cropTo(seen), scaleTo(cut.width, cut.height), "format=rgb24"];
-}
 
 /**
  * The filter graph from the input's pictures to one raw RGB picture a frame, laid out as `FrameLayout` says, and one

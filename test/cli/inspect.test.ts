@@ -21,8 +21,12 @@ describe("inspect", () => {
     const ended = await runCli(["inspect", CNN]);
     expect(ended).toMatchObject({ code: 0, stderr: "" });
     const lines = ended.stdout.trimEnd().split("\n");
-    expect(lines[1]).toMatch(/^layer +kind +input +output +parameters +multiply-adds +rule$/);
-    expect(lines[2]).toMatch(/ conv .* box$/);
+    expect(lines[1]).toMatch(
+      /^pictures: stretched to 96x96, bicubic, RGB, \(v - 127\.5\) \/ 63\.75 \(.*model\.yaml\)$/,
+    );
+    expect(lines[2]).toMatch(/^labels: .*labels\.txt$/);
+    expect(lines[3]).toMatch(/^layer +kind +input +output +parameters +multiply-adds +rule$/);
+    expect(lines[4]).toMatch(/ conv .* box$/);
     expect(lines.at(-1)).toMatch(/^total +\d+ layers/);
     expect(lines.filter((line) => / conv .* r-lrp-graded$/.test(line)).length).toBeGreaterThan(1);
   });

@@ -22,6 +22,9 @@ export interface InputFacts {
   fill?: readonly number[];
 }
 
+/** The user's words of the command line, as messages name them. */
+export const COMMAND_LINE = "the command line";
+
 /** What one place says of a model. */
 export interface Facts {
   labels?: readonly string[];

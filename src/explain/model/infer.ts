@@ -2,7 +2,7 @@ import { GREY, type ModelView, RESAMPLING } from "../../fit.js";
 import type { Network } from "../network/network.js";
 import type { ModelCard } from "./card.js";
 import { describeInferred, describeView } from "./describe.js";
-import type { Facts, InputFacts, Origin, Size } from "./facts.js";
+import { COMMAND_LINE, type Facts, type InputFacts, type Origin, type Size } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
 import { type Labels, readLabels } from "./labels.js";
 import type { Located } from "./locate.js";
@@ -34,8 +34,6 @@ export interface Read {
   /** A sentence each, the first of what was taken from elsewhere than the user's own words. */
   notes: string[];
 }
-
-export const COMMAND_LINE = "the command line";
 
 /** Brings together what the user says, the card, the model file itself and the files beside it; what stands first wins. */
 export class Inference {
@@ -84,7 +82,7 @@ export class Inference {
       classes,
       about,
     );
-    const view = viewOf(input, picture);
+    const view = viewFrom(input, picture);
     const isUsers = new Set(this.#users.map(({ from }) => from));
     if ((this.given?.labels ?? card.labels) !== undefined && labels.from) isUsers.add(labels.from);
     const taken = describeInferred(settled, labels.from, isUsers, describeView(view, picture.preprocessing));
@@ -121,7 +119,7 @@ function usersWords(
   return [...(given ? [said(COMMAND_LINE, given)] : []), ...(cardFile ? [said(cardFile, card.input)] : [])];
 }
 
-function viewOf(
+function viewFrom(
   { fit = "stretch", resize, cropRounding, interpolation, antialias, fill }: InputFacts,
   size: Size,
 ): ModelView {

@@ -3,6 +3,7 @@ import { type ErrorCode, InputError } from "../../errors.js";
 import { truncateMiddle } from "../../truncate.js";
 import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
+import { COMMAND_LINE } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
 import { checkLabels, fromMap, labelsIn } from "./label-text.js";
 import type { Look } from "./origins/look.js";
@@ -111,7 +112,7 @@ function saidLabels({ given, card, cardFile, modelFile, fingerprints }: LabelSou
     const from = labelFile(source, namedBy, fingerprints);
     return { from, labels: labelsIn(from, notes), notes };
   }
-  const from = given ? "the command line" : namedBy;
+  const from = given ? COMMAND_LINE : namedBy;
   const labels = (isList(source) ? source : fromMap(source, from)).map((label) => label.trim());
   checkLabels(labels, from);
   return { from, labels, notes };

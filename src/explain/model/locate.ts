@@ -73,24 +73,25 @@ function inFolder(folder: string, fingerprints: FileFingerprints): Located {
 
 /** Where a model lies in its folder, the first first. */
 const USUAL = ["model.onnx", "model.json", "model.tflite", "onnx/model.onnx"];
-/** Names of files of fewer bits than the network was trained in. */
-const REDUCED = /[_.-](?:q\w*|u?int\d+|quant\w*|fp16|float16|bf16|bnb4|half)(?:[_.-]|$)/i;
+/** Names of files of fewer bits than the network was trained in: of half as many, and of fewer still. */
+const REDUCED = [/[_.-](?:fp16|float16|half|bf16)(?:[_.-]|$)/i, /[_.-](?:q\w*|u?int\d+|quant\w*|bnb4)(?:[_.-]|$)/i];
 
 const graphsIn = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => /\.(?:onnx|tflite)$/i.test(name))
     .toSorted();
-const isReduced = (name: string): boolean => REDUCED.test(name.replace(/\.\w+$/, ""));
+/** 0: full precision. */
+const reduction = (name: string): number => 1 + REDUCED.findLastIndex((form) => form.test(name.replace(/\.\w+$/, "")));
 
-/** The one ONNX or TensorFlow Lite file, or the one of full precision; the folder `onnx` counts where there is none beside it. */
+/** The one ONNX or TensorFlow Lite file, or the one of the highest precision; the folder `onnx` counts where there is none beside it. */
 function onlyGraph(folder: string): string | undefined {
-  const below = existsSync(path.join(folder, "onnx")) && statSync(path.join(folder, "onnx")).isDirectory();
-  for (const inner of ["", ...(below ? ["onnx"] : [])]) {
-    const graphs = graphsIn(path.join(folder, inner));
-    const full = graphs.filter((name) => !isReduced(name));
-    const [only] = graphs.length === 1 ? graphs : full;
-    if (only !== undefined && (graphs.length === 1 || full.length === 1)) return path.join(inner, only);
-    if (graphs.length > 0) return undefined;
+  const inner = path.join(folder, "onnx");
+  const below = existsSync(inner) && statSync(inner).isDirectory();
+  for (const at of below ? [folder, inner] : [folder]) {
+    const graphs = graphsIn(at);
+    const least = Math.min(...graphs.map(reduction));
+    const [only, another] = graphs.filter((name) => reduction(name) === least);
+    if (only !== undefined) return another === undefined ? path.join(path.relative(folder, at), only) : undefined;
   }
   return undefined;
 }

@@ -2,7 +2,7 @@ import { ModelError } from "../../errors.js";
 import { listed } from "../../truncate.js";
 import { layoutOf } from "../onnx/input.js";
 import type { Preprocessing } from "../preprocessing.js";
-import type { InputFacts } from "./facts.js";
+import { COMMAND_LINE, type InputFacts } from "./facts.js";
 
 /** How a model's input is a picture, or why it is none. */
 export interface Picture {
@@ -128,7 +128,7 @@ export function inPixels({ mean, std, units }: WrittenScaling, where: string): P
       .filter(Boolean)
       .join(", ");
     refuse(
-      `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; write units: "0..1" beside them, or ${meant} (units: "0..255" takes them as they are)`,
+      `${where}: input ${said} look like units of 0..1, and units of 0..255 pixels are meant; ${where === COMMAND_LINE ? "give --units 0..1" : 'write units: "0..1"'} beside them, or ${meant} (units: "0..255" takes them as they are)`,
     );
   }
   return { mean, std };

@@ -67,7 +67,7 @@ export function settle(said: readonly Said[], model: Size | undefined): Settled 
 const isOfFit = (of: InputFacts, taken: InputFacts): boolean =>
   of.fit === undefined || taken.fit === undefined || of.fit === taken.fit;
 
-/** One sentence for each place that says otherwise. */
+/** One sentence for each place that says otherwise than another that wins. */
 function disagreements(said: readonly Said[], { input, origins }: Pick<Settled, "input" | "origins">): string[] {
   return said.flatMap((place) => {
     const keys = COMPARED.filter(
@@ -77,10 +77,12 @@ function disagreements(said: readonly Said[], { input, origins }: Pick<Settled, 
         !isSame(place.input[key], input[key]) &&
         (!OF_FIT.has(key) || isOfFit(place.input, input)),
     );
-    if (keys.length === 0) return [];
-    const what = keys.map((key) => `${key} (${shown(place.input[key])}, and ${shown(input[key])} in ${origins[key]})`);
     const winners = [...new Set(keys.map((key) => origins[key]!))];
-    return [`${place.from} says otherwise of ${what.join(" and ")}: ${winners.join(" and ")} is taken`];
+    return winners.map((winner) => {
+      const own = keys.filter((key) => origins[key] === winner);
+      const list = (values: InputFacts): string => own.map((key) => `${key} ${shown(values[key])}`).join(", ");
+      return `${place.from} gives ${list(place.input)}, and ${winner} ${list(input)}: ${winner} is taken`;
+    });
   });
 }
 

@@ -44,7 +44,7 @@ export function cardText(model: LoadedModel, cardFile: string): string {
     ...(cropRounding ? [own("cropRounding", cropRounding)] : []),
     own("interpolation", resampling?.interpolation),
     ...(resampling?.antialias === false ? [own("antialias", false)] : []),
-    ...(fit === "letterbox" && input.fill ? [own("fill", fill)] : []),
+    ...(input.fill ? [own("fill", fill)] : []),
     ...labelLines(model, folder),
   ].join("\n")}\n`;
 }

@@ -2,8 +2,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InputError } from "../../../src/errors.js";
+import { labelsIn } from "../../../src/explain/model/label-text.js";
 import { loadModel } from "../../../src/explain/model/load.js";
 import { classifier, node, patched } from "../onnx/messages.js";
 
@@ -40,6 +42,96 @@ function refusal(): string {
   }
   throw new Error("the labels were accepted");
 }
+
+describe("labels are read as tools write them", () => {
+  const cat = ["cat", "dog, wild", "cow", "4"];
+  it.each<[string, string, string | Uint8Array, string[]]>([
+    [
+      "ImageNet's identifiers",
+      "labels.txt",
+      "n01440764 cat\nn01443537 dog, wild\nn01484850 cow\nn01491361 4\n\n\n",
+      cat,
+    ],
+    ["a table with a head", "labels.csv", 'id,label\r\n1,"dog, wild"\r\n0,cat\r\n2,cow\r\n3,4\r\n', cat],
+    ["a table with more columns", "labels.csv", "label;id;colour\ncat;0;x\ndog, wild;1;y\ncow;2;z\n4;3;x\n", cat],
+    ["a table without a head", "labels.csv", 'cat,0\n"dog, wild",1\ncow,2\n4,3\n', cat],
+    ["a column with a head", "labels.csv", 'label\ncat\n"dog, wild"\ncow\n4\n', cat],
+    ["the number behind", "labels.txt", "cow,2\ncat,0\ndog,1\nhen,3\n", ["cat", "dog", "cow", "hen"]],
+    [
+      "Keras's class_indices",
+      "class_indices.json",
+      '{"dog": 1, "cat": 0, "cow": 2, "hen": 3}',
+      ["cat", "dog", "cow", "hen"],
+    ],
+    [
+      "a map within",
+      "labels.json",
+      '{"names": ["cat", "dog", "cow", "hen"], "version": 3}',
+      ["cat", "dog", "cow", "hen"],
+    ],
+    ["names of a data set as a list", "data.yaml", "nc: 4\nnames: [cat, dog, 'no', 4]\n", ["cat", "dog", "no", "4"]],
+    [
+      "names of a data set as a map",
+      "data.yaml",
+      "names:\n  0: cat\n  1: dog\n  3: hen\n  2: cow\n",
+      ["cat", "dog", "cow", "hen"],
+    ],
+    [
+      "UTF-16, the big end first",
+      "labels.txt",
+      Buffer.from("\ufeffcat\r\nküh\r\nc\r\nd", "utf16le").swap16(),
+      ["cat", "küh", "c", "d"],
+    ],
+    [
+      "UTF-16 without a mark",
+      "labels.txt",
+      Buffer.from("cat\r\ndog\r\nc\r\nd\r\n", "utf16le"),
+      ["cat", "dog", "c", "d"],
+    ],
+    ["a mark of UTF-8", "classes.txt", "\ufeffcat\ndog\nc\nd\n", ["cat", "dog", "c", "d"]],
+    ["a background that has no class", "labels.txt", "background\ncat\ndog\nc\nd\n", ["cat", "dog", "c", "d"]],
+    [
+      "commas that separate nothing",
+      "labels.txt",
+      "tench, Tinca tinca\ngoldfish, Carassius\na, b\nc, d\n",
+      ["tench, Tinca tinca", "goldfish, Carassius", "a, b", "c, d"],
+    ],
+  ])("%s", (_, name, content, expected) => {
+    put(name, content);
+    expect(labels()).toEqual(expected);
+  });
+
+  it("a file of another name that holds no labels is left alone", () => {
+    put("data.yaml", "path: ../data\ntrain: images\n");
+    put("classes.json", "nothing");
+    expect(labels()[0]).toBe("class 0");
+  });
+
+  it("as they are written, in each of these ways", () => {
+    const label = fc
+      .string({ unit: "grapheme", minLength: 1, maxLength: 20 })
+      .filter((text) => text.trim() === text && !/[\p{Cc}\p{Zl}\p{Zp}\ufeff"]/u.test(text) && /\p{L}/u.test(text[0]!));
+    const four = fc.uniqueArray(label, { minLength: 4, maxLength: 4 });
+    const table = (given: readonly string[]): string => given.map((text, k) => `${k},"${text}"`).join("\n");
+    fc.assert(
+      fc.property(four, (given) => {
+        for (const [name, content] of [
+          ["labels.json", JSON.stringify(given)],
+          ["labels.json", JSON.stringify(Object.fromEntries(given.map((text, k) => [k, text])))],
+          ["labels.csv", `id,label\n${table(given)}`],
+          ["labels.csv", table(given)],
+          ["data.yaml", `names: ${JSON.stringify(given)}`],
+          ["labels.txt", given.map((text) => `n01440764 ${text}`).join("\r\n")],
+          ["labels.txt", `${given.map((text, k) => `${k}: ${text}`).join("\n")}\n\n`],
+        ] as const) {
+          put(name, content);
+          expect(labelsIn(join(folder, name), [])).toEqual(given);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
 
 describe("labels in the card are taken as they are written", () => {
   it.each([
