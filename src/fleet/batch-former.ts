@@ -29,8 +29,7 @@ export class BatchFormer<T> {
 
   /** What is not begun yet, which is then not waited with any more. */
   takeBack(): T[] {
-    clearTimeout(this.#window);
-    this.#window = undefined;
+    this.#wait(undefined);
     return this.#waiting.splice(0);
   }
 
@@ -38,14 +37,18 @@ export class BatchFormer<T> {
     const { maxBatch, maxWaitMs } = this.options;
     while (this.#underWay < UNDER_WAY && this.#waiting.length >= maxBatch) this.#begin();
     if (this.#waiting.length === 0 || this.#underWay > 0 || this.#window) return;
-    this.#window = setTimeout(() => {
-      this.#window = undefined;
-      if (this.#waiting.length > 0 && this.#underWay < UNDER_WAY) this.#begin();
-    }, maxWaitMs);
+    this.#wait(setTimeout(() => this.#begin(), maxWaitMs));
+  }
+
+  #wait(window: NodeJS.Timeout | undefined): void {
+    clearTimeout(this.#window);
+    this.#window = window;
   }
 
   #begin(): void {
     const { maxBatch, run } = this.options;
+    // Whoever waited for more waits no longer.
+    this.#wait(undefined);
     this.#underWay++;
     void run(this.#waiting.splice(0, maxBatch)).finally(() => {
       this.#underWay--;

@@ -32,7 +32,7 @@ describe("the role of a configuration", () => {
         "a.yaml:1:1: sinks is missing; give a list",
       ]);
     expect(faultsOf(`role: explain\n${MODEL}sinks: [{ kind: fax }]\n`)[0]).toMatch(
-      /^a\.yaml:3:18: sinks\[0\]\.kind "fax" is not one of/,
+      /^a\.yaml:3:17: sinks\[0\]\.kind "fax" is not one of/,
     );
   });
 
@@ -42,7 +42,7 @@ describe("the role of a configuration", () => {
       "a.yaml:4:29: fleet.servers[0] begins with http://; use nats:// or tls://",
     ]);
     expect(faultsOf(`${WHOLE}fleet: { maxAgeMs: 5000, answerSeconds: 4 }\n`)).toEqual([
-      "a.yaml:4:42: fleet.answerSeconds of 4 is over before fleet.maxAgeMs of 5000; make it longer",
+      "a.yaml:4:41: fleet.answerSeconds of 4 is over before fleet.maxAgeMs of 5000; make it longer",
     ]);
   });
 });

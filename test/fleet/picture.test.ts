@@ -38,6 +38,10 @@ describe("the model's input on its way", () => {
     expect(differences.reduce((sum, d) => sum + d, 0) / BYTES).toBeLessThan(2);
   });
 
+  const half = async (picture: "png" | "jpeg"): Promise<Uint8Array> => {
+    const body = await encodePicture(frame().rows, SIZE, { picture, quality: 97 });
+    return body.subarray(0, body.length / 2);
+  };
   const png = () =>
     sharp({ create: { width: 40, height: 24, channels: 3, background: "red" } })
       .png()
@@ -60,7 +64,8 @@ describe("the model's input on its way", () => {
       "png",
       /is no PNG of 40x24 pixels/,
     ],
-    ["the begin of a JPEG", async () => (await jpeg(40, 24)).subarray(0, 300), "jpeg", /JPEG/],
+    ["the first half of a JPEG", () => half("jpeg"), "jpeg", /is a damaged JPEG/],
+    ["the first half of a PNG", () => half("png"), "png", /is a damaged PNG/],
     ["too few bytes", async () => new Uint8Array(BYTES - 1), "raw", /has 2879 bytes, not the 2880/],
   ])("is refused where it is %s", async (_, body, type, sentence) => {
     await expect(decoded(await body(), type)).rejects.toThrow(sentence);
