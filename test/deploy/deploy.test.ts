@@ -98,7 +98,10 @@ describe("the compose file", () => {
     const { prometheus, grafana, camera, worker } = compose.services;
     const [command, ...rest] = camera.entrypoint.slice(2);
     expect([command, camera.image]).toEqual(["ffmpeg", worker.image]);
-    expect(rest.at(-1)).toContain(new URL(worker.environment.CAMERA_URL).port);
+    expect(new URL(rest.at(-1))).toMatchObject({
+      protocol: "udp:",
+      host: `worker:${new URL(worker.environment.CAMERA_URL).port}`,
+    });
     const from = (service: { volumes: string[] }) => service.volumes.map((mount) => mount.split(":")[0]!);
     const local = [prometheus, grafana].flatMap(from).filter((name) => name.startsWith("."));
     expect(local.filter((file) => !existsSync(path.join(root, "deploy", file)))).toEqual([]);
