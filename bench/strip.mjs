@@ -49,6 +49,7 @@ const config = viewerSinkSchema.parse({ kind: "viewer", port: 0, decisions: { ev
 const sink = createViewerSink(config, { station: "hall", events, log, baseDir: "." });
 await sink.connect();
 
+/** @param {string} source @param {number} sequence @param {string} label @returns {import("../dist/messages/summary.js").Summary} */
 const summaryOf = (source, sequence, label) => {
   const time = new Date().toISOString();
   const target = { index: 0, label, probability: 0.9 };
@@ -72,14 +73,16 @@ const summaryOf = (source, sequence, label) => {
   };
 };
 
+/** @param {string} source @param {number} sequence @returns {import("../dist/messages/message.js").FrameOutcome} */
 const frame = (source, sequence) => {
   const label = CLASSES[Math.floor(sequence / (7 * rate)) % CLASSES.length];
   const summary = summaryOf(source, sequence, label);
   const picture = pictures[sequence % pictures.length];
+  /** @type {Omit<Parameters<typeof makeMessage>[0], "kind" | "body">} */
   const common = { station: "hall", source, epoch: 0, sequence, time: summary.capturedAt, whenFull: "drop" };
   const upcoming = { sequence, label, explained: true };
-  const isDrawn = sink.wantsOverlay(source, upcoming);
-  const isShown = sink.wantsOriginal(source, upcoming);
+  const isDrawn = sink.wantsOverlay?.(source, upcoming);
+  const isShown = sink.wantsOriginal?.(source, upcoming);
   const messages = [
     makeMessage({ ...common, kind: "summary", body: Buffer.from(JSON.stringify(summary)) }),
     // Any picture stands for the heat.
@@ -100,7 +103,8 @@ for (let sequence = 0; performance.now() < until; sequence++) {
   for (let i = 0; i < sources; i++) await sink.write(frame(`cam-${i + 1}`, sequence));
   if (performance.now() - told > 15_000) {
     told = performance.now();
-    const { decisions } = await (await fetch(new URL("decisions.json?limit=1000", sink.url))).json();
+    const answer = await fetch(new URL("decisions.json?limit=1000", sink.url));
+    const { decisions } = /** @type {{ decisions: unknown[] }} */ (await answer.json());
     const { rss, heapUsed, external } = process.memoryUsage();
     console.log(
       [((told - began) / 1000).toFixed(0), ...[rss, heapUsed, external].map(mebibytes), decisions.length].join(),
