@@ -10,6 +10,7 @@
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
+import { filmFrame } from "./film-frame.mjs";
 import { pythonWith } from "./python.mjs";
 
 const { colourAt } = await import("../dist/overlay/colormaps.js");
@@ -19,22 +20,7 @@ const { values: args } = parseArgs({ options: { python: { type: "string" } } });
 const at = (path) => new URL(`../${path}`, import.meta.url).pathname;
 const python = args.python ?? pythonWith("colormaps", ["colorspacious", "numpy"]);
 
-const film = [
-  "-v",
-  "error",
-  "-ss",
-  "2",
-  "-i",
-  at("assets/media/bottles.mp4"),
-  "-frames:v",
-  "1",
-  "-f",
-  "image2pipe",
-  "-c:v",
-  "png",
-  "-",
-];
-const sources = [execFileSync("ffmpeg", film, { maxBuffer: 2 ** 26 }), at("test/fixtures/inspection/images/0000.png")];
+const sources = [filmFrame(), at("test/fixtures/inspection/images/0000.png")];
 const pictures = [];
 for (const source of sources) {
   const pixels = await sharp(source)

@@ -36,13 +36,19 @@ const passed = /** @type {const} */ (["limit", "methods", "seed", "threads"]).fl
   args[name] ? [`--${name}`, args[name]] : [],
 );
 const names = models.map((model) => path.basename(model.replace(/\/$/, "").replace(/\.onnx$/, "")));
+const twice = names.find((name, k) => names.indexOf(name) !== k);
+if (twice !== undefined) {
+  console.error(`two of the models are called ${twice}; take them one by one, or give each a folder of another name`);
+  process.exit(2);
+}
+const main = new URL("../dist/cli/main.js", import.meta.url).pathname;
 const begun = performance.now();
 const reports = models.map((model, k) => {
   const [json, html] = ["json", "html"].map((kind) => path.join(output, `${names[k]}.${kind}`));
   if (!args.reuse || !existsSync(json)) {
     const from = performance.now();
     const images = folders.flatMap((folder) => ["--images", folder]);
-    const words = ["dist/cli/main.js", "evaluate", model, ...images, ...passed, "--json", json, "--html", html];
+    const words = [main, "evaluate", model, ...images, ...passed, "--json", json, "--html", html];
     execFileSync(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
     console.error(`${names[k]}: ${Math.round((performance.now() - from) / 1000)} s`);
   }

@@ -1,6 +1,6 @@
 /**
- * How still an overlay is on a still scene, and what that costs: one frame of a film and four pictures of parts with masks, decided right, are shown again
- * and again with camera noise, JPEG and a light that flickers, and each setting that could make the overlay steadier is varied alone.
+ * How still an overlay is on a still scene, and what that costs: one frame of a film and four pictures of parts with masks, decided right, are
+ * shown again and again with camera noise, JPEG and a light that flickers, and each setting that could make the overlay steadier is varied alone.
  *
  *   npm run build && node bench/flicker.mjs [--frames 24] [--models efficientnet-lite0,inspection-cnn] [--methods a,b]
  *
@@ -9,10 +9,10 @@
  * clipped: share of |R| that is beyond the scale. strong in mask: of the pixels drawn at half strength or more the share within the mask,
  * where there is one.
  */
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
+import { filmFrame } from "./film-frame.mjs";
 
 const { Programs } = await import("../dist/evaluate/map-source.js");
 const { readMethods } = await import("../dist/evaluate/methods.js");
@@ -130,22 +130,7 @@ const rgb = (input, side) =>
   sharp(input).resize(side, side, { fit: "fill" }).removeAlpha().toColourspace("srgb").raw().toBuffer();
 
 async function scenes() {
-  const film = [
-    "-v",
-    "error",
-    "-ss",
-    "2",
-    "-i",
-    at("assets/media/bottles.mp4"),
-    "-frames:v",
-    "1",
-    "-f",
-    "image2pipe",
-    "-c:v",
-    "png",
-    "-",
-  ];
-  const frame = execFileSync("ffmpeg", film, { maxBuffer: 2 ** 26 });
+  const frame = filmFrame();
   const labels = readFileSync(at("test/fixtures/inspection/labels.csv"), "utf8").trim().split("\n").slice(1);
   const parts = labels.filter((line) => !line.endsWith(",ok"));
   return [
