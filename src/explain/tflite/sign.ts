@@ -52,7 +52,8 @@ export class SignKeeping {
 
   #isConstant(name: Name): boolean {
     const constant = this.#graph.constantAt(name);
-    const whole = constant?.integer === true;
-    return constant !== undefined && (whole || constant.data.every((v) => v >= 0));
+    const isMet = constant !== undefined && (constant.integer || constant.data.every((v) => v >= 0));
+    if (isMet) this.#known.add(name);
+    return isMet;
   }
 }
