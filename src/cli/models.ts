@@ -6,6 +6,8 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { describeView } from "../explain/model/describe.js";
 import { type LoadedModel, loadModel } from "../explain/model/load.js";
 import { cardText } from "../explain/model/write-card.js";
+import { DEFAULT_METHOD } from "../explain/options.js";
+import { requireExplainableTensor } from "../explain/programs/explainable.js";
 import { redact } from "../redact.js";
 import { replaceFile } from "../replace-file.js";
 import { systemReason } from "../system-error.js";
@@ -74,7 +76,9 @@ const readFolder = (folder: string) =>
 
 function read(file: string): Found {
   try {
-    return { file, model: loadModel(file) };
+    const model = loadModel(file);
+    requireExplainableTensor(model, DEFAULT_METHOD);
+    return { file, model };
   } catch (error) {
     if (!(error instanceof VideoExplainerError)) throw error;
     return { file, refused: redact(error.message) };

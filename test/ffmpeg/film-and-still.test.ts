@@ -41,7 +41,7 @@ test.each<[string, ModelView, number, number]>([
       ...["-v", "error", "-i", picture, "-filter_complex", filterGraph({ layout, region: REGION, view: wanted })],
       ...["-map", "[out]", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"],
     ],
-    { maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "inherit", "ignore"] },
+    { maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "inherit", "pipe"] },
   );
   const { offset, stride } = modelRows(layout);
   const bytes = new Uint8Array(still.memory);

@@ -34,8 +34,11 @@ export function describeInferred(
   users: ReadonlySet<string>,
   said: string,
 ): string | undefined {
-  const from = [...new Set(AS_READ.flatMap((key) => origins[key] ?? []))].filter((place) => !users.has(place));
-  const input = from.length > 0 ? `pictures are read as ${from.join(" and ")} says: ${said}` : undefined;
+  const from = [...new Set(AS_READ.flatMap((key) => origins[key] ?? []))];
+  const isInferred = from.some((place) => !users.has(place));
+  const input = isInferred
+    ? `pictures are read as ${from.join(" and ")} ${from.length > 1 ? "say" : "says"}: ${said}`
+    : undefined;
   // A file of that name is the custom, and so told by no one.
   const others = labels !== undefined && !users.has(labels) && path.basename(labels) !== "labels.txt";
   const parts = [input, others ? `labels are those of ${labels}` : undefined].filter((part) => part !== undefined);
