@@ -5,7 +5,6 @@ import { InputError } from "../errors.js";
 import { closeSpawner, spawner } from "../ffmpeg/spawner.js";
 import { createLogger, silentLogger } from "../log.js";
 import { type RunHandle, startStation } from "../station/run.js";
-import { startExplainWorker } from "../station/run-explain.js";
 import { type ConfigCheck, checkModel, configChecks, reloadChecks, startChecks } from "./config-checks.js";
 import { errorLines, exitCodeOf } from "./errors.js";
 import { hearLibraries } from "./library-output.js";
@@ -66,7 +65,8 @@ async function run(path: string, { role, watch }: RunOptions, command: Command):
   await checkConfig(loaded, startChecks).catch(faultsOf(loaded, configChecks));
   log = createLogger({ level: loaded.config.log.level });
   hearLibraries(log.debug);
-  const start = loaded.config.role === "explain" ? startExplainWorker : startStation;
+  const start =
+    loaded.config.role === "explain" ? (await import("../station/run-explain.js")).startExplainWorker : startStation;
   handle = await start(loaded, log).catch(faultsOf(loaded, [checkModel]));
   if (isReloadOwed) reload();
   const end = await handle.ended;

@@ -14,7 +14,6 @@ import type { Explainer } from "../explain/explanation.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import { FleetCapture } from "../fleet/capture.js";
 import type { FleetLink } from "../fleet/link.js";
-import { RemoteExplainer, readFleetModel } from "../fleet/remote-explainer.js";
 import type { Logger } from "../log.js";
 import { deviceUse } from "../metrics/device-use.js";
 import { createMetrics, type Metrics } from "../metrics/metrics.js";
@@ -135,6 +134,8 @@ async function startParts(
   const made = async (explain: Config["explain"]): Promise<Explainer> => {
     const options = explainerOptions({ ...config, explain }, baseDir);
     if (!capture) return createExplainer(options, { onNote: (note) => log.warn(note), onRun: metrics.engineRun });
+    // Who explains here needs no encoder in this thread, and has its model in others.
+    const { RemoteExplainer, readFleetModel } = await import("../fleet/remote-explainer.js");
     const remote = new RemoteExplainer(readFleetModel(options), capture, fleet);
     await capture.addWork(remote.work);
     log.info(`frames for model ${remote.model.name} are work ${remote.work} of stream ${fleet.prefix}_FRAMES`);

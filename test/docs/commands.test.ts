@@ -28,6 +28,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "npm run setup:tensorrt": "needs TensorRT; so does the test of CUDA's set-up, without it",
   "vlc http://127.0.0.1:8080/cam-1.mjpg": "needs VLC and a screen",
   "ffplay -fflags nobuffer http://127.0.0.1:8080/cam-1.mjpg": "needs a screen",
+  "video-explainer run line-3.yaml --role capture": "needs a fleet; test/e2e/fleet.test.ts runs one",
+  "video-explainer run line-3.yaml --role explain": "the same",
   "helm install line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
   "helm upgrade line-3 deploy/helm/video-explainer --values my-values.yaml": "needs a cluster",
 };
