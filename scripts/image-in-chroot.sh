@@ -2,9 +2,12 @@
 # Carries out deploy/Dockerfile where there is no container engine: each stage in a Debian of its own, made by debootstrap, with the release of
 # Node of the tests; then runs the image's own command on the compose file's configuration, as the image's user, on a file system that is
 # read-only, until frames are explained. As root, with debootstrap, unshare and nats-server:
-#   bash scripts/image-in-chroot.sh FOLDER
+#   bash scripts/image-in-chroot.sh FOLDER        all of it
+#   bash scripts/image-in-chroot.sh FOLDER run    what was built there before, again
+#   bash scripts/image-in-chroot.sh FOLDER pack   what npm packs, installed in a bare Debian that has Node alone, explains a picture there
 set -euo pipefail
 FOLDER=$(realpath -m "${1:?give a folder with 4 GB of room}")
+ONLY=${2:-all}
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 NODE=${NODE:-$(ls -d "$ROOT"/node_modules/.cache/node-2*/bin/node 2>/dev/null | tail -1)}
 [ -x "$NODE" ] || { echo "no Node of the image in node_modules/.cache; npm test fetches it" >&2; exit 1; }
@@ -42,6 +45,21 @@ in_stage() {
 certificates=()
 for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE PIP_CERT; do [ -n "${!name:-}" ] && certificates+=("$name=${!name}"); done
 
+if [ "$ONLY" = pack ]; then
+  stage=$FOLDER/pack
+  rm -rf --one-file-system "$stage" && cp -a "$FOLDER/base" "$stage" && mkdir "$stage/root/elsewhere"
+  (cd "$ROOT" && npm pack --silent --pack-destination "$stage/root" >/dev/null)
+  cp "$ROOT/docs/overlay.jpg" "$stage/root/elsewhere/part.jpg"
+  in_stage "$stage" /root/elsewhere -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/root "${certificates[@]}" sh -ec '
+    npm init --yes >/dev/null
+    npm install --no-progress --no-audit --no-fund ../video-explainer-*.tgz
+    npx video-explainer --version
+    npx video-explainer explain part.jpg
+    node --input-type=module -e "console.log(typeof (await import(\"video-explainer/client\")).stationClient)"
+    ls'
+  exit
+fi
+
 declare -A values
 environment=() stage="" directory=/ user="" entrypoint="" command=""
 expand() { # ${NAME} of ARG, as Docker puts it in
@@ -53,12 +71,13 @@ expand() { # ${NAME} of ARG, as Docker puts it in
 # One instruction a line: comments gone, continued lines joined.
 while IFS= read -r line; do
   read -r word rest <<<"$line"
+  [[ $ONLY == run && $word =~ ^(COPY|RUN)$ ]] && continue
   case $word in
     ARG) values[${rest%%=*}]=${rest#*=}; [ -n "$stage" ] && environment+=("${rest%%=*}=${rest#*=}") ;;
     FROM)
       name=$(sed -nE 's/.* AS ([a-z]+)$/\1/p' <<<"$rest"); stage=$FOLDER/${name:-image}
       step "FROM $(expand "$rest")"
-      rm -rf --one-file-system "$stage"; cp -a "$FOLDER/base" "$stage"
+      [ "$ONLY" = run ] || { rm -rf --one-file-system "$stage"; cp -a "$FOLDER/base" "$stage"; }
       environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root) directory=/ ;;
     WORKDIR) directory=$rest; mkdir -p "$stage$directory" ;;
     ENV) eval "environment+=($rest)" ;;
@@ -98,7 +117,7 @@ trap 'kill $nats $worker 2>/dev/null || true' EXIT
 for _ in $(seq 300); do
   sleep 1
   kill -0 $worker 2>/dev/null || { cat "$FOLDER/worker.log"; exit 1; }
-  explained=$(curl -s http://127.0.0.1:19090/metrics | sed -nE 's/^video_explainer_station_frames_total\{outcome="explained"\} ([0-9]+)/\1/p')
+  explained=$({ curl -s http://127.0.0.1:19090/metrics || true; } | sed -nE 's/^video_explainer_station_frames_total\{outcome="explained"\} ([0-9]+)/\1/p')
   [ "${explained:-0}" -ge 50 ] && break
 done
 [ "${explained:-0}" -ge 50 ] || { cat "$FOLDER/worker.log"; exit 1; }

@@ -57,17 +57,17 @@ afterAll(async () => {
 
 type Series = { metric: Record<string, string>; value: [number, string] }[];
 
-/** A Prometheus that reads a worker's metrics twice a second, and whose alerts fire after a second. */
+/** A Prometheus that reads a worker's metrics each second, and whose alerts fire after a second. */
 async function startPrometheus(target: string) {
   const folder = temporaryFolder();
   const at = `127.0.0.1:${await freePort()}`;
   // What a machine that is busy with other tests does by itself keeps its minutes.
   const isOfPace = ({ alert }: Rule) =>
-    /Down$|Overloaded|EventLoopSlow/.test(alert) && alert !== "VideoExplainerSourceDown";
+    /Down$|Overloaded|EventLoopSlow|Stuck/.test(alert) && alert !== "VideoExplainerSourceDown";
   const quick = (rule: Rule): Rule => (rule.for && !isOfPace(rule) ? { ...rule, for: "1s" } : rule);
   writeFileSync(join(folder, "alerts.yaml"), stringify({ groups: [{ name: "quick", rules: rules.map(quick) }] }));
   const config = {
-    global: { scrape_interval: "500ms", scrape_timeout: "500ms", evaluation_interval: "500ms" },
+    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "500ms" },
     rule_files: ["alerts.yaml"],
     scrape_configs: [{ job_name: "line", static_configs: [{ targets: [target] }] }],
   };
@@ -107,8 +107,8 @@ describe.skipIf(!prometheus)("a Prometheus that watches a worker", () => {
       const worker = startWorker({
         model: INSPECTION,
         sources: [
-          { name: "camera", url: `rtsp://127.0.0.1:${camera.port}/cam` },
-          { name: "picture", url: "testsrc", fps: 10, width: 320, height: 240 },
+          { name: "camera", url: `rtsp://127.0.0.1:${camera.port}/cam`, stallSeconds: 60 },
+          { name: "picture", url: "testsrc", fps: 10, width: 320, height: 240, stallSeconds: 60 },
         ],
         sinks: [{ kind: "nats", servers: [nats.url] }],
       });
@@ -143,14 +143,21 @@ describe.skipIf(!prometheus)("a Prometheus that watches a worker", () => {
         return result.map(({ metric }) => `${metric.alertname} ${metric.source ?? metric.sink}`).sort();
       };
       expect(await firing()).toEqual([]);
+      /** At one look: the next may find a scrape that this machine was too busy for. */
+      const told = async (count: number): Promise<string[]> => {
+        let names: string[] = [];
+        const isThere = async () => {
+          names = await firing();
+          return names.length >= count;
+        };
+        await until(`${count} alerts`, isThere, LONG);
+        return names;
+      };
       await camera.kill();
-      const isTold = (count: number) => async () => (await firing()).length >= count;
-      await until("an alert of the camera", isTold(1), LONG);
-      expect(await firing()).toEqual(["VideoExplainerSourceDown camera"]);
+      expect(await told(1)).toEqual(["VideoExplainerSourceDown camera"]);
       await nats.kill();
-      await until("an alert of NATS", isTold(2), LONG);
       const both = ["VideoExplainerSinkDisconnected nats", "VideoExplainerSourceDown camera"];
-      expect(await firing()).toEqual(both);
+      expect(await told(2)).toEqual(both);
       const ever = await query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))');
       expect(ever.map(({ metric }) => metric.alertname).sort()).toEqual(both.map((text) => text.split(" ")[0]));
     },
