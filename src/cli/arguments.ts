@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { MAX_THREADS } from "../config/schema.js";
 import { DEVICES, type Device, PRECISIONS, type Precision } from "../explain/engine-names.js";
 import { INPUT_RULE_NAMES, METHOD_NAMES, START_NAMES } from "../explain/method-names.js";
+import type { TargetName } from "../explain/options.js";
 import { DEFAULT_METHOD } from "../explain/options.js";
 import type { Rect } from "../frame.js";
 
@@ -53,7 +54,7 @@ export class ModelCommand extends Command {
         new Option("--start <kind>", "where relevance starts (default: the method's own)").choices(START_NAMES),
       )
       .addOption(
-        new Option("--target <class>", "top, or the index of the class to explain")
+        new Option("--target <class>", "top, or the label or index of the class to explain")
           .argParser(classTarget)
           .default("top"),
       );
@@ -101,11 +102,12 @@ export const number =
     return value;
   };
 
-/** `top`, or the index of a class. */
-function classTarget(text: string): "top" | number {
-  if (text === "top") return "top";
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('give "top" or the index of a class');
-  return Number(text);
+/** `top`, or the label or index of a class. */
+function classTarget(text: string): TargetName {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (/^-?[\d.]+$/.test(text) || text === "")
+    throw new InvalidArgumentError('give "top", or the label or index of a class');
+  return text;
 }
 
 /** `x,y,width,height` in frame pixels. */

@@ -6,9 +6,10 @@ import { InputError, VideoExplainerError } from "../errors.js";
 import { type NumericTensor, withoutEffect } from "../explain/engines/engine.js";
 import { engineNamed } from "../explain/engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
+import { withTarget } from "../explain/model/target.js";
 import { elements } from "../explain/network/network.js";
 import { allFinite, firstNotFinite } from "../explain/onnx/finite.js";
-import type { MethodOptions } from "../explain/options.js";
+import type { NamedOptions } from "../explain/options.js";
 import type { Preprocessing } from "../explain/preprocessing.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
 import { gatherer } from "../explain/runtime/gather.js";
@@ -22,7 +23,7 @@ import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 import { readNpy, writeNpy } from "./npy.js";
 
-interface AttributeOptions extends MethodOptions, EngineChoice {
+interface AttributeOptions extends NamedOptions, EngineChoice {
   model: string;
   modelOutput?: string;
   input: string;
@@ -48,7 +49,9 @@ async function attribute(options: AttributeOptions): Promise<void> {
   const input = options.input.endsWith(".npy")
     ? fromNpy(readBounded(options.input, MAX_INPUT_BYTES, "an input"), options.input, model)
     : await fromPicture(options.input, model);
-  const program = ofModel(model, () => tensorProgram(model.network, options, rangeOf(options, model), input.pictures));
+  const program = ofModel(model, () =>
+    tensorProgram(model.network, withTarget(options, model), rangeOf(options, model), input.pictures),
+  );
   const runner = await engineNamed(options.engine)(program, {
     // A few maps are done before it is found out which device is the fastest.
     device: options.device === "auto" ? "cpu" : options.device,

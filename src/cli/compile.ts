@@ -4,7 +4,8 @@ import { type Command, Option } from "commander";
 import { InputError } from "../errors.js";
 import { toOnnx } from "../explain/engines/serialise.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../explain/model/load.js";
-import { completed, type MethodOptions } from "../explain/options.js";
+import { withTarget } from "../explain/model/target.js";
+import { completed, type NamedOptions } from "../explain/options.js";
 import type { Program } from "../explain/program/program.js";
 import { framesProgram, type SummaryOptions } from "../explain/programs/frames.js";
 import { tensorProgram } from "../explain/programs/tensor.js";
@@ -14,7 +15,7 @@ import { ModelCommand } from "./arguments.js";
 import { highOption, lowOption, rangeOf } from "./input-range.js";
 import { sayModelNotes } from "./model-notes.js";
 
-interface CompileOptions extends MethodOptions {
+interface CompileOptions extends NamedOptions {
   model: string;
   modelOutput?: string;
   output: string;
@@ -69,7 +70,7 @@ async function compile(options: CompileOptions): Promise<void> {
 const bytesIn = (data: Program["constants"][number]["data"]): number =>
   ArrayBuffer.isView(data) ? data.byteLength : data.length * 8;
 const ofTensor = (model: LoadedModel, options: CompileOptions): Program =>
-  tensorProgram(model.network, options, rangeOf(options, model));
+  tensorProgram(model.network, withTarget(options, model), rangeOf(options, model));
 
 function ofFrames(model: LoadedModel, options: CompileOptions): Program {
   if (options.low || options.high)
@@ -77,7 +78,7 @@ function ofFrames(model: LoadedModel, options: CompileOptions): Program {
       "range",
       "--low and --high go with --input tensor; with --input frames pixels are scaled as the card model.yaml says, so leave them out",
     );
-  return framesProgram(model.network, options, requirePreprocessing(model), SUMMARY, false);
+  return framesProgram(model.network, withTarget(options, model), requirePreprocessing(model), SUMMARY, false);
 }
 
 async function write(output: string, file: Uint8Array): Promise<void> {

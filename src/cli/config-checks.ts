@@ -23,8 +23,9 @@ async function faultOf(path: string, look: () => Promise<unknown> | unknown): Pr
 
 /** Loads the model. */
 export const checkModel: ConfigCheck = async (config, baseDir) => {
-  const [{ loadModel }, { requireExplainable }] = await Promise.all([
+  const [{ loadModel }, { withTarget }, { requireExplainable }] = await Promise.all([
     import("../explain/model/load.js"),
+    import("../explain/model/target.js"),
     import("../explain/programs/explainable.js"),
   ]);
   let classes: number | undefined;
@@ -36,7 +37,11 @@ export const checkModel: ConfigCheck = async (config, baseDir) => {
     requireExplainable(loaded, { ...config.explain, target: "top" });
   });
   const { target } = config.explain;
-  if (classes !== undefined && target !== "top" && target >= classes) {
+  if (classes !== undefined && typeof target === "string")
+    faults.push(
+      ...(await faultOf("explain.target", () => withTarget({ target }, { info: { name: "the model", labels } }))),
+    );
+  if (classes !== undefined && typeof target === "number" && target >= classes) {
     const message = `explain.target ${target} is not a class of the model, which has ${classes}; use 0 to ${classes - 1}, or top`;
     faults.push({ path: "explain.target", message });
   }

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { checked } from "../config/request.js";
 import { configSchema } from "../config/schema.js";
 import { InputError } from "../errors.js";
-import type { MethodOptions } from "../explain/options.js";
+import type { NamedOptions } from "../explain/options.js";
 import { createExplainer } from "../explain/runtime/explainer.js";
 import type { Rect } from "../frame.js";
 import { createMetrics } from "../metrics/metrics.js";
@@ -24,7 +24,7 @@ import { errorLines, exitCodeOf } from "./errors.js";
 import { interruptible } from "./interrupt.js";
 import { createProgress, noProgress, type Progress } from "./progress.js";
 
-interface ExplainOptions extends MethodOptions, EngineChoice, OverlayStyle {
+interface ExplainOptions extends NamedOptions, EngineChoice, OverlayStyle {
   model: string;
   modelOutput?: string;
   region?: Rect;

@@ -368,9 +368,9 @@ export const configSchema = z.strictObject({
           "one-hot: what speaks for this class; rivals: and against others as likely as they are; contrast: for it rather than the others; default: the method's own",
         ),
       target: z
-        .union([z.literal("top"), z.number().int().min(0)])
+        .union([z.literal("top"), z.string().min(1), z.number().int().min(0)])
         .default("top")
-        .describe("The class to explain: the top one, or always this index"),
+        .describe("The class to explain: the top one, or always that of this label or index"),
       every: positive.default(1).describe("Explain each Nth frame of a source; all are classified"),
       when: whenSchema
         .nullable()

@@ -10,6 +10,11 @@ export interface MethodOptions {
   target: "top" | number;
 }
 
+/** The class to explain, as people say it: the top one, an index, or a label. */
+export type TargetName = MethodOptions["target"] | string;
+/** Options whose class may still be a label. */
+export type NamedOptions = Omit<MethodOptions, "target"> & { target: TargetName };
+
 type Own = Required<Pick<MethodOptions, "inputRule" | "start">>;
 
 /** What these methods start with and read the picture by; for all others it is `OTHERS`. */
@@ -20,7 +25,7 @@ const OWN: Partial<Record<MethodName, Own>> = {
 const OTHERS: Own = { inputRule: "bounded", start: "one-hot" };
 
 /** The same options with the method's own input rule and start where none is given. */
-export function completed<O extends MethodOptions>(options: O): O & Required<MethodOptions> {
+export function completed<O extends NamedOptions>(options: O): O & Own {
   const own = OWN[options.method] ?? OTHERS;
   return { ...options, inputRule: options.inputRule ?? own.inputRule, start: options.start ?? own.start };
 }

@@ -334,7 +334,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "a target below zero",
       () => ["--model", model, "--input", input, ...range, "--target", "-1"],
-      /give "top" or the index of a class/,
+      /give "top", or the label or index of a class/,
     ],
     ["no input", () => ["--model", model], /required option '--input <file>' not specified/],
   ])("%s", async (_what, args, reason) => {

@@ -85,7 +85,7 @@ describe("which of several outputs is explained", () => {
       const ended = await runCli(words);
       expect(ended.code).toBe(0);
       expect(ended.stderr).toMatch(
-        /the model has 2 outputs \(a, b\): "a", the first that can hold the scores, is explained/,
+        /the model has 2 outputs \(a \[N, 3\], b \[N, 2\]\): "a", the first that can hold the scores, is explained/,
       );
     }
     const named = await runCli(["inspect", at, "--model-output", "b", "--json"]);

@@ -71,7 +71,7 @@ sinks: [{ kind: stdout }]
     const text = `station: 5
 model: {}
 engine: { maxBatch: 1.5, kind: onnx-runtime, maxWaitMs: 5000 }
-explain: { target: foo, grid: 3, methd: r-lrp }
+explain: { target: [], grid: 3, methd: r-lrp }
 sources:
   - name: a b
     url: ""
@@ -93,9 +93,9 @@ log:
       "demo.yaml:3:21: engine.maxBatch must be a whole number (frames of a batch, of all sources), found the number 1.5",
       'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, openvino, onnxruntime, tfjs; did you mean "onnxruntime"?',
       "demo.yaml:3:57: engine.maxWaitMs must be at most 1000 (how long a batch waits for more frames), found the number 5000",
-      'demo.yaml:4:20: explain.target must be "top" or a number (the class to explain), found text "foo"',
-      "demo.yaml:4:31: explain.grid must be a mapping of keys and values (cells of a summary's relevance by place), found the number 3",
-      'demo.yaml:4:34: explain.methd is not a known key; did you mean "method"?',
+      'demo.yaml:4:20: explain.target must be "top" or text or a number (the class to explain), found a list',
+      "demo.yaml:4:30: explain.grid must be a mapping of keys and values (cells of a summary's relevance by place), found the number 3",
+      'demo.yaml:4:33: explain.methd is not a known key; did you mean "method"?',
       'demo.yaml:6:11: sources[0].name must be letters, digits, - or _, beginning with a letter or digit (it becomes part of NATS subjects), found text "a b"',
       'demo.yaml:7:10: sources[0].url must not be empty, found text ""',
       'demo.yaml:8:13: sources[0].policy "lates" is not one of latest, every-frame; did you mean "latest"?',

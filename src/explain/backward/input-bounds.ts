@@ -38,7 +38,12 @@ export class InputBoundsPropagation {
 
   #emit(layer: Layer): void {
     const { scope } = this;
-    const keepsDims = layer.kind === "scale" || layer.kind === "activation";
+    // Of a scale of the frame's own a single pixel knows nothing, and it leaves all in their place.
+    if (layer.kind === "rounding" && layer.scale === undefined) {
+      this.#known.set(layer.outputs[0]!, this.#known.get(layer.inputs[0]!)!);
+      return;
+    }
+    const keepsDims = layer.kind === "scale" || layer.kind === "activation" || layer.kind === "rounding";
     const through = (end: "low" | "high"): Value[] => {
       const values = layer.inputs.map((input): [TensorId, Value] => {
         const value = this.#known.get(input)![end];

@@ -2,13 +2,14 @@ import type { Layer, Network, TensorId } from "../network/network.js";
 import { readers } from "../network/network.js";
 
 /**
- * Tensors of which only the positive part goes on: those that only ReLU or a clip at 0 or more read, or only sums that are
- * themselves only read so. The scores are none of them.
+ * Tensors of which only the positive part goes on: those that only ReLU or a clip at 0 or more read, or only sums and
+ * roundings that are themselves only read so. The scores are none of them.
  */
 export function rectifiedIds(network: Network): Set<TensorId> {
   const reading = readers(network);
   const known = new Set<TensorId>();
-  const cuts = (layer: Layer): boolean => cutsAtZero(layer) || (layer.kind === "add" && known.has(layer.outputs[0]!));
+  const passes = (layer: Layer): boolean => layer.kind === "add" || layer.kind === "rounding";
+  const cuts = (layer: Layer): boolean => cutsAtZero(layer) || (passes(layer) && known.has(layer.outputs[0]!));
   // Readers come after what they read, so each is known before.
   for (const layer of network.layers.toReversed())
     for (const id of layer.outputs) {

@@ -43,6 +43,7 @@ export function nonNegativeIds(network: Network): Set<TensorId> {
 const NEVER_NEGATIVE = new Set(["Relu", "Sigmoid", "HardSigmoid"]);
 
 function endsAtZero(layer: Layer): boolean {
+  if (layer.kind === "rounding") return layer.scale !== undefined && layer.low >= 0;
   if (layer.kind !== "activation") return false;
   const { op, attributes } = layer.steps.at(-1)!;
   return NEVER_NEGATIVE.has(op) || (op === "Clip" && (attributes.min ?? -1) >= 0);
@@ -57,6 +58,6 @@ function keepsSign(layer: Layer): boolean {
       if (layer.kind === "select") return !layer.other?.data.some((v) => v < 0);
       return layer.kind !== "pad" || layer.value >= 0;
     default:
-      return /^(maximum|sum)$/.test(recordOf(layer).family);
+      return layer.kind === "rounding" || /^(maximum|sum)$/.test(recordOf(layer).family);
   }
 }

@@ -17,6 +17,7 @@ import { normalised } from "./normalised.js";
 import { pair } from "./pair.js";
 import { concat, pad, reshape, slice, split, transpose } from "./reindexing.js";
 import { resize } from "./resize.js";
+import { rounding } from "./rounding.js";
 import { scale } from "./scale.js";
 import { select } from "./select.js";
 import { signals } from "./signals.js";
@@ -43,6 +44,7 @@ export const LAYERS = {
   pair,
   reshape,
   resize,
+  rounding,
   scale,
   select,
   signals,

@@ -24,6 +24,12 @@ export const cardSchema = z.strictObject({
   description: z.string().optional(),
   model: z.string().min(1).optional().describe("File name of the model; default model.onnx"),
   output: z.string().min(1).optional().describe("Name of the output with the scores, where the file has several"),
+  activation: z
+    .enum(["softmax", "sigmoid"])
+    .optional()
+    .describe(
+      "What makes probabilities of scores that the file gives as they are: softmax where one class is right (the default), sigmoid where several may be",
+    ),
   labels: z
     .union([z.string().min(1), z.array(z.string()).min(1), z.record(z.string(), z.string())], {
       error: "must be the name of a file, a list of labels, or a map from the numbers of the classes to their labels",

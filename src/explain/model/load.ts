@@ -15,7 +15,8 @@ import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { readLabels } from "./labels.js";
 import { type Located, locate } from "./locate.js";
-import { pictureOf } from "./picture.js";
+import { type Picture, pictureOf } from "./picture.js";
+import { precisionNote } from "./precision-note.js";
 import { withLiteHints, withLiteLabels } from "./tflite-hints.js";
 import { readWeightsFile } from "./weights-file.js";
 
@@ -113,6 +114,7 @@ function assemble(
   /** Of the output that was chosen. */
   let about = "";
   const known = withLiteHints(written, hints, note);
+  const others: string[] = [];
   const hash = createHash("sha256").update(bytes);
   const imported = {
     input: known.input,
@@ -127,25 +129,34 @@ function assemble(
     hash.update(part);
     return part;
   };
-  const network = canonicalise(
-    isTflite(bytes)
-      ? importTflite(bytes, imported)
-      : file.endsWith(".json") || jsonIn(bytes) === "model"
-        ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
-        : importOnnx(
-            bytes,
-            (location, offset, length, maxBytes) =>
-              readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
-            imported,
-          ),
+  const network = withActivation(
+    canonicalise(
+      isTflite(bytes)
+        ? importTflite(bytes, imported)
+        : file.endsWith(".json") || jsonIn(bytes) === "model"
+          ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
+          : importOnnx(
+              bytes,
+              (location, offset, length, maxBytes) =>
+                readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+              imported,
+            ),
+    ),
+    known.activation,
+    (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
-  const picture = pictureOf(dims, known.input, cardFile ?? "a card model.yaml beside the model");
+  const where = cardFile ?? "a card model.yaml beside the model";
+  const { inputType } = network;
+  const picture = pictureOf(dims, inputType ? ofPixels(inputType, known.input) : known.input, where);
+  if (inputType) refuseFractions(picture, inputType, where);
   const { width, height, channels, layout, preprocessing, unfit } = picture;
   const classes = classesOf(network);
   const card = withLiteLabels(known, hints, file, classes, note);
   const read = readLabels(card, cardFile, file, classes, fingerprints, about);
-  notes.push(...read.notes);
+  notes.push(...read.notes, ...others);
+  const precision = precisionNote(network);
+  if (precision !== undefined) note(precision);
   return {
     file,
     files: fingerprints.files,
@@ -166,6 +177,35 @@ function assemble(
       fit: card.input.fit,
     },
   };
+}
+
+/** What makes probabilities of the scores: the card knows better than the file, which may leave it out. */
+function withActivation(
+  network: Network,
+  activation: ModelCard["activation"],
+  note: (sentence: string) => void,
+): Network {
+  if (activation === undefined || activation === network.final) return network;
+  if (network.final !== "none")
+    note(`its file ends in a ${network.final}, and its card says activation ${activation}: the card's is taken`);
+  return { ...network, final: activation };
+}
+
+/** An input of whole numbers is of pixels as they are, where the card says nothing else; of int8 from −128 on. */
+const ofPixels = (inputType: string, { mean, std, ...input }: ModelCard["input"]): ModelCard["input"] => ({
+  ...input,
+  mean: mean ?? [inputType === "int8" ? 128 : 0],
+  std: std ?? [1],
+});
+
+function refuseFractions({ preprocessing }: Picture, inputType: string, where: string): void {
+  if (!preprocessing) return;
+  const { mean, std } = preprocessing;
+  if (mean.every(Number.isInteger) && std.every((v) => v === 1)) return;
+  throw new ModelError(
+    "model-card",
+    `${where}: input.mean [${mean.join(", ")}] and input.std [${std.join(", ")}] make no whole numbers of pixels, and the model takes ${inputType}; leave them out where it takes pixels as they are`,
+  );
 }
 
 /** The folder's name for model.onnx, model.json and model.tflite, else the file's without its extension. */

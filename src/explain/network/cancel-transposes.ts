@@ -106,6 +106,7 @@ function remap(layer: Layer, permutation: readonly number[]): Layer | undefined 
     case "add":
     // What the factors of a product are is not told yet.
     case "pair":
+    case "rounding":
       return layer;
     case "activation":
       return { ...layer, steps: layer.steps.map((step) => turnedStep(step, permutation)) };

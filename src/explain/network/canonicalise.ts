@@ -5,16 +5,20 @@ import { recogniseActivations } from "./recognise-activations.js";
 import { recogniseNorms } from "./recognise-norms.js";
 import { recogniseProducts } from "./recognise-products.js";
 import { refuseParts } from "./refuse-parts.js";
+import { restoreRoundings, takeRoundings, writeCutsAtZero } from "./roundings.js";
 import { stripFinal } from "./strip-final.js";
 
 /** The transforms that bring any imported network to the form that rules are written for, in order. Each is pure. */
 const TRANSFORMS: readonly ((network: Network) => Network)[] = [
+  writeCutsAtZero,
   stripFinal,
   cancelTransposes,
+  takeRoundings,
   recogniseNorms,
   recogniseActivations,
   recogniseProducts,
   refuseParts,
+  restoreRoundings,
   foldScales,
 ];
 

@@ -76,6 +76,16 @@ export interface ActivationLayer extends Base {
   kind: "activation";
   steps: ElementStep[];
 }
+/**
+ * `y = clip(round(x / scale), low, high) · scale`: what a tensor that a quantised file holds in whole numbers stands for. Without a
+ * scale each frame has its own, by which its values from the least to the largest, 0 among them, take `low` to `high`.
+ */
+export interface RoundingLayer extends Base {
+  kind: "rounding";
+  scale?: number;
+  low: number;
+  high: number;
+}
 /** A step of an activation; operands index the activation's input (0) or an earlier step (k + 1), or are constants. */
 export interface ElementStep {
   op: string;
@@ -197,6 +207,7 @@ export type Layer =
   | ResizeLayer
   | MaxPoolLayer
   | ActivationLayer
+  | RoundingLayer
   | ScaleLayer
   | AddLayer
   | GateLayer
@@ -230,6 +241,12 @@ export interface Network {
   shapes: ReadonlyMap<TensorId, readonly number[]>;
   /** What the file applies to its logits. */
   final: "softmax" | "sigmoid" | "none";
+  /** Tensors that are rounded before anything reads them, while the transforms go on. */
+  roundings?: ReadonlyMap<TensorId, RoundingLayer>;
+  /** Element types of the file's weights other than float32, those of whole numbers that were dequantised. */
+  weightTypes?: readonly string[];
+  /** Of the file's input, where that is of whole numbers, as `uint8` is. */
+  inputType?: string;
   nextId: TensorId;
 }
 

@@ -1,4 +1,4 @@
-import { elements, type Layer, makers, type Network, type TensorId } from "./network.js";
+import { type ActivationLayer, elements, type Layer, makers, type Network, readers, type TensorId } from "./network.js";
 
 /** Probabilities this near to 0 and 1 may be cut off: a clip that keeps a logarithm finite is none of the decision. */
 const NEAR = 1e-3;
@@ -14,6 +14,13 @@ function after(layer: Layer, range: Span, network: Network): Span | undefined {
   switch (layer.kind) {
     case "reshape":
       return range;
+    case "rounding": {
+      const { scale, low, high } = layer;
+      if (scale === undefined || range.low === Number.NEGATIVE_INFINITY) return range;
+      // The largest of 256 steps is one below 1.
+      const near = scale + NEAR * (range.high - range.low);
+      return scale * low <= range.low + near && scale * high >= range.high - near ? range : undefined;
+    }
     case "transpose":
       // Only the classes have a length: no order changes.
       return isRow(network, layer.inputs[0]!) ? range : undefined;
@@ -58,12 +65,13 @@ function isOverClasses(network: Network, layer: Layer): boolean {
  * Takes a softmax or sigmoid off the end, with all steps after it that keep the order of the classes (reshapes, transposes of a
  * row, clips to 0..1, a positive factor), and gives the logits dims `[N, classes]`. What follows them otherwise stays.
  */
-export function stripFinal(network: Network): Network {
+export function stripFinal(given: Network): Network {
+  const network = withOneSigmoid(given);
   const made = makers(network);
   const steps: Layer[] = [];
   let layer = made.get(network.output);
   const passes = (kind: Layer["kind"]): boolean =>
-    kind === "reshape" || kind === "transpose" || kind === "activation" || kind === "scale";
+    kind === "reshape" || kind === "transpose" || kind === "activation" || kind === "scale" || kind === "rounding";
   while (layer && !isSigmoid(layer) && layer.kind !== "softmax" && passes(layer.kind)) {
     steps.unshift(layer);
     layer = made.get(layer.inputs[0]!);
@@ -83,6 +91,32 @@ export function stripFinal(network: Network): Network {
     output: layer.inputs[0]!,
     layers: network.layers.filter((l) => !removed.has(l)),
   });
+}
+
+/** Scores of several heads with a sigmoid each, put together, as scores put together with one sigmoid. */
+function withOneSigmoid(network: Network): Network {
+  const made = makers(network);
+  let last = made.get(network.output);
+  while (last?.kind === "reshape" || last?.kind === "transpose" || last?.kind === "rounding")
+    last = made.get(last.inputs[0]!);
+  if (last?.kind !== "concat") return network;
+  const heads = last.inputs.map((id) => made.get(id));
+  const read = readers(network);
+  const apart = heads.every((head) => head && isSigmoid(head) && read.get(head.outputs[0]!)!.length === 1);
+  if (!apart) return network;
+  const concat = last;
+  const scores = network.nextId;
+  const [output] = concat.outputs as [TensorId];
+  const together: Layer[] = [
+    { ...concat, inputs: heads.map((head) => head!.inputs[0]!), outputs: [scores] },
+    { ...(heads[0] as ActivationLayer), inputs: [scores], outputs: [output] },
+  ];
+  return {
+    ...network,
+    nextId: scores + 1,
+    shapes: new Map(network.shapes).set(scores, network.shapes.get(output)!),
+    layers: network.layers.flatMap((layer) => (layer === concat ? together : heads.includes(layer) ? [] : [layer])),
+  };
 }
 
 function areHarmless(final: Layer, steps: readonly Layer[], network: Network): boolean {

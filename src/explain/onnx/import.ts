@@ -1,7 +1,14 @@
 import { InputError, ModelError } from "../../errors.js";
 import { listed, truncateMiddle } from "../../truncate.js";
 import { elements, type Network } from "../network/network.js";
-import { decodeModel, type ModelMessage, type NodeProto, type ValueInfo } from "../proto/onnx.js";
+import {
+  decodeModel,
+  ElementType,
+  type ModelMessage,
+  type NodeProto,
+  typeName,
+  type ValueInfo,
+} from "../proto/onnx.js";
 import { Budget } from "./budget.js";
 import { isWritten, written } from "./expansions/index.js";
 import { refuseWeights } from "./finite.js";
@@ -13,6 +20,7 @@ import { Importer, Node } from "./importer.js";
 import { branchOf, capturedBy, refuseSize, writeOut } from "./inline.js";
 import { inputDims, pictureInput } from "./input.js";
 import { refuseClasses, refuseLists, refuseOperands } from "./limits.js";
+import { readFrameScales } from "./operators/frame-scales.js";
 import { OPERATORS, REFUSED } from "./operators/index.js";
 import {
   type Candidate,
@@ -24,7 +32,8 @@ import {
   refuseCrowd,
   requireScores,
 } from "./outputs.js";
-import { type ExternalReader, readTensor } from "./tensor.js";
+import { type ExternalReader, isFloating, readTensor, typeOf } from "./tensor.js";
+import { passWhole } from "./whole-numbers.js";
 
 const OPSETS = { oldest: 7, newest: 23 };
 const DOMAINS = new Set(["", "ai.onnx"]);
@@ -90,7 +99,7 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     return ofOutput(chosen.output, outputs, (output) => importGraph(graph, external, { ...options, output }));
   }
   requireScores(only, makers);
-  const { importer, input, inputId } = begin(graph, opset, external, options);
+  const { importer, input, inputId, inputType } = begin(graph, opset, external, options);
   const needed = nodesBehind([only.name], makers);
   refuseSize(needed.size);
   const nodes = graph.node.filter((proto) => needed.has(proto));
@@ -116,6 +125,8 @@ export function importGraph(graph: GraphMessage, external: ExternalReader, optio
     shapes: importer.shapes,
     final: "none",
     nextId: importer.nextId,
+    ...(inputType !== undefined && { inputType }),
+    ...(importer.weightTypes.size > 0 && { weightTypes: [...importer.weightTypes].map(typeName) }),
   };
 }
 
@@ -140,7 +151,11 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
   const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? "", readTensor(tensor, external)]));
   const numbers = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   const importer = new Importer(opset, new Budget(numbers));
-  for (const [name, constant] of weights) importer.constants.set(name, constant);
+  for (const [name, constant] of weights) {
+    importer.constants.set(name, constant);
+    const type = typeOf(constant);
+    if (isFloating(type) && type !== ElementType.float && constant.data.length > 1) importer.weightTypes.add(type);
+  }
   const input = pictureInput(graph.input.filter((i) => !importer.constants.has(i.name)));
   const dims = inputDims(input, options.input ?? {}, () =>
     hintsOfFirstLayer(input.name, graph.node, (name) => importer.constants.get(name)?.dims),
@@ -149,7 +164,10 @@ function begin(graph: GraphMessage, opset: number, external: ExternalReader, opt
   importer.oneFrame = input.type?.tensorType?.shape?.dim?.[0]?.dimValue === 1;
   const inputId = importer.newTensor([-1, ...dims]);
   importer.tensors.set(input.name, inputId);
-  return { importer, input, inputId };
+  const type = input.type?.tensorType?.elemType ?? 0;
+  const isWhole = type !== 0 && !isFloating(type);
+  if (isWhole) importer.whole.set(input.name, { scale: 1, zero: 0, type });
+  return { importer, input, inputId, ...(isWhole && { inputType: typeName(type) }) };
 }
 
 /** Imports all that any output depends on; what stands in the way of one leaves the others alone. */
@@ -256,29 +274,38 @@ function others(importer: Importer, proto: NodeProto, nodes: readonly NodeProto[
   return names.length === 0 ? "" : `, nor ${listed(names)}`;
 }
 
-const QUANTISED = /^(?:De|Dynamic)?[Qq]uantize|^QLinear|^QAttention|^QGemm|(?:Conv|MatMul)Integer/;
+const QUANTISED = /[Qq]uantize|^Q(?:Linear|Attention|Gemm|Embed|Ordered)|Integer|NBits$/;
 
 /** Why no rule crosses a node. */
 function refuseUnknown(importer: Importer, node: Node, proto: NodeProto, nodes: readonly NodeProto[]): never {
   if (QUANTISED.test(node.op))
     throw new ModelError(
       "model-quantised",
-      `the model is quantised to whole numbers (node "${node.name}", ${node.shown}); give its float32 file, from before it was quantised`,
+      `the model is quantised to whole numbers, and no rule says how relevance crosses node "${node.name}" (operator ${node.shown}); give its float32 file, from before it was quantised`,
     );
   return importer.refuse(node, `no rule says how relevance crosses it${others(importer, proto, nodes)}`);
 }
 
 /** Operators whose own import knows what to do with constants: the batch is in their results. */
-const OF_CONSTANTS = new Set(["Shape", "Size", "ConstantOfShape"]);
+const OF_CONSTANTS = new Set(["Shape", "Size", "ConstantOfShape", "QuantizeLinear", "DequantizeLinear"]);
+/** Operators of onnxruntime's own that mean the same as the standard's, for more types. */
+const OF_MICROSOFT = new Set(["QuantizeLinear", "DequantizeLinear"]);
 
 function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: readonly NodeProto[]): void {
   const domain = proto.domain ?? "";
-  if (!DOMAINS.has(domain) && QUANTISED.test(node.op)) refuseUnknown(importer, node, proto, nodes);
-  if (!DOMAINS.has(domain))
+  const isStandard = DOMAINS.has(domain) || (domain === "com.microsoft" && OF_MICROSOFT.has(node.op));
+  if (!isStandard && QUANTISED.test(node.op)) refuseUnknown(importer, node, proto, nodes);
+  if (domain === "com.microsoft.nchwc")
+    importer.refuse(
+      node,
+      "onnxruntime has laid the network out for one kind of processor; save it with optimisation level extended instead of all, or give the file from before",
+    );
+  if (!isStandard)
     importer.refuse(node, `it comes from the operator set "${domain}", and only the standard ONNX operators are known`);
   refuseOperands(importer, node);
   refuseLists(importer, node);
   refuseRandom(importer, node);
+  if (readFrameScales(importer, node)) return;
   const constants = node.inputs.map((name) => (name ? importer.constants.get(name) : undefined));
   const given = node.inputs.filter((name) => name !== "");
   const operator = Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
@@ -293,6 +320,7 @@ function importNode(importer: Importer, node: Node, proto: NodeProto, nodes: rea
   if (!operator) return refuseUnknown(importer, node, proto, nodes);
   const from = importer.layers.length;
   operator(importer, node);
+  passWhole(importer, node, from);
   hideScores(importer, node, from);
   refuseWeights(importer, node, from);
 }

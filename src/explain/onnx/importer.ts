@@ -6,6 +6,7 @@ import type { Budget } from "./budget.js";
 import type { FrameMemory } from "./frame-memory.js";
 import { type Constant, type ExternalReader, MAX_AXES, readTensor } from "./tensor.js";
 import { FIRST, fileDims, isFirst, type Place, type View } from "./view.js";
+import { FrameScales, type Whole } from "./whole.js";
 
 /** Numbers as they are shown: the batch as N, what it was multiplied with as a factor. */
 const withoutMarkers = (text: string): string =>
@@ -90,6 +91,11 @@ export class Importer {
   readonly madeFrom = new Map<string, readonly string[]>();
   /** What reads them is looked at in the end. */
   readonly hidden: HiddenScores[] = [];
+  /** Tensors of whole numbers, by name, with what they stand for. */
+  readonly whole = new Map<string, Whole>();
+  readonly frameScales = new FrameScales();
+  /** Element types of weights that the network has in float32. */
+  readonly weightTypes = new Set<number>();
   /** Of one frame, once the input is known. */
   memory: FrameMemory | undefined;
   /** Whether the file was written for batches of one frame. */
@@ -215,6 +221,12 @@ export class Importer {
   alias(node: Node, id: TensorId, place: Place = FIRST): void {
     const name = node.outputs[0];
     if (name) this.#name(name, id, place);
+  }
+
+  /** Another name for a tensor. */
+  call(name: string, { id, place }: View): string {
+    this.#name(name, id, place);
+    return name;
   }
 
   setConstant(node: Node, constant: Constant, index = 0): void {

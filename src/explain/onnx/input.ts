@@ -8,6 +8,12 @@ const refuse = (reason: string): never => {
   throw new ModelError("model-input", reason);
 };
 
+/** Types that a picture may come in. */
+const NUMBERS = new Set<number>([
+  ...[ElementType.float, ElementType.float16, ElementType.bfloat16, ElementType.double],
+  ...[ElementType.uint8, ElementType.int8, ElementType.uint16, ElementType.int16, ElementType.int32, ElementType.int64],
+]);
+
 /** The one input that is no weight. */
 export function pictureInput(inputs: readonly ValueInfo[]): ValueInfo {
   const [input, ...more] = inputs;
@@ -23,14 +29,14 @@ export function pictureInput(inputs: readonly ValueInfo[]): ValueInfo {
 
 /**
  * Dims of the input without the batch; what the file leaves open comes from the card (`given`) or the first layer.
- * @throws ModelError where it is not float32, or a dim stays open
+ * @throws ModelError where it is not of numbers, or a dim stays open
  */
 export function inputDims(input: ValueInfo, given: InputHints, firstLayer: () => InputHints): number[] {
   const tensor = input.type?.tensorType;
   const type = tensor?.elemType;
-  if (type !== undefined && type !== 0 && type !== ElementType.float)
+  if (type !== undefined && type !== 0 && !NUMBERS.has(type))
     refuse(
-      `the model's input "${input.name}" is ${typeName(type)}, and float32 is needed; export it with a float32 input`,
+      `the model's input "${input.name}" is ${typeName(type)}, and numbers are needed; export it with a float32 input`,
     );
   if (input.type && !tensor) refuse(`the model's input "${input.name}" is not a tensor; give a classifier of pictures`);
   const stated = (tensor?.shape?.dim ?? []).slice(1).map((d) => d.dimValue ?? 0);

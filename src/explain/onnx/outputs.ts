@@ -36,7 +36,16 @@ const NO_SCORES: Record<string, string> = {
   ArrayFeatureExtractor: "the name of a class",
 };
 /** Steps after which scores are still scores. */
-const LAST_STEPS = new Set("Identity Cast Reshape Flatten Squeeze Unsqueeze Transpose Clip Mul Dropout".split(" "));
+const LAST_STEPS = new Set(
+  "Identity Cast Reshape Flatten Squeeze Unsqueeze Transpose Clip Mul Dropout QuantizeLinear DequantizeLinear".split(
+    " ",
+  ),
+);
+/** Types of scores; those of 8 and 16 bits are quantised. */
+const SCORES = new Set<number>([
+  ...[0, ElementType.float, ElementType.float16, ElementType.bfloat16, ElementType.double],
+  ...[ElementType.uint8, ElementType.int8, ElementType.uint16, ElementType.int16],
+]);
 
 /** The output of this name, or undefined where none is given. @throws ModelError that lists what there is */
 export function namedOutput(outputs: readonly GraphOutput[], wanted: string | undefined): GraphOutput | undefined {
@@ -75,14 +84,7 @@ function noScores(output: GraphOutput, makers: ReadonlyMap<string, NodeProto>): 
   if (last && Object.hasOwn(NO_SCORES, last.opType)) return `${NO_SCORES[last.opType]} (${last.shown ?? last.opType})`;
   if (output.type && !output.type.tensorType) return "not a tensor";
   const type = output.type?.tensorType?.elemType;
-  const floats: readonly (number | undefined)[] = [
-    undefined,
-    0,
-    ElementType.float,
-    ElementType.float16,
-    ElementType.double,
-  ];
-  return floats.includes(type) ? undefined : `of type ${typeName(type!)}`;
+  return type === undefined || SCORES.has(type) ? undefined : `of type ${typeName(type)}`;
 }
 
 /** The node that an output comes from, before steps that change nothing about what it says. */
@@ -95,6 +97,13 @@ function lastStep(tensor: string, makers: ReadonlyMap<string, NodeProto>): NodeP
   }
   return node;
 }
+
+/** Outputs that are listed with their dims. */
+const MOST_SHOWN = 8;
+
+/** An output's name, with its dims where they are known. */
+const shownWithDims = ({ output, dims }: Candidate): string =>
+  dims ? `${nameOf(output)} [N, ${dims.slice(1).join(", ")}]` : nameOf(output);
 
 const HOW = 'name another as "output" in its card model.yaml, or with --model-output';
 
@@ -113,7 +122,7 @@ export function chooseOutput(
 ): { chosen: Candidate; sentence: string } {
   const reasons = candidates.map((c) => reasonAgainst(c, makers));
   const possible = candidates.filter((_, k) => reasons[k] === undefined);
-  const names = listed(candidates.map((c) => nameOf(c.output)));
+  const names = listed(candidates.map(shownWithDims), MOST_SHOWN);
   if (possible.length === 0) {
     const why = candidates.map((c, k) => `"${nameOf(c.output)}" is ${reasons[k]}`);
     const hint = candidates.some(({ output }) => lastStep(output.name, makers)?.opType === "ZipMap");
@@ -130,7 +139,7 @@ export function chooseOutput(
   const isFed = (maker: NodeProto | undefined): boolean =>
     maker !== undefined && nodes.some((set, other) => made[other] !== maker && set.has(maker));
   const ends = possible.filter((_, k) => !isFed(made[k]));
-  const soft = ends.filter((c) => /Softmax$|^Sigmoid$/.test(lastStep(c.output.name, makers)?.opType ?? ""));
+  const soft = ends.filter((c) => /Softmax$|^(?:QLinear)?Sigmoid$/.test(lastStep(c.output.name, makers)?.opType ?? ""));
   const [chosen, how] =
     possible.length === 1
       ? [possible[0]!, "the only one that can hold the scores,"]

@@ -48,6 +48,10 @@ const HELD = {
   [ElementType.uint4]: [Uint8Array, "int32Data"],
 } as const;
 const isHeld = (type: number): type is keyof typeof HELD => Object.hasOwn(HELD, type);
+/** Whole numbers that float32 holds as they are. */
+const NARROW = new Set<number>([
+  ...[ElementType.int8, ElementType.uint8, ElementType.int16, ElementType.uint16, ElementType.bool],
+]);
 const isNibble = (type: number): boolean => type === ElementType.int4 || type === ElementType.uint4;
 const FLOATING = new Set<number>([ElementType.float, ElementType.double, ElementType.float16, ElementType.bfloat16]);
 export const isFloating = (type: number): boolean => FLOATING.has(type);
@@ -118,12 +122,13 @@ function numbersOf(held: Elements, type: number, count: number): Constant["data"
   if (type === ElementType.float) return Float32Array.from(held);
   if (type === ElementType.float16) return Float32Array.from(held, halfToFloat);
   if (type === ElementType.bfloat16) return bfloatsToFloats(held);
-  return isNibble(type) ? nibbles(held, count, type === ElementType.int4) : Float64Array.from(held);
+  if (isNibble(type)) return nibbles(held, count, type === ElementType.int4);
+  return NARROW.has(type) ? Float32Array.from(held) : Float64Array.from(held);
 }
 
 /** Two numbers a byte, the lower half first; as many as there are bytes for, where that is less than wanted. */
-function nibbles(bytes: ArrayLike<number>, count: number, signed: boolean): Float64Array {
-  const out = new Float64Array(bytes.length === Math.ceil(count / 2) ? count : 2 * bytes.length);
+function nibbles(bytes: ArrayLike<number>, count: number, signed: boolean): Float32Array {
+  const out = new Float32Array(bytes.length === Math.ceil(count / 2) ? count : 2 * bytes.length);
   for (let k = 0; k < out.length; k++) {
     const half = (bytes[k >> 1]! >> (k % 2 === 0 ? 0 : 4)) & 0xf;
     out[k] = signed && half > 7 ? half - 16 : half;

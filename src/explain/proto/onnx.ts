@@ -189,8 +189,13 @@ export const ElementType = {
   uint32: 12,
   uint64: 13,
   bfloat16: 16,
+  float8e4m3fn: 17,
+  float8e4m3fnuz: 18,
+  float8e5m2: 19,
+  float8e5m2fnuz: 20,
   uint4: 21,
   int4: 22,
+  float4e2m1: 23,
 } as const;
 /** What people call the types whose name in the format says less. */
 const CALLED: Record<string, string> = { float: "float32", double: "float64" };

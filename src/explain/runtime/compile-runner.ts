@@ -8,6 +8,7 @@ import type { Device } from "../engine-names.js";
 import type { EngineOptions, Runner } from "../engines/engine.js";
 import { engineNamed, preparingNamed } from "../engines/registry.js";
 import { type LoadedModel, loadModel, ofModel, requirePreprocessing } from "../model/load.js";
+import { withTarget } from "../model/target.js";
 import { completed } from "../options.js";
 import type { Program } from "../program/program.js";
 import { framesProgram } from "../programs/frames.js";
@@ -142,12 +143,13 @@ async function fresh(
 function load(options: ExplainerOptions, classifyOnly: boolean) {
   let model: LoadedModel | undefined = loadModel(options.model, options);
   const { info, files, notes: remarks } = model;
+  const method = withTarget(options, model);
   const preprocessing = requirePreprocessing(model);
   const activations = activationsOf(model.network);
   const take = (): Program => {
     const { file, network } = model ?? loadModel(options.model, options);
     model = undefined;
-    return ofModel({ file }, () => framesProgram(network, options, preprocessing, options, classifyOnly));
+    return ofModel({ file }, () => framesProgram(network, method, preprocessing, options, classifyOnly));
   };
   return { info, files, preprocessing, activations, remarks, take };
 }

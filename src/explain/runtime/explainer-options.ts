@@ -1,5 +1,5 @@
 import type { Device, Precision } from "../engine-names.js";
-import type { MethodOptions } from "../options.js";
+import type { NamedOptions } from "../options.js";
 import type { SummaryOptions } from "../programs/frames.js";
 
 /** What the first thread made, for the others to run as well. */
@@ -12,7 +12,7 @@ export interface SharedModels {
   classifier?: bigint;
 }
 
-export interface ExplainerOptions extends MethodOptions, SummaryOptions {
+export interface ExplainerOptions extends NamedOptions, SummaryOptions {
   /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
   model: string;
   /** Name of the output that holds the scores, where the file has several; before what the card says. */

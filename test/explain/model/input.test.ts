@@ -27,6 +27,7 @@ const constants = (channels: number): Record<string, InitializerInput> => ({
   h: ramp(5, 4),
 });
 const straight: NodeInput[] = [node("Relu", ["image"], ["x"]), ...HEAD];
+const cast: NodeInput[] = [node("Cast", ["image"], ["x"], { to: 1 }), ...HEAD];
 const turned: NodeInput[] = [
   node("Sub", ["image", "mean"], ["s"]),
   node("Transpose", ["s"], ["x"], { perm: [0, 3, 1, 2] }),
@@ -135,15 +136,20 @@ describe("one sentence a cause, where pictures cannot become the input", () => {
   });
 
   it.each([
-    [2, "uint8"],
-    [10, "float16"],
-    [11, "float64"],
     [8, "string"],
+    [9, "bool"],
     [77, "an unknown type (77)"],
   ])("of element type %d", (type, words) => {
     const file = put(["N", 3, 12, 16], MEAN, straight, constants(3), type);
     expect(refusal(() => loadModel(file))).toBe(
-      `${file}: the model's input "image" is ${words}, and float32 is needed; export it with a float32 input`,
+      `${file}: the model's input "image" is ${words}, and numbers are needed; export it with a float32 input`,
+    );
+  });
+
+  it("a mean that leaves no whole numbers, which the model takes", () => {
+    const file = put(["N", 3, 12, 16], "input: {mean: 127.5, std: 127.5}\n", cast, constants(3), 2);
+    expect(refusal(() => loadModel(file))).toMatch(
+      /model\.yaml: input\.mean \[127\.5.*\] and input\.std \[127\.5.*\] make no whole numbers of pixels, and the model takes uint8/,
     );
   });
 
@@ -152,6 +158,19 @@ describe("one sentence a cause, where pictures cannot become the input", () => {
       /how pictures become the model's input is not known; .* input\.mean and input\.std/,
     );
   });
+});
+
+it.each([
+  [2, "uint8", [0, 0, 0]],
+  [3, "int8", [128, 128, 128]],
+])("an input of element type %d takes pixels as they are", (type, _name, mean) => {
+  const { preprocessing, network } = loadModel(put(["N", 3, 12, 16], "", cast, constants(3), type));
+  expect(preprocessing).toMatchObject({ mean, std: [1, 1, 1] });
+  expect(network.layers.map(({ kind }) => kind)).not.toContain("rounding");
+});
+
+it.each([10, 11, 16])("an input of element type %d is one of numbers like any other", (type) => {
+  expect(loadModel(put(["N", 3, 12, 16], MEAN, straight, constants(3), type)).preprocessing).toBeDefined();
 });
 
 it("a row of numbers is a grey picture where its length is that of the card's", () => {

@@ -50,7 +50,7 @@ describe("of several outputs the scores are explained, and one sentence says whi
     const { classes, notes } = load(several(["features", "scores"], { scores: 4 }));
     expect(classes).toBe(4);
     expect(notes).toEqual([
-      `${join(folder, "model.onnx")}: the model has 2 outputs (features, scores): "scores", the last of those that can hold the scores, is explained; name another as "output" in its card model.yaml, or with --model-output`,
+      `${join(folder, "model.onnx")}: the model has 2 outputs (features [N, 8], scores [N, 4]): "scores", the last of those that can hold the scores, is explained; name another as "output" in its card model.yaml, or with --model-output`,
     ]);
   });
 
@@ -103,7 +103,7 @@ describe("of several outputs the scores are explained, and one sentence says whi
     expect(classes).toBe(3);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toContain(
-      'the model has 6 outputs (d0, d1, d2 and 3 more): "d0", the first that can hold the scores,',
+      'the model has 6 outputs (d0 [N, 3], d1 [N, 4], d2 [N, 5], d3 [N, 6], d4 [N, 7], odd): "d0", the first that can hold the scores,',
     );
     expect(layers).toBe(load(several(["d0"], { d0: 3 })).layers);
   });

@@ -30,6 +30,42 @@ const explained = async (bytes: Uint8Array) => {
   return result!;
 };
 
+it("several heads with a sigmoid each are scores of one sigmoid, put together", async () => {
+  const heads = ["a", "b"].flatMap((name) => [
+    node("Gemm", ["z", name], [`${name} score`]),
+    node("Sigmoid", [`${name} score`], [`${name} p`]),
+  ]);
+  const constants = { a: ramp(4, 1), b: ramp(4, 2) };
+  const bytes = model([...heads, node("Concat", ["a p", "b p"], ["y"], { axis: 1 })], constants);
+  const { final, layers } = canonicalise(importOnnx(bytes));
+  expect(final).toBe("sigmoid");
+  expect(layers.at(-1)!.kind).toBe("concat");
+  const plain = [
+    ...heads.filter(({ op }) => op === "Gemm"),
+    node("Concat", ["a score", "b score"], ["all"], { axis: 1 }),
+    node("Sigmoid", ["all"], ["y"]),
+  ];
+  const [apart, together] = [await explained(bytes), await explained(model(plain, constants))];
+  expect(apart).toEqual(together);
+  expect(apart.probabilities).toEqual(apart.logits.map((v) => 1 / (1 + Math.exp(-v))));
+});
+
+it("a softmax is stripped with the whole numbers that its probabilities are quantised to", () => {
+  const constants = { scale: value(1 / 256), zero: { dims: [], data: [0], type: "uint8" as const } };
+  const ends = [
+    node("QuantizeLinear", ["s", "scale", "zero"], ["q"]),
+    node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+  ];
+  for (const [steps, output] of [
+    [[soft, ...ends], "y"],
+    [[soft, ends[0]!], "q"],
+  ] as const) {
+    const { final, layers } = canonicalise(importOnnx(model([...steps], constants, output)));
+    expect(final).toBe("softmax");
+    expect(layers.map(({ kind }) => kind)).not.toContain("rounding");
+  }
+});
+
 describe("what follows a final softmax or sigmoid is stripped with it where it keeps the order of the classes", () => {
   it.each<[string, NodeInput[], Record<string, InitializerInput>?, string?]>([
     ["softmax, clip to 0..1", [soft, node("Clip", ["s", "lo", "hi"], ["y"])], { lo: value(0), hi: value(1) }],

@@ -24,7 +24,7 @@ describe("a TensorFlow.js model of several outputs is read as an ONNX file of se
     expect(classesOf(network)).toBe(1);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toContain(
-      '3 outputs (age, gender, race): "age", the first that can hold the scores, is explained',
+      '3 outputs (age [N, 1], gender [N, 2], race [N, 7]): "age", the first that can hold the scores, is explained',
     );
   });
 
@@ -72,6 +72,6 @@ it("the outputs of a graph model go by their names in its signature, or those of
   new Int32Array(bytes.buffer, 48).set([1, 2]);
   const notes: string[] = [];
   expect(classesOf(importTfjs(json, () => bytes, { note: (sentence) => notes.push(sentence) }))).toBe(4);
-  expect(notes[0]).toContain('2 outputs (embedding, score): "score", the last of those');
+  expect(notes[0]).toContain('2 outputs (embedding [N, 3], score [N, 4]): "score", the last of those');
   for (const output of ["embedding", "pooled"]) expect(classesOf(importTfjs(json, () => bytes, { output }))).toBe(3);
 });

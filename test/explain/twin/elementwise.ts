@@ -35,6 +35,13 @@ export const clipBounds = (node: OnnxNode, [, low, high]: (Tensor | undefined)[]
   high?.data[0] ?? numberAttribute(node, "max", Number.POSITIVE_INFINITY),
 ];
 
+/** To the nearest whole number; halves to the even one. */
+function toEven(v: number): number {
+  const down = Math.floor(v);
+  if (v - down !== 0.5) return Math.round(v);
+  return down % 2 === 0 ? down : down + 1;
+}
+
 const gelu: Unary = (node) =>
   textAttribute(node, "approximate", "none") === "tanh"
     ? (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
@@ -68,6 +75,15 @@ export const ACTIVATIONS: Record<string, Unary> = {
   Softplus: plain(softplus),
   Softsign: plain((x) => x / (1 + Math.abs(x))),
   Erf: plain(erf),
+  // No operator of ONNX: what QuantizeLinear and DequantizeLinear do to a tensor together.
+  Rounding: (node) => {
+    const [scale, low, high] = ["scale", "low", "high"].map((name) => numberAttribute(node, name, Number.NaN)) as [
+      number,
+      number,
+      number,
+    ];
+    return (x) => clamp(toEven(x / scale), low, high) * scale;
+  },
   Clip: (node, inputs) => {
     const [low, high] = clipBounds(node, inputs);
     return (x) => clamp(x, low, high);

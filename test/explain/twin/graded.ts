@@ -7,7 +7,7 @@ import { listAttribute, type OnnxNode } from "./onnx-reader.js";
 import { isSubtracted, oneToOneSource, type Structure } from "./structure.js";
 
 const POOLS = new Set(["AveragePool", "GlobalAveragePool", "ReduceMean", "interpolation"]);
-const COPIES = new Set(["Identity", "Dropout", "Cast", "Transpose"]);
+const COPIES = new Set(["Identity", "Dropout", "Cast", "Transpose", "Rounding"]);
 
 /** ReLU, or a clip that begins at 0 or above. */
 function cuts(run: Forward, node: OnnxNode): boolean {
@@ -38,7 +38,7 @@ export function isNonNegative(run: Forward, structure: Structure, name: string):
   if (cuts(run, node) || ["Sigmoid", "HardSigmoid"].includes(node.op)) return true;
   if (run.moves.has(node))
     return run.moves.get(node)!.every(({ at, fill }) => fill >= 0 || at.every((i) => i >= 0)) && all();
-  return (MAX_POOLS.has(node.op) || POOLS.has(linearName(node)) || isSum(run, node)) && all();
+  return (node.op === "Rounding" || MAX_POOLS.has(node.op) || POOLS.has(linearName(node)) || isSum(run, node)) && all();
 }
 
 /** Whether only ReLU or a clip at 0 or above reads a tensor, or only sums that are only read so. */

@@ -17,6 +17,8 @@ const FLOAT_ATTRIBUTES = new Set([
 
 export interface NodeInput {
   op: string;
+  /** Of the operator set; default: the standard's. */
+  domain?: string;
   /** Default: the first output's name. */
   name?: string;
   inputs: readonly string[];
@@ -28,7 +30,7 @@ export interface NodeInput {
 export interface InitializerInput {
   dims: readonly number[];
   data: ArrayLike<number>;
-  type?: "float32" | "float64" | "int64";
+  type?: "float32" | "float64" | "int64" | "int32" | "uint16" | "int8" | "uint8";
 }
 
 /** A dimension is a length or, as text, the name of a free one. */
@@ -83,13 +85,14 @@ function attribute(name: string, value: AttributeInput): Uint8Array {
   return value.every(Number.isInteger) ? ints(value) : floats(value);
 }
 
-const node = ({ op, name, inputs, outputs, attributes = {} }: NodeInput): Uint8Array =>
+const node = ({ op, domain, name, inputs, outputs, attributes = {} }: NodeInput): Uint8Array =>
   message(
     1,
     ...inputs.map((input) => text(1, input)),
     ...outputs.map((output) => text(2, output)),
     text(3, name ?? outputs[0] ?? ""),
     text(4, op),
+    ...(domain === undefined ? [] : [text(7, domain)]),
     ...Object.entries(attributes).map(([key, value]) => attribute(key, value)),
   );
 
@@ -97,6 +100,10 @@ const STORED = {
   float32: { type: 1, raw: (data: ArrayLike<number>) => Float32Array.from(data).buffer },
   float64: { type: 11, raw: (data: ArrayLike<number>) => Float64Array.from(data).buffer },
   int64: { type: 7, raw: (data: ArrayLike<number>) => BigInt64Array.from(Array.from(data, BigInt)).buffer },
+  int32: { type: 6, raw: (data: ArrayLike<number>) => Int32Array.from(data).buffer },
+  uint16: { type: 4, raw: (data: ArrayLike<number>) => Uint16Array.from(data).buffer },
+  int8: { type: 3, raw: (data: ArrayLike<number>) => Int8Array.from(data).buffer },
+  uint8: { type: 2, raw: (data: ArrayLike<number>) => Uint8Array.from(data).buffer },
 };
 
 function initializer(name: string, value: InitializerInput | Tensor): Uint8Array {
@@ -124,5 +131,6 @@ export function buildModel({ inputs, nodes, initializers = {}, outputs, opset = 
       ...outputs.map((output) => valueInfo(12, typeof output === "string" ? { name: output } : output)),
     ),
     message(8, text(1, ""), int(2, opset)),
+    ...[...new Set(nodes.flatMap((n) => n.domain ?? []))].map((domain) => message(8, text(1, domain), int(2, 1))),
   ]);
 }

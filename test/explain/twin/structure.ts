@@ -242,7 +242,8 @@ export function endsInGate(run: Forward, structure: Structure, name: string): bo
   const node = structure.producer.get(name);
   if (!node) return false;
   if (["Sigmoid", "HardSigmoid", "Softmax"].includes(node.op)) return true;
-  if (run.moves.has(node)) return liveInputs(run, node).every((input) => endsInGate(run, structure, input));
+  if (run.moves.has(node) || node.op === "Rounding")
+    return liveInputs(run, node).every((input) => endsInGate(run, structure, input));
   return isHardSigmoid(run, structure, node);
 }
 

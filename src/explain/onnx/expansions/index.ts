@@ -5,13 +5,18 @@ import { Attention, MultiHeadAttention, PackedAttention } from "./attention.js";
 import { Einsum } from "./einsum.js";
 import { FusedConv, FusedMatMul } from "./linear.js";
 import { RMSNormalization, SkipLayerNormalization, SkipSimplifiedLayerNormalization } from "./norms.js";
+import * as quantised from "./quantised.js";
 import { ScatterND } from "./scatter.js";
 import { type Expansion, Writer } from "./writer.js";
 
 /** Operators that are written out as plain ones. One line registers one. */
 const PLAIN: Record<string, Expansion> = {
   Attention,
+  ConvInteger: quantised.ConvInteger,
   Einsum,
+  MatMulInteger: quantised.MatMulInteger,
+  QLinearConv: quantised.QLinearConv,
+  QLinearMatMul: quantised.QLinearMatMul,
   RMSNormalization,
   ScatterND,
   SimplifiedLayerNormalization: RMSNormalization,
@@ -21,11 +26,26 @@ const PLAIN: Record<string, Expansion> = {
 const FUSED: Record<string, Expansion> = {
   Attention: PackedAttention,
   BiasGelu: biasGelu("none"),
+  DynamicQuantizeMatMul: quantised.DynamicQuantizeMatMul,
   FastGelu: biasGelu("tanh"),
   FusedConv,
   FusedMatMul,
   Gelu: biasGelu("none"),
+  MatMulIntegerToFloat: quantised.MatMulIntegerToFloat,
+  MatMulNBits: quantised.MatMulNBits,
   MultiHeadAttention,
+  NhwcMaxPool: quantised.NhwcMaxPool,
+  QGemm: quantised.QGemm,
+  QLinearAdd: quantised.qLinearPair("Add"),
+  QLinearAveragePool: quantised.QLinearAveragePool,
+  QLinearConcat: quantised.QLinearConcat,
+  QLinearConv: quantised.QLinearConv,
+  QLinearGlobalAveragePool: quantised.qLinearOne("GlobalAveragePool"),
+  QLinearLeakyRelu: quantised.qLinearOne("LeakyRelu", "alpha"),
+  QLinearMul: quantised.qLinearPair("Mul"),
+  QLinearReduceMean: quantised.QLinearReduceMean,
+  QLinearSigmoid: quantised.qLinearOne("Sigmoid"),
+  QLinearSoftmax: quantised.qLinearOne("Softmax", "axis"),
   QuickGelu: quickGelu,
   SimplifiedLayerNormalization: RMSNormalization,
   SkipLayerNormalization,

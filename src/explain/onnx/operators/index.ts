@@ -10,6 +10,7 @@ import * as norms from "./norms.js";
 import { Pad } from "./pad.js";
 import * as parts from "./parts.js";
 import * as pooling from "./pooling.js";
+import * as quantised from "./quantised.js";
 import * as reduce from "./reduce.js";
 import * as reshape from "./reshape.js";
 import { Resize } from "./resize.js";
@@ -32,9 +33,11 @@ export const OPERATORS: Record<string, OperatorImport> = {
   ConstantOfShape: shape.ConstantOfShape,
   Conv: linear.Conv,
   ConvTranspose,
+  DequantizeLinear: quantised.DequantizeLinear,
   DepthToSpace: blocks.DepthToSpace,
   Div: elementwise.Div,
   Dropout: shape.passThrough,
+  DynamicQuantizeLinear: quantised.DynamicQuantizeLinear,
   Expand: gather.Expand,
   Flatten: reshape.Flatten,
   Gather: gather.Gather,
@@ -58,6 +61,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   Pad,
   Pow: elementwise.Pow,
   PRelu: elementwise.PRelu,
+  QuantizeLinear: quantised.QuantizeLinear,
   ReduceL1: reduce.ReduceL1,
   ReduceL2: reduce.ReduceL2,
   ReduceMax: reduce.ReduceMax,
@@ -66,6 +70,7 @@ export const OPERATORS: Record<string, OperatorImport> = {
   ReduceSumSquare: reduce.ReduceSumSquare,
   Reshape: reshape.Reshape,
   Resize,
+  Round: quantised.Round,
   Shape: shape.Shape,
   Size: shape.Size,
   Slice: parts.Slice,

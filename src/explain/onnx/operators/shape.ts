@@ -1,16 +1,27 @@
-import { ElementType } from "../../proto/onnx.js";
+import { ElementType, typeName } from "../../proto/onnx.js";
 import { BATCH } from "../batch.js";
 import { oneFrame } from "../fold.js";
 import { axisIn, axisOf, type Importer, type Node, type OperatorImport } from "../importer.js";
-import { size } from "../tensor.js";
+import { isFloating, size } from "../tensor.js";
 import { markedDims } from "../view.js";
+import { isUnit } from "../whole.js";
+import { holds } from "../whole-numbers.js";
+import { pushScale } from "./broadcast.js";
 import { networkAxis } from "./parts.js";
 
-const FLOATING = new Set<number>([ElementType.float, ElementType.float16, ElementType.double]);
+/** Between floats it changes the precision alone; whole numbers become floats as they are, not what they are dequantised to. */
 export const Cast: OperatorImport = (importer: Importer, node: Node) => {
   const to = node.int("to", ElementType.float);
-  if (!FLOATING.has(to)) importer.refuse(node, `it rounds values to another element type (${to})`);
+  const whole = importer.whole.get(node.inputs[0]!);
+  if (!isFloating(to) && !(whole && holds(to, whole.type)))
+    importer.refuse(node, `it rounds values to another element type (${typeName(to)})`);
+  if (whole && isFloating(to) && !isUnit(whole)) {
+    const number = (v: number) => ({ dims: [], data: Float32Array.of(v) });
+    pushScale(importer, node, importer.view(node, 0), { factor: number(1 / whole.scale), shift: number(whole.zero) });
+    return;
+  }
   passThrough(importer, node);
+  if (whole && !isFloating(to)) importer.whole.set(node.outputs[0]!, { ...whole, type: to });
 };
 
 export const passThrough: OperatorImport = (importer: Importer, node: Node) => {
