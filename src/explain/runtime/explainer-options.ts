@@ -13,7 +13,7 @@ export interface SharedModels {
 }
 
 export interface ExplainerOptions extends NamedOptions, SummaryOptions {
-  /** ONNX file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
+  /** ONNX or TensorFlow Lite file, model.json of a TensorFlow.js model, or folder with one of them and model.yaml. */
   model: string;
   /** Name of the output that holds the scores, where the file has several; before what the card says. */
   output?: string;

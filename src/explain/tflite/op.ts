@@ -31,7 +31,15 @@ export const isGiven = (op: Op, index: number): boolean => Boolean(op.inputs[ind
 export const constantInput = (op: Op, index: number, what: string): Constant =>
   op.graph.constantAt(input(op, index)) ??
   op.graph.refuse(`its ${what} is computed while the model runs, and only constants can be explained`);
-export const list = (op: Op, index: number, what: string): number[] => Array.from(constantInput(op, index, what).data);
+
+/** Numbers in a list of axes, sizes or places. */
+const MAX_LISTED = 4096;
+export function list(op: Op, index: number, what: string): number[] {
+  const { data } = constantInput(op, index, what);
+  if (data.length > MAX_LISTED)
+    op.graph.refuse(`its ${what} has ${data.length} numbers, and up to ${MAX_LISTED} are known`);
+  return Array.from(data);
+}
 
 /** The options of an operator whose defaults cannot be what it means. */
 export const optionsOf = (op: Op): FlatTable =>

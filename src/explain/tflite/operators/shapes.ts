@@ -144,6 +144,6 @@ export const SHAPES: Record<string, OpTranslation> = {
   STRIDED_SLICE,
   SUM: reduce("ReduceSum"),
   TILE: (op) => op.graph.one("Tile", [first(op), input(op, 1)]),
-  TRANSPOSE: (op) => op.graph.transpose(first(op), list(op, 1, "permutation")),
+  TRANSPOSE: (op) => op.graph.one("Transpose", [first(op)], { perm: list(op, 1, "permutation") }),
   UNPACK,
 };
