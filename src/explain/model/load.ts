@@ -146,7 +146,7 @@ function assemble(
               imported,
             ),
     ),
-    card.activation,
+    known.activation,
     (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
@@ -188,7 +188,7 @@ function withActivation(
   return { ...network, final: activation };
 }
 
-/** The folder's name for model.onnx and model.json, else the file's without its extension. */
+/** The folder's name for model.onnx, model.json and model.tflite, else the file's without its extension. */
 const nameOf = (file: string): string => {
   const { dir, base, name } = path.parse(path.resolve(file));
   const folder = path.basename(dir) === "onnx" ? path.dirname(dir) : dir;

@@ -27,6 +27,10 @@ function endsAtZero(layer: Layer): boolean {
   return NEVER_NEGATIVE.has(op) || (op === "Clip" && (attributes.min ?? -1) >= 0);
 }
 
+/** Whether a layer multiplies and adds nothing below 0. */
+const scalesUpwards = (layer: Layer): boolean =>
+  layer.kind === "scale" && [layer.factor, layer.shift].every((w) => w?.data.every((v) => v >= 0) !== false);
+
 /**
  * Writes the ReLU that a quantised file leaves out, as rounding to numbers that begin at 0 is one: before each such rounding of what
  * may be negative.
@@ -38,7 +42,7 @@ export function writeCutsAtZero(network: Network): Network {
   let next = network.nextId;
   const layers = network.layers.flatMap((layer): Layer[] => {
     const [input] = layer.inputs as [TensorId];
-    const keeps = KEEPS_SIGN.has(layer.kind) && layer.inputs.every((id) => known.has(id));
+    const keeps = (KEEPS_SIGN.has(layer.kind) || scalesUpwards(layer)) && layer.inputs.every((id) => known.has(id));
     if (endsAtZero(layer) || keeps) for (const id of layer.outputs) known.add(id);
     if (!isRounding(layer) || layer.scale === undefined || layer.low !== 0 || known.has(input)) return [layer];
     const { name, operator } = layer;

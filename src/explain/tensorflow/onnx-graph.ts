@@ -149,7 +149,9 @@ function attributeOf(name: string, value: AttributeInput): AttributeProto {
   return { name, type: AttributeType.ints, ints: [...value] };
 }
 
-function tensorOf(name: Name, { dims, data, integer }: Constant): TensorProto {
+function tensorOf(name: Name, { dims, data, integer, type }: Constant): TensorProto {
+  if (integer && type !== undefined && type !== ElementType.int64)
+    return { name, dims, dataType: type, int32Data: Array.from(data) };
   if (integer) return { name, dims, dataType: ElementType.int64, int64Data: Array.from(data) };
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
   return {

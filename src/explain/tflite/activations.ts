@@ -21,28 +21,21 @@ export function activated(op: Op, x: Name, field: number): Name {
   return apply ? apply(op.graph, x) : op.graph.refuse(`its fused activation ${name} is not known`);
 }
 
-/** The whole numbers that quantised activations are. */
-const ENDS: Readonly<Record<number, readonly [least: number, most: number]>> = {
-  [ElementType.uint8]: [0, 255],
-  [ElementType.int8]: [-128, 127],
-  [ElementType.int16]: [-32768, 32767],
-};
-
-/** The real numbers that a quantised tensor can hold, from the least to the most; undefined for one that is not quantised. */
-export function rangeOf({ type, quantisation }: LiteTensor): { low: number; high: number; step: number } | undefined {
-  const ends = type === undefined ? undefined : ENDS[type];
-  if (!ends || quantisation?.scales.length !== 1) return undefined;
-  const [step, zero] = [quantisation.scales[0]!, quantisation.zeroPoints[0] ?? 0];
-  return { low: step * (ends[0] - zero), high: step * (ends[1] - zero), step };
-}
+/** Types of whole numbers that activations are quantised to. */
+const WHOLE = new Set<number | undefined>([ElementType.uint8, ElementType.int8, ElementType.int16]);
 
 /**
- * The activation that the range of a quantised tensor stands for: one that begins at 0 cuts off as a ReLU does, which
- * converters leave out for that reason, and one that ends at 6 besides as a ReLU6. Other ends are those of values seen in
- * calibration, beyond which little lies: activations are real numbers here, and are not cut there.
+ * The real numbers that a quantised tensor stands for, rounded and cut off as its whole numbers are: where these begin at 0 that
+ * is the ReLU that converters leave out. Any other tensor is what it is.
  */
-export function cutByRange(graph: OnnxGraph, x: Name, tensor: LiteTensor): Name {
-  const range = rangeOf(tensor);
-  if (range?.low !== 0) return x;
-  return Math.abs(range.high - 6) <= range.step ? relu6(graph, x) : graph.one("Relu", [x]);
+export function rounded(graph: OnnxGraph, x: Name, { type, quantisation }: LiteTensor): Name {
+  if (!WHOLE.has(type) || quantisation?.scales.length !== 1) return x;
+  const scale = graph.number(quantisation.scales[0]!);
+  const zero = graph.constant({
+    dims: [],
+    data: Float64Array.of(quantisation.zeroPoints[0] ?? 0),
+    integer: true,
+    type,
+  });
+  return graph.one("DequantizeLinear", [graph.one("QuantizeLinear", [x, scale, zero]), scale, zero]);
 }

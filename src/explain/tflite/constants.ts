@@ -1,8 +1,8 @@
 import { ModelError } from "../../errors.js";
-import { dequantise, type Quantisation } from "../dequantise.js";
 import { allFinite, firstNotFinite } from "../onnx/finite.js";
 import { type Constant, readTensor, size } from "../onnx/tensor.js";
-import type { LiteModel, LiteTensor } from "./schema.js";
+import { dequantised } from "../quantisation.js";
+import type { LiteModel, LiteTensor, Quantisation } from "./schema.js";
 
 /** Numbers that all constants together may have for each byte of the file, and for one of a few bytes. */
 const NUMBERS_PER_BYTE = 4;
@@ -58,7 +58,7 @@ export class LiteConstants {
     const held = readTensor({ name, dims: [...dims], dataType: type ?? -1, rawData: bytes }, noExternal);
     if (given && held.integer) {
       requireScales(tensor, given.scales.length, given.zeroPoints.length, given.axis);
-      return finite({ dims: held.dims, data: dequantise(held.data, dims, given), integer: false }, name);
+      return finite({ dims: held.dims, data: realNumbers(held, given), integer: false }, name);
     }
     if (held.integer) return { dims: held.dims, data: Float64Array.from(held.data), integer: true };
     const data = held.data instanceof Float32Array ? held.data : Float32Array.from(held.data);
@@ -75,6 +75,11 @@ function requireScales({ name, dims }: LiteTensor, scales: number, zeroPoints: n
       `tensor "${name}" of dims [${dims.join(", ")}] has ${scales} scales and ${zeroPoints} zero points along its axis ${axis}; convert the model again`,
     );
   }
+}
+
+function realNumbers({ data, dims }: Constant, { scales, zeroPoints, axis }: Quantisation): Float32Array {
+  const zero = zeroPoints.length === 1 ? scales.map(() => zeroPoints[0]!) : zeroPoints;
+  return dequantised(data, dims, { scale: scales, zero, axis, block: 1 });
 }
 
 function finite(constant: Constant, name: string): Constant {

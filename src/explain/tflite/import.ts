@@ -12,8 +12,8 @@ export const isTflite = (bytes: Uint8Array): boolean =>
 
 /**
  * Reads a TensorFlow Lite classifier into a Network: it is translated into the ONNX graph that means the same, node by node,
- * and imported as one. Of a quantised one the weights are the real numbers that they stand for, and its activations too: not
- * rounded to the steps of their quantisation, and cut off only where the range stands for a ReLU.
+ * and imported as one. Of a quantised one the weights are the real numbers that they stand for, and its activations are rounded
+ * and cut off as its whole numbers are.
  * @param bytes the file
  * @param options as for an ONNX file; where dims are open and nothing tells their order, channels are last
  * @throws ModelError naming the operator that cannot be explained, or what is wrong with the file

@@ -1,5 +1,4 @@
 import { ModelError } from "../../errors.js";
-import type { Quantisation } from "../dequantise.js";
 import { FlatTable } from "../flatbuffer.js";
 import { ElementType } from "../proto/onnx.js";
 import { OPERATOR_NAMES } from "./operator-names.js";
@@ -28,6 +27,15 @@ const TYPES: Readonly<Record<number, number>> = {
   17: ElementType.int4,
   18: ElementType.bfloat16,
 };
+
+/** How whole numbers stand for real ones: `real = scale · (whole − zero point)`. */
+export interface Quantisation {
+  /** One for all numbers, or one for each index of `axis`. */
+  scales: readonly number[];
+  /** As many as scales, or one, or none where it is 0. */
+  zeroPoints: readonly number[];
+  axis: number;
+}
 
 /** A tensor of the file, constant or not. */
 export interface LiteTensor {

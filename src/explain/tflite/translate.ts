@@ -3,13 +3,12 @@ import { truncateMiddle } from "../../truncate.js";
 import type { GraphOutput } from "../onnx/outputs.js";
 import { ElementType, typeName } from "../proto/onnx.js";
 import { type Name, type OnnxGraph, outputsOf } from "../tensorflow/onnx-graph.js";
-import { cutByRange, rangeOf } from "./activations.js";
+import { rounded } from "./activations.js";
 import type { LiteConstants } from "./constants.js";
 import type { Op } from "./op.js";
 import { OPERATORS } from "./operators/index.js";
 import { refuseUnknown } from "./refusals.js";
 import type { LiteModel, LiteOperator, LiteTensor } from "./schema.js";
-import { SignKeeping } from "./sign.js";
 
 /** Types that pictures come in: real numbers, or whole ones that stand for them. */
 const INPUT_TYPES = new Set<number | undefined>([
@@ -20,25 +19,17 @@ const INPUT_TYPES = new Set<number | undefined>([
   ElementType.int16,
 ]);
 
-/** Operators whose sums a converter may leave unclipped because the range of their result clips them. */
-const CUT_BY_RANGE = new Set(
-  "ADD CONV_2D DEPTHWISE_CONV_2D DIV FULLY_CONNECTED MUL QUANTIZE SUB TRANSPOSE_CONV".split(" "),
-);
-
 /**
  * Writes a network as ONNX nodes, and names its outputs, each with the refusal that names the operator that cannot be
- * explained, if there is one. Quantised tensors are the real numbers that they stand for.
+ * explained, if there is one. Quantised tensors are the
+ * real numbers that they stand for.
  */
 export function translateModel(graph: OnnxGraph, model: LiteModel, constants: LiteConstants): GraphOutput[] {
   const made = new Map<number, Name>();
   const refusals = new Map<number, unknown>();
-  const sign = new SignKeeping(graph);
-  const inputs = new Set(model.inputs);
   for (const index of model.inputs) {
     const tensor = model.tensor(index);
-    const name = pictureInput(graph, tensor);
-    made.set(index, name);
-    if ((rangeOf(tensor)?.low ?? -1) >= 0) sign.markNonNegative(name);
+    made.set(index, rounded(graph, pictureInput(graph, tensor), tensor));
   }
   const batch = model.inputs.length > 0 ? model.tensor(model.inputs[0]!).dims[0] : undefined;
 
@@ -69,14 +60,9 @@ export function translateModel(graph: OnnxGraph, model: LiteModel, constants: Li
       scaledConstant: (k, scales) => graph.constant(constants.scaled(operator.inputs[k]!, scales)),
     };
     const results = [translation(op)].flat();
-    const isPicture = operator.inputs.some((index) => inputs.has(index)) && kind === "QUANTIZE";
     results.forEach((result, k) => {
       const tensor = outputs[k];
-      if (!tensor) return;
-      const keeps = sign.keeps(op, result);
-      const cut = !keeps && !isPicture && CUT_BY_RANGE.has(kind) ? cutByRange(graph, result, tensor) : result;
-      if (keeps || cut !== result) sign.markNonNegative(cut);
-      made.set(tensor.index, cut);
+      if (tensor) made.set(tensor.index, rounded(graph, result, tensor));
     });
   };
 

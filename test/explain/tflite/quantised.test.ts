@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canonicalise } from "../../../src/explain/network/canonicalise.js";
 import type { Layer, Network } from "../../../src/explain/network/network.js";
 import { importTflite } from "../../../src/explain/tflite/import.js";
 import { bytes, liteFile, type OperatorSpec, type TensorSpec, wholes } from "./writer.js";
@@ -7,7 +8,6 @@ const ADD = 0;
 const CONV_2D = 3;
 const MAX_POOL_2D = 17;
 const MEAN = 40;
-const QUANTIZE = 114;
 const INT8 = 9;
 const INT32 = 2;
 
@@ -42,19 +42,23 @@ function network(
   tensors: readonly TensorSpec[] = [],
 ) {
   const all = [picture, kernel, bias, result, ...tensors];
-  return importTflite(
-    liteFile({
-      tensors: [...all, { dims: [2], type: INT32, data: wholes(1, 2) }, { dims: [1, 2] }],
-      operators: [
-        conv(options),
-        ...more,
-        { code: MEAN, inputs: [all.length - 1, all.length], outputs: [all.length + 1] },
-      ],
-    }),
+  return canonicalise(
+    importTflite(
+      liteFile({
+        tensors: [...all, { dims: [2], type: INT32, data: wholes(1, 2) }, { dims: [1, 2] }],
+        operators: [
+          conv(options),
+          ...more,
+          { code: MEAN, inputs: [all.length - 1, all.length], outputs: [all.length + 1] },
+        ],
+      }),
+    ),
   );
 }
 const activations = ({ layers }: Network): unknown[] =>
   layers.flatMap((l) => (l.kind === "activation" ? l.steps.map(({ op, attributes }) => [op, attributes]) : []));
+const roundings = ({ layers }: Network): unknown[][] =>
+  layers.flatMap((l) => (l.kind === "rounding" ? [[l.scale, l.low, l.high]] : []));
 const isConv = (l: Layer): l is Extract<Layer, { kind: "conv" }> => l.kind === "conv";
 
 describe("a quantised network of TensorFlow Lite", () => {
@@ -65,40 +69,25 @@ describe("a quantised network of TensorFlow Lite", () => {
     expect([...layer!.bias!]).toEqual([1, -1]);
   });
 
-  it("is cut off where a range begins at 0 as by the ReLU that its converter left out, and nowhere else", () => {
-    expect(activations(network(ranged(0, 0.1)))).toEqual([["Relu", {}]]);
-    expect(activations(network(ranged(0, 6 / 255)))).toEqual([["Clip", { min: 0, max: 6 }]]);
-    expect(activations(network(ranged(-1, 1 / 128)))).toEqual([]);
+  it("is rounded and cut off as its whole numbers are, by the ReLU that its converter left out where these begin at 0", () => {
+    const at = (low: number, step: number) => network(ranged(low, step));
+    expect(activations(at(0, 1 / 16))).toEqual([["Relu", {}]]);
+    expect(roundings(at(0, 1 / 16)).at(-1)).toEqual([1 / 16, 0, 255]);
+    expect(activations(at(-1, 1 / 128))).toEqual([]);
+    expect(roundings(at(-1, 1 / 128)).at(-1)).toEqual([1 / 128, -128, 127]);
   });
 
-  it("is not cut off again where nothing lies below 0", () => {
+  it("is not cut off again where nothing lies below 0, nor rounded twice alike", () => {
     const fused = { 3: { int8: 1 } };
     const pool = {
       code: MAX_POOL_2D,
       inputs: [3],
       outputs: [4],
-      options: { 1: { int32: 1 }, 2: { int32: 1 }, 3: { int32: 1 }, 4: { int32: 1 } },
+      options: { 1: { int32: 1 }, 2: { int32: 1 }, 3: { int32: 2 }, 4: { int32: 1 } },
     };
     const twice = { code: ADD, inputs: [4, 4], outputs: [5] };
-    const more = [ranged(0, 0.1), ranged(0, 0.2)];
-    expect(activations(network(ranged(0, 0.1), fused, [pool, twice], more))).toEqual([["Relu", {}]]);
-  });
-
-  it("whose picture is made whole at the beginning is not cut off there", () => {
-    const read = importTflite(
-      liteFile({
-        tensors: [
-          { dims: [1, 2, 2, 2] },
-          ranged(0, 1 / 255),
-          { dims: [2], type: INT32, data: wholes(1, 2) },
-          { dims: [1, 2] },
-        ],
-        operators: [
-          { code: QUANTIZE, inputs: [0], outputs: [1] },
-          { code: MEAN, inputs: [1, 2], outputs: [3] },
-        ],
-      }),
-    );
-    expect(read.layers.map((l) => l.kind)).toEqual(["mean"]);
+    const read = network(ranged(0, 1 / 16), fused, [pool, twice], [ranged(0, 1 / 16), ranged(0, 1 / 8)]);
+    expect(activations(read)).toEqual([["Relu", {}]]);
+    expect(new Set(roundings(read).map(([scale]) => scale))).toEqual(new Set([1 / 128, 1 / 16, 1 / 8]));
   });
 });
