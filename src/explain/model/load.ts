@@ -146,7 +146,7 @@ function assemble(
               imported,
             ),
     ),
-    known.activation,
+    card.activation,
     (sentence) => others.push(`${file}: ${sentence}`),
   );
   const dims = network.shapes.get(network.input)!.slice(1);
