@@ -242,6 +242,19 @@ const PAIRS: Case[] = [
     ],
     { none: { dims: [], data: [0], type: "uint8" }, half: { dims: [], data: [127], type: "uint8" } },
   ],
+  ...["relu", "both"].map((name): Case => {
+    const second = node("Conv", ["a", "w2"], ["d"]);
+    const ending = name === "both" ? [node("Relu", ["e"], ["y"])] : [];
+    const last = name === "both" ? "e" : "y";
+    const w2 = ramp(4, 4, 1, 1);
+    return [
+      `a second convolution whose output is rectified, by ${name === "both" ? "a ReLU behind the pair" : "the pair"}`,
+      [...pair("c", "a", "relu"), second, ...pair("d", last, name as Name), ...ending],
+      [...rounded("c", "a", "relu"), second, ...rounded("d", last, name as Name), ...ending],
+      { w2 },
+      { w2 },
+    ];
+  }),
   [
     "quantised twice to the same numbers",
     [...pair("c", "q", "both"), ...pair("q", "y", "both")],
