@@ -52,7 +52,7 @@ if [ "$ONLY" = pack ]; then
   cp "$ROOT/docs/overlay.jpg" "$stage/root/elsewhere/part.jpg"
   in_stage "$stage" /root/elsewhere -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/root "${certificates[@]}" sh -ec '
     npm init --yes >/dev/null
-    npm install --no-progress --no-audit --no-fund ../video-explainer-*.tgz
+    npm install --ignore-scripts --no-progress --no-audit --no-fund ../video-explainer-*.tgz
     npx video-explainer --version
     npx video-explainer explain part.jpg
     node --input-type=module -e "console.log(typeof (await import(\"video-explainer/client\")).stationClient)"
