@@ -29,12 +29,11 @@ describe("what a TensorFlow Lite file says of itself stands for a card", () => {
     expect(model.preprocessing).toMatchObject({ mean: [127.5, 127.5, 127.5], std: [127.5, 127.5, 127.5] });
     expect(model.info.labels).toEqual(["part 0", "part 1", "part 2", "part 3", "part 4"]);
     expect(model.notes).toEqual([
-      `${DESCRIBED}: pixels become its input as (v - 127.5) / 127.5, as the metadata in the file says`,
-      `${DESCRIBED}: its labels are those packed into the file`,
+      `${DESCRIBED}: pictures are read as ${DESCRIBED} (the metadata in the file) says: stretched to 14x12, bicubic, RGB, (v - 127.5) / 127.5; labels are those of ${DESCRIBED} (labels packed into it)`,
     ]);
   });
 
-  it("unless a card or a file of labels says otherwise", () => {
+  it("unless a card or a file of labels says otherwise, which is said", () => {
     const file = join(folder, "model.tflite");
     copyFileSync(DESCRIBED, file);
     writeFileSync(join(folder, "labels.txt"), "a\nb\nc\nd\ne\n");
@@ -42,7 +41,11 @@ describe("what a TensorFlow Lite file says of itself stands for a card", () => {
     const model = loadModel(folder);
     expect(model.preprocessing?.std).toEqual([255, 255, 255]);
     expect(model.info.labels).toEqual(["a", "b", "c", "d", "e"]);
-    expect(model.notes).toEqual([]);
+    const [card, labels] = [join(folder, "model.yaml"), join(folder, "labels.txt")];
+    expect(model.notes).toEqual([
+      `${file} (the metadata in the file) gives mean 127.5, std 127.5, and ${card} mean 0, std 255: ${card} is taken`,
+      `class 0 is "part 0" in ${file} (labels packed into it) and "a" in ${labels}: the labels of ${labels} are taken`,
+    ]);
   });
 
   it("the scale of an input in uint8, whose whole numbers are pixels, and of one in int8, whose are pixels less 128", () => {
