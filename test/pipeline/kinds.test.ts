@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test, vi } from "vitest";
 import type { SourceConfig } from "../../src/config/schema.js";
 import { StderrTail } from "../../src/ffmpeg/log-lines.js";
 import type { SourceState, Timing } from "../../src/pipeline/index.js";
@@ -21,6 +21,10 @@ import {
   type Sender,
   silent,
 } from "./senders.js";
+
+/** Seconds for what takes a second on a machine that has nothing else to do. */
+const PATIENCE = 60;
+vi.setConfig({ testTimeout: 5 * PATIENCE * 1000 });
 
 const folder = temporaryFolder();
 const quick: Partial<Timing> = {
@@ -133,20 +137,20 @@ async function expectToGoOn(
   { down, secrets = [], untimed = false }: { down: RegExp; secrets?: string[]; untimed?: boolean },
 ): Promise<void> {
   try {
-    await until(() => framesOf(camera, "red").length >= 10, "red comes", 20);
+    await until(() => framesOf(camera, "red").length >= 10, "red comes", PATIENCE);
     expect(camera.source.status()).toMatchObject({ state: "live", reason: null });
     await sender.kill();
-    await until(() => !["live", "frozen"].includes(camera.source.status().state), "it is noticed", 15);
+    await until(() => !["live", "frozen"].includes(camera.source.status().state), "it is noticed", PATIENCE);
     const atLeast = camera.states.length;
     await until(
       () => camera.states.slice(atLeast - 1).some((s) => down.test(`${s.state}: ${s.reason}`)),
       `${down}`,
-      15,
+      PATIENCE,
     );
     expect(camera.source.layout).toMatchObject({ width: 160, height: 120 });
     const last = camera.seen.at(-1)!;
     await sender.start("blue");
-    await until(() => framesOf(camera, "blue").length >= 10, "blue comes", 25);
+    await until(() => framesOf(camera, "blue").length >= 10, "blue comes", PATIENCE);
     const next = framesOf(camera, "blue").at(-1)!;
     expect(next.epoch).toBe(last.epoch + 1);
     expect(next.sequence).toBeGreaterThan(last.sequence);
