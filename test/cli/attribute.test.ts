@@ -231,7 +231,7 @@ describe("bad input is refused in one sentence, with nothing on stdout and no ou
     [
       "a missing model",
       () => ["--model", at("no.onnx"), "--input", input],
-      /no\.onnx" does not exist; give an ONNX file/,
+      /no\.onnx" does not exist; give an ONNX or TensorFlow Lite file/,
     ],
     [
       "a corrupt model",
