@@ -144,7 +144,7 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
     },
   ],
   [
-    /main\.js compile/,
+    /main\.js (?:compile|inspect|models) /,
     async (command) => {
       mkdirSync(join(folder, "out"), { recursive: true });
       const { code, output } = await execute([MAIN, ...ours(command)!], folder);

@@ -110,7 +110,7 @@ describe("one sentence on standard error and exit code 2 for", () => {
     [
       "a model that is not there",
       () => written(config({ model: { path: "nowhere" } })),
-      /^\S+config\.yaml:\d+:\d+: model "\S+nowhere" does not exist; give an ONNX file, the model\.json of a TensorFlow\.js model, or a folder/,
+      /^\S+config\.yaml:\d+:\d+: model "\S+nowhere" does not exist; give an ONNX or TensorFlow Lite file, the model\.json of a TensorFlow\.js model, or a folder/,
     ],
     [
       "an ONNX file that is none",
