@@ -96,9 +96,11 @@ function onlyGraph(folder: string): string | undefined {
   return undefined;
 }
 
-/** Says so where others of the same model lie beside the file that is taken. */
+/** Says so where others that may be meant lie beside the file that is taken: beside `model.onnx`, its own in fewer bits. */
 function ofSeveral(file: string): string[] {
-  const others = graphsIn(path.dirname(file)).filter((name) => name !== path.basename(file));
+  const taken = path.basename(file);
+  const isMeant = (name: string): boolean => name !== taken && (taken !== "model.onnx" || reduction(name) > 0);
+  const others = graphsIn(path.dirname(file)).filter(isMeant);
   if (others.length === 0 || !/\.onnx$/i.test(file)) return [];
   return [
     `${file} is taken, and not ${listed(others)} beside it; name another as "model" in model.yaml, or give its path`,
