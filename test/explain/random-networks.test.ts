@@ -163,7 +163,7 @@ async function check(seed: number, numRuns: number, engine = "onnxruntime"): Pro
  * More by hand: `NETWORKS=400 NETWORK_SEED=7 npx vitest run test/explain/random-networks.test.ts`, with NETWORK_OPTIONS=1 for many
  * networks, with NETWORK_SHRINK=1 for a small one that fails.
  */
-const RUNS = Number(process.env.NETWORKS ?? 20);
+const RUNS = Number(process.env.NETWORKS ?? 12);
 const SEEDS = process.env.NETWORK_SEED ? [Number(process.env.NETWORK_SEED)] : [1, 2];
 
 describe("onnxruntime agrees with the twin on random networks", () => {
