@@ -154,7 +154,7 @@ async function models(given: string, options: ModelsOptions): Promise<void> {
   if (files.length === 0)
     throw new InputError(
       "model-missing",
-      `folder "${given}" holds no model; give one with an ONNX file, or the model.json of a TensorFlow.js model`,
+      `folder "${given}" holds no model; give one with an ONNX or TensorFlow Lite file, or the model.json of a TensorFlow.js model`,
     );
   const shown: unknown[] = [];
   /** Texts of cards by their files: written once all models are read, so that none is taken for that of another. */

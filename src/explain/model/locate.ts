@@ -99,7 +99,7 @@ function onlyGraph(folder: string): string | undefined {
 /** Says so where others of the same model lie beside the file that is taken. */
 function ofSeveral(file: string): string[] {
   const others = graphsIn(path.dirname(file)).filter((name) => name !== path.basename(file));
-  if (others.length === 0 || !/\.onnx$/i.test(file)) return [];
+  if (others.length === 0 || !/\.(?:onnx|tflite)$/i.test(file)) return [];
   return [
     `${file} is taken, and not ${listed(others)} beside it; name another as "model" in model.yaml, or give its path`,
   ];
@@ -108,7 +108,7 @@ function ofSeveral(file: string): string[] {
 /** What to do about the files that a folder holds in a model's place. */
 function insteadOf(folder: string): string | undefined {
   const names = readdirSync(folder);
-  const graphs = names.filter((name) => /\.onnx$/i.test(name));
+  const graphs = graphsIn(folder);
   if (graphs.length > 0)
     return `it holds ${listed(graphs)}: name ${graphs.length > 1 ? "one" : "it"} in model.yaml under "model"`;
   if (names.includes("saved_model.pb"))
