@@ -34,10 +34,13 @@ const positive = (text: string): number[] => {
   return values;
 };
 
+/** Of a picture, in pixels, as in a card. */
+const MAX_SIDE = 65_500;
+
 /** Reads `224` or `320x240`. */
 function size(text: string): { width: number; height: number } {
   const [width, height = width] = text.split("x").map((side) => (/^[1-9]\d{0,4}$/.test(side) ? Number(side) : 0));
-  if (!width || !height || text.split("x").length > 2)
+  if (!width || !height || Math.max(width, height) > MAX_SIDE || text.split("x").length > 2)
     throw new InvalidArgumentError("give pixels, as 224, or WIDTHxHEIGHT, as 320x240");
   return { width, height };
 }

@@ -34,7 +34,7 @@ interface Found {
   /** Why it cannot be used. */
   refused?: string;
   model?: LoadedModel;
-  /** What became of its card. */
+  /** Why no card of it is written. */
   card?: string;
 }
 
@@ -91,14 +91,25 @@ const cardPlace = (file: string, isOnly: boolean): string => {
   return path.join(dir, isOnly || base === "model.onnx" || base === "model.json" ? "model.yaml" : `${name}.yaml`);
 };
 
-async function writeCard(found: Found, files: readonly string[], force: boolean): Promise<string | undefined> {
-  const { file, model } = found;
+/** Where the card of a model is to lie, and its text; or why none is written, in a sentence. */
+function planCard(
+  { file, model }: Found,
+  files: readonly string[],
+  planned: ReadonlyMap<string, string>,
+  force: boolean,
+): string | { card: string; text: string } | undefined {
   if (!model) return undefined;
   const siblings = files.filter((other) => path.dirname(other) === path.dirname(file) && MODEL_FILE.test(other));
   const card = cardPlace(file, siblings.length === 1);
+  if (planned.has(card))
+    return `${card} is that of another file of this folder; move one of them to a folder of its own`;
   if (existsSync(card) && !force) return `${card} exists already; give --force to replace it`;
+  return { card, text: cardText(model, card) };
+}
+
+async function writeCard(card: string, text: string): Promise<void> {
   try {
-    await replaceFile(card, `${card}.${process.pid}.part`, (to) => writeFile(to, cardText(model, card)));
+    await replaceFile(card, `${card}.${process.pid}.part`, (to) => writeFile(to, text));
   } catch (cause) {
     throw new InputError(
       "output",
@@ -106,7 +117,6 @@ async function writeCard(found: Found, files: readonly string[], force: boolean)
       { cause },
     );
   }
-  return `wrote ${card}`;
 }
 
 function lines({ file, refused, model, card }: Found): string[] {
@@ -144,17 +154,26 @@ async function models(given: string, options: ModelsOptions): Promise<void> {
   if (files.length === 0)
     throw new InputError(
       "model-missing",
-      `folder "${given}" holds no model; give one with an ONNX file, or the model.json of a TensorFlow.js model`,
+      `folder "${given}" holds no model; give one with an ONNX or TensorFlow Lite file, or the model.json of a TensorFlow.js model`,
     );
   const shown: unknown[] = [];
+  /** Texts of cards by their files: written once all models are read, so that none is taken for that of another. */
+  const planned = new Map<string, string>();
   let refused = 0;
   for (const file of files) {
     // One after the other: its weights are free before the next is read.
     const found = read(file);
     if (found.refused !== undefined) refused++;
-    if (options.write) found.card = await writeCard(found, files, options.force === true);
-    if (options.json) shown.push(asJson(found));
+    const plan = options.write ? planCard(found, files, planned, options.force === true) : undefined;
+    if (typeof plan === "string") found.card = plan;
+    else if (plan) planned.set(plan.card, plan.text);
+    if (options.json)
+      shown.push(typeof plan === "object" ? { ...asJson(found), card: `wrote ${plan.card}` } : asJson(found));
     else process.stdout.write(`${lines(found).join("\n")}\n`);
+  }
+  for (const [card, text] of planned) {
+    await writeCard(card, text);
+    if (!options.json) process.stdout.write(`wrote ${card}\n`);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
   if (refused === files.length) process.exitCode = 2;

@@ -34,9 +34,11 @@ export interface Span {
  */
 export function spanOf(length: number, resized: number, from: number, to: number): Span {
   const ratio = length / resized;
+  // Of a picture that grows, borders of the source's pixels lie far apart.
+  const searched = Math.max(SEARCHED, Math.ceil(1 / ratio));
   const border = (start: number, step: 1 | -1) => {
     let best: { at: number; source: number; off: number } | undefined;
-    for (let k = 0; k <= SEARCHED && !(best && best.off <= NEAR_ENOUGH); k++) {
+    for (let k = 0; k <= searched && !(best && best.off <= NEAR_ENOUGH); k++) {
       const at = Math.min(resized, Math.max(0, start + step * k));
       const source = Math.round(at * ratio);
       const off = Math.abs(source - at * ratio) / ratio;

@@ -9,11 +9,11 @@ import type { PictureTarget } from "./worker-messages.js";
  */
 export async function compose(
   picture: Raw,
-  { layout, source, resized, cut, target, resampling, fill, rotate }: PictureTarget,
+  { layout, source, resized, cut, target, resampling, fill, rotate, behind }: PictureTarget,
   memory: SharedArrayBuffer,
 ): Promise<void> {
   const { width, height, inputWidth, inputHeight, stride } = layout;
-  const whole = await setInto(await turned(picture, rotate), width, height);
+  const whole = await setInto(await turned(picture, rotate), width, height, behind ?? GREY);
   const seen = resample(whole, source, resized, cut, resampling);
   const slab = new Uint8Array(memory);
   copyRows(whole.data, 3 * width, slab, 0, stride);
@@ -31,8 +31,8 @@ async function turned(picture: Raw, rotate: number): Promise<Raw> {
   return { data, width: info.width, height: info.height };
 }
 
-/** In its own proportions, grey around it. */
-async function setInto(picture: Raw, width: number, height: number): Promise<Raw> {
+/** In its own proportions, `around` it a colour. */
+async function setInto(picture: Raw, width: number, height: number, around: string): Promise<Raw> {
   if (picture.width === width && picture.height === height) return picture;
   const scale = Math.min(width / picture.width, height / picture.height);
   const across = Math.min(width, Math.max(1, Math.round(picture.width * scale)));
@@ -40,7 +40,7 @@ async function setInto(picture: Raw, width: number, height: number): Promise<Raw
   const [left, top] = [Math.floor((width - across) / 2), Math.floor((height - down) / 2)];
   const data = await open(picture)
     .resize(across, down, { fit: "fill" })
-    .extend({ left, top, right: width - across - left, bottom: height - down - top, background: GREY })
+    .extend({ left, top, right: width - across - left, bottom: height - down - top, background: around })
     .raw()
     .toBuffer();
   return { data, width, height };

@@ -21,7 +21,7 @@ export interface PictureTarget extends Fitting {
   fill: readonly [number, number, number];
   /** Degrees clockwise, after it was turned upright. */
   rotate: Rotation;
-  /** What shows through transparent parts; grey where it is not said. */
+  /** What shows through transparent parts, and beside a picture of other proportions than the frame's; grey where it is not said. */
   behind?: "black";
 }
 

@@ -60,6 +60,21 @@ it("models --write writes cards, and never over one that is there", async () => 
   expect(readFileSync(card, "utf8")).toContain("name: mine\nmodel: y.onnx\n");
 });
 
+it("models --write writes the card of one model so that it is not taken for that of the next, and keeps what one said", async () => {
+  const folder = folderOf({
+    "model.onnx": network,
+    "net.onnx": network,
+    "model.yaml": "model: model.onnx\nactivation: sigmoid\nlicence: MIT\n",
+  });
+  const card = join(folder, "model.yaml");
+  await runCli(["models", folder, "--write", "--force"]);
+  expect(readFileSync(card, "utf8")).toContain("licence: MIT\n");
+  expect(readFileSync(card, "utf8")).toContain("activation: sigmoid\n");
+  const bare = folderOf({ "model.onnx": network, "net.onnx": network });
+  await runCli(["models", bare, "--write"]);
+  expect(readFileSync(join(bare, "net.yaml"), "utf8")).toContain("name: net\nmodel: net.onnx\n");
+});
+
 it("models of a folder without any, and of one whose every model is refused, end with 2", async () => {
   expect(await runCli(["models", folderOf({ "readme.md": "x" })])).toMatchObject({
     code: 2,

@@ -39,8 +39,10 @@ test("of a wide frame that is resized to 256 rows, little more is resized than t
   expect(source.to - source.from).toBeLessThan(1220);
 });
 
-test("of a frame of one row, whose resized columns would be thousands, no more is resized than a filter reaches", () => {
+test("of a frame of one row, whose resized columns would be thousands, no more is resized than a filter reaches and a pixel of it takes", () => {
   const { source, resized } = spanOf(3000, 672_000, 335_888, 336_112);
-  expect(resized.to - resized.from).toBeLessThanOrEqual(224 + 2 * 28);
+  expect(resized.to - resized.from).toBeLessThanOrEqual(224 + 2 * (4 + 224));
   expect(source.to - source.from).toBeGreaterThanOrEqual(1);
+  expect(Math.abs(source.from * 224 - resized.from)).toBeLessThanOrEqual(0.5);
+  expect(Math.abs(source.to * 224 - resized.to)).toBeLessThanOrEqual(0.5);
 });

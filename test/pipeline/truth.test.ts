@@ -84,6 +84,26 @@ describe("the truth of a source", () => {
     expect(none!.truth).toEqual({ label: "hole" });
   });
 
+  it("has a mask of nearly the source's proportions, black beside it", async () => {
+    await sharp(at("quarter.png")).resize(200, 197, { fit: "fill", kernel: "nearest" }).toFile(at("nearly.png"));
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=200x200:rate=10:duration=0.1", "-pix_fmt", "yuv420p", at("large.mp4"));
+    const truth = written("nearly.csv", "0,hole,nearly.png");
+    const opened = open(
+      { url: "large.mp4", pace: "fast", truth },
+      { baseDir: folder, ...VIEW, inputWidth: 200, inputHeight: 200 },
+    );
+    let mask: NonNullable<FrameTruth["mask"]> | undefined;
+    await pull(opened.source, (frame) => {
+      mask = frame.truth?.mask;
+      frame.release();
+      opened.ledger.explained();
+      return false;
+    });
+    await opened.source.stop();
+    expect(mask!.inside.subarray(0, 200).includes(1)).toBe(false);
+    expect(mask!.area).toBeCloseTo(0.25, 1);
+  });
+
   it("has no mask where that is black throughout", async () => {
     const [first] = await known({ url: "film.mp4", truth: written("black.csv", "0,hole,black.png") }, 1);
     expect(first!.truth).toEqual({ label: "hole" });

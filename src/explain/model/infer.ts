@@ -9,7 +9,7 @@ import type { Located } from "./locate.js";
 import { originsOf } from "./origins/index.js";
 import { inPixels, type Picture, pictureOf, sizeOf, type WrittenScaling } from "./picture.js";
 import { type Said, type Settled, settle } from "./settle.js";
-import { ofPixels, refuseFractions } from "./whole-pixels.js";
+import { ofPixels, refuseFractions, unscaled } from "./whole-pixels.js";
 
 /** What the user says in place of a card. */
 export interface GivenCard {
@@ -65,13 +65,14 @@ export class Inference {
     const dims = shapes.get(image)!.slice(1);
     const size = sizeOf(dims, this.hints);
     const facts = this.#facts(size);
-    const settled = settle(this.#said(facts), size);
+    const said = this.#said(facts);
+    const settled = settle(inputType ? said.map(unscaled) : said, size);
     const { input, origins } = settled;
     // Of its size and channels only the user's own words may contradict the file.
     const { width, height, channels } = dims.length === 1 ? input : settle(this.#users, undefined).input;
     const where = cardFile ?? "a card model.yaml beside the model";
     const shown = { ...input, width, height, channels };
-    const picture = pictureOf(dims, inputType ? ofPixels(inputType, shown) : shown, where);
+    const picture = pictureOf(dims, inputType ? ofPixels(inputType, shown) : shown, where, origins);
     if (inputType) refuseFractions(picture, inputType, where);
     const labels = readLabels(
       {
@@ -87,8 +88,12 @@ export class Inference {
     if ((this.given?.labels ?? card.labels) !== undefined && labels.from) isUsers.add(labels.from);
     const taken = describeInferred(settled, labels.from, isUsers, describeView(view, picture.preprocessing));
     const remarks = facts.flatMap(({ from, notes = [] }) => notes.map((text) => `${from} ${text}`));
+    const scaling = said.filter(({ isUsers, input }) => inputType && !isUsers && input.std?.some((v) => v !== 1));
     const notes = [
       ...(taken ? [`${file}: ${taken}`] : []),
+      ...scaling.map(
+        ({ from }) => `${from} gives mean and std, and the model takes ${inputType}: it gets pixels as they are`,
+      ),
       ...this.#notes,
       ...remarks,
       ...settled.notes,

@@ -33,7 +33,10 @@ function read(text: string, file: string, notes: string[]): string[] {
     refuse("labels-form", `${file} is a label map (pbtxt); write one label a line, the first of class 0`);
   const table = fromTable(text, file, notes);
   if (table) return table;
-  const lines = text.replace(/\s+$/, "").split(/\r\n|\n|\r/);
+  const lines = text
+    .trimEnd()
+    .split(/\r\n|\n|\r/)
+    .map((line) => line.trim());
   return withoutIdentifiers(lines, file, notes) ?? withoutNumbers(lines, file, notes);
 }
 
@@ -142,17 +145,22 @@ function fromTable(text: string, file: string, notes: string[]): string[] | unde
   return undefined;
 }
 
+/** Of any count: arguments of a call have a limit. */
+function greatest(numbers: Iterable<number>): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const n of numbers) most = Math.max(most, n);
+  return most;
+}
+
 /** Whether a column holds each number from 0 on once. */
 function isCount(rows: readonly (readonly string[])[], column: number): boolean {
   const numbers = new Set(rows.map((row) => (/^\d{1,9}$/.test(row[column]!) ? Number(row[column]) : -1)));
-  return (
-    rows.length > 0 && numbers.size === rows.length && !numbers.has(-1) && Math.max(...numbers) === rows.length - 1
-  );
+  return rows.length > 0 && numbers.size === rows.length && !numbers.has(-1) && greatest(numbers) === rows.length - 1;
 }
 
 /** `n01440764 tench, Tinca tinca`, as ImageNet lists its classes. */
 function withoutIdentifiers(lines: readonly string[], file: string, notes: string[]): string[] | undefined {
-  const parts = lines.map((line) => /^\s*n\d{8}[\s,:;]+(\S.*)$/.exec(line));
+  const parts = lines.map((line) => /^n\d{8}[\s,:;]+(\S.*)$/s.exec(line));
   const [first] = parts;
   if (!first || parts.includes(null)) return undefined;
   notes.push(`the identifiers before the labels in ${file} are left out: class 0 is "${shown(first[1]!)}"`);
@@ -161,9 +169,9 @@ function withoutIdentifiers(lines: readonly string[], file: string, notes: strin
 
 /** `0 cat`, `1: dog`: lines that bear their own number, which is no part of the label. */
 function withoutNumbers(lines: readonly string[], file: string, notes: string[]): string[] {
-  const parts = lines.map((line) => /^\s*(\d{1,9})(?:\s*[:,;.)\t]\s*|\s+)(\S.*)$/.exec(line));
+  const parts = lines.map((line) => /^(\d{1,9})(?:\s*[:,;.)\t]\s*|\s+)(\S.*)$/s.exec(line));
   const numbers = parts.map((p) => (p ? Number(p[1]) : Number.NaN));
-  const first = Math.min(...numbers);
+  const first = numbers.reduce((least, n) => Math.min(least, n), Number.POSITIVE_INFINITY);
   if (lines.length < 2 || !(first === 0 || first === 1)) return [...lines];
   if (numbers.every((n, k) => n === first + k)) {
     notes.push(
@@ -171,7 +179,7 @@ function withoutNumbers(lines: readonly string[], file: string, notes: string[])
     );
     return parts.map((p) => p![2]!);
   }
-  if (new Set(numbers).size === lines.length && Math.max(...numbers) === first + lines.length - 1)
+  if (new Set(numbers).size === lines.length && greatest(numbers) === first + lines.length - 1)
     refuse(
       "labels-form",
       `${file} numbers its lines, but not in their order; write the labels alone, that of class 0 first`,
@@ -188,3 +196,7 @@ export function checkLabels(labels: readonly string[], where: string): void {
   if (long >= 0)
     refuse("labels-form", `label ${long + 1} in ${where} takes over ${MAX_CHARACTERS} characters; write a shorter one`);
 }
+
+/** Whether these may be labels: those of files that hold other things too are not refused but left alone. */
+export const areLabels = (labels: readonly string[]): boolean =>
+  labels.every((label) => label.trim() !== "" && label.length <= MAX_CHARACTERS);

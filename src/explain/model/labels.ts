@@ -5,7 +5,7 @@ import type { ModelCard } from "./card.js";
 import { isConfined } from "./confined.js";
 import { COMMAND_LINE } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
-import { checkLabels, fromMap, labelsIn } from "./label-text.js";
+import { areLabels, checkLabels, fromMap, labelsIn } from "./label-text.js";
 import type { Look } from "./origins/look.js";
 
 /** Labels of the classes, the first of class 0, and what was made of them that a reader should know. */
@@ -72,10 +72,16 @@ export interface LabelSources {
  */
 export function readLabels(sources: LabelSources, classes: number, about = ""): Labels {
   const said = saidLabels(sources);
-  const found = [...besideLabels(sources), ...sources.others.map((other) => ({ ...other, notes: [] }))];
+  const left: string[] = [];
+  const others = sources.others.filter(({ from, labels }) => {
+    const isRight = areLabels(labels);
+    if (!isRight) left.push(`${from} has labels that are empty or too long; they are left alone`);
+    return isRight;
+  });
+  const found = [...besideLabels(sources), ...others.map((other) => ({ ...other, notes: [] }))];
   if (said) {
     const fitted = fit(said, classes) ?? refuseCount(said, classes, about);
-    return { ...fitted, notes: [...fitted.notes, ...differences(fitted, found, classes)] };
+    return { ...fitted, notes: [...fitted.notes, ...left, ...differences(fitted, found, classes)] };
   }
   const fitting = found.flatMap((candidate) => fit(candidate, classes) ?? []);
   const [first] = fitting;
@@ -83,13 +89,13 @@ export function readLabels(sources: LabelSources, classes: number, about = ""): 
   if (!first) {
     if (nearest && !sources.others.some(({ from }) => from === nearest.from)) refuseCount(nearest, classes, about);
     const notes = found.map(({ from, labels }) => unfit(from, labels.length, classes));
-    return { labels: Array.from({ length: classes }, (_, k) => `class ${k}`), notes };
+    return { labels: Array.from({ length: classes }, (_, k) => `class ${k}`), notes: [...left, ...notes] };
   }
   const unfits = found.filter(({ labels }) => !fit({ from: "", labels, notes: [] }, classes));
   const notes = unfits.map(
     ({ from, labels }) => `${unfit(from, labels.length, classes)}; those of ${first.from} are taken`,
   );
-  return { ...first, notes: [...first.notes, ...notes, ...differences(first, found, classes)] };
+  return { ...first, notes: [...first.notes, ...left, ...notes, ...differences(first, found, classes)] };
 }
 
 const unfit = (from: string, labels: number, classes: number): string =>

@@ -101,7 +101,7 @@ function ofSeveral(file: string): string[] {
   const taken = path.basename(file);
   const isMeant = (name: string): boolean => name !== taken && (taken !== "model.onnx" || reduction(name) > 0);
   const others = graphsIn(path.dirname(file)).filter(isMeant);
-  if (others.length === 0 || !/\.onnx$/i.test(file)) return [];
+  if (others.length === 0 || !/\.(?:onnx|tflite)$/i.test(file)) return [];
   return [
     `${file} is taken, and not ${listed(others)} beside it; name another as "model" in model.yaml, or give its path`,
   ];
@@ -110,7 +110,7 @@ function ofSeveral(file: string): string[] {
 /** What to do about the files that a folder holds in a model's place. */
 function insteadOf(folder: string): string | undefined {
   const names = readdirSync(folder);
-  const graphs = names.filter((name) => /\.onnx$/i.test(name));
+  const graphs = graphsIn(folder);
   if (graphs.length > 0)
     return `it holds ${listed(graphs)}: name ${graphs.length > 1 ? "one" : "it"} in model.yaml under "model"`;
   if (names.includes("saved_model.pb"))

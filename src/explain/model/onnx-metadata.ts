@@ -6,6 +6,8 @@ const [KEY, VALUE] = [1, 2];
 /** What one entry may take; longer ones are left out. */
 const MAX_ENTRY_BYTES = 4 * 2 ** 20;
 const MAX_ENTRIES = 1000;
+/** And all of them. */
+const MAX_TOTAL_BYTES = 16 * 2 ** 20;
 /** Fields of a model: some tens, of which one is the network. */
 const MAX_FIELDS = 10_000;
 /** A tag and a length. */
@@ -49,8 +51,11 @@ export function onnxMetadata(file: string): Map<string, string> {
   const found = new Map<string, string>();
   try {
     withRegularFile(file, (handle, size) => {
+      let total = 0;
       for (const { id, wire, start, length } of fields((at) => readAt(handle, at, HEAD_BYTES), size)) {
         if (id !== METADATA_PROPS || wire !== 2 || length > MAX_ENTRY_BYTES || found.size >= MAX_ENTRIES) continue;
+        total += length;
+        if (total > MAX_TOTAL_BYTES) return;
         const [key, value] = entry(readAt(handle, start, length));
         if (!found.has(key)) found.set(key, value);
       }

@@ -31,9 +31,15 @@ const refuse = (how: string): never => {
 /**
  * Brings together what the input's dims (batch left out) and the card say.
  * @param where the card, as messages name it
+ * @param origins what else gave a value
  * @throws ModelError where they contradict each other, or a size is missing
  */
-export function pictureOf(dims: readonly number[], input: Input, where: string): Picture {
+export function pictureOf(
+  dims: readonly number[],
+  input: Input,
+  where: string,
+  origins: Partial<Record<keyof Input, string>> = {},
+): Picture {
   const layout = input.layout ?? layoutOf(dims) ?? "NCHW";
   const [channels, height, width] = sizes(dims, layout, input);
   if (width === undefined || height === undefined)
@@ -55,7 +61,9 @@ export function pictureOf(dims: readonly number[], input: Input, where: string):
     ["std", input.std],
   ] as const)
     if (values && values.length !== 1 && values.length !== channels)
-      refuse(`${where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s)`);
+      refuse(
+        `${origins[name] ?? where}: input.${name} has ${values.length} values, but the model takes ${channels} channel(s)`,
+      );
   const picture = { width, height, channels, layout };
   const unfit = whyUnfit(dims, picture) ?? (scaled ? undefined : UNKNOWN);
   if (unfit !== undefined || !scaled) return { ...picture, preprocessing: undefined, unfit };
@@ -135,7 +143,7 @@ export function inPixels({ mean, std, units }: WrittenScaling, where: string): P
 }
 
 /** Whether values make no sense for pixels of 0..255: spread to over 255, or centred within the darkest level. */
-function looksLikeOnes(mean: readonly number[] | undefined, std: readonly number[] | undefined): boolean {
+export function looksLikeOnes(mean: readonly number[] | undefined, std: readonly number[] | undefined): boolean {
   if (std?.every((v) => v < 1)) return true;
   const centred = mean?.every((v) => Math.abs(v) <= 1) === true && mean.some((v) => v !== 0);
   return centred && (std === undefined || std.every((v) => v < 2));

@@ -1,6 +1,7 @@
 import { ModelError } from "../../errors.js";
 import type { InputFacts } from "./facts.js";
 import type { Picture } from "./picture.js";
+import type { Said } from "./settle.js";
 
 /** An input of whole numbers is of pixels as they are, where nobody says anything else; of int8 from −128 on. */
 export const ofPixels = (inputType: string, { mean, std, ...input }: InputFacts): InputFacts => ({
@@ -8,6 +9,10 @@ export const ofPixels = (inputType: string, { mean, std, ...input }: InputFacts)
   mean: mean ?? [inputType === "int8" ? 128 : 0],
   std: std ?? [1],
 });
+
+/** Files beside a model scale pixels for one in float32; one that takes whole numbers does so itself, if the user does not say otherwise. */
+export const unscaled = (place: Said): Said =>
+  place.isUsers ? place : { ...place, input: { ...place.input, mean: undefined, std: undefined } };
 
 /** @throws ModelError where a scaling of pixels gives an input of whole numbers something else */
 export function refuseFractions({ preprocessing }: Picture, inputType: string, where: string): void {

@@ -1,8 +1,9 @@
 import path from "node:path";
 import { stringify } from "yaml";
 import type { LoadedModel } from "./load.js";
+import { looksLikeOnes } from "./picture.js";
 
-/** Labels beyond which a card is no place for them; what they were read from is named instead. */
+/** Labels beyond which a card is no place for them; where they are read from stays as it is. */
 const MAX_LABELS = 2000;
 
 /**
@@ -14,7 +15,7 @@ export function cardText(model: LoadedModel, cardFile: string): string {
   const { info, card, input, inferred, preprocessing } = model;
   const folder = path.dirname(path.resolve(cardFile));
   const line = (key: string, value: unknown, from: string | undefined): string =>
-    `${key}: ${flow(value)}  # ${from === undefined ? "by default" : relative(from, folder)}`;
+    `${key}: ${flow(value)}  # ${from === undefined ? "by default" : remark(relative(from, folder))}`;
   const own = (key: keyof typeof inferred.input, value: unknown): string =>
     line(`  ${key}`, value, inferred.input[key]);
   const { resampling, fit, resize, cropRounding, fill } = info;
@@ -29,12 +30,17 @@ export function cardText(model: LoadedModel, cardFile: string): string {
         "  # mean: [123.675, 116.28, 103.53]",
         "  # std: [58.395, 57.12, 57.375]",
       ];
+  const { source, licence, description, activation } = card;
+  const kept = Object.entries({ source, licence, description }).filter(([, text]) => text !== undefined);
   return `${[
     "# What is known of this model, and where each value comes from; correct what is wrong.",
     `name: ${flow(info.name)}`,
+    ...kept.map(([key, text]) => `${key}: ${flow(text)}`),
     `model: ${flow(relative(model.file, folder))}`,
     ...(card.output === undefined ? [] : [`output: ${flow(card.output)}`]),
+    ...(activation === undefined ? [] : [`activation: ${activation}`]),
     "input:",
+    ...(preprocessing && looksLikeOnes(preprocessing.mean, preprocessing.std) ? ['  units: "0..255"'] : []),
     ...(input.width ? [own("width", info.inputWidth), own("height", info.inputHeight)] : []),
     ...scaling,
     ...(preprocessing?.channels === 1 ? [] : [own("channelOrder", preprocessing?.channelOrder ?? "RGB")]),
@@ -45,19 +51,23 @@ export function cardText(model: LoadedModel, cardFile: string): string {
     own("interpolation", resampling?.interpolation),
     ...(resampling?.antialias === false ? [own("antialias", false)] : []),
     ...(input.fill ? [own("fill", fill)] : []),
-    ...labelLines(model, folder),
+    ...labelLines(model, cardFile),
   ].join("\n")}\n`;
 }
 
 /** A file that holds nothing but labels is named; those that stand among other things are written out. */
-function labelLines({ info, inferred }: LoadedModel, folder: string): string[] {
+function labelLines({ info, inferred }: LoadedModel, cardFile: string): string[] {
+  const folder = path.dirname(path.resolve(cardFile));
   const { labels: from } = inferred;
   if (from === undefined) return ["# labels: labels.txt  # one a line, or a list: [ok, scratch]"];
   const name = relative(from, folder);
   const isPlain =
     /(?:^|\/)[\w.-]+\.(?:txt|csv|tsv)$|(?:indices|labels|names|classes)\.json$/i.test(name) && !name.startsWith("..");
-  if (isPlain || info.labels.length > MAX_LABELS) return [`labels: ${flow(name)}`];
-  return [`labels:  # ${name}`, ...info.labels.map((label) => `  - ${flow(label)}`)];
+  if (isPlain) return [`labels: ${flow(name)}`];
+  // A card that is replaced keeps its own.
+  if (info.labels.length > MAX_LABELS && name !== path.basename(cardFile))
+    return [`# labels: those of ${remark(name)}`];
+  return [`labels:  # ${remark(name)}`, ...info.labels.map((label) => `  - ${flow(label)}`)];
 }
 
 const relative = (file: string, folder: string): string => {
@@ -67,6 +77,11 @@ const relative = (file: string, folder: string): string => {
 
 const short = (values: readonly number[]): number[] => values.map((v) => Number(v.toPrecision(9)));
 
+/** What follows a `#` ends with its line. */
+const remark = (text: string): string => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+
 /** On one line. */
 const flow = (value: unknown): string =>
-  stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: false }).trimEnd();
+  typeof value === "string" && /[\p{Cc}\p{Zl}\p{Zp}]/u.test(value)
+    ? JSON.stringify(value)
+    : stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: false }).trimEnd();

@@ -56,20 +56,31 @@ export interface Mask {
 /** Share of the relevance, whatever its sign, within a mask, 0..1: of each cell what part the mask covers; 0 where no relevance flows. */
 export function shareWithin(map: CoarseMap, { inside, width, height }: Mask): number {
   const { values, rows, columns } = map;
+  const [across, down] = [overlaps(width, columns), overlaps(height, rows)];
+  /** Of one row of pixels: how much of each cell's width the mask covers. */
+  const covered = new Float64Array(columns);
   let sum = 0;
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      if (inside[y * width + x] !== 1) continue;
-      const pixel = {
-        left: x / width,
-        right: (x + 1) / width,
-        top: y / height,
-        bottom: (y + 1) / height,
-      };
-      sum += sumIn({ values, rows, columns }, pixel);
-    }
+  for (let y = 0; y < height; y++) {
+    covered.fill(0);
+    for (let x = 0; x < width; x++)
+      if (inside[y * width + x] === 1) for (const { cell, part } of across[x]!) covered[cell]! += part;
+    for (const { cell, part } of down[y]!)
+      for (let c = 0; c < columns; c++) sum += part * covered[c]! * values[cell * columns + c]!;
+  }
   return share(sum, total(map));
 }
+
+/** The cells that each pixel along a side lies in, and how much of each it takes. */
+const overlaps = (pixels: number, cells: number): { cell: number; part: number }[][] =>
+  Array.from({ length: pixels }, (_, k) => {
+    const [from, to] = [k / pixels, (k + 1) / pixels];
+    const first = Math.floor(from * cells);
+    const end = Math.min(cells, Math.ceil(to * cells));
+    return Array.from({ length: end - first }, (_, i) => ({
+      cell: first + i,
+      part: overlap(first + i, cells, from, to),
+    }));
+  });
 
 /** Share of the relevance at the border of the picture: 0.14 of a map that is the same everywhere. */
 export function borderShare(map: CoarseMap): number {

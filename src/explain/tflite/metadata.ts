@@ -71,6 +71,6 @@ function labelsOf(bytes: Uint8Array, about: FlatTable | undefined): string[] | u
   const entry =
     entries.find(({ name }) => named.includes(name)) ?? entries.find(({ name }) => /label[^/]*\.txt$/i.test(name));
   if (!entry) return undefined;
-  const text = new TextDecoder().decode(entry.read(MAX_LABEL_BYTES)).replace(/\s+$/, "");
+  const text = new TextDecoder().decode(entry.read(MAX_LABEL_BYTES)).trimEnd();
   return text.split(/\r\n|\n|\r/).map((line) => line.trim());
 }

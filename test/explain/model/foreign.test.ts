@@ -137,6 +137,7 @@ describe("a file of another format is told what it is and what to do", () => {
 describe("a folder without a model is told what it holds instead", () => {
   it.each<[string[], RegExp]>([
     [["saved_model.pb"], /it is a TensorFlow SavedModel: convert it with .*--saved-model/],
+    [["a.tflite", "b.tflite"], /it holds a\.tflite, b\.tflite: name one in model\.yaml under "model"/],
     [["a.onnx", "b.onnx"], /it holds a\.onnx, b\.onnx: name one in model\.yaml under "model"/],
     [["model.safetensors", "config.json"], /put the model there|holds weights/],
     [["checkpoint.pth"], /its file checkpoint\.pth is not an ONNX file but a PyTorch checkpoint/],

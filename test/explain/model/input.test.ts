@@ -169,6 +169,23 @@ it.each([
   expect(network.layers.map(({ kind }) => kind)).not.toContain("rounding");
 });
 
+it("an input of uint8 takes pixels as they are, whatever a file beside it says for one of float32", () => {
+  const file = put(["N", 3, 12, 16], "", cast, constants(3), 2);
+  const processor = { image_processor_type: "ViTImageProcessor", size: { height: 12, width: 16 } };
+  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(processor));
+  const { preprocessing, inferred, notes } = loadModel(file);
+  expect(preprocessing).toMatchObject({ mean: [0, 0, 0], std: [1, 1, 1] });
+  expect(inferred.input.mean).toBeUndefined();
+  expect(notes.join()).toContain("gives mean and std, and the model takes uint8: it gets pixels as they are");
+});
+
+it("a mean of more channels than there are is refused by the name of the file that gives it", () => {
+  const file = put(["N", 1, 12, 16], "", straight, constants(1));
+  const processor = { image_processor_type: "ViTImageProcessor", image_mean: [0.5, 0.5, 0.5] };
+  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(processor));
+  expect(refusal(() => loadModel(file))).toMatch(/preprocessor_config\.json: input\.mean has 3 values/);
+});
+
 it.each([10, 11, 16])("an input of element type %d is one of numbers like any other", (type) => {
   expect(loadModel(put(["N", 3, 12, 16], MEAN, straight, constants(3), type)).preprocessing).toBeDefined();
 });

@@ -101,6 +101,13 @@ describe("labels are read as tools write them", () => {
     expect(labels()).toEqual(expected);
   });
 
+  it("a file of many lines, or of long rows of blanks, takes no more time than it is long", () => {
+    put("labels.txt", `a${"\t".repeat(3e5)}b\n0${"\t".repeat(3e5)}\n`);
+    expect(() => labels()).toThrow(/has 2 labels|takes over 1000 characters/);
+    put("labels.txt", "a\n".repeat(2e5));
+    expect(() => labels()).toThrow("has 200000 labels");
+  });
+
   it("a file of another name that holds no labels is left alone", () => {
     put("data.yaml", "path: ../data\ntrain: images\n");
     put("classes.json", "nothing");

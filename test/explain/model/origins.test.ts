@@ -152,6 +152,14 @@ describe("where two places disagree, that is said", () => {
     expect(load().info).toMatchObject({ fit: "letterbox", resize: undefined });
   });
 
+  it("labels that nobody may have meant are left alone", () => {
+    put("model.onnx", network());
+    put("config.json", { ...LABELS, id2label: { 0: "a", 1: "b", 2: "c", 3: "d".repeat(2000) } });
+    const { info, said } = load();
+    expect(info.labels[0]).toBe("class 0");
+    expect(said).toContain("config.json has labels that are empty or too long; they are left alone");
+  });
+
   it("labels that do not fit the classes give way to those that do", () => {
     put("model.onnx", network());
     put("labels.txt", "a\nb\n");
@@ -343,6 +351,21 @@ describe("a card that is written", () => {
     put("model.yaml", cardText(model, join(folder, "model.yaml")));
     rmSync(join(folder, "config.json"));
     expect(load().info.labels).toEqual(["no", "1.50", "a: b # c", "- \"x'"]);
+  });
+
+  it("keeps labels of several lines, and values that look like units of 0..1", () => {
+    put("net.onnx", network());
+    put("labels.json", ["a\nb: c", "d", "e", "f"]);
+    put("model.yaml", 'input: { mean: 0.5, std: 0.25, units: "0..255" }\n');
+    const model = load();
+    put("model.yaml", cardText(model, join(folder, "model.yaml")));
+    expect(load().preprocessing).toEqual(model.preprocessing);
+    rmSync(join(folder, "model.yaml"));
+    rmSync(join(folder, "labels.json"));
+    put("config.json", { ...LABELS, id2label: { 0: "a\nb: c", 1: "d", 2: "e", 3: "f" } });
+    put("model.yaml", cardText(load(), join(folder, "model.yaml")));
+    rmSync(join(folder, "config.json"));
+    expect(load().info.labels).toEqual(["a\nb: c", "d", "e", "f"]);
   });
 
   it("leaves what is not known to be filled in", () => {
