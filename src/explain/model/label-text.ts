@@ -33,7 +33,7 @@ function read(text: string, file: string, notes: string[]): string[] {
     refuse("labels-form", `${file} is a label map (pbtxt); write one label a line, the first of class 0`);
   const table = fromTable(text, file, notes);
   if (table) return table;
-  const lines = text.replace(/\s+$/, "").split(/\r\n|\n|\r/);
+  const lines = text.trimEnd().split(/\r\n|\n|\r/);
   return withoutIdentifiers(lines, file, notes) ?? withoutNumbers(lines, file, notes);
 }
 
