@@ -201,6 +201,23 @@ const PAIRS: Case[] = [
     ],
   ],
   [
+    "a gate that is quantised once more, to other numbers",
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      ...pair("s", "g", "gate"),
+      ...pair("g", "h", "relu"),
+      node("Mul", ["c", "h"], ["y"]),
+    ],
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      { ...rounded("s", "g", "gate")[1]!, inputs: ["s"] },
+      { ...rounded("g", "h", "relu")[1]!, inputs: ["g"] },
+      node("Mul", ["c", "h"], ["y"]),
+    ],
+  ],
+  [
     "padding with a whole number, which is what it stands for",
     [
       node("QuantizeLinear", ["c", ...params("both")], ["q"]),
