@@ -37,7 +37,8 @@ explained on twenty pictures by the default method. Written by \`bench/files.mjs
 - **Relevance** passes a rounding as it passes any one-to-one function. What a layer is (behind a ReLU, a gate, part of a norm) is decided
   as if nothing were rounded, so that the rules are those of the float32 network.
 - A rounding whose least number is the zero point **is a ReLU** that the quantiser has folded away, and counts as one, unless what
-  it rounds cannot be negative anyway. Its largest number is a clip.
+  it rounds cannot be negative anyway. Its largest number is a clip. Behind \`x + c\`, where it ends at 2c or below, it stands for the clip of a
+  hard-sigmoid.
 - A tensor that is quantised while the model runs (DynamicQuantizeLinear) has a scale of its own in each frame, whatever the batch.
 - \`inspect\` and the first lines of the log say what was done, e.g. \`its numbers: int8 weights, dequantised; 53 tensors rounded and
   clipped as the file quantises them, 21 of them in place of a ReLU\`.

@@ -90,7 +90,10 @@ export class FlatTable {
     const place = list.start + 4 * index;
     return new FlatTable(this.#view, place + this.#view.getUint32(place, true));
   }
-  tables(field: number): FlatTable[] {
-    return Array.from({ length: this.#list(field, 4)?.length ?? 0 }, (_, k) => this.tableAt(field, k)!);
+  /** @throws RangeError where there are more than `most` */
+  tables(field: number, most: number): FlatTable[] {
+    const length = this.#list(field, 4)?.length ?? 0;
+    if (length > most) throw new RangeError(`a list of ${length} tables, and up to ${most} are read`);
+    return Array.from({ length }, (_, k) => this.tableAt(field, k)!);
   }
 }

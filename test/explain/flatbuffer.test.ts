@@ -41,7 +41,7 @@ describe("a flatbuffer", () => {
         expect(table.int32s(5)).toEqual(c.list);
         expect(table.float32s(6)).toEqual(c.reals);
         expect(table.int64s(7).map((v) => v + 0)).toEqual(c.longs.map((v) => v + 0));
-        expect(table.tables(8).map((inner) => inner.int32(2))).toEqual(c.inner);
+        expect(table.tables(8, 5).map((inner) => inner.int32(2))).toEqual(c.inner);
         expect(table.tableAt(8, c.inner.length)).toBeUndefined();
         expect(table.table(9)?.int32(0)).toBe(c.whole);
         expect(table.int32s(10)).toEqual([]);
@@ -66,7 +66,7 @@ describe("a flatbuffer", () => {
         try {
           const table = FlatTable.root(bytes);
           const seen = [table.int8(field), table.uint64(field), table.float32(field), table.text(field)];
-          const lists = [table.int32s(field), table.int64s(field), table.tables(field)];
+          const lists = [table.int32s(field), table.int64s(field), table.tables(field, 2 ** 32)];
           expect(seen).toHaveLength(4);
           for (const list of lists) expect(list.length).toBeLessThan(64);
         } catch (error) {

@@ -5,7 +5,7 @@ const HALF = 2 ** -8;
 const GATE_OPERATORS = new Set(["Sigmoid", "HardSigmoid"]);
 type Makers = ReadonlyMap<TensorId, Layer>;
 
-/** Kinds that only move elements, behind which a gate is known all the same. */
+/** Kinds that only move or round elements, behind which a gate is known all the same. */
 export const MOVES: ReadonlySet<Layer["kind"]> = new Set<Layer["kind"]>([
   "reshape",
   "transpose",
@@ -15,9 +15,10 @@ export const MOVES: ReadonlySet<Layer["kind"]> = new Set<Layer["kind"]>([
   "pad",
   "concat",
   "select",
+  "rounding",
 ]);
 
-/** What a tensor's elements are made as, behind everything that only moves them; each tensor is looked at once. */
+/** What a tensor's elements are made as, behind everything that only moves or rounds them; each tensor is looked at once. */
 function unmoved(id: TensorId, made: Makers): TensorId[] {
   const seen = new Set<TensorId>();
   const open = [id];

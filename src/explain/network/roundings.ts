@@ -1,5 +1,6 @@
 import {
   type ActivationLayer,
+  type ElementStep,
   type Layer,
   makers,
   type Network,
@@ -12,19 +13,43 @@ import {
 
 const isRounding = (layer: Layer | undefined): layer is RoundingLayer => layer?.kind === "rounding";
 
-const NEVER_NEGATIVE = new Set(["Relu", "Sigmoid", "HardSigmoid"]);
+const NEVER_NEGATIVE = new Set(["Relu", "Sigmoid", "HardSigmoid", "Abs", "Exp", "Sqrt"]);
 const KEEPS_SIGN = new Set<Layer["kind"]>([
   ...["add", "maxPool", "averagePool", "mean", "concat", "split", "slice", "gather", "reshape", "transpose"],
   ...["rounding", "resize"],
 ] as Layer["kind"][]);
 
 /** Whether a layer gives nothing negative, whatever it reads. */
-function endsAtZero(layer: Layer): boolean {
+function endsAtZero(layer: Layer, made: ReadonlyMap<TensorId, Layer>): boolean {
   if (layer.kind === "softmax") return !layer.log;
   if (layer.kind === "rounding") return layer.scale !== undefined && layer.low >= 0;
+  if (layer.kind === "pair") {
+    // Each reader may have a rounding of its own.
+    const [a, b] = layer.inputs.map((id) => (isRounding(made.get(id)) ? made.get(id)!.inputs[0] : id));
+    return layer.op === "Mul" && a === b;
+  }
   if (layer.kind !== "activation") return false;
-  const { op, attributes } = layer.steps.at(-1)!;
-  return NEVER_NEGATIVE.has(op) || (op === "Clip" && (attributes.min ?? -1) >= 0);
+  const last = layer.steps.at(-1)!;
+  return NEVER_NEGATIVE.has(last.op) || isSquare(last) || (last.op === "Clip" && (last.attributes.min ?? -1) >= 0);
+}
+
+/** Whether a step multiplies what it reads with itself, as variances are spelled out. */
+function isSquare({ op, operands: [x, y] }: ElementStep): boolean {
+  if (op === "Pow") return typeof y === "object" && y.data.every((v) => v % 2 === 0);
+  return op === "Mul" && typeof x === "number" && x === y;
+}
+
+/** How far beyond the end of a clip the largest number may lie, as its scale is rounded. */
+const NEAR = 1 + 2 ** -8;
+
+/**
+ * What numbers that begin at 0 make of a tensor: a ReLU; behind `x + c` and ending at 2c or below, the clip to 0..2c of a hard-sigmoid
+ * that is spelled out. What is recognised as a gate or an activation has the rounding no more, so that the upper end must stand there.
+ */
+function cutAtZero({ scale, high }: RoundingLayer & { scale: number }, before: Layer | undefined): ElementStep {
+  const shift = before?.kind === "scale" && !before.factor && before.shift?.data.length === 1 && before.shift.data[0];
+  if (!shift || shift < 0 || scale * high > 2 * shift * NEAR) return { op: "Relu", operands: [0], attributes: {} };
+  return { op: "Clip", operands: [0], attributes: { min: 0, max: 2 * shift } };
 }
 
 /** Whether a layer multiplies and adds nothing below 0. */
@@ -39,18 +64,19 @@ export function writeCutsAtZero(network: Network): Network {
   if (!network.layers.some(isRounding)) return network;
   const known = new Set<TensorId>();
   const shapes = new Map(network.shapes);
+  const made = makers(network);
   let next = network.nextId;
   const layers = network.layers.flatMap((layer): Layer[] => {
     const [input] = layer.inputs as [TensorId];
     const keeps = (KEEPS_SIGN.has(layer.kind) || scalesUpwards(layer)) && layer.inputs.every((id) => known.has(id));
-    if (endsAtZero(layer) || keeps) for (const id of layer.outputs) known.add(id);
+    if (endsAtZero(layer, made) || keeps) for (const id of layer.outputs) known.add(id);
     if (!isRounding(layer) || layer.scale === undefined || layer.low !== 0 || known.has(input)) return [layer];
-    const { name, operator } = layer;
+    const { name, operator, scale } = layer;
     const cut = next++;
     shapes.set(cut, shapes.get(input)!);
-    const steps = [{ op: "Relu", operands: [0], attributes: {} }];
-    const relu: ActivationLayer = { kind: "activation", name, operator, inputs: [input], outputs: [cut], steps };
-    return [relu, { ...layer, inputs: [cut] }];
+    const steps = [cutAtZero({ ...layer, scale }, made.get(input))];
+    const clip: ActivationLayer = { kind: "activation", name, operator, inputs: [input], outputs: [cut], steps };
+    return [clip, { ...layer, inputs: [cut] }];
   });
   return { ...network, layers, shapes, nextId: next };
 }

@@ -23,7 +23,8 @@ export function stridedSlice(graph: OnnxGraph, x: Name, given: Strides): Name {
   const { begin, end, steps } = given;
   if (given.ellipsisMask !== 0 || given.newAxisMask !== 0) graph.refuse("it slices with an ellipsis or a new axis");
   const isSet = (mask: number, k: number): boolean => ((mask >> k) & 1) === 1;
-  const starts = begin.map((b, k) => (isSet(given.beginMask, k) ? (steps[k]! > 0 ? 0 : FAR) : b));
+  // One element is where it is said to be, whatever the mask.
+  const starts = begin.map((b, k) => (isSet(given.beginMask & ~given.shrinkMask, k) ? (steps[k]! > 0 ? 0 : FAR) : b));
   const ends = begin.map((b, k) =>
     isSet(given.shrinkMask, k)
       ? b === -1

@@ -12,6 +12,8 @@ export interface LiteHints {
 
 const MAX_LABEL_BYTES = 4 * 2 ** 20;
 const MAX_CHANNELS = 3;
+/** Inputs, outputs, and what is said of one of them: lists may share their elements, and a few bytes stand for many. */
+const MAX_LISTED = 64;
 /** Kinds of files that are named beside a tensor: labels of its axes, and of its values. */
 const LABELS = new Set([2, 3]);
 const NORMALISATION = 1;
@@ -26,7 +28,7 @@ export function liteHints(bytes: Uint8Array): LiteHints {
     const model = new LiteModel(bytes);
     const [input] = model.inputs;
     const about = aboutNetwork(model);
-    const [read] = about?.tables(2) ?? [];
+    const [read] = about?.tables(2, MAX_LISTED) ?? [];
     return {
       normalisation: input === undefined ? undefined : normalisationOf(model.tensor(input), read),
       labels: labelsOf(bytes, about),
@@ -44,7 +46,7 @@ function aboutNetwork(model: LiteModel): FlatTable | undefined {
 function normalisationOf(input: LiteTensor, about: FlatTable | undefined): LiteHints["normalisation"] {
   const { type, quantisation } = input;
   const unit = about
-    ?.tables(4)
+    ?.tables(4, MAX_LISTED)
     .find((u) => u.uint8(0) === NORMALISATION)
     ?.table(1);
   const [mean, std] = [unit?.float32s(0) ?? [], unit?.float32s(1) ?? []];
@@ -63,8 +65,8 @@ const ofPixels = (scale: number, zero: number): LiteHints["normalisation"] =>
     : undefined;
 
 function labelsOf(bytes: Uint8Array, about: FlatTable | undefined): string[] | undefined {
-  const named = (about?.tables(3) ?? [])
-    .flatMap((output) => output.tables(6))
+  const named = (about?.tables(3, MAX_LISTED) ?? [])
+    .flatMap((output) => output.tables(6, MAX_LISTED))
     .filter((file) => LABELS.has(file.int8(2)))
     .map((file) => file.text(0) ?? "");
   const entries = zipEntries(bytes);

@@ -157,7 +157,9 @@ export class LiteModel {
   signatureNames(): Map<number, string> {
     const signature = this.#model.tableAt(7, 0);
     const isRead = signature?.uint32(4) === 0 && signature.lengthOf(1) <= MAX_OPERANDS;
-    return new Map((isRead ? signature.tables(1) : []).map((entry) => [entry.uint32(1), entry.text(0, 200) ?? ""]));
+    return new Map(
+      (isRead ? signature.tables(1, MAX_OPERANDS) : []).map((entry) => [entry.uint32(1), entry.text(0, 200) ?? ""]),
+    );
   }
 
   /** What the file says beside its network, by its name. */

@@ -201,6 +201,23 @@ const PAIRS: Case[] = [
     ],
   ],
   [
+    "a gate that is quantised once more, to other numbers",
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      ...pair("s", "g", "gate"),
+      ...pair("g", "h", "relu"),
+      node("Mul", ["c", "h"], ["y"]),
+    ],
+    [
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Sigmoid", ["p"], ["s"]),
+      { ...rounded("s", "g", "gate")[1]!, inputs: ["s"] },
+      { ...rounded("g", "h", "relu")[1]!, inputs: ["g"] },
+      node("Mul", ["c", "h"], ["y"]),
+    ],
+  ],
+  [
     "padding with a whole number, which is what it stands for",
     [
       node("QuantizeLinear", ["c", ...params("both")], ["q"]),
@@ -277,6 +294,76 @@ describe("pairs of QuantizeLinear and DequantizeLinear round in the forward pass
     const [model, expected] = [quantised(nodes, more), reference(twinNodes, twinMore)];
     await expectAgreement(model, expected);
     await expectAgreement(model, expected, { method: "r-lrp-graded" });
+  });
+});
+
+it("a layer norm spelled out stays one, though its squares are quantised to numbers from 0 on", () => {
+  const nodes = [
+    ...pair("c", "v", "both"),
+    node("ReduceMean", ["v", "axes"], ["mean"]),
+    node("Sub", ["v", "mean"], ["centre"]),
+    ...pair("centre", "d", "both"),
+    ...pair("centre", "e", "both"),
+    node("Mul", ["d", "e"], ["square"]),
+    ...pair("square", "s", "relu"),
+    node("ReduceMean", ["s", "axes"], ["variance"]),
+    node("Add", ["variance", "epsilon"], ["positive"]),
+    node("Sqrt", ["positive"], ["deviation"]),
+    node("Div", ["d", "deviation"], ["y"]),
+  ];
+  const more = { axes: list([1], "int64"), epsilon: { dims: [], data: [1e-3] } };
+  expect(canonicalise(importOnnx(quantised(nodes, more))).layers.map((l) => l.kind)).toContain("norm");
+});
+
+describe("a hard-sigmoid spelled out, whose clip the quantiser has left to the numbers from 0 on", () => {
+  const SIX: Constants = {
+    three: { dims: [], data: [3] },
+    sixth: { dims: [], data: [1 / 6] },
+    six_scale: { dims: [], data: [Math.fround(6 / 255)] },
+    six_zero: { dims: [], data: [0], type: "uint8" },
+    // Up to values at which the clip counts.
+    big: { dims: [], data: [4] },
+    big_scale: { dims: [], data: [Math.fround(0.09)] },
+    big_zero: { dims: [], data: [128], type: "uint8" },
+    product_scale: { dims: [], data: [Math.fround(0.6)] },
+    product_zero: { dims: [], data: [128], type: "uint8" },
+  };
+  const start = [node("Mul", ["c", "big"], ["m"]), ...pair("m", "x8", "big" as Name)];
+  const clipped = (x: string) => [node("Add", [x, "three"], ["a"]), ...pair("a", "h", "six" as Name)];
+  const kinds = (nodes: NodeInput[]) => canonicalise(importOnnx(quantised(nodes, SIX))).layers;
+
+  it("is a hard-swish where it is multiplied with what it is made of, clipped at its upper end as well", async () => {
+    const nodes = [
+      ...start,
+      ...clipped("x8"),
+      node("Mul", ["x8", "h"], ["p"]),
+      ...pair("p", "p6", "product" as Name),
+      node("Mul", ["p6", "sixth"], ["y"]),
+    ];
+    const model = quantised(nodes, SIX);
+    const session = await ort.InferenceSession.create(model, { graphOptimizationLevel: "disabled" });
+    const explained = await explainFrames(model, frames, SHAPE, RANGE);
+    for (const [n, frame] of frames.entries()) {
+      const { scores } = await session.run({ image: new ort.Tensor("float32", Float32Array.from(frame), SHAPE) });
+      // All but the rounding of what has become part of the activation.
+      expect(relativeError(explained[n]!.logits, Float64Array.from(scores!.data as Float32Array))).toBeLessThan(0.02);
+    }
+    await session.release();
+    const [swish] = kinds(nodes).filter((l) => l.kind === "activation");
+    expect(swish).toMatchObject({
+      steps: expect.arrayContaining([{ op: "Clip", operands: [1], attributes: { min: 0, max: 6 } }]),
+    });
+  });
+
+  it("is a gate of what it is multiplied with otherwise", () => {
+    const nodes = [
+      ...start,
+      node("GlobalAveragePool", ["x8"], ["pool"]),
+      ...clipped("pool"),
+      node("Mul", ["h", "sixth"], ["g"]),
+      node("Mul", ["x8", "g"], ["y"]),
+    ];
+    expect(kinds(nodes).map((l) => l.kind)).toContain("gate");
   });
 });
 

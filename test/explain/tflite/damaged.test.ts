@@ -156,6 +156,19 @@ describe("what cannot be explained is refused by its name, with what would be ne
     expect(() => importTflite(head([picture], [{ code, inputs: [0], outputs: [1] }]))).toThrow(reason);
   });
 
+  it("a cast of whole numbers that stand for others", () => {
+    const CAST = 53;
+    const whole = { ...picture, type: 9, scales: [0.5], zeroPoints: [3] };
+    const file = liteFile({
+      tensors: [whole, picture, axes, { dims: [1, 3] }],
+      operators: [
+        { code: CAST, inputs: [0], outputs: [1] },
+        { code: MEAN, inputs: [1, 2], outputs: [3] },
+      ],
+    });
+    expect(() => importTflite(file)).toThrow(/operator CAST.*takes whole numbers as they are/);
+  });
+
   it("a second input", () => {
     const file = liteFile({
       tensors: [picture, { ...picture, name: "other" }, picture],

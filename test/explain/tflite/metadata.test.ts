@@ -6,7 +6,7 @@ import { loadModel } from "../../../src/explain/model/load.js";
 import { liteHints } from "../../../src/explain/tflite/metadata.js";
 import { zipEntries } from "../../../src/explain/zip.js";
 import { GOLDEN } from "../twin/golden.js";
-import { bytes, flatbuffer, floats, liteFile, type TensorSpec, wholes } from "./writer.js";
+import { bytes, flatbuffer, floats, liteFile, type Table, type TensorSpec, wholes } from "./writer.js";
 
 const DESCRIBED = join(GOLDEN, "keras-rescaling", "described.tflite");
 
@@ -70,5 +70,20 @@ describe("what a TensorFlow Lite file says of itself stands for a card", () => {
     expect(zipEntries(floats(1, 2, 3, 4, 5, 6, 7))).toEqual([]);
     expect(liteHints(flatbuffer({}))).toEqual({});
     expect(liteHints(bytes(1, 2))).toEqual({});
+  });
+
+  it("and is none where its lists are longer than any network's", () => {
+    const withOutputs = (count: number): Uint8Array => {
+      const file: Table = { 0: { text: "a" } };
+      const outputs = Array.from({ length: count }, (): Table => ({ 6: { tables: [file] } }));
+      const about = flatbuffer({ 3: { tables: [{ 3: { tables: outputs } }] } });
+      return flatbuffer({
+        2: { tables: [{ 0: { tables: [{ 0: { int32s: [1, 2, 2, 3] }, 1: { int8: 3 } }] }, 1: { int32s: [0] } }] },
+        4: { tables: [{ 0: { bytes: about } }] },
+        6: { tables: [{ 0: { text: "TFLITE_METADATA" }, 1: { int32: 0 } }] },
+      });
+    };
+    expect(liteHints(withOutputs(64)).normalisation).toBeDefined();
+    expect(liteHints(withOutputs(65))).toEqual({});
   });
 });

@@ -98,6 +98,10 @@ const CAST: OpTranslation = (op) => {
   const [from, to] = [op.tensors[0]?.type, op.outputs[0]?.type];
   if (from !== undefined && to !== undefined && isFloating(from) && !isFloating(to))
     op.graph.refuse(`it rounds values to another element type (${typeName(to)})`);
+  if (from !== undefined && !isFloating(from) && op.tensors[0]?.quantisation)
+    op.graph.refuse(
+      "it takes whole numbers as they are, and only what they stand for can be explained; give the float32 file, from before it was quantised",
+    );
   return first(op);
 };
 
