@@ -88,7 +88,7 @@ export interface ExplainInput extends PictureRows {
 export interface ModelInfo extends ModelView {
   name: string;
   sha256: string;
-  /** SHA-256 over the file, the labels and how pictures become input: two models of the same give the same answers. */
+  /** SHA-256 over the file and the weights that it keeps beside it, the labels and how pictures become input: two models of the same give the same answers. */
   identity?: string;
   labels: readonly string[];
   /** 3 for colour, 1 for greyscale. */

@@ -54,7 +54,8 @@ export class FleetCapture {
   /** By the ids of what was published of them. */
   readonly #waiting = new Map<string, PendingAnswer>();
   readonly #pending = new Set<PendingAnswer>();
-  readonly #works = new Set<string>();
+  /** With the number of those that use it: an explainer that takes the place of another may do the same work. */
+  readonly #works = new Map<string, number>();
   readonly #rarely = new RateLimitedLog();
   /** Sequence of the last answer in its stream, and when that stream was made. */
   #last = { sequence: 0, results: "", frames: "" };
@@ -71,14 +72,16 @@ export class FleetCapture {
 
   /** Frames will be asked about as this work; its queue is made ready before a worker comes. */
   async addWork(work: string): Promise<void> {
-    this.#works.add(work);
+    this.#works.set(work, (this.#works.get(work) ?? 0) + 1);
     const session = this.link.current;
-    // Without a session, or where it fails now, the next one makes it.
+    // Without a session, or where it fails now, the next one makes it: a look at the queue finds it missing.
     if (session) await this.#addConsumer(session, work).catch(() => undefined);
   }
 
   removeWork(work: string): void {
-    this.#works.delete(work);
+    const left = (this.#works.get(work) ?? 0) - 1;
+    if (left > 0) this.#works.set(work, left);
+    else this.#works.delete(work);
   }
 
   /**
@@ -168,9 +171,11 @@ export class FleetCapture {
     ]);
     // A server that lost its disk has neither the frames that were given out nor the numbers of the answers.
     const isNew = this.#last.frames !== "" && this.#last.frames !== frames.created;
-    const sequence = this.#last.results === results.created ? this.#last.sequence : 0;
+    // One whose power failed may have the stream, and not the last of what was in it: new answers come under old numbers.
+    const isKept = this.#last.results === results.created && results.state.last_seq >= this.#last.sequence;
+    const sequence = isKept ? this.#last.sequence : 0;
     this.#last = { sequence, results: results.created, frames: frames.created };
-    for (const work of this.#works) await this.#addConsumer(session, work);
+    for (const work of this.#works.keys()) await this.#addConsumer(session, work);
     if (isNew) for (const pending of this.#pending) pending.gone();
   }
 
@@ -225,11 +230,8 @@ export class FleetCapture {
     });
     signal.addEventListener("abort", () => messages.stop(), { once: true });
     if (signal.aborted) messages.stop();
-    const [work] = this.#works;
-    if (work !== undefined) {
-      const consumer = consumerName(work);
-      watchQueue(session, { stream: frames, consumer, metrics }, (error) => messages.stop(error));
-    }
+    const consumers = (): string[] => [...this.#works.keys()].map(consumerName);
+    watchQueue(session, { stream: frames, consumers, metrics }, (error) => messages.stop(error));
     const error = await messages.closed();
     signal.throwIfAborted();
     throw fleetFault(`stream ${results} gives no answers any more`, error ?? new Error("its consumer has ended"));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Consumer, JsMsg } from "nats";
+import type { Consumer, JsMsg, NatsError } from "nats";
 import type { FleetConfig } from "../config/schema.js";
 import { VideoExplainerError } from "../errors.js";
 import type { Explainer, Explanation } from "../explain/explanation.js";
@@ -49,6 +49,8 @@ export class ExplainWorker {
   #counts = { taken: 0, explained: 0 };
   #pulled = 0;
   #isStopping = false;
+  /** Came when nothing is begun any more; given back once nothing more comes, or they would come again at once and wear out. */
+  readonly #late = new Set<HeldFrame>();
   #waiters = new Set<() => void>();
 
   constructor(private readonly parts: WorkerParts) {
@@ -74,8 +76,11 @@ export class ExplainWorker {
     this.#isStopping = true;
     for (const frame of this.#batches.takeBack()) this.#giveBack(frame);
     const over = performance.now() + deadlineMs;
-    // What was asked for before may still come, and is given back at once.
-    while ((this.#held.size > 0 || this.#pulled > 0) && performance.now() < over) await this.#change(over);
+    // What was asked for before may still come.
+    while ((this.#held.size > 0 || this.#pulled > 0) && performance.now() < over) {
+      if (this.#pulled > 0 || this.#late.size === 0) await this.#change(over);
+      else for (const frame of this.#late) this.#giveBack(frame);
+    }
     for (const frame of this.#held) this.#giveBack(frame);
     await this.link.close();
   }
@@ -113,7 +118,7 @@ export class ExplainWorker {
     const { signal, jsm, js } = session;
     const stream = this.#names.frames;
     const consumer = js.consumers.getPullConsumerFor(await jsm.consumers.info(stream, consumerName(work)));
-    watchQueue(session, { stream, consumer: consumerName(work), metrics: metrics.fleet });
+    watchQueue(session, { stream, consumers: () => [consumerName(work)], metrics: metrics.fleet });
     const working = setInterval(() => this.#tellWorking(), (config.ackWaitSeconds * 1000) / 3);
     signal.addEventListener("abort", () => clearInterval(working), { once: true });
     // What another session was given is not to be acknowledged by this one, and comes again.
@@ -128,6 +133,7 @@ export class ExplainWorker {
         await sleep(TIMES.faultMs, undefined, { signal });
         continue;
       }
+      if (!this.#isStopping) for (const frame of this.#late) this.#giveBack(frame);
       const room = this.#batches.capacity - this.#held.size - this.#pulled;
       const isWorth = room > 0 && (this.#pulled === 0 || room >= this.parts.maxBatch / 2);
       if (isWorth && !this.#isStopping) {
@@ -149,6 +155,8 @@ export class ExplainWorker {
       const stop = (): void => messages.stop();
       signal.addEventListener("abort", stop, { once: true });
       for await (const message of messages) {
+        // The next session counts anew, and is given it once more.
+        if (signal.aborted) break;
         left--;
         this.#pulled--;
         this.#take(message).catch((error: Error) => this.#refuse(message, error.message));
@@ -173,8 +181,11 @@ export class ExplainWorker {
     const stride = 3 * explainer.model.inputWidth;
     const input = { memory, offset: 0, stride, classifyOnly, scale, ...(interest && { interest }) };
     const frame: HeldFrame = { message, station, source, request, input };
-    if (this.#isStopping) return this.#giveBack(frame);
     this.#held.add(frame);
+    if (this.#isStopping || explainer.fault !== undefined) {
+      this.#late.add(frame);
+      return;
+    }
     this.#counts.taken++;
     const { deliveryCount } = message.info;
     if (deliveryCount > 1) metrics.fleet.redelivered();
@@ -261,6 +272,10 @@ export class ExplainWorker {
       this.parts.metrics.fleet.answered(report.kind === "left-out" ? report.why : report.kind);
     } catch (error) {
       if (session?.signal.aborted) return;
+      if ((error as NatsError).code === "MAX_PAYLOAD_EXCEEDED" && report.kind === "explained") {
+        const text = `its heatmap of ${heatmap?.length ?? 0} bytes is larger than max_payload of the NATS server allows; raise it there`;
+        return await this.#answer(frame, { kind: "failed", id: report.id, sentence: text });
+      }
       const { message } = fleetFault(`an answer could not be given to stream ${this.#names.results}`, error);
       this.#rarely.happened("answer", () => this.parts.log.warn(`fleet: ${message}; the frame comes again`));
     } finally {
@@ -276,6 +291,7 @@ export class ExplainWorker {
 
   #drop(frame: HeldFrame): void {
     this.#held.delete(frame);
+    this.#late.delete(frame);
     this.#changed();
   }
 
@@ -283,6 +299,7 @@ export class ExplainWorker {
   #forget(): void {
     this.#batches.takeBack();
     this.#held.clear();
+    this.#late.clear();
   }
 
   #tellWorking(): void {

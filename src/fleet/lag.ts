@@ -3,16 +3,20 @@ import type { FleetSession } from "./link.js";
 
 const EVERY_MS = 5_000;
 
-/** Looks at a queue every few seconds as long as the session lasts. `onGone`: its consumer is not there any more. */
+/**
+ * Looks every few seconds, as long as the session lasts, at the queues of what are the consumers then. `onGone`: one is not
+ * there any more.
+ */
 export function watchQueue(
   { jsm, signal }: FleetSession,
-  { stream, consumer, metrics }: { stream: string; consumer: string; metrics: FleetMetrics },
+  { stream, consumers, metrics }: { stream: string; consumers(): string[]; metrics: FleetMetrics },
   onGone: (error: Error) => void = () => {},
 ): void {
   const look = async (): Promise<void> => {
     try {
-      const { num_pending, num_ack_pending } = await jsm.consumers.info(stream, consumer);
-      if (!signal.aborted) metrics.queue(num_pending, num_ack_pending);
+      const all = await Promise.all(consumers().map((consumer) => jsm.consumers.info(stream, consumer)));
+      const sum = (key: "num_pending" | "num_ack_pending"): number => all.reduce((total, info) => total + info[key], 0);
+      if (!signal.aborted) metrics.queue(sum("num_pending"), sum("num_ack_pending"));
     } catch (error) {
       // Of a refusal, not of an answer that did not come.
       if (!signal.aborted && (error as { api_error?: unknown }).api_error !== undefined) onGone(error as Error);

@@ -9,7 +9,8 @@ import { type Connection, openConnection, roundTrip, withTimeout } from "../sink
 import { type NatsServer, readServers } from "../sinks/nats/servers.js";
 
 const RETRY = { delaysMs: [0, 250, 500, 1000, 2000], jitter: 0.25 };
-const TIMES = { apiMs: 5_000, probeMs: 5_000, drainMs: 1_000 };
+/** What lasted for less than `steadyMs` was no session that worked: the next is waited for longer. */
+const TIMES = { apiMs: 5_000, probeMs: 5_000, drainMs: 1_000, steadyMs: 5_000 };
 
 /** One use of a connection, from the streams being ready to the first thing that fails. */
 export interface FleetSession {
@@ -140,8 +141,10 @@ export class FleetLink {
         const session = { connection, jsm, js: connection.nc.jetstream(options), signal: end.signal };
         await this.parts.prepare(session);
         this.#begun(session);
-        attempt = 0;
-        await this.parts.serve(session);
+        const begunAt = performance.now();
+        await this.parts.serve(session).finally(() => {
+          if (performance.now() - begunAt >= TIMES.steadyMs) attempt = 0;
+        });
       } catch (error) {
         const lost = connection.signal.aborted ? (connection.signal.reason as Error) : (error as Error);
         end.abort(lost);

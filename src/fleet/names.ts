@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FleetConfig } from "../config/schema.js";
 import type { ModelInfo } from "../explain/explanation.js";
+import { withTarget } from "../explain/model/target.js";
 import { completed } from "../explain/options.js";
 import type { ExplainerOptions } from "../explain/runtime/explainer-options.js";
 import type { StreamSpec } from "../sinks/nats/stream.js";
@@ -17,14 +18,14 @@ export type Work = Pick<
 
 /**
  * Names what is done with a frame: 16 hexadecimal digits of a hash of the model, its labels and what it reads, and of how
- * it is explained. Workers take frames of their own work alone.
+ * it is explained; a target that is named by its label is the class of that label. Workers take frames of their own work alone.
  */
-export function workId({ identity, sha256 }: Pick<ModelInfo, "identity" | "sha256">, options: Work): string {
-  const { output, method, inputRule, start, target, top, grid, blur } = completed(options);
+export function workId(model: Pick<ModelInfo, "identity" | "sha256" | "name" | "labels">, options: Work): string {
+  const { output, method, inputRule, start, target, top, grid, blur } = completed(withTarget(options, { info: model }));
   const { rows, columns } = grid;
   const all = [
     WIRE_VERSION,
-    identity ?? sha256,
+    model.identity ?? model.sha256,
     output ?? null,
     method,
     inputRule,

@@ -172,8 +172,9 @@ export function readAnswer(
 /** Share of |R| within a mask, by the levels of a heatmap: |level − 128| a pixel; 0 where there is no relevance. */
 function levelsWithin(heatmap: Uint8Array, mask: Uint8Array): number {
   let [sum, all] = [0, 0];
-  for (const [k, level] of heatmap.entries()) {
-    const size = Math.abs(level - 128);
+  // By index: an iterator over so many pixels takes many times as long, on the event loop.
+  for (let k = 0; k < heatmap.length; k++) {
+    const size = Math.abs(heatmap[k]! - 128);
     all += size;
     if (mask[k] === 1) sum += size;
   }

@@ -42,7 +42,7 @@ export class SourceSession {
   readonly #scale = new ScaleTracker();
   readonly #chooser = new FrameChooser();
   readonly #counted = new Subject<void>();
-  #usual: { explainer: ExplainedFrame["explainer"]; drift: DriftMonitor } | undefined;
+  #usual: { explainer: ExplainedFrame["explainer"]; window: number; drift: DriftMonitor } | undefined;
   /** Of its latest frame that was classified. */
   #decision: { epoch: number; index: number } | undefined;
   #taken = 0;
@@ -176,8 +176,9 @@ export class SourceSession {
   }
 
   #driftOf(explainer: ExplainedFrame["explainer"], window: number): DriftMonitor {
-    // By another method it lies elsewhere.
-    if (this.#usual?.explainer !== explainer) this.#usual = { explainer, drift: new DriftMonitor(window) };
+    // By another method it lies elsewhere; a reload may have set another window.
+    if (this.#usual?.explainer !== explainer || this.#usual.window !== window)
+      this.#usual = { explainer, window, drift: new DriftMonitor(window) };
     return this.#usual.drift;
   }
 

@@ -8,7 +8,7 @@ import { INSPECTION } from "../e2e/worker.js";
 const explain = configSchema.shape.explain.parse({});
 const options = (more: object = {}) =>
   explainerOptions({ model: INSPECTION, explain: { ...explain, ...more }, engine: defaultEngine() });
-const MODEL = { sha256: "a", identity: "b" };
+const MODEL = { sha256: "a", identity: "b", name: "parts", labels: ["ok", "scratch"] };
 
 describe("what a frame is to be done to", () => {
   it("has one name for a model and how it is explained, whatever engine and choice of frames there is", () => {
@@ -18,6 +18,13 @@ describe("what a frame is to be done to", () => {
     expect(workId(MODEL, { ...options(), inputRule: "box", start: "rivals" }), "as the method has by itself").toBe(
       name,
     );
+  });
+
+  it("has one name for a target, by its label and by its index: who captures knows it by one, who explains by the other", () => {
+    const target = 1;
+    const read = readFleetModel(options({ target }));
+    expect(readFleetModel(options({ target: read.model.labels[target] })).work).toBe(read.work);
+    expect(workId(MODEL, options({ target: "scratch" }))).toBe(workId(MODEL, options({ target: 1 })));
   });
 
   it.each<[string, object]>([

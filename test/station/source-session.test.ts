@@ -77,22 +77,23 @@ it("hands the mask of what a frame shows to who explains it, and counts how deci
   session.drop(frame, "shutdown");
 });
 
-it("learns where relevance lies anew when another explainer takes over", () => {
+it("learns where relevance lies anew when another explainer takes over, or a reload has set another window", () => {
   const { session, source } = opened();
-  const found = (cell: number, engine: object) => {
+  const found = (cell: number, engine: object, driftFrames = 5) => {
     source.give(1);
     const frame = source.take()!;
     const explanation = explanationOf(session.begin(frame, EVERY).input);
     explanation.relevance!.density = [cell === 0 ? 1 : 0, cell === 1 ? 1 : 0];
     session.drop(frame, "shutdown");
+    const limits = { ...defaultWarnings(), driftFrames };
     return session.record({ frame, explanation, explainer: engine, why: [] } as never, limits).warnings;
   };
-  const limits = { ...defaultWarnings(), driftFrames: 5 };
   const [first, other] = [{}, {}];
   for (let k = 0; k < 200; k++) expect(found(0, first)).toEqual([]);
   for (let k = 0; k < 4; k++) expect(found(1, first)).toEqual([]);
   expect(found(1, first)).toEqual(["drift"]);
   for (let k = 0; k < 205; k++) expect(found(1, other)).toEqual([]);
+  for (let k = 0; k < 6; k++) expect(found(0, other, 6)).toEqual([]);
 });
 
 it("compares nothing where driftFrames is 0", () => {

@@ -120,6 +120,8 @@ function assemble(
   /** Of the output that was chosen. */
   let about = "";
   const hash = createHash("sha256").update(bytes);
+  /** Of the parts of other files that an ONNX file names, in the order in which it does. */
+  const beside = createHash("sha256");
   const imported = {
     input: inference.hints,
     output: options.output ?? card.output,
@@ -141,8 +143,11 @@ function assemble(
           ? importTfjs(new TextDecoder().decode(bytes), shard, imported)
           : importOnnx(
               bytes,
-              (location, offset, length, maxBytes) =>
-                readWeightsFile(file, location, offset, length, fingerprints, maxBytes),
+              (location, offset, length, maxBytes) => {
+                const part = readWeightsFile(file, location, offset, length, fingerprints, maxBytes);
+                beside.update(part);
+                return part;
+              },
               imported,
             ),
     ),
@@ -157,7 +162,7 @@ function assemble(
   if (precision !== undefined) imported.note(precision);
   const sha256 = hash.digest("hex");
   const { preprocessing } = picture;
-  const meaning = [sha256, imported.output, network.final, labels.labels, view, preprocessing];
+  const meaning = [sha256, beside.digest("hex"), imported.output, network.final, labels.labels, view, preprocessing];
   const identity = createHash("sha256").update(JSON.stringify(meaning)).digest("hex");
   return {
     ...{ file, files: fingerprints.files, card, network, classes, input, inferred },

@@ -162,6 +162,20 @@ describe("weights in a file beside the model", () => {
     expect(weights(put("model.onnx", external("weights.bin", { offset: "8" })))).toEqual(inside);
   });
 
+  it("tell a model from another of the same file", () => {
+    const file = put("model.onnx", external("weights.bin"));
+    put("weights.bin", bytes);
+    const { info } = loadModel(file);
+    expect(loadModel(file).info.identity).toBe(info.identity);
+    put(
+      "weights.bin",
+      bytes.map((byte, k) => (k === 11 ? byte ^ 1 : byte)),
+    );
+    const other = loadModel(file).info;
+    expect(other.sha256).toBe(info.sha256);
+    expect(other.identity).not.toBe(info.identity);
+  });
+
   it.each<[string, Uint8Array, string]>([
     ["missing", external("nothing.bin"), 'keeps its weights in "nothing.bin", which is not beside it'],
     ["cut off", external("short.bin"), '"short.bin" is shorter than the model says'],
