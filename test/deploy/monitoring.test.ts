@@ -32,9 +32,9 @@ interface Panel {
 const dashboard: { panels: Panel[] } = JSON.parse(readFileSync(join(FILES, "dashboard.json"), "utf8"));
 const expressions = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
 
-/** What shows something only where it happened: a fault, a choice, a request, a card, an alert. */
+/** What shows something only where it happened: a fault, a choice, a request, a card, an alert; or where there is a fleet. */
 const ON_OCCASION =
-  /ALERTS|_dropped_total|_restarts_total|_chosen_total|_warnings_total|requests_total|device_|concentration/;
+  /ALERTS|_dropped_total|_restarts_total|_chosen_total|_warnings_total|requests_total|device_|concentration|fleet_|role_info/;
 
 describe.skipIf(!promtool)("the alert rules", () => {
   it("are found without a fault by promtool, and fire when they shall", () => {
