@@ -15,7 +15,7 @@ import type { MessageKind } from "../../messages/message.js";
 import { type Summary, summarySchema } from "../../messages/summary.js";
 import { openConnection, withTimeout } from "./connection.js";
 import { readServers } from "./servers.js";
-import { jetStreamCode, streamSpec } from "./stream.js";
+import { jetStreamCode, streamSpec, summariesOf } from "./stream.js";
 
 const LIMITS = { apiMs: 5_000, fetchMs: 5_000, batch: 200, idleMs: 60_000, bytes: 1_000_000, steps: 48 };
 const NO_MESSAGE = 10037;
@@ -80,14 +80,13 @@ export async function withHistory(options: HistoryOptions, use: (history: Histor
 }
 
 async function* pastFrames(
-  { nats: { prefix }, station, messages, maxAgeSeconds, before }: HistoryOptions,
+  { nats, station, messages, maxAgeSeconds, before }: HistoryOptions,
   jsm: JetStreamManager,
   stream: string,
   open: (name: string) => Promise<Consumer>,
   signal: AbortSignal,
 ): AsyncGenerator<PastFrame> {
-  const filter = `${prefix}.${station}.*.summary`;
-  const found = await newest(jsm, stream, filter, maxAgeSeconds, messages);
+  const found = await newest(jsm, stream, summariesOf(nats, station), maxAgeSeconds, messages);
   if (!found) return;
   const consumer = await open(found.name);
   try {
