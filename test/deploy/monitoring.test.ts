@@ -130,13 +130,12 @@ describe.skipIf(!prometheus)("a Prometheus that watches a worker", () => {
         async () => (await query("rate(video_explainer_engine_batches_total[10s]) > 0")).length > 0,
         LONG,
       );
-      const empty: string[] = [];
       for (const { title, expr } of expressions) {
-        const filled = expr.replace(/\$__rate_interval/g, "10s").replace(/\$(job|instance|source)\b/g, ".*");
-        const result = await query(filled);
-        if (result.length === 0 && !ON_OCCASION.test(expr)) empty.push(title);
+        const filled = expr.replace(/\$__rate_interval/g, "30s").replace(/\$(job|instance|source)\b/g, ".*");
+        // One scrape that is late leaves a gap.
+        if (ON_OCCASION.test(expr)) await query(filled);
+        else await until(`something in ${title}`, async () => (await query(filled)).length > 0, LONG);
       }
-      expect(empty).toEqual([]);
 
       const firing = async () => {
         const result = await query('ALERTS{alertstate="firing"}');
@@ -161,6 +160,6 @@ describe.skipIf(!prometheus)("a Prometheus that watches a worker", () => {
       const ever = await query('count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))');
       expect(ever.map(({ metric }) => metric.alertname).sort()).toEqual(both.map((text) => text.split(" ")[0]));
     },
-    3 * LONG,
+    6 * LONG,
   );
 });

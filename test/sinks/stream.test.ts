@@ -199,7 +199,7 @@ describe("an RTSP server", () => {
     const said = [...recorded.log, ...recorded.errors].join("\n");
     expect(said).toContain(`source belt goes to rtsp://***@127.0.0.1:${port}/belt`);
     expect(said).not.toContain("geheim");
-  });
+  }, 180_000);
 });
 
 it("an RTMP server gets a stream", async () => {
@@ -215,7 +215,7 @@ it("an RTMP server gets a stream", async () => {
   await over;
   expect(recorded.published.length + recorded.dropped.length).toBe(given);
   expect(probe(path)).toMatchObject({ codec_name: "h264", ...SIZE });
-});
+}, 120_000);
 
 describe("streams are bounded", () => {
   it("in their number: what is not streamed is not drawn, and said once; a removed source leaves its place", async () => {
