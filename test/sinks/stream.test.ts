@@ -234,6 +234,21 @@ describe("streams are bounded", () => {
     expect(sink.wantsOverlay!("second", upcoming)).toBe(true);
   });
 
+  it("to one for a source that is removed and comes again at once: it begins when the other has ended", async () => {
+    const { sink, recorded, folder } = await start({ url: "{source}" });
+    for (let i = 0; i < 8; i++) await send(sink, "belt", i, i * 40);
+    sink.forget!("belt");
+    for (let i = 0; i < 5; i++) await send(sink, "belt", i, i * 40);
+    await sink.close(20_000);
+    // Of the first some are lost where it has to be ended by force.
+    expect(recorded.published.length + recorded.dropped.length).toBe(13);
+    const at = join(folder, "belt");
+    const listed = readFileSync(join(at, "playlist.m3u8"), "utf8").match(/^segment-\d+\.ts$/gm);
+    // What the first left is gone, and what the second made is whole.
+    expect(readdirSync(at).filter((name) => name.endsWith(".ts"))).toEqual(listed);
+    expect(probe(join(at, "playlist.m3u8")).frames).toBe(5);
+  });
+
   it("to the sources that are named", async () => {
     const { sink } = await start({ url: "{source}", sources: ["belt"] });
     const upcoming = { sequence: 0, label: "pass", explained: true };

@@ -6,6 +6,7 @@ import {
   type JetStreamManager,
   NatsError,
   nanos,
+  nuid,
   type StoredMsg,
 } from "nats";
 import type { NatsSinkConfig } from "../../config/schema.js";
@@ -125,7 +126,8 @@ async function newest(
 ): Promise<Found | undefined> {
   const consumer = async (start: Partial<ConsumerConfig>): Promise<Found> => {
     const { name, num_pending: pending } = await jsm.consumers.add(stream, {
-      ...{ ack_policy: AckPolicy.None, filter_subject: filter, mem_storage: true },
+      // With a name the subject of the request ends in the filter, so that no more need be allowed.
+      ...{ name: nuid.next(), ack_policy: AckPolicy.None, filter_subject: filter, mem_storage: true },
       ...{ inactive_threshold: nanos(LIMITS.idleMs), ...start },
     });
     return { name, pending };
@@ -191,7 +193,7 @@ function inWords(error: unknown, stream: string): Error {
     return new VideoExplainerError("no-stream", `there is no stream ${stream} yet`, { cause: error });
   if (error.isPermissionError() || error.code === "TIMEOUT") {
     return say(
-      `stream ${stream} cannot be read; grant the NATS user what config/examples/nats-server.conf lists for history, or leave history out`,
+      `stream ${stream} cannot be read; grant the NATS user what video-explainer permissions prints, or leave history out`,
     );
   }
   if (error.code === "503") return say(`stream ${stream} cannot be read, since JetStream is not enabled or away`);

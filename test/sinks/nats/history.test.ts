@@ -132,7 +132,7 @@ it("a stream that is not there, and one that may not be read, is one sentence; t
   const denied = await page({ ...login, user: "few" });
   await until("its word", () => denied.recorded.log.length > 1);
   expect(denied.recorded.log.slice(1)).toEqual([
-    "the strips of decisions begin without those of earlier runs: stream explain-line-3 cannot be read; grant the NATS user what config/examples/nats-server.conf lists for history, or leave history out",
+    "the strips of decisions begin without those of earlier runs: stream explain-line-3 cannot be read; grant the NATS user what video-explainer permissions prints, or leave history out",
   ]);
   await denied.sink.write(frame(summary("belt", 100), { overlay: picture }));
   await until("a live one", async () => (await denied.list()).length === 1);
