@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { chartSchema } from "../../scripts/chart-schema.mjs";
 import { packages, thirdParty } from "../../scripts/third-party.mjs";
@@ -11,6 +11,9 @@ import { configJsonSchema } from "../../src/config/json-schema.js";
 import { parseConfig } from "../../src/config/load.js";
 import { schemaText } from "../../src/messages/json-schemas.js";
 import { CHART, helm, renderAll } from "./helm.js";
+
+/** Helm renders the chart many times, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");

@@ -1,12 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { KUBERNETES, kubernetesSchemas } from "../../scripts/deploy-tools.mjs";
 import { helm, type Rendered, renderAll } from "./helm.js";
 
 const fleet = { servers: ["nats://nats:4222"] };
 const autoscaling = { enabled: true, serverAddress: "http://prometheus.monitoring:9090" };
+
+/** Helm renders the chart many times, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /** What may be asked of the chart; each is rendered whole. */
 const VALUES: Record<string, object> = {
