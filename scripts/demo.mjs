@@ -1,7 +1,18 @@
 // `npm run demo`, `npm run demo -- bottles`: sets up what is missing, starts NATS where none answers, runs the worker on a shipped
 // film, says where to look, and ends all of it with Ctrl-C.
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { isUsable, probe } from "./nats.mjs";
 import { findProgram, freePort, identify, isAlive, isFree, sleep, stopProcess, widePath } from "./processes.mjs";
@@ -15,6 +26,8 @@ const DEMOS = {
 };
 /** Pictures of rejects that are kept, three of each: a demo may be forgotten for days. */
 const KEPT_FILES = 600;
+/** Of their summaries, beside as much of those before. */
+const KEPT_LINES_BYTES = 4 * 1024 ** 2;
 const PRUNE_MS = 60_000;
 const READY_MS = 120_000;
 /** The worker drains within 10 s; the rest is for the process to go. */
@@ -83,11 +96,15 @@ function describe({ subject, keepsRejects }, natsUrl, viewer, metrics) {
   return rows.map(([name, text]) => `  ${name.padEnd(11)}${text}`).join("\n");
 }
 
-/** Names begin with the time. */
+/** Names begin with the time; the worker opens the file of summaries for each line, and begins it anew where it is gone. */
 function pruneRejects() {
   const kept = path.join(rejects, "line");
-  const files = existsSync(kept) ? readdirSync(kept).filter((file) => !file.endsWith(".jsonl")) : [];
+  if (!existsSync(kept)) return;
+  const files = readdirSync(kept).filter((file) => !file.endsWith(".jsonl"));
   for (const file of files.sort().slice(0, -KEPT_FILES)) rmSync(path.join(kept, file), { force: true });
+  const lines = path.join(kept, "summaries.jsonl");
+  const isLong = (statSync(lines, { throwIfNoEntry: false })?.size ?? 0) > KEPT_LINES_BYTES;
+  if (isLong) renameSync(lines, path.join(kept, "summaries-before.jsonl"));
 }
 
 async function startNats() {

@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
+import { historySink } from "../config/history-sink.js";
 import { loadConfig } from "../config/load.js";
-import { type Config, ROLES, type Role, sinkName } from "../config/schema.js";
+import { type Config, type NatsSinkConfig, ROLES, type Role, sinkName } from "../config/schema.js";
 import { InputError } from "../errors.js";
 import { capturePermissions, explainPermissions } from "../fleet/permissions.js";
 import { readFleetModel } from "../fleet/remote-explainer.js";
-import { type Permissions, sinkPermissions } from "../sinks/nats/permissions.js";
+import { historyPermissions, type Permissions, sinkPermissions } from "../sinks/nats/permissions.js";
 import { explainerOptions } from "../station/explainer-options.js";
 
 interface Options {
@@ -12,11 +13,18 @@ interface Options {
   connection?: string;
 }
 
+/** What a sink needs, and viewers that begin with what it has published. */
+function needsOf(sink: NatsSinkConfig, { sinks, station }: Config): Permissions {
+  const isRead = sinks.some((one) => one.kind === "viewer" && one.history && historySink(one.history, sinks) === sink);
+  const all = [sinkPermissions(sink, station), ...(isRead ? [historyPermissions(sink, station)] : [])];
+  return { publish: all.flatMap(({ publish }) => publish), subscribe: all.flatMap(({ subscribe }) => subscribe) };
+}
+
 /** What each connection of a configuration to a NATS server needs, by name: those of its sinks, and `fleet`. */
 function connections(config: Config, baseDir: string): Map<string, Permissions> {
   const found = new Map<string, Permissions>();
   for (const sink of config.role === "explain" ? [] : config.sinks) {
-    if (sink.kind === "nats") found.set(sinkName(sink), sinkPermissions(sink, config.station));
+    if (sink.kind === "nats") found.set(sinkName(sink), needsOf(sink, config));
   }
   if (config.role === "all") return found;
   const { work } = readFleetModel(explainerOptions(config, baseDir));

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { chartSchema } from "../../scripts/chart-schema.mjs";
 import { packages, thirdParty } from "../../scripts/third-party.mjs";
@@ -11,6 +11,9 @@ import { configJsonSchema } from "../../src/config/json-schema.js";
 import { parseConfig } from "../../src/config/load.js";
 import { schemaText } from "../../src/messages/json-schemas.js";
 import { CHART, helm, renderAll } from "./helm.js";
+
+/** Helm renders the chart many times, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");
@@ -230,6 +233,8 @@ interface Deployment {
 const render = <T>(kind: string, values: object = {}): T[] =>
   renderAll<T & { kind: string }>(values).filter((document) => document.kind === kind);
 
+const SPLIT = { config: { fleet: { servers: ["nats://nats:4222"] } }, roles: { split: true } };
+
 describe.skipIf(!helm)("the chart, rendered by Helm", () => {
   const configOf = (values?: object) => {
     const [secret] = render<{ metadata: object; stringData?: Record<string, string> }>("Secret", values);
@@ -274,7 +279,7 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
   });
 
   it("gives workers that explain no camera, no sink and no credentials but those of NATS", () => {
-    const values = { roles: { split: true }, secrets: { cameras: "cams", nats: "login", natsFiles: "files" } };
+    const values = { ...SPLIT, secrets: { cameras: "cams", nats: "login", natsFiles: "files" } };
     const [capture, explain] = render<Deployment>("Deployment", values).map(({ spec }) => spec.template.spec);
     const from = (pod: Pod) => pod.containers[0].envFrom?.map(({ secretRef }) => secretRef.name);
     expect([from(capture!), from(explain!)]).toEqual([["login", "cams"], ["login"]]);
@@ -283,17 +288,19 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
     const configs = render<{ stringData?: Record<string, string> }>("Secret", values).flatMap(
       ({ stringData }) => stringData?.["video-explainer.yaml"] ?? [],
     );
-    expect(
-      configs.map((text) => parse(text)).map(({ role, sources, sinks }) => [role, sources?.length, sinks?.length]),
-    ).toEqual([
+    const read = configs.map((text) => parseConfig(text, "values.yaml", { VIEW_TOKEN: "of-the-secret" }));
+    expect(read.map(({ role, sources, sinks }) => [role, sources.length, sinks.length])).toEqual([
       ["capture", 1, 2],
-      ["explain", undefined, undefined],
+      ["explain", 0, 0],
     ]);
+    for (const { fleet } of read) expect(fleet.servers).toEqual(SPLIT.config.fleet.servers);
+    // The worker's own default is an address within the pod.
+    expect(() => render("Secret", { roles: { split: true } })).toThrow(/config.fleet.servers is missing/);
     expect(render("Secret")).not.toEqual(expect.arrayContaining([expect.stringContaining("role")]));
   });
 
   it("has what selects the worker not select those that explain", () => {
-    const values = { roles: { split: true } };
+    const values = SPLIT;
     interface Selecting {
       spec: { selector: Record<string, string> };
     }
@@ -303,7 +310,7 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
 
   it("leaves the number of workers to KEDA where that scales them, by how busy their engines are", () => {
     const autoscaling = { enabled: true, serverAddress: "http://prometheus:9090", busy: 0.6 };
-    const values = { roles: { split: true, explain: { autoscaling } } };
+    const values = { ...SPLIT, roles: { split: true, explain: { autoscaling } } };
     const [, explain] = render<{ spec: object }>("Deployment", values);
     expect(explain!.spec).not.toHaveProperty("replicas");
     expect(render("ScaledObject", values)).toEqual([
@@ -326,7 +333,7 @@ describe.skipIf(!helm)("the chart, rendered by Helm", () => {
       }),
     ]);
     expect(() =>
-      render("ScaledObject", { roles: { split: true, explain: { autoscaling: { enabled: true } } } }),
+      render("ScaledObject", { ...SPLIT, roles: { split: true, explain: { autoscaling: { enabled: true } } } }),
     ).toThrow(/serverAddress is missing/);
   });
 

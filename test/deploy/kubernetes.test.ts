@@ -1,17 +1,21 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { KUBERNETES, kubernetesSchemas } from "../../scripts/deploy-tools.mjs";
 import { helm, type Rendered, renderAll } from "./helm.js";
 
-const SPLIT = { roles: { split: true } };
+const fleet = { servers: ["nats://nats:4222"] };
 const autoscaling = { enabled: true, serverAddress: "http://prometheus.monitoring:9090" };
+
+/** Helm renders the chart many times, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /** What may be asked of the chart; each is rendered whole. */
 const VALUES: Record<string, object> = {
   "the chart's own values": {},
   "all that can be turned on": {
+    config: { fleet },
     roles: { split: true, explain: { autoscaling, nodeSelector: { card: "l4" }, tolerations: [{ key: "card" }] } },
     serviceMonitor: { enabled: true, labels: { release: "prometheus" } },
     prometheusRule: { enabled: true, labels: { release: "prometheus" } },
@@ -43,7 +47,7 @@ const VALUES: Record<string, object> = {
     priorityClassName: "line",
     runtimeClassName: "nvidia",
   },
-  "roles without autoscaling": SPLIT,
+  "roles without autoscaling": { config: { fleet }, roles: { split: true } },
   "no policy, no page, a token of one's own": {
     networkPolicy: { enabled: false },
     config: { sinks: [{ kind: "nats" }] },

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "nats";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { MAIN, runCli } from "../cli/run-cli.js";
-import { BOTTLES, launchWorker, startWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
+import { BOTTLES, launchWorker, START_MS, startWorker, temporaryFolder, type Worker } from "../e2e/worker.js";
 import { ffmpeg } from "../pipeline/helpers.js";
 import { freePort, type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { python, pythonPackages } from "../support/python.js";
@@ -59,6 +59,9 @@ function execute(args: readonly string[], cwd = ROOT, program = process.execPath
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
+/** Most start a worker or another program, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 2 * START_MS, hookTimeout: 2 * START_MS });
+
 const folder = temporaryFolder();
 let server: NatsServer;
 let worker: Worker;
@@ -82,7 +85,7 @@ beforeAll(async () => {
   writeFileSync(config, stringify({ station: "line-3", model, sources, sinks, metrics: { port: 0 } }));
   worker = launchWorker(config);
   nc = await connect({ servers: server.url });
-  await until("the worker to answer", () => answers("sources.list", ""), 60_000);
+  await until("the worker to answer", () => answers("sources.list", ""), START_MS);
 });
 afterAll(async () => {
   await nc?.close();
@@ -125,7 +128,7 @@ const runs: readonly [shape: RegExp, run: (command: string) => Promise<void>][] 
       const env = { NATS_URL: server.url, VIEWER_PORT: "0", METRICS_PORT: "0" };
       const running = startWorker(join(ROOT, ours(command)![1]!), env);
       const isReady = () => running.isOver || running.get("/readyz").then(({ status }) => status === 200);
-      await until("it to be ready", isReady, 60_000);
+      await until("it to be ready", isReady, START_MS);
       running.kill("SIGTERM");
       expect((await running.ended).code, running.said.join("\n")).toBe(0);
     },

@@ -4,7 +4,7 @@ import { afterAll, expect, it } from "vitest";
 import { expectExact } from "../support/ledgers.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
-import { anyRunning, childrenOf, INSPECTION, startWorker, temporaryFolder, type Worker } from "./worker.js";
+import { anyRunning, childrenOf, INSPECTION, START_MS, startWorker, temporaryFolder, type Worker } from "./worker.js";
 
 interface Listed {
   source: string;
@@ -43,12 +43,13 @@ it("after a worker was killed, the next one's page has its decisions, and its st
     ],
   };
   const first = startWorker(config);
-  await until("three decisions and a stream", async () => (await decisions(first)).length >= 3 && existsSync(playlist));
+  const hasBegun = async () => (await decisions(first)).length >= 3 && existsSync(playlist);
+  await until("three decisions and a stream", hasBegun, START_MS);
   const before = await decisions(first);
-  await until("those to be published", async () => {
-    const metrics = await first.metrics();
-    return metrics.value("published_total", { sink: "nats", kind: "heatmap" }) > before.length;
-  });
+  const sent = async () => (await first.metrics()).value("published_total", { sink: "nats", kind: "heatmap" });
+  const sentThen = await sent();
+  // Some more than a second of frames, and with them all that was on its way.
+  await until("those to be published", async () => (await sent()) > sentThen + 8);
   const children = childrenOf(first.pid);
   first.kill("SIGKILL");
   await first.ended;
@@ -58,7 +59,7 @@ it("after a worker was killed, the next one's page has its decisions, and its st
   const second = startWorker(config);
   // What was still on its way when the first was killed may be missing.
   const earlier = async () => (await decisions(second, "?source=camera")).filter(({ at }) => at < killedAt);
-  await until("its decisions", async () => (await earlier()).length >= before.length - 1);
+  await until("its decisions", async () => (await earlier()).length >= before.length - 1, START_MS);
   const found = await earlier();
   const times = found.map(({ at }) => at);
   expect(new Set(times).size).toBe(times.length);
@@ -81,4 +82,4 @@ it("after a worker was killed, the next one's page has its decisions, and its st
   expect(await second.ended).toEqual({ code: 0, signal: null });
   expect(second.said).toEqual([]);
   expect(readFileSync(playlist, "utf8").trimEnd().split("\n").at(-1)).toBe("#EXT-X-ENDLIST");
-}, 240_000);
+}, 480_000);

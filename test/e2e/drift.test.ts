@@ -73,7 +73,7 @@ it("warns of a camera that moved, of another light and of another part, and not 
   expect(drifted).toEqual(["brighter", "moved", "another part"]);
   // A window as it was learned ends the warning.
   for (const { name, atEnd } of found) if (name.startsWith("as before")) expect(atEnd, name).toBe(false);
-}, 240_000);
+}, 480_000);
 
 /** What is found on the film's parts, the camera moved by so many pixels. */
 async function partsSeen(shift: number): Promise<Found[]> {
@@ -114,4 +114,4 @@ it("says nothing in an hour of the unchanged line, by its parts in an order of c
     for (let k = 0; k < 2 * driftFrames; k++) monitor.add(one(moved));
     expect(monitor.isDrifting).toBe(true);
   }
-}, 120_000);
+}, 240_000);

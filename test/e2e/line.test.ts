@@ -37,7 +37,7 @@ beforeAll(async () => {
   const published = await publishedBy(server.url, "demo", "line");
   summaries = published.summaries;
   finalLedger = published.statuses.at(-1)!.ledger;
-}, 180_000);
+}, 480_000);
 afterAll(() => server?.stop());
 
 describe("the inspection line", () => {

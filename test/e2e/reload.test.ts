@@ -9,10 +9,10 @@ import { expectExact } from "../support/ledgers.js";
 import { listen } from "../support/nats-client.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 import { until } from "../support/sinks.js";
-import { BOTTLES, INSPECTION, startWorker, temporaryFolder } from "./worker.js";
+import { BOTTLES, INSPECTION, START_MS, startWorker, temporaryFolder } from "./worker.js";
 
-const LONG = 90_000;
-vi.setConfig({ testTimeout: 3 * LONG });
+const LONG = START_MS;
+vi.setConfig({ testTimeout: 4 * LONG });
 
 let server: NatsServer;
 beforeAll(async () => {

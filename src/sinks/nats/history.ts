@@ -6,6 +6,7 @@ import {
   type JetStreamManager,
   NatsError,
   nanos,
+  nuid,
   type StoredMsg,
 } from "nats";
 import type { NatsSinkConfig } from "../../config/schema.js";
@@ -15,7 +16,7 @@ import type { MessageKind } from "../../messages/message.js";
 import { type Summary, summarySchema } from "../../messages/summary.js";
 import { openConnection, withTimeout } from "./connection.js";
 import { readServers } from "./servers.js";
-import { jetStreamCode, streamSpec } from "./stream.js";
+import { jetStreamCode, streamSpec, summariesOf } from "./stream.js";
 
 const LIMITS = { apiMs: 5_000, fetchMs: 5_000, batch: 200, idleMs: 60_000, bytes: 1_000_000, steps: 48 };
 const NO_MESSAGE = 10037;
@@ -80,14 +81,13 @@ export async function withHistory(options: HistoryOptions, use: (history: Histor
 }
 
 async function* pastFrames(
-  { nats: { prefix }, station, messages, maxAgeSeconds, before }: HistoryOptions,
+  { nats, station, messages, maxAgeSeconds, before }: HistoryOptions,
   jsm: JetStreamManager,
   stream: string,
   open: (name: string) => Promise<Consumer>,
   signal: AbortSignal,
 ): AsyncGenerator<PastFrame> {
-  const filter = `${prefix}.${station}.*.summary`;
-  const found = await newest(jsm, stream, filter, maxAgeSeconds, messages);
+  const found = await newest(jsm, stream, summariesOf(nats, station), maxAgeSeconds, messages);
   if (!found) return;
   const consumer = await open(found.name);
   try {
@@ -126,7 +126,8 @@ async function newest(
 ): Promise<Found | undefined> {
   const consumer = async (start: Partial<ConsumerConfig>): Promise<Found> => {
     const { name, num_pending: pending } = await jsm.consumers.add(stream, {
-      ...{ ack_policy: AckPolicy.None, filter_subject: filter, mem_storage: true },
+      // With a name the subject of the request ends in the filter, so that no more need be allowed.
+      ...{ name: nuid.next(), ack_policy: AckPolicy.None, filter_subject: filter, mem_storage: true },
       ...{ inactive_threshold: nanos(LIMITS.idleMs), ...start },
     });
     return { name, pending };
@@ -192,7 +193,7 @@ function inWords(error: unknown, stream: string): Error {
     return new VideoExplainerError("no-stream", `there is no stream ${stream} yet`, { cause: error });
   if (error.isPermissionError() || error.code === "TIMEOUT") {
     return say(
-      `stream ${stream} cannot be read; grant the NATS user what config/examples/nats-server.conf lists for history, or leave history out`,
+      `stream ${stream} cannot be read; grant the NATS user what video-explainer permissions prints, or leave history out`,
     );
   }
   if (error.code === "503") return say(`stream ${stream} cannot be read, since JetStream is not enabled or away`);

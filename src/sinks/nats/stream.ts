@@ -50,6 +50,10 @@ export function streamSpec(config: Pick<NatsSinkConfig, "prefix" | "stream">, st
   return { ...limits, name: name ?? `${config.prefix}-${station}`, subjects: stationSubjects(config.prefix, station) };
 }
 
+/** The summaries of all sources of a station, in its stream. */
+export const summariesOf = ({ prefix }: Pick<NatsSinkConfig, "prefix">, station: string): string =>
+  `${prefix}.${station}.*.summary`;
+
 /**
  * Creates the stream, or brings an existing one in line with the configuration; throws one sentence when it cannot.
  * Resolves to a sentence where it can be published into though the servers cannot keep as many replicas as they should.

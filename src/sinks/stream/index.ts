@@ -30,8 +30,8 @@ class StreamSink implements Sink {
   readonly name: string;
   readonly kinds = KINDS;
   readonly #streams = new Map<string, SourceStream>();
-  /** Streams of removed sources, until they have ended. */
-  readonly #ending = new Set<Promise<void>>();
+  /** Of removed sources, the ends of their streams until they have come: two of one name would push to one place. */
+  readonly #ending = new Map<string, Promise<void>>();
   readonly #states = new Map<string, SourceStateName>();
   /** Of each stream that is away, why. */
   readonly #away = new Map<string, string>();
@@ -81,8 +81,10 @@ class StreamSink implements Sink {
     this.#gone(source);
     this.#states.delete(source);
     if (!stream) return;
-    const ending = stream.close(CLOSE_MS).finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    const ending = stream.close(CLOSE_MS).finally(() => {
+      if (this.#ending.get(source) === ending) this.#ending.delete(source);
+    });
+    this.#ending.set(source, ending);
   }
 
   async verify(): Promise<boolean> {
@@ -104,7 +106,7 @@ class StreamSink implements Sink {
     clearInterval(this.#timer);
     const before = this.#counts.dropped;
     await Promise.all([...this.#streams.values()].map((stream) => stream.close(deadlineMs)));
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
     this.#streams.clear();
     const lost = this.#counts.dropped - before;
     if (lost === 0) return;
@@ -138,12 +140,17 @@ class StreamSink implements Sink {
     const url = streamUrlOf(this.config.url, this.context.station, source);
     learnSecrets({ url });
     const events = this.#eventsOf(source, redactWhole(url));
+    const before = this.#ending.get(source);
     if (schemeOf(url) !== undefined) {
-      const target = async () => ({ kind: "network" as const, url });
+      const target = async () => {
+        await before;
+        return { kind: "network" as const, url };
+      };
       return new SourceStream({ encoder, maxKilobits, mask: redact, target, events });
     }
     const folder = resolve(this.context.baseDir, url);
     const target = async (goesOn: boolean) => {
+      await before;
       await prepareFolder(folder, modesOf(mode), goesOn);
       return { kind: "hls" as const, folder, ...hls, goesOn };
     };

@@ -1,9 +1,10 @@
 import sharp from "sharp";
 import { beforeAll, expect, it } from "vitest";
 import { natsSinkSchema, viewerSinkSchema } from "../../../src/config/schema.js";
+import { historyPermissions, sinkPermissions } from "../../../src/sinks/nats/permissions.js";
 import { createViewerSink } from "../../../src/sinks/viewer/index.js";
 import { cleanUps, connectedSink, start } from "../../support/nats-sink.js";
-import { recordingContext, until } from "../../support/sinks.js";
+import { recordingContext, STATION, until } from "../../support/sinks.js";
 import { frame, status, summary } from "../viewer-stream.js";
 
 let picture: Buffer;
@@ -100,6 +101,22 @@ it("of a long stream the newest are looked at, no more than it says", async () =
   expect(few.length).toBeLessThanOrEqual(12);
 });
 
+it("is read by the user that its sink has, who may do no more than both need", async () => {
+  const nats = natsSinkSchema.parse({ kind: "nats", jetstream: true, service: [] });
+  const needs = [sinkPermissions(nats, STATION), historyPermissions(nats, STATION)];
+  const subjects = (key: "publish" | "subscribe"): string => JSON.stringify(needs.flatMap((one) => one[key]));
+  const permissions = `{ publish: ${subjects("publish")}, subscribe: ${subjects("subscribe")} }`;
+  const config = `authorization { users: [{ user: own, password: secret-7, permissions: ${permissions} }] }`;
+  const { url } = await start({ jetstream: true, config });
+  const login = { servers: [url], user: "own", password: "secret-7", service: [] };
+  const { sink } = await connectedSink({ ...login, jetstream: true, publish: ["summary", "overlay"] });
+  for (let second = 0; second < 40; second += 10) await sink.write(past("belt", second, "pass"));
+  await sink.flushed!();
+  const { recorded, list } = await page(login, { history: { messages: 3 } });
+  await until("its end", () => recorded.log.some((line) => line.includes("of earlier runs")));
+  expect((await list()).length).toBeGreaterThan(0);
+});
+
 it("a stream that is not there, and one that may not be read, is one sentence; the page goes on", async () => {
   const permissions = '{ publish: ["explain.>", "_INBOX.>", "$JS.API.STREAM.>"], subscribe: [">"] }';
   const user = (name: string, more: string): string => `{ user: ${name}, password: secret-7, ${more} }`;
@@ -115,7 +132,7 @@ it("a stream that is not there, and one that may not be read, is one sentence; t
   const denied = await page({ ...login, user: "few" });
   await until("its word", () => denied.recorded.log.length > 1);
   expect(denied.recorded.log.slice(1)).toEqual([
-    "the strips of decisions begin without those of earlier runs: stream explain-line-3 cannot be read; grant the NATS user what config/examples/nats-server.conf lists for history, or leave history out",
+    "the strips of decisions begin without those of earlier runs: stream explain-line-3 cannot be read; grant the NATS user what video-explainer permissions prints, or leave history out",
   ]);
   await denied.sink.write(frame(summary("belt", 100), { overlay: picture }));
   await until("a live one", async () => (await denied.list()).length === 1);

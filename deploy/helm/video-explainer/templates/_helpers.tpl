@@ -63,6 +63,10 @@ and one larger than all the others may be together, must fit beside them.
 {{- if and (not (kindIs "string" $given)) (ge (int64 $given) (mul $bytes 2)) -}}
 {{- fail (printf "config.engine.cacheBytes leaves no room in the volume of cache.size %s; make it smaller, or the volume larger" .Values.cache.size) -}}
 {{- end -}}
+{{- /* Their default address is the pod's own, where no NATS is. */}}
+{{- if and .Values.roles.split (not (.Values.config.fleet | default dict).servers) -}}
+{{- fail "config.fleet.servers is missing, which roles.split needs: where both roles find NATS with JetStream, such as [\"nats://nats:4222\"]" -}}
+{{- end -}}
 {{- $role := ternary (dict "role" "capture") dict .Values.roles.split -}}
 {{- mergeOverwrite (dict "engine" (dict "cacheBytes" $bytes)) (deepCopy .Values.config) $role | toYaml -}}
 {{- end -}}
