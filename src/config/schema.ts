@@ -445,7 +445,7 @@ export const configSchema = z.strictObject({
       .string()
       .min(1)
       .describe(
-        "ONNX, TensorFlow Lite or model.json file, or folder with one and its card model.yaml; relative to the configuration file",
+        "ONNX, TensorFlow Lite or model.json file, or folder with one and its card; relative to the configuration file",
       ),
     output: z
       .string()

@@ -89,7 +89,7 @@ log:
 `;
     expect(faultsOf(text)).toEqual([
       "demo.yaml:1:10: station must be text (name of this worker), found the number 5; put it in quotes",
-      "demo.yaml:2:8: model.path is missing; give text (ONNX, TensorFlow Lite or model.json file, or folder with one and its card model.yaml)",
+      "demo.yaml:2:8: model.path is missing; give text (ONNX, TensorFlow Lite or model.json file, or folder with one and its card)",
       "demo.yaml:3:21: engine.maxBatch must be a whole number (frames of a batch, of all sources), found the number 1.5",
       'demo.yaml:3:32: engine.kind "onnx-runtime" is not one of auto, openvino, onnxruntime, tfjs; did you mean "onnxruntime"?',
       "demo.yaml:3:57: engine.maxWaitMs must be at most 1000 (how long a batch waits for more frames), found the number 5000",
