@@ -323,11 +323,13 @@ describe.concurrent("over HTTP", () => {
     );
     const server = await httpServer(files);
     t.onTestFinished(() => server.end());
+    const began = Date.now();
     const film = watched(t, { url: `http://viewer:${SECRET}@127.0.0.1:${portOf(server)}/${name}` });
     await until(() => film.source.isFinished, "it ends");
     expect(film.source.status()).toMatchObject({ state: "ended", reason: null, restarts: 0 });
     expect(framesOf(film, "lime")).toHaveLength(frames);
-    expect(film.seen.at(-1)!.takenAt - film.seen[0]!.takenAt).toBeGreaterThan(frames * 50 * 0.7);
+    // Not from its first frame on: on a busy machine that comes late, and those behind it at once.
+    expect(film.seen.at(-1)!.takenAt - began).toBeGreaterThan(frames * 50 * 0.7);
     expectGoodTimes(film, { live: false });
     expect(told(film)).not.toContain(SECRET);
   });
