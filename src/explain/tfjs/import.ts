@@ -1,7 +1,7 @@
-import { InputError, ModelError } from "../../errors.js";
+import { ModelError } from "../../errors.js";
 import type { Network } from "../network/network.js";
-import { type ImportOptions, importGraph } from "../onnx/import.js";
-import { OnnxGraph } from "../tensorflow/onnx-graph.js";
+import type { ImportOptions } from "../onnx/import.js";
+import { importTranslated } from "../tensorflow/import-translated.js";
 import { translateLayers } from "./layers/translate.js";
 import { translateGraph } from "./ops/translate.js";
 import { readWeights, type ShardReader, type WeightGroup } from "./weights.js";
@@ -24,25 +24,17 @@ interface ModelJson {
  */
 export function importTfjs(json: string, read: ShardReader, options: ImportOptions = {}): Network {
   const model = parse(json);
-  try {
-    const weights = readWeights(model.weightsManifest ?? [], read);
-    const graph = new OnnxGraph();
-    const topology = model.modelTopology!;
-    const outputs = Array.isArray(topology.node)
-      ? translateGraph(graph, { nodes: topology.node, signature: model.signature }, weights)
-      : translateLayers(graph, topology, weights);
-    return importGraph(graph.finish(outputs), noExternal, {
-      ...options,
-      input: { otherwise: "NHWC", ...options.input },
-    });
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new ModelError(
-      "model-corrupt",
-      "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again",
-      { cause },
-    );
-  }
+  return importTranslated(
+    "model.json is damaged or uses the TensorFlow.js format in an unknown way; convert the model again",
+    (graph) => {
+      const weights = readWeights(model.weightsManifest ?? [], read);
+      const topology = model.modelTopology!;
+      return Array.isArray(topology.node)
+        ? translateGraph(graph, { nodes: topology.node, signature: model.signature }, weights)
+        : translateLayers(graph, topology, weights);
+    },
+    options,
+  );
 }
 
 function parse(json: string): ModelJson {
@@ -58,8 +50,4 @@ function parse(json: string): ModelJson {
       'model.json holds no "modelTopology"; convert the model with tensorflowjs_converter again',
     );
   return model;
-}
-
-function noExternal(location: string): never {
-  throw new ModelError("model-external", `a translated model names a weights file "${location}"`);
 }

@@ -1,7 +1,6 @@
-import { InputError, ModelError } from "../../errors.js";
 import type { Network } from "../network/network.js";
-import { type ImportOptions, importGraph } from "../onnx/import.js";
-import { OnnxGraph } from "../tensorflow/onnx-graph.js";
+import type { ImportOptions } from "../onnx/import.js";
+import { importTranslated } from "../tensorflow/import-translated.js";
 import { LiteConstants } from "./constants.js";
 import { LiteModel } from "./schema.js";
 import { translateModel } from "./translate.js";
@@ -18,25 +17,12 @@ export const isTflite = (bytes: Uint8Array): boolean =>
  * @param options as for an ONNX file; where dims are open and nothing tells their order, channels are last
  * @throws ModelError naming the operator that cannot be explained, or what is wrong with the file
  */
-export function importTflite(bytes: Uint8Array, options: ImportOptions = {}): Network {
-  try {
-    const model = new LiteModel(bytes);
-    const graph = new OnnxGraph();
-    const outputs = translateModel(graph, model, new LiteConstants(model, bytes.length));
-    return importGraph(graph.finish(outputs), noExternal, {
-      ...options,
-      input: { otherwise: "NHWC", ...options.input },
-    });
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new ModelError(
-      "model-corrupt",
-      "the model file is damaged or uses the TensorFlow Lite format in an unknown way; convert it again",
-      { cause },
-    );
-  }
-}
-
-function noExternal(location: string): never {
-  throw new ModelError("model-external", `a translated model names a weights file "${location}"`);
-}
+export const importTflite = (bytes: Uint8Array, options: ImportOptions = {}): Network =>
+  importTranslated(
+    "the model file is damaged or uses the TensorFlow Lite format in an unknown way; convert it again",
+    (graph) => {
+      const model = new LiteModel(bytes);
+      return translateModel(graph, model, new LiteConstants(model, bytes.length));
+    },
+    options,
+  );

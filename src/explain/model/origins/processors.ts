@@ -20,6 +20,14 @@ const OPENAI = {
 };
 const square = (side: number) => ({ height: side, width: side });
 const SHORTER = { default_to_square: false };
+const MOBILE_NET = {
+  ...HALF,
+  ...SHORTER,
+  resample: BILINEAR,
+  size: { shortest_edge: 256 },
+  crop_size: 224,
+  do_center_crop: true,
+};
 
 /** What an image processor of transformers does where its file says nothing of it, by its name without `ImageProcessor`. */
 export const PROCESSORS: Readonly<Record<string, Fields>> = {
@@ -41,22 +49,8 @@ export const PROCESSORS: Readonly<Record<string, Fields>> = {
     ...{ ...HALF, resample: BICUBIC, size: square(346), crop_size: square(289) },
     ...{ include_top: true, rescale_offset: false },
   },
-  MobileNetV1: {
-    ...HALF,
-    ...SHORTER,
-    resample: BILINEAR,
-    size: { shortest_edge: 256 },
-    crop_size: 224,
-    do_center_crop: true,
-  },
-  MobileNetV2: {
-    ...HALF,
-    ...SHORTER,
-    resample: BILINEAR,
-    size: { shortest_edge: 256 },
-    crop_size: 224,
-    do_center_crop: true,
-  },
+  MobileNetV1: MOBILE_NET,
+  MobileNetV2: MOBILE_NET,
   MobileViT: {
     ...{ ...SHORTER, resample: BICUBIC, size: { shortest_edge: 224 }, crop_size: 256, do_center_crop: true },
     ...{ do_normalize: false, do_flip_channel_order: true },
