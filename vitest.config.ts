@@ -89,7 +89,8 @@ export default defineConfig({
           name: "numeric",
           include: files(NUMERIC),
           globalSetup: ["test/support/current-build.ts"],
-          testTimeout: 600_000,
+          // With the time that the others leave: on a busy machine that is a twentieth. A test has no limit of its own.
+          testTimeout: 1_200_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

@@ -93,25 +93,21 @@ describe("the twin agrees with zennit's maps", () => {
 describe("onnxruntime agrees with the twin on the golden case", () => {
   // The twin is slow: of each case one frame and a third of the methods, now these, now those; TWIN_ALL=1 takes them all.
   const all = process.env.TWIN_ALL === "1";
-  it.each(goldenNames().map((name, k) => [name, k] as const))(
-    "%s",
-    async (name, k) => {
-      const golden = goldenCase(name);
-      const model = readOnnx(golden.model);
-      const frames = all ? golden.frames : [golden.frames[k % golden.frames.length]!];
-      for (const method of CLASSICAL_METHODS.filter((_, m) => all || m % 3 === k % 3)) {
-        const options = { low: golden.low, high: golden.high, method };
-        const explained = await explainFrames(golden.model, frames, golden.shape, options, "onnxruntime");
-        frames.forEach((frame, n) => {
-          const expected = classicalTwin(model, frame, golden.shape, options);
-          const error = relativeError(explained[n]!.relevance, expected.relevance);
-          const tolerance = DEEP.test(name) ? DEEP_TOLERANCE : TOLERANCE;
-          expect(error, `${method} frame ${n}`).toBeLessThan(Math.max(tolerance, roundingOf(expected)));
-        });
-      }
-    },
-    60_000,
-  );
+  it.each(goldenNames().map((name, k) => [name, k] as const))("%s", async (name, k) => {
+    const golden = goldenCase(name);
+    const model = readOnnx(golden.model);
+    const frames = all ? golden.frames : [golden.frames[k % golden.frames.length]!];
+    for (const method of CLASSICAL_METHODS.filter((_, m) => all || m % 3 === k % 3)) {
+      const options = { low: golden.low, high: golden.high, method };
+      const explained = await explainFrames(golden.model, frames, golden.shape, options, "onnxruntime");
+      frames.forEach((frame, n) => {
+        const expected = classicalTwin(model, frame, golden.shape, options);
+        const error = relativeError(explained[n]!.relevance, expected.relevance);
+        const tolerance = DEEP.test(name) ? DEEP_TOLERANCE : TOLERANCE;
+        expect(error, `${method} frame ${n}`).toBeLessThan(Math.max(tolerance, roundingOf(expected)));
+      });
+    }
+  });
 });
 
 /** Rules and composites that together hold every rule; the others are the same ones elsewhere. */
@@ -165,18 +161,14 @@ describe("onnxruntime agrees with the twin where the picture is read, and behind
     head: { kind: "average", back: 0, n: numbers() },
     end: "none",
   });
-  it.each(Object.keys(BLOCKS).map((kind, k) => [kind, k] as const))(
-    "%s",
-    async (kind, k) => {
-      const random = noise(k);
-      const numbers = () => Array.from({ length: 11 }, () => Math.floor(60 * Math.abs(random())));
-      const all = process.env.TWIN_ALL === "1";
-      const third = (of: number): ClassicalMethod[] => RULES.filter((_, m) => all || m % 3 === of % 3);
-      await expectAgreement(buildNetwork(choice([kind], true, numbers)), third(k));
-      await expectAgreement(buildNetwork(choice(["conv", kind, "conv"], false, numbers)), third(k + 1));
-    },
-    60_000,
-  );
+  it.each(Object.keys(BLOCKS).map((kind, k) => [kind, k] as const))("%s", async (kind, k) => {
+    const random = noise(k);
+    const numbers = () => Array.from({ length: 11 }, () => Math.floor(60 * Math.abs(random())));
+    const all = process.env.TWIN_ALL === "1";
+    const third = (of: number): ClassicalMethod[] => RULES.filter((_, m) => all || m % 3 === of % 3);
+    await expectAgreement(buildNetwork(choice([kind], true, numbers)), third(k));
+    await expectAgreement(buildNetwork(choice(["conv", kind, "conv"], false, numbers)), third(k + 1));
+  });
 });
 
 describe("a transposed convolution counts the elements of its input, not the zeros between them:", () => {
