@@ -91,6 +91,7 @@ export default defineConfig({
           globalSetup: ["test/support/current-build.ts"],
           // With the time that the others leave: on a busy machine that is a twentieth. A test has no limit of its own.
           testTimeout: 1_200_000,
+          hookTimeout: 1_200_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
