@@ -29,16 +29,18 @@ const region = z
 
 const share = z.number().min(0).max(1);
 
+/** A URL, a path or a glob. */
+const address = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^\P{Cc}*$/u, "must not hold control characters");
+
 export const sourceSchema = z.strictObject({
   name: name.describe("Name of the source; part of every subject"),
-  url: z
-    .string()
-    .min(1)
-    .max(4096)
-    .regex(/^\P{Cc}*$/u, "must not hold control characters")
-    .describe(
-      "rtsp://, rtmp://, http(s):// (HLS, MJPEG, film), udp://, tcp://, srt://, /dev/videoN, testsrc, a film, an image folder or a glob; paths are relative to the configuration file",
-    ),
+  url: address.describe(
+    "rtsp://, rtmp://, http(s):// (HLS, MJPEG, film), udp://, tcp://, srt://, /dev/videoN, testsrc, a film, an image folder or a glob; paths are relative to the configuration file",
+  ),
   policy: z
     .enum(["latest", "every-frame"])
     .optional()
@@ -329,14 +331,9 @@ export const STREAM_ENCODERS = [
 export const streamSinkSchema = z.strictObject({
   kind: z.literal("stream"),
   name: sinkNameSchema,
-  url: z
-    .string()
-    .min(1)
-    .max(4096)
-    .regex(/^\P{Cc}*$/u, "must not hold control characters")
-    .describe(
-      "Where the overlays of a source go as H.264: rtsp(s)://, rtmp(s):// or srt://, or a folder for HLS, relative to the configuration file; {source} and {station} are filled in",
-    ),
+  url: address.describe(
+    "Where the overlays of a source go as H.264: rtsp(s)://, rtmp(s):// or srt://, or a folder for HLS, relative to the configuration file; {source} and {station} are filled in",
+  ),
   sources: z.array(name).min(1).optional().describe("Names of the sources that are streamed; default: all"),
   only: onlySchema,
   encoder: z
