@@ -36,7 +36,6 @@ it("reads the model once for each thread that explains, and not at all where wha
     },
     folder,
   );
-  // Once for the network, and once for what tools have written behind it, to which a few heads of fields are read.
-  expect(await opened(config)).toBe(2);
+  expect(await opened(config)).toBe(1);
   expect(await opened(config)).toBe(0);
 });

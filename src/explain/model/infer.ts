@@ -2,7 +2,7 @@ import { GREY, type ModelView, RESAMPLING } from "../../fit.js";
 import type { Network } from "../network/network.js";
 import type { ModelCard } from "./card.js";
 import { describeInferred, describeView } from "./describe.js";
-import { COMMAND_LINE, type Facts, type InputFacts, type Origin, type Size } from "./facts.js";
+import { COMMAND_LINE, type Facts, type InputFacts, type Size } from "./facts.js";
 import type { FileFingerprints } from "./file-fingerprints.js";
 import { type Labels, readLabels } from "./labels.js";
 import type { Located } from "./locate.js";
@@ -43,16 +43,14 @@ export class Inference {
   readonly #users: readonly Said[];
   readonly #found: ReturnType<typeof originsOf>;
 
-  /** @param within what the bytes of the model file say, which wins over what lies beside it */
   constructor(
     private readonly located: Located,
+    bytes: Uint8Array,
     private readonly given: GivenCard | undefined,
     private readonly fingerprints: FileFingerprints,
-    within: readonly Origin[] = [],
   ) {
     this.#users = usersWords(located, given?.input);
-    const found = originsOf(located.file, fingerprints, (sentence) => this.#notes.push(sentence));
-    this.#found = { ...found, origins: [...within, ...found.origins] };
+    this.#found = originsOf(located.file, bytes, fingerprints, (sentence) => this.#notes.push(sentence));
     this.hints = settle(this.#said(this.#facts(undefined)), undefined).input;
   }
 

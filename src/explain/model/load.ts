@@ -15,7 +15,6 @@ import { type FileFingerprint, FileFingerprints } from "./file-fingerprints.js";
 import { foreignKind, isText, jsonIn, kindByEnding } from "./foreign.js";
 import { type GivenCard, Inference, type Inferred } from "./infer.js";
 import { type Located, locate } from "./locate.js";
-import { tensorflowLite } from "./origins/tensorflow-lite.js";
 import { precisionNote } from "./precision-note.js";
 import { readWeightsFile } from "./weights-file.js";
 
@@ -114,8 +113,7 @@ function assemble(
 ): LoadedModel {
   const { file, card } = located;
   const notes: string[] = [];
-  const lite = isTflite(bytes);
-  const inference = new Inference(located, options.given, fingerprints, lite ? tensorflowLite(bytes, file) : []);
+  const inference = new Inference(located, bytes, options.given, fingerprints);
   const others: string[] = [];
   /** Of the output that was chosen. */
   let about = "";
@@ -137,7 +135,7 @@ function assemble(
   };
   const network = withActivation(
     canonicalise(
-      lite
+      isTflite(bytes)
         ? importTflite(bytes, imported)
         : file.endsWith(".json") || jsonIn(bytes) === "model"
           ? importTfjs(new TextDecoder().decode(bytes), shard, imported)

@@ -1,5 +1,3 @@
-import { readAt, withRegularFile } from "../../read-file.js";
-
 /** Fields of a `ModelProto` and a `StringStringEntryProto`, which tools write their own notes into. */
 const METADATA_PROPS = 14;
 const [KEY, VALUE] = [1, 2];
@@ -47,19 +45,17 @@ function* fields(head: (offset: number) => Uint8Array, size: number) {
  * What tools have written into an ONNX file about it, by key. The network is stepped over, not read: it takes as long for
  * a large file as for a small one. Empty for what is no ONNX file.
  */
-export function onnxMetadata(file: string): Map<string, string> {
+export function onnxMetadata(bytes: Uint8Array): Map<string, string> {
   const found = new Map<string, string>();
+  let total = 0;
   try {
-    withRegularFile(file, (handle, size) => {
-      let total = 0;
-      for (const { id, wire, start, length } of fields((at) => readAt(handle, at, HEAD_BYTES), size)) {
-        if (id !== METADATA_PROPS || wire !== 2 || length > MAX_ENTRY_BYTES || found.size >= MAX_ENTRIES) continue;
-        total += length;
-        if (total > MAX_TOTAL_BYTES) return;
-        const [key, value] = entry(readAt(handle, start, length));
-        if (!found.has(key)) found.set(key, value);
-      }
-    });
+    for (const { id, wire, start, length } of fields((at) => bytes.subarray(at, at + HEAD_BYTES), bytes.length)) {
+      if (id !== METADATA_PROPS || wire !== 2 || length > MAX_ENTRY_BYTES || found.size >= MAX_ENTRIES) continue;
+      total += length;
+      if (total > MAX_TOTAL_BYTES) break;
+      const [key, value] = entry(bytes.subarray(start, start + length));
+      if (!found.has(key)) found.set(key, value);
+    }
   } catch (error) {
     // What it is shows when the network is read.
     if (!(error instanceof NoMessage)) throw error;

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isTflite } from "../../tflite/import.js";
 import type { Origin } from "../facts.js";
 import type { FileFingerprints } from "../file-fingerprints.js";
 import { onnxMetadata } from "../onnx-metadata.js";
@@ -6,6 +7,7 @@ import { huggingFace } from "./hugging-face.js";
 import { imageProperties, imagePropertiesOfFile } from "./image-properties.js";
 import { type Look, lookBeside } from "./look.js";
 import { teachableMachine, teachableMachineLite } from "./teachable-machine.js";
+import { tensorflowLite } from "./tensorflow-lite.js";
 import { timm } from "./timm.js";
 import { ultralytics, ultralyticsFile } from "./ultralytics.js";
 
@@ -40,16 +42,19 @@ export interface Origins {
  */
 export function originsOf(
   modelFile: string,
+  bytes: Uint8Array,
   fingerprints: FileFingerprints,
   note: (sentence: string) => void,
 ): Origins {
   const own = path.dirname(modelFile);
   const folders = [own, ...(BELOW.has(path.basename(path.resolve(own))) ? [path.join(own, "..")] : [])];
   const looks = folders.map((folder) => lookBeside(folder, modelFile, fingerprints, note));
-  const metadata = /\.json$/i.test(modelFile) ? new Map<string, string>() : onnxMetadata(modelFile);
+  const isLite = isTflite(bytes);
+  const metadata = isLite || /\.json$/i.test(modelFile) ? new Map<string, string>() : onnxMetadata(bytes);
   return {
     folders: looks,
     origins: [
+      ...(isLite ? tensorflowLite(bytes, modelFile) : []),
       ...WITHIN.flatMap((read) => read(metadata, modelFile)),
       ...looks.flatMap((look) => BESIDE.flatMap((read) => read(look))),
       ...teachableMachineLite(modelFile),
